@@ -1,0 +1,132 @@
+"""What every benchmark needs: fair timing, and a record that says where it was taken.
+
+A benchmark is a script ``benchmarks/<name>.py --json FILE``.  Its variants run interleaved in one
+process, so that a machine that slows down slows all of them, and are reported as ratios of medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine: processor, usable cores, memory, and the GPU if torch sees one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    record: dict[str, Any] = {
+        "processor": _processor(),
+        "cores": cores,
+        "system": platform.system(),
+    }
+    if hasattr(os, "sysconf"):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        record["memory_gib"] = round(memory / 2**30, 1)
+    torch = sys.modules.get("torch")  # never imported for the record alone
+    if torch is not None and torch.cuda.is_available():
+        record["gpu"] = torch.cuda.get_device_name()
+    return record
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Versions of Python and of the named distributions."""
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def interleaved(
+    functions: Mapping[str, Callable[[], object]], repeats: int
+) -> dict[str, list[float]]:
+    """Time functions in turn, round after round, after one untimed round.
+
+    Parameters
+    ----------
+    functions
+        Variant name -> call without arguments.  A GPU variant synchronises inside its call.
+    repeats
+        Timed rounds.
+
+    Returns
+    -------
+    dict
+        Variant name -> seconds of every round.
+    """
+    for function in functions.values():
+        function()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def rows(
+    seconds: Mapping[str, Sequence[float]], baseline: str, device: str = "cpu", dtype: str = ""
+) -> list[dict[str, Any]]:
+    """Medians as rows of the record; ``ratio`` is how many times faster than the baseline."""
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    return [
+        {
+            "variant": name,
+            "device": device,
+            "dtype": dtype,
+            "seconds": median,
+            "ratio": medians[baseline] / median,
+        }
+        for name, median in medians.items()
+    ]
+
+
+def write(
+    path: str | Path | None,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    packages: Sequence[str] = ("torch", "numpy"),
+    **facts: Any,
+) -> dict[str, Any]:
+    """Print the rows as a table and, where a path is given, write the record as JSON."""
+    record = {
+        "name": name,
+        "machine": machine(),
+        "versions": versions(*packages),
+        **facts,
+        "rows": [dict(row) for row in rows],
+    }
+    sys.stdout.write(_table(record))
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _table(record: Mapping[str, Any]) -> str:
+    lines = [f"{record['name']}  {record['machine']}"]
+    for row in record["rows"]:
+        where = " ".join(part for part in (row["device"], row["dtype"]) if part)
+        lines.append(
+            f"  {row['variant']:<40} {where:<14} {row['seconds']:>11.6f} s {row['ratio']:>7.2f} x"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,215 @@
+"""Kedro data sets of our own: what pandas and pickles can't hold well (the Kedro side).
+
+Two of them save something lazy. A node hands over a plan (which tracklets, and how each is made);
+saving makes what is missing, tracklet by tracklet, and marks the whole as complete last. A run that
+was killed therefore goes on where it stopped, and a half-written tracklet is never taken for whole.
+"""
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError, Version
+
+from wherewhen.features.cube_store import CubeStore
+from wherewhen.features.extraction import CubeExtraction, fill
+
+
+class FolderDataset(AbstractDataset[Any, Path]):
+    """A folder that a node keeps for itself, made when it is first asked for.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """Return the folder, which then exists."""
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        return self._filepath
+
+    def save(self, data: Any) -> None:
+        """Refuse: a node that has the folder writes into it."""
+        raise DatasetError(f"{self._filepath} is a node's own folder: nothing is saved to it")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class _CurrentFolder(AbstractDataset[Any, Any]):
+    """A folder of sets, each under its fingerprint, with a note of the current one.
+
+    The note is written when a set is complete, so what is loaded is always whole.
+    """
+
+    NOTE = "current.json"
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _current(self) -> Path:
+        try:
+            name = json.loads((self._filepath / self.NOTE).read_text(encoding="utf-8"))["name"]
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{self._filepath} holds no complete set yet: run the stage that makes it"
+            ) from None
+        return self._filepath / name
+
+    def _point_to(self, folder: Path) -> None:
+        note = self._filepath / self.NOTE
+        partial = note.with_suffix(f".{os.getpid()}.tmp")
+        partial.write_text(json.dumps({"name": folder.name}) + "\n", encoding="utf-8")
+        partial.replace(note)
+
+    def _exists(self) -> bool:
+        return (self._filepath / self.NOTE).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class SyntheticPeopleDataset(_CurrentFolder):
+    """Rendered people: saved from a plan, loaded as the root of a PRID 2011 tree.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder of all rendered sets.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    def save(self, data: Any) -> None:
+        """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`."""
+        from wherewhen.synthetic.writer import write_prid2011
+
+        self._point_to(write_prid2011(data, self._filepath))
+
+    def load(self) -> Path:
+        """Return the folder that holds ``prid_2011/multi_shot``."""
+        return self._current()
+
+
+class CubeStoreDataset(_CurrentFolder):
+    """Feature cubes: saved from a :class:`CubeExtraction`, loaded as a :class:`CubeStore`.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder of all stores; each lies under the hash of backbone, weights, preprocessing and
+        data set.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    def save(self, data: CubeExtraction) -> None:
+        """Make and store the cubes that are missing."""
+        store = CubeStore.create(self._filepath, data.identity)
+        fill(store, data)
+        self._point_to(store.folder)
+
+    def load(self) -> CubeStore:
+        """Open the store that was completed last."""
+        return CubeStore(self._current())
+
+
+class NetworkDataset(AbstractVersionedDataset[Any, Any]):
+    """A network: its weights as safetensors, its configuration in the same file's header.
+
+    Parameters
+    ----------
+    filepath : str
+        The ``.safetensors`` file.
+    version : Version, optional
+        Kedro's.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Write a network."""
+        path = Path(str(self._get_save_path()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_network(data, path)
+
+    def load(self) -> Any:
+        """Read a network, in evaluation mode."""
+        return read_network(Path(str(self._get_load_path()))).eval()
+
+    def _exists(self) -> bool:
+        try:
+            return Path(str(self._get_load_path())).is_file()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+def write_network(network: Any, path: Path) -> None:
+    """Write a network's weights and all that is needed to build it again.
+
+    Parameters
+    ----------
+    network : wherewhen.model.siamese.SiameseAttentionNetwork
+        The network.
+    path : Path
+        The file; it appears whole or not at all.
+    """
+    from safetensors.torch import save_file
+
+    header = {
+        "config": network.config.model_dump_json(),
+        "channels": str(network.channels),
+        "grid": str(network.grid),
+    }
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    save_file(weights, partial, metadata=header)
+    partial.replace(path)
+
+
+def read_network_header(path: str | Path) -> dict[str, Any]:
+    """Read how a saved network was built: ``config`` (a dict), ``channels``, ``grid``."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as opened:
+        header = opened.metadata()
+    return {name: json.loads(value) for name, value in header.items()}
+
+
+def read_network(path: str | Path) -> Any:
+    """Build a network from its file."""
+    from safetensors.torch import load_file
+
+    from wherewhen.model.config import NetworkConfig
+    from wherewhen.model.siamese import build_network
+
+    header = read_network_header(path)
+    network = build_network(
+        NetworkConfig(**header["config"]), channels=header["channels"], grid=header["grid"]
+    )
+    network.load_state_dict(load_file(path))
+    return network

@@ -1,0 +1,74 @@
+"""Pooled cubes: the baselines of the features room, made from cubes without any network on top.
+
+Averages over time are what the recurrent network has to beat.  ``mean_pooled`` forgets time and
+place; ``row_pooled`` keeps the height (head, coat, trousers, shoes), which is where a pedestrian's
+appearance changes, and is the stronger of the two by far.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def mean_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
+    """Average cubes over time and space.
+
+    Parameters
+    ----------
+    cubes
+        Activations of a clip, shape [T, K, K, D].
+    mask
+        Which frames count, shape [T], true for real frames; None counts all.
+
+    Returns
+    -------
+    ndarray
+        float32, shape [D].
+
+    Raises
+    ------
+    ValueError
+        If the shapes are wrong or no frame counts.
+    """
+    return _frames_that_count(cubes, mask).mean(axis=(0, 1, 2), dtype=np.float32)
+
+
+def row_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
+    """Average cubes over time and width; the rows stay apart.
+
+    Parameters
+    ----------
+    cubes
+        Activations of a clip, shape [T, K, K, D]; the first K is the height.
+    mask
+        Which frames count, shape [T], true for real frames; None counts all.
+
+    Returns
+    -------
+    ndarray
+        float32, shape [K * D]: the top row's D channels first.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are wrong or no frame counts.
+    """
+    return _frames_that_count(cubes, mask).mean(axis=(0, 2), dtype=np.float32).reshape(-1)
+
+
+def _frames_that_count(cubes: ArrayLike, mask: ArrayLike | None) -> NDArray:
+    cubes = np.asarray(cubes)
+    if cubes.ndim != 4:
+        raise ValueError(f"cubes: expected shape [T, K, K, D], got {list(cubes.shape)}")
+    if mask is not None:
+        mask = np.asarray(mask, dtype=bool)
+        if mask.shape != cubes.shape[:1]:
+            raise ValueError(
+                f"mask: expected shape [{cubes.shape[0]}], one entry a frame, "
+                f"got {list(mask.shape)}"
+            )
+        cubes = cubes[mask]
+    if not len(cubes):
+        raise ValueError("cubes: no frame counts, so there is nothing to average")
+    return cubes

@@ -1,0 +1,67 @@
+"""Clips of cubes from wherever they are kept, padded into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wherewhen.tracklets.clips import cyclic_positions
+
+Window = tuple[str, int, int]
+"""A tracklet and the first and the past-the-last position of its frames."""
+
+
+class CubeReader(Protocol):
+    """Where cubes are read from: a store on disk, or arrays in memory."""
+
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """Frames of each tracklet."""
+
+    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Cubes ``[stop - start, K, K, D]`` (float16) of a window of a tracklet."""
+
+
+def gather(
+    reader: CubeReader, windows: Sequence[Window], frames: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Read clips into one batch, the short ones repeated cyclically and masked.
+
+    Parameters
+    ----------
+    reader
+        Where the cubes are.
+    windows
+        N windows.
+    frames
+        Frames T of the batch; None for those of the longest window.
+
+    Returns
+    -------
+    cubes, mask
+        ``[N, T, K, K, D]`` in the reader's dtype; valid frames ``[N, T]`` (bool).
+
+    Raises
+    ------
+    ValueError
+        If a window is empty or not inside its tracklet.
+    """
+    frames = frames or max(stop - start for _, start, stop in windows)
+    cubes, masks = None, []
+    for index, (tracklet, start, stop) in enumerate(windows):
+        if not 0 <= start < stop <= reader.lengths[tracklet]:
+            raise ValueError(
+                f"window {start}:{stop} of tracklet {tracklet} is empty or not inside its "
+                f"{reader.lengths[tracklet]} frames"
+            )
+        window = reader.read(tracklet, start, stop)
+        if cubes is None:
+            cubes = np.empty((len(windows), frames, *window.shape[1:]), window.dtype)
+        positions, mask = cyclic_positions(0, stop - start, frames)
+        np.take(window, positions, axis=0, out=cubes[index], mode="clip")
+        masks.append(mask)
+    return torch.from_numpy(cubes), torch.from_numpy(np.stack(masks))

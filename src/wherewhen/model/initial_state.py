@@ -1,0 +1,57 @@
+"""The states before the first frame (IV-A, Eq 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class LearnedInitialState(nn.Module):
+    """A tanh head a layer on the mean feature slice, the same at every cell (Eq 7).
+
+    ``h_l(0) = tanh(A_l mean_t mean_i X(t, i) + b_l)``; the paper says "a multi-layer perception".
+    The mean runs over valid frames alone.
+
+    Parameters
+    ----------
+    inputs
+        Channels of the feature slices.
+    channels, grids
+        Channels and grid (height, width) of each layer's state.
+    """
+
+    def __init__(
+        self, inputs: int, channels: Sequence[int], grids: Sequence[tuple[int, int]]
+    ) -> None:
+        super().__init__()
+        self.grids = tuple(grids)
+        self.heads = nn.ModuleList(nn.Linear(inputs, count) for count in channels)
+        for head in self.heads:
+            nn.init.xavier_uniform_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, mean_slice: Tensor) -> list[Tensor]:
+        """States ``[N, C_l, H_l, W_l]`` of the layers from mean slices ``[N, C]``."""
+        return [
+            head(mean_slice).tanh()[:, :, None, None].expand(-1, -1, *grid)
+            for head, grid in zip(self.heads, self.grids, strict=True)
+        ]
+
+
+class ZeroInitialState(nn.Module):
+    """States that start at zero.
+
+    Parameters
+    ----------
+    channels, grids
+        Channels and grid (height, width) of each layer's state.
+    """
+
+    def __init__(self, channels: Sequence[int], grids: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.shapes = [(count, *grid) for count, grid in zip(channels, grids, strict=True)]
+
+    def forward(self, mean_slice: Tensor) -> list[Tensor]:
+        """States ``[N, C_l, H_l, W_l]`` of zeros for mean slices ``[N, C]``."""
+        return [mean_slice.new_zeros((len(mean_slice), *shape)) for shape in self.shapes]

@@ -1,0 +1,101 @@
+"""From the backbone's cubes to the network's inputs: standardised channels and a 1x1 projection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class CubeInput(nn.Module):
+    """Standardises the channels of cubes and projects every feature slice X(t, i) of Eq 1.
+
+    Both are affine in the slice, so they are folded into one matrix product over all frames and
+    locations, and the standardised cubes (twenty times the projected ones) never exist.
+
+    Parameters
+    ----------
+    channels
+        Channels D of the cubes.
+    projection
+        Channels of the projection; None leaves the D channels.
+    standardise
+        Whether channels are standardised.
+    """
+
+    def __init__(self, channels: int, projection: int | None, standardise: bool) -> None:
+        super().__init__()
+        if projection is not None and projection > channels:
+            raise ValueError(
+                f"projection: {projection} channels asked of cubes that have {channels}; "
+                f"choose at most {channels}, or null for no projection"
+            )
+        self.in_channels = channels
+        self.channels = projection or channels
+        self.standardise = standardise
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+        self.register_buffer("calibrated", torch.tensor(not standardise and projection is None))
+        self.weight: nn.Parameter | None = None
+        if projection is not None:
+            self.weight = nn.Parameter(torch.empty(projection, channels))
+            nn.init.orthogonal_(self.weight)
+
+    def forward(self, cubes: Tensor) -> Tensor:
+        """Inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
+        cubes = cubes.to(self.mean.dtype)
+        if self.weight is not None:
+            weight = self.weight / self.deviation
+            return nn.functional.linear(cubes, weight, -(weight @ self.mean))
+        if self.standardise:
+            return (cubes - self.mean) / self.deviation
+        return cubes
+
+    @torch.no_grad()
+    def calibrate(self, cubes: Iterable[Tensor]) -> None:
+        """Estimate the statistics and start the projection as PCA.
+
+        The components are orthonormal up to one common factor, which brings the mean variance of
+        the inputs to 1: their relative sizes are the data's (not whitened), and gates are not
+        saturated by the hundreds of units of variance that a first component collects.
+
+        Parameters
+        ----------
+        cubes
+            Portions of training cubes ``[..., D]``.
+        """
+        count, total, products = 0, 0.0, 0.0
+        for portion in cubes:
+            slices = portion.reshape(-1, self.in_channels).to(torch.float64)
+            count += len(slices)
+            total = total + slices.sum(0)
+            if self.weight is not None:
+                products = products + slices.T @ slices
+            else:
+                products = products + slices.square().sum(0)
+        if count < 2:
+            raise ValueError("calibrate: at least two feature slices are needed, none were given")
+        mean = total / count
+        variance = (products.diagonal() if self.weight is not None else products) / count
+        deviation = (variance - mean.square()).clamp_min(0).sqrt()
+        # A channel that never fires would otherwise divide by zero, and stays zero as it is.
+        deviation = torch.where(deviation > 1e-6 * deviation.max(), deviation, 1.0)
+        if self.standardise:
+            self.mean.copy_(mean)
+            self.deviation.copy_(deviation)
+        if self.weight is not None:
+            covariance = products / count - torch.outer(mean, mean)
+            if self.standardise:
+                covariance = covariance / torch.outer(deviation, deviation)
+            self.weight.copy_(_principal_components(covariance, self.channels))
+        self.calibrated.fill_(True)
+
+
+def _principal_components(covariance: Tensor, count: int) -> Tensor:
+    """Leading eigenvectors ``[count, D]``, scaled alike to a mean variance of 1."""
+    variances, vectors = torch.linalg.eigh(covariance)
+    components = vectors[:, -count:].flip(1).T
+    largest = components.gather(1, components.abs().argmax(1, keepdim=True))
+    scale = variances[-count:].clamp_min(0).mean().clamp_min(1e-12).rsqrt()
+    return components * largest.sign() * scale  # the sign of an eigenvector is arbitrary: fix it

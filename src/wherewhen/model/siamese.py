@@ -1,0 +1,269 @@
+"""The Siamese attention network: the parts put together (III, Fig 1). Both siblings are one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wherewhen.model.attention import Glimpse, MutedAttention, SpatialAttention
+from wherewhen.model.config import NetworkConfig
+from wherewhen.model.conv_gru import ConvGRUStack
+from wherewhen.model.initial_state import LearnedInitialState, ZeroInitialState
+from wherewhen.model.projection import CubeInput
+from wherewhen.model.similarity import ScaledCosine, Similarity, WeightedProduct
+from wherewhen.model.temporal_pooling import (
+    AttentionPooling,
+    AveragePooling,
+    MaxPooling,
+    TemporalPooling,
+)
+
+
+class Encoding(NamedTuple):
+    """What the network makes of N clips of T frames."""
+
+    embedding: Tensor
+    """``[N, E]``: h-bar of Eq 6, flattened."""
+    attention: Tensor
+    """``[N, T, K, K]``: m of Eq 3, summing to 1 over a valid frame's grid, 0 where padded."""
+    frame_weights: Tensor
+    """``[N, T]``: alpha of Eq 6, summing to 1 over a clip, 0 where padded."""
+
+
+class Readout(nn.Module):
+    """Flattens the pooled states of the layers that are read out into one vector.
+
+    Parameters
+    ----------
+    channels, grids
+        Channels and grid (height, width) of the layers.
+    location
+        ``cells`` (all), ``rows`` (mean over the width) or ``mean`` (over both).
+    normalise
+        Whether the vector is scaled to length 1.
+    """
+
+    def __init__(
+        self, channels: list[int], grids: list[tuple[int, int]], location: str, normalise: bool
+    ) -> None:
+        super().__init__()
+        self.averaged = {"cells": (), "rows": (3,), "mean": (2, 3)}[location]
+        self.normalise = normalise
+        kept = {"cells": lambda h, w: h * w, "rows": lambda h, w: h, "mean": lambda h, w: 1}
+        self.size = sum(c * kept[location](*grid) for c, grid in zip(channels, grids, strict=True))
+
+    def forward(self, pooled: list[Tensor]) -> Tensor:
+        """Embeddings ``[N, E]`` of pooled states ``[N, C_l, H_l, W_l]``."""
+        if self.averaged:
+            pooled = [state.mean(self.averaged) for state in pooled]
+        embedding = torch.cat([state.flatten(1) for state in pooled], dim=1)
+        return nn.functional.normalize(embedding, dim=1) if self.normalise else embedding
+
+
+class SiameseAttentionNetwork(nn.Module):
+    """Encodes clips of feature cubes and compares them.
+
+    Every part can be replaced by another with the same interface. Padded frames (mask False) have
+    no influence on anything: their content is zeroed before it enters, states pass over them
+    unchanged, and the mean slice of Eq 7, the pooling of Eq 6 and the penalty of Eq 9 leave them
+    out. An encoding is that of the clip with those frames cut out.
+
+    Parameters
+    ----------
+    config
+        What it is made of.
+    channels, grid
+        Channels D and locations a side K of the cubes.
+    """
+
+    def __init__(self, config: NetworkConfig, channels: int, grid: int) -> None:
+        super().__init__()
+        self.config = config
+        self.grid = grid
+        self.input = CubeInput(channels, config.projection, config.standardise)
+        self.gru = ConvGRUStack(
+            self.input.channels,
+            config.channels,
+            config.input_kernels,
+            config.hidden_kernels,
+            grid,
+            config.between_layers,
+            config.dropout,
+            config.gate_bias,
+            config.initialisation,
+        )
+        self.initial_state = _initial_state(config, self.input.channels, self.gru)
+        self.attention = _attention(config, self.gru, grid)
+        self.glimpse = Glimpse(grid, config.attention_rescale)
+        layers = len(config.channels)
+        self.layers_read = [layers - 1] if config.readout == "top" else list(range(layers))
+        read_channels = [config.channels[layer] for layer in self.layers_read]
+        read_grids = [self.gru.grids[layer] for layer in self.layers_read]
+        self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
+        self.readout = Readout(read_channels, read_grids, config.location, config.normalise)
+        self.similarity = _similarity(config, self.readout.size)
+
+    @property
+    def channels(self) -> int:
+        """Channels D of the cubes."""
+        return self.input.in_channels
+
+    @property
+    def embedding_size(self) -> int:
+        """Entries E of an embedding."""
+        return self.readout.size
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the statistics of the input are those of cubes (or none are needed)."""
+        return bool(self.input.calibrated)
+
+    def calibrate(self, cubes: Tensor | np.ndarray | Iterable[Tensor | np.ndarray]) -> None:
+        """Take standardisation and the projection's start from training cubes.
+
+        Parameters
+        ----------
+        cubes
+            ``[..., K, K, D]``, or portions of such, of training tracklets. Valid frames only.
+
+        Raises
+        ------
+        ValueError
+            If the cubes have another number of channels.
+        """
+        portions = [cubes] if isinstance(cubes, Tensor | np.ndarray) else cubes
+        self.input.calibrate(self._checked_portion(portion) for portion in portions)
+
+    def _checked_portion(self, portion: Tensor | np.ndarray) -> Tensor:
+        portion = torch.as_tensor(portion, device=self.input.mean.device)
+        if portion.shape[-1] != self.channels:
+            raise ValueError(
+                f"calibrate: cubes have {portion.shape[-1]} channels, the network {self.channels}"
+            )
+        return portion
+
+    def encode(self, cubes: Tensor, mask: Tensor | None = None) -> Encoding:
+        """Run clips through Eqs 3 to 7.
+
+        Parameters
+        ----------
+        cubes
+            ``[N, T, K, K, D]`` in time order, any floating dtype.
+        mask
+            Valid frames ``[N, T]`` (bool); None if all are. Each clip needs one.
+
+        Returns
+        -------
+        Encoding
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree with the network or each other, or a clip has no valid frame.
+        """
+        mask = self._checked_mask(cubes, mask)
+        padded = ~mask[:, :, None, None, None]
+        if bool(padded.any()):  # not even NaN gets through, forwards or backwards
+            cubes = cubes.masked_fill(padded, 0.0)
+        inputs = self.input(cubes).masked_fill(padded, 0.0)
+        frames_first = inputs.permute(1, 0, 4, 2, 3).contiguous()
+        counts = mask.sum(1, keepdim=True)
+        mean_slice = inputs.mean((2, 3)).sum(1) / counts
+        attention, states = self._look(frames_first, self.initial_state(mean_slice), mask)
+        read = [torch.stack([state[layer] for state in states], 1) for layer in self.layers_read]
+        pooled, frame_weights = self.temporal_pooling(read, mask)
+        return Encoding(self.readout(pooled), attention, frame_weights)
+
+    forward = encode
+
+    def _look(
+        self, inputs: Tensor, states: list[Tensor], mask: Tensor
+    ) -> tuple[Tensor, list[list[Tensor]]]:
+        """Look at frame after frame: attention ``[N, T, K, K]`` and each frame's outputs."""
+        attention, all_outputs = [], []
+        for frame, valid in zip(inputs.unbind(0), mask.unbind(1), strict=True):
+            weights = self.attention(states[-1])
+            states, outputs = self.gru(
+                self.glimpse(frame, weights), states, valid[:, None, None, None]
+            )
+            attention.append(torch.where(valid[:, None, None], weights, 0.0))
+            all_outputs.append(outputs)
+        return torch.stack(attention, 1), all_outputs
+
+    def _checked_mask(self, cubes: Tensor, mask: Tensor | None) -> Tensor:
+        expected = (self.grid, self.grid, self.channels)
+        if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
+            raise ValueError(
+                f"cubes have shape {tuple(cubes.shape)}, expected [N, T, K, K, D] with "
+                f"K, K, D = {expected}: the network was built for another backbone"
+            )
+        if mask is None:
+            return torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
+        if mask.shape != cubes.shape[:2] or mask.dtype != torch.bool:
+            raise ValueError(
+                f"mask is {mask.dtype} of shape {tuple(mask.shape)}, expected torch.bool of shape "
+                f"{tuple(cubes.shape[:2])}"
+            )
+        if not bool(mask.any(1).all()):
+            raise ValueError("mask: a clip has no valid frame")
+        return mask
+
+    def logits(self, left: Tensor, right: Tensor) -> Tensor:
+        """Logits ``[N]`` that pairs of embeddings ``[N, E]`` show the same person (Eq 8)."""
+        return self.similarity(left, right)
+
+    def pairwise_logits(self, left: Tensor, right: Tensor) -> Tensor:
+        """Logits ``[N, M]`` of all pairs of embeddings ``[N, E]`` and ``[M, E]`` (Eq 8)."""
+        return self.similarity.pairwise(left, right)
+
+
+def _initial_state(config: NetworkConfig, inputs: int, gru: ConvGRUStack) -> nn.Module:
+    if config.initial_state == "zeros":
+        return ZeroInitialState(gru.channels, gru.grids)
+    return LearnedInitialState(inputs, gru.channels, gru.grids)
+
+
+def _attention(config: NetworkConfig, gru: ConvGRUStack, grid: int) -> nn.Module:
+    if config.attention == "muted":
+        return MutedAttention(grid)
+    return SpatialAttention(
+        gru.channels[-1],
+        gru.grids[-1],
+        grid,
+        config.attention_hidden,
+        config.attention_state == "flattened",
+    )
+
+
+def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
+    if config.temporal_pooling == "attention":
+        return AttentionPooling(channels, config.temporal_hidden)
+    return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
+
+
+def _similarity(config: NetworkConfig, size: int) -> Similarity:
+    if config.similarity == "weighted":
+        return WeightedProduct(size, config.normalise)
+    return ScaledCosine()
+
+
+def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAttentionNetwork:
+    """Build the network with initial weights drawn from ``config.seed``.
+
+    The global random state is left as it was. With the weights of a `state_dict` loaded,
+    ``build_network(NetworkConfig(**dump), channels, grid)`` is the network that was dumped.
+
+    Parameters
+    ----------
+    config
+        What it is made of.
+    channels, grid
+        Channels D and locations a side K of the backbone's cubes.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return SiameseAttentionNetwork(config, channels, grid)

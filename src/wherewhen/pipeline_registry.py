@@ -1,0 +1,62 @@
+"""Which pipelines exist (the Kedro side): one a stage, and all of them as the default.
+
+The number of trials and whether people are rendered or read decide the shape of the pipelines, so
+:class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before they are built.
+"""
+
+from pathlib import Path
+
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
+
+from wherewhen.pipelines import (
+    embed,
+    evaluate,
+    extract,
+    ingest,
+    learn_metric,
+    report,
+    split,
+    synthesise,
+    train,
+)
+from wherewhen.pipelines.parameters import Parameters, check_parameters
+
+_parameters: Parameters | None = None
+
+
+def configure(parameters: Parameters) -> None:
+    """Set the parameters from which :func:`register_pipelines` builds."""
+    global _parameters
+    _parameters = parameters
+
+
+def parameters() -> Parameters:
+    """Return the parameters of this run, or those of ``conf/base`` when no session has started."""
+    if _parameters is not None:
+        return _parameters
+    conf = Path(__file__).resolve().parents[2] / "conf"
+    loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="base")
+    return check_parameters(loader["parameters"])
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every stage under its name, in the order of the data's way, and their sum."""
+    current = parameters()
+    trials = current.split.trial_names
+    root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"
+    stages = {
+        "synthesise": synthesise.create_pipeline(),
+        "ingest": ingest.create_pipeline(root),
+        "split": split.create_pipeline(trials),
+        "extract": extract.create_pipeline(root),
+        "train": train.create_pipeline(trials),
+        "embed": embed.create_pipeline(trials),
+        "learn_metric": learn_metric.create_pipeline(trials),
+        "evaluate": evaluate.create_pipeline(trials),
+        "report": report.create_pipeline(trials, root),
+    }
+    everything = [
+        stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic
+    ]
+    return {**stages, "__default__": sum(everything, start=Pipeline([]))}

@@ -1,0 +1,40 @@
+"""Wires of `embed`."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Pipeline, node
+
+from wherewhen.pipelines.embed import nodes
+from wherewhen.pipelines.trials import per_trial
+
+NETWORKS = {"network": "network", "untrained": "untrained_network"}
+"""Features that a network makes, and the data set that holds it."""
+
+FEATURES = (*NETWORKS, "mean_pooled", "row_pooled")
+"""What an embedding can come from; the last two know no network."""
+
+
+def create_pipeline(trials: Iterable[str]) -> Pipeline:
+    """Return the stage for all trials."""
+    windows = node(
+        nodes.choose_windows,
+        ["split", "cubes", "params:embed"],
+        "windows",
+        name="choose_windows",
+    )
+    encode = [
+        node(
+            nodes.encode,
+            [network, "cubes", "windows", "params:embed"],
+            f"embeddings_{features}",
+            name=f"embed_by_{network}",
+        )
+        for features, network in NETWORKS.items()
+    ]
+    pool = node(
+        nodes.pool,
+        ["cubes", "windows"],
+        ["embeddings_mean_pooled", "embeddings_row_pooled"],
+        name="pool_cubes",
+    )
+    return per_trial(Pipeline([windows, *encode, pool]), trials, shared={"cubes", "params:embed"})

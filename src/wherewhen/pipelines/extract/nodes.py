@@ -1,0 +1,23 @@
+"""Nodes of `extract`."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wherewhen.features.extraction import CubeExtraction
+from wherewhen.pipelines.parameters import ExtractParameters
+from wherewhen.project import from_root
+
+
+def plan_extraction(
+    root: str | Path, tracklets: pd.DataFrame, frames: pd.DataFrame, parameters: ExtractParameters
+) -> tuple[CubeExtraction, dict[str, Any]]:
+    """Build the backbone; the cubes are made while the plan is saved."""
+    from wherewhen.features.backbones import build_backbone
+
+    backbone = build_backbone(parameters.backbone, parameters.weights)
+    extraction = CubeExtraction(
+        backbone, from_root(root), tracklets, frames, batch_size=parameters.batch_size
+    )
+    return extraction, extraction.identity

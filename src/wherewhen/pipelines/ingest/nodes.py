@@ -1,0 +1,34 @@
+"""Nodes of `ingest`: a reader's tables, and the decision whether they may be used."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wherewhen.pipelines.parameters import IngestParameters
+from wherewhen.project import from_root
+from wherewhen.tracklets.ingest import Ingested, IngestError
+from wherewhen.tracklets.readers import read
+
+
+def read_frames(
+    root: str | Path, parameters: IngestParameters
+) -> tuple[Ingested | IngestError, dict[str, Any]]:
+    """Read the data set; the report is kept even of one that can't be used."""
+    try:
+        found = read(
+            parameters.reader,
+            from_root(root),
+            allow_faulty=parameters.allow_faulty,
+            **parameters.options,
+        )
+    except IngestError as error:
+        return error, error.report
+    return found, found.report
+
+
+def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pass the tables on, or stop the run with the reader's reason."""
+    if isinstance(found, IngestError):
+        raise found
+    return found.tracklets, found.frames

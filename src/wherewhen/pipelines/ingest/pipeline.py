@@ -1,0 +1,26 @@
+"""Wires of `ingest`."""
+
+from kedro.pipeline import Pipeline, node
+
+from wherewhen.pipelines.ingest import nodes
+
+
+def create_pipeline(root: str) -> Pipeline:
+    """Return the stage.
+
+    Parameters
+    ----------
+    root : str
+        What holds the data set's folder: the rendered people, or a parameter.
+    """
+    return Pipeline(
+        [
+            node(
+                nodes.read_frames,
+                [root, "params:ingest"],
+                ["found", "ingest_report"],
+                name="read_frames",
+            ),
+            node(nodes.admit, "found", ["tracklets", "frames"], name="admit"),
+        ]
+    )

@@ -1,0 +1,233 @@
+"""Every parameter of a run, typed: what ``conf/<environment>/parameters_*.yml`` may say.
+
+Kedro hands a node its group as the model below (the node's type hint asks for it). The whole tree
+is checked before anything is built, so a typo costs a second and not an extraction.
+"""
+
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from wherewhen.features.weights import WeightsSource
+from wherewhen.model.config import NetworkConfig, network_config
+from wherewhen.synthetic.config import SyntheticConfig
+from wherewhen.training.config import TrainingConfig, training_config
+
+
+class Group(BaseModel):
+    """A group of parameters that knows no other names than its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IngestParameters(Group):
+    """Which frames are read, and how strictly."""
+
+    reader: str = "prid2011"
+    """The layout of the data set: a name of `wherewhen.tracklets.readers.READERS`."""
+
+    root: str | None = None
+    """The data set's folder, relative to the project's root; null: the rendered people."""
+
+    allow_faulty: int = Field(0, ge=0)
+    """So many unreadable or odd frames are left out; one more stops the run."""
+
+    options: dict[str, Any] = {}
+    """What the reader takes besides: ``persons``, ``min_frames``, ``size``."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the people are rendered, not filmed."""
+        return self.root is None
+
+
+class SplitParameters(Group):
+    """Who trains and who is searched for."""
+
+    trials: int = Field(10, ge=1, le=100)
+    """Random splits; results are mean and standard deviation over them (Section V-C)."""
+
+    seed: int = 0
+    """Seed of all splits."""
+
+    train_fraction: float = Field(0.5, gt=0, lt=1)
+    """Share of the persons that train (Section V-B)."""
+
+    @property
+    def trial_names(self) -> list[str]:
+        """The trials' namespaces."""
+        return [f"trial_{trial:02d}" for trial in range(self.trials)]
+
+
+class ExtractParameters(Group):
+    """The network that turns a frame into a feature cube."""
+
+    backbone: str = "googlenet"
+    """``googlenet``, ``vgg16`` or ``timm:NAME``."""
+
+    weights: WeightsSource = WeightsSource()
+    """Where its weights come from. Nothing falls back in silence."""
+
+    batch_size: int = Field(32, ge=1)
+    """Frames in a forward pass."""
+
+
+class TrainParameters(Group):
+    """The Siamese attention network and its training: a preset, and what differs from it."""
+
+    preset: Literal["modern", "paper"] = "modern"
+    """``modern`` trains well; ``paper`` is the letter of the paper."""
+
+    network: dict[str, dict[str, Any]] = {}
+    """For each preset, fields of :class:`wherewhen.model.config.NetworkConfig` to change."""
+
+    training: dict[str, dict[str, Any]] = {}
+    """For each preset, fields of :class:`wherewhen.training.config.TrainingConfig` to change."""
+
+    @model_validator(mode="after")
+    def _build_both(self) -> "TrainParameters":
+        """Find a typo in either preset now, not when it is chosen some day."""
+        for overrides in (self.network, self.training):
+            if unknown := set(overrides) - {"modern", "paper"}:
+                raise ValueError(f"no preset is called {sorted(unknown)}: modern, paper are")
+        for preset in ("modern", "paper"):
+            network_config(preset, **self.network.get(preset, {}))
+            training_config(preset, **self.training.get(preset, {}))
+        return self
+
+    def network_config(self) -> NetworkConfig:
+        """Return the chosen preset's network with this environment's changes."""
+        return network_config(self.preset, **self.network.get(self.preset, {}))
+
+    def training_config(self) -> TrainingConfig:
+        """Return the chosen preset's training with this environment's changes."""
+        return training_config(self.preset, **self.training.get(self.preset, {}))
+
+
+class EmbedParameters(Group):
+    """How much of a tracklet stands for it."""
+
+    frames: int | None = Field(128, ge=1)
+    """Frames of a test tracklet: a probe's first, a gallery tracklet's last (Section V-C);
+    null: all of them."""
+
+    clips: int = Field(4, ge=1)
+    """Clips of a training tracklet, evenly spread: the samples of metric learning."""
+
+    clip_frames: int = Field(20, ge=1)
+    """Frames of such a clip (T, Section V-B)."""
+
+    batch_size: int = Field(16, ge=1)
+    """Clips in a forward pass."""
+
+
+class LearnMetricParameters(Group):
+    """PCA, then KISSME or LFDA (Section V-G)."""
+
+    dimension: int = Field(150, ge=1)
+    """Dimensions kept by the PCA; fewer when there are fewer samples, with a warning."""
+
+    kissme: dict[str, Any] = {}
+    """Parameters of :class:`wherewhen.metric_learning.KISSME`."""
+
+    lfda: dict[str, Any] = {}
+    """Parameters of :class:`wherewhen.metric_learning.LFDA`."""
+
+
+class EvaluateParameters(Group):
+    """How rankings become numbers."""
+
+    dataset: str = "unnamed"
+    """What the scores call the data set: ``globals.yml``'s ``dataset``."""
+
+    protocol: str = "single_match"
+    """A name of `wherewhen.retrieval.protocols.PROTOCOLS`."""
+
+    average_precision: str = "mean_precision"
+    """Which definition of AP the mAP averages."""
+
+    max_rank: int = Field(20, ge=1)
+    """Length of the CMC curve; shorter when the gallery is smaller."""
+
+
+class ReportParameters(Group):
+    """What the pictures show."""
+
+    probes: int = Field(4, ge=1)
+    """Probes in each of the pictures of the best and the worst ranked."""
+
+    attention_tracklets: int = Field(3, ge=1)
+    """Tracklets whose attention is drawn."""
+
+    metric: str = "kissme"
+    """The metric whose rankings are drawn, on the network's features."""
+
+
+class Parameters(Group):
+    """The whole tree."""
+
+    synthesise: SyntheticConfig = SyntheticConfig()
+    ingest: IngestParameters = IngestParameters()
+    split: SplitParameters = SplitParameters()
+    extract: ExtractParameters = ExtractParameters()
+    train: TrainParameters = TrainParameters()
+    embed: EmbedParameters = EmbedParameters()
+    learn_metric: LearnMetricParameters = LearnMetricParameters()
+    evaluate: EvaluateParameters = EvaluateParameters()
+    report: ReportParameters = ReportParameters()
+
+
+class ParameterError(ValueError):
+    """A parameter is unknown or has an impossible value."""
+
+
+def check_parameters(tree: dict[str, Any]) -> Parameters:
+    """Type the whole tree of parameters.
+
+    Parameters
+    ----------
+    tree : dict
+        Merged from the configuration files and ``--params``.
+
+    Returns
+    -------
+
+    Parameters
+    ----------
+        The typed tree.
+
+    Raises
+    ------
+    ParameterError
+        Naming every wrong parameter by its path, what was expected, and the nearest known name.
+    """
+    try:
+        return Parameters.model_validate(tree)
+    except ValidationError as error:
+        faults = "\n".join(f"- {_explain(fault)}" for fault in error.errors())
+        raise ParameterError(
+            f"{error.error_count()} parameter(s) can't be used; correct them in conf/ or in "
+            f"--params:\n{faults}"
+        ) from None
+
+
+def _explain(fault: Any) -> str:
+    """Say in one line which parameter is wrong, and the name that may have been meant."""
+    path = [str(part) for part in fault["loc"]]
+    name = ".".join(path)
+    if fault["type"] != "extra_forbidden":
+        return f"{name or 'parameters'} = {fault['input']!r}: {fault['msg']}"
+    known = _fields_at(path[:-1])
+    near = get_close_matches(path[-1], known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"{name}: no such parameter; {hint}"
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    """Return the names known at a path of the tree."""
+    model: Any = Parameters
+    for part in path:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else None
+    return list(getattr(model, "model_fields", {}))

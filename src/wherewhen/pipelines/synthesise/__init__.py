@@ -1,0 +1,5 @@
+"""Stage `synthesise`: people who walk past cameras, rendered."""
+
+from wherewhen.pipelines.synthesise.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,236 @@
+"""Reporting: where and when the network looks, attention maps on frames over frame weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from wherewhen.reporting.figures.canvas import (
+    SMALL,
+    TEXT,
+    TITLE,
+    new_figure,
+    place,
+    show_picture,
+    tidy,
+    write,
+)
+from wherewhen.reporting.style import BLUE, INK, MUTED, SKY
+
+_HEAT = "inferno"
+_OPACITY = 0.6
+_LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat hides no colour
+_TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
+
+# inches
+_COLUMN, _GAP = 0.74, 0.05
+_LEFT, _RIGHT, _MARGIN, _TITLE = 0.95, 1.5, 0.12, 0.5
+_LABEL, _NUMBERS, _BARS, _AXIS = 0.24, 0.08, 0.5, 0.58
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionStrip:
+    """One tracklet's clip and what the network made of it.
+
+    Parameters
+    ----------
+    label : str
+        What the strip is called in the figure.
+    frames : numpy.ndarray
+        uint8 [n, H, W, 3].
+    attention : numpy.ndarray
+        [n, K, K], the attention map m of each frame (Eq 3), which sums to 1.
+    frame_weights : numpy.ndarray
+        [n], the weight alpha of each frame in the temporal pooling (Eq 6); they sum to 1.
+    positions : numpy.ndarray, optional
+        int [n], positions of the frames in the tracklet; 0 ... n-1 without it.
+
+    Raises
+    ------
+    ValueError
+        Names the strip, the array and its shape when arrays do not fit together.
+    """
+
+    label: str
+    frames: np.ndarray
+    attention: np.ndarray
+    frame_weights: np.ndarray
+    positions: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        name, count = f"attention strip {self.label!r}", len(self.frames)
+        if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != 3:
+            raise ValueError(
+                f"{name}: frames must be uint8 [n, H, W, 3], "
+                f"got {self.frames.dtype} {list(self.frames.shape)}."
+            )
+        if count == 0:
+            raise ValueError(f"{name}: expected at least one frame, got none.")
+        if self.attention.ndim != 3 or self.attention.shape[1] != self.attention.shape[2]:
+            raise ValueError(
+                f"{name}: attention must be [n, K, K], got {list(self.attention.shape)}."
+            )
+        if self.positions is None:
+            object.__setattr__(self, "positions", np.arange(count))
+        for field in ("attention", "frame_weights", "positions"):
+            if len(getattr(self, field)) != count:
+                raise ValueError(
+                    f"{name}: {field} has {len(getattr(self, field))} entries "
+                    f"for {count} frames; expected one a frame."
+                )
+        sums = np.append(self.attention.sum((1, 2)), self.frame_weights.sum())
+        if not np.allclose(sums, 1, atol=_TOLERANCE):
+            raise ValueError(
+                f"{name}: each attention map and the frame weights must sum to 1, "
+                f"found a sum of {sums[np.argmax(np.abs(sums - 1))]:.3g}."
+            )
+
+    @property
+    def relative(self) -> np.ndarray:
+        """Attention over uniform attention [n, K, K]: 1 where the network has no preference."""
+        return self.attention.astype(np.float32) * self.attention.shape[1] ** 2
+
+
+def attention_over_time(
+    strips: Sequence[AttentionStrip], *, shown: int = 10, title: str | None = None
+) -> Figure:
+    """Frames, attention maps laid on them, and the weights of all frames, a strip a tracklet.
+
+    Parameters
+    ----------
+    strips : sequence of AttentionStrip
+        Drawn from top to bottom, on one colour scale.
+    shown : int
+        Frames drawn of each strip at most, evenly spaced; the bars show all frames, those drawn
+        dark and numbered.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Without strips, for ``shown`` below 1, or for strips of different grids.
+
+    Notes
+    -----
+    Pictures as in the paper's Fig 8, bars as in its Fig 6. Colour is attention relative to uniform
+    attention 1/K^2 on a logarithmic scale around 1, as wide as the strongest value asks for (at
+    least a tenth), so that nearly uniform attention can be read too: the colour bar says how little
+    there is. Maps are bilinearly upsampled to the frame.
+    """
+    if not strips:
+        raise ValueError("strips: expected at least one AttentionStrip, got none.")
+    if shown < 1:
+        raise ValueError(f"shown: expected at least 1 frame, got {shown}.")
+    grids = {strip.attention.shape[1] for strip in strips}
+    if len(grids) > 1:
+        raise ValueError(
+            f"strips: grids of {sorted(grids)} cells a side cannot share one colour scale; "
+            "draw them in figures of their own."
+        )
+    norm = _colour_scale(strips)
+    columns = [min(shown, len(strip.frames)) for strip in strips]
+    tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
+    strip_height = _LABEL + 2 * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
+    top = _TITLE if title else _MARGIN
+    width = _LEFT + max(columns) * (_COLUMN + _GAP) + _RIGHT
+    figure = new_figure(width, top + len(strips) * strip_height + _MARGIN, layout=None)
+    for strip, count in zip(strips, columns, strict=True):
+        _draw_strip(figure, strip, count, top, tall, norm)
+        top += strip_height
+    _colour_bar(figure, norm, grids.pop())
+    if title:
+        write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
+    return figure
+
+
+def shown_frames(count: int, shown: int) -> np.ndarray:
+    """Choose ``shown`` of ``count`` frames, the middle ones of equal parts.
+
+    The middle of a part is where its column's bars have their middle, so that a picture stands
+    above its own bar.
+    """
+    shown = min(shown, count)
+    return ((np.arange(shown) + 0.5) * count / shown).astype(int)
+
+
+def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinearly upsample a map [K, K] to a frame [height, width], cells centred."""
+    picture = Image.fromarray(np.asarray(grid, dtype=np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _colour_scale(strips: Sequence[AttentionStrip]) -> LogNorm:
+    reach = max(1.1, *(float(strip.relative.max()) for strip in strips))
+    return LogNorm(1 / reach, reach, clip=True)
+
+
+def _draw_strip(
+    figure: Figure, strip: AttentionStrip, count: int, top: float, tall: float, norm: LogNorm
+) -> None:
+    indices = shown_frames(len(strip.frames), count)
+    write(figure, _LEFT, top, strip.label, fontweight="bold")
+    top += _LABEL
+    for column, index in enumerate(indices):
+        left = _LEFT + column * (_COLUMN + _GAP)
+        frame, relative = strip.frames[index], strip.relative[index]
+        show_picture(place(figure, left, top, _COLUMN, tall), frame)
+        _show_heat(place(figure, left, top + tall + _GAP, _COLUMN, tall), frame, relative, norm)
+    for row, name in enumerate(("frame", "attention")):
+        middle = top + row * (tall + _GAP) + tall / 2
+        write(figure, _LEFT - 0.08, middle, name, color=MUTED, ha="right", va="center")
+    top += 2 * (tall + _GAP) + _NUMBERS
+    bars = place(figure, _LEFT, top, count * (_COLUMN + _GAP) - _GAP, _BARS)
+    _draw_weights(bars, strip, indices)
+    write(
+        figure, _LEFT - 0.42, top + _BARS / 2, "frame\nweight", color=MUTED, ha="right", va="center"
+    )
+
+
+def _show_heat(axes: Axes, frame: np.ndarray, relative: np.ndarray, norm: LogNorm) -> None:
+    grey = Image.fromarray(frame).convert("L").convert("RGB")
+    white = Image.new("RGB", grey.size, "white")
+    show_picture(axes, np.asarray(Image.blend(grey, white, _LIGHT)))
+    heat = upsample(relative, *frame.shape[:2])
+    axes.imshow(heat, cmap=_HEAT, norm=norm, alpha=_OPACITY, interpolation="nearest")
+
+
+def _draw_weights(axes: Axes, strip: AttentionStrip, indices: np.ndarray) -> None:
+    count = len(strip.frames)
+    colours = np.full(count, SKY, dtype=object)
+    colours[indices] = BLUE
+    axes.bar(np.arange(count), strip.frame_weights, width=0.8, color=list(colours))
+    axes.axhline(1 / count, color=INK, linewidth=0.8, linestyle="--")
+    axes.text(count - 0.4, 1 / count, "uniform", fontsize=SMALL, color=MUTED, va="center")
+    axes.set_xlim(-0.5, count - 0.5)
+    axes.set_ylim(0, 1.15 * max(float(strip.frame_weights.max()), 1 / count))
+    axes.set_xticks(indices, [str(strip.positions[index]) for index in indices])
+    tidy(axes, grid=False)
+    axes.tick_params(labelsize=SMALL)
+    axes.set_xlabel("position in the tracklet", fontsize=SMALL, color=MUTED, labelpad=1)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+
+
+def _colour_bar(figure: Figure, norm: LogNorm, side: int) -> None:
+    width, height = figure.get_size_inches()
+    bar_height = min(3.2, height - 1)
+    axes = place(figure, width - _RIGHT + 0.6, (height - bar_height) / 2, 0.16, bar_height)
+    bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes, extend="min")
+    reach = norm.vmax
+    ticks = [1 / reach, 1 / np.sqrt(reach), 1, np.sqrt(reach), reach]
+    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks], minor=False)
+    bar.minorticks_off()
+    bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=TEXT, color=INK)
+    bar.ax.axhline(1, color="white", linewidth=1.5)
+    bar.ax.tick_params(labelsize=TEXT, colors=INK)
+    bar.outline.set_visible(False)

@@ -1,0 +1,119 @@
+"""Reporting: one style for every figure and table, names for people and colour-blind-safe colours.
+
+Colours are those of Okabe and Ito ("Color universal design", 2008), which stay apart under the
+common forms of colour blindness. A curve says its *metric* by colour and its *features* by line and
+marker, so that up to fourteen curves in one panel can still be told apart, also in grey.
+"""
+
+from dataclasses import dataclass
+
+DPI = 150
+"""Resolution of saved figures in dots per inch."""
+
+INK = "#1f2428"
+MUTED = "#6a737d"
+GRID = "#e1e4e8"
+
+BLACK = "#000000"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+
+RIGHT = GREEN
+WRONG = VERMILION
+
+BASELINES = ("mean_pooled", "row_pooled")
+"""Features that no network went into; drawn dashed, listed first."""
+
+FEATURES = {
+    "mean_pooled": "mean-pooled cubes",
+    "row_pooled": "row-pooled cubes",
+    "untrained": "untrained network",
+    "network": "network",
+}
+METRICS = {
+    "euclidean": "Euclidean",
+    "cosine": "cosine",
+    "siamese": "Siamese score",
+    "kissme": "KISSME",
+    "lfda": "LFDA",
+    "xqda": "XQDA",
+}
+
+_METRIC_COLOURS = {
+    "euclidean": PURPLE,
+    "cosine": BLUE,
+    "siamese": BLACK,
+    "kissme": ORANGE,
+    "lfda": GREEN,
+    "xqda": VERMILION,
+}
+
+
+@dataclass(frozen=True)
+class CurveStyle:
+    """How one curve is drawn.
+
+    Parameters
+    ----------
+    colour : str
+        Hexadecimal colour; tells the metric.
+    line : str
+        Matplotlib line style; tells the features, dashed for a baseline.
+    marker : str
+        Matplotlib marker; tells the features too.
+    width : float
+        Line width in points; the trained network's is the largest.
+    order : int
+        Drawing order; the network lies on top.
+    """
+
+    colour: str
+    line: str
+    marker: str
+    width: float
+    order: int
+
+
+_FEATURE_STYLES = {
+    "mean_pooled": ("--", "s", 1.3, 2),
+    "row_pooled": ("--", "D", 1.3, 3),
+    "untrained": (":", "^", 1.5, 4),
+    "network": ("-", "o", 2.8, 6),
+}
+# an experiment's row name: solid, thinner than the network
+_OTHER_FEATURES = ("-", "v", 1.8, 5)
+
+
+def describe_features(features: str) -> str:
+    """Name of a feature kind for people; an unknown one keeps its own, spaced."""
+    return FEATURES.get(features, features.replace("_", " "))
+
+
+def describe_metric(metric: str) -> str:
+    """Name of a metric for people; an unknown one keeps its own, spaced."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def describe(features: str, metric: str) -> str:
+    """Name of a row for people, as ``"row-pooled cubes + LFDA"``."""
+    return f"{describe_features(features)} + {describe_metric(metric)}"
+
+
+def sort_key(features: str, metric: str) -> tuple[int, str, int, str]:
+    """Key that puts baselines first, then the untrained network, the network, experiments."""
+    return (_place(features, FEATURES), features, _place(metric, METRICS), metric)
+
+
+def curve_style(features: str, metric: str) -> CurveStyle:
+    """Style of the curve of a feature kind under a metric."""
+    line, marker, width, order = _FEATURE_STYLES.get(features, _OTHER_FEATURES)
+    return CurveStyle(_METRIC_COLOURS.get(metric, MUTED), line, marker, width, order)
+
+
+def _place(name: str, known: dict[str, str]) -> int:
+    return list(known).index(name) if name in known else len(known)

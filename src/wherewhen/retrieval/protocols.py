@@ -1,0 +1,69 @@
+"""Protocols: which gallery tracklets a probe is ranked against, and which count as its match.
+
+A number without its protocol says nothing. A protocol is a value, so that adding one means adding
+it to the registry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules by which a probe's ranking is judged.
+
+    A true match is a kept gallery tracklet of the probe's person.
+
+    Attributes
+    ----------
+    name : str
+        What stands in the tables.
+    drops_same_camera : bool
+        Leave the probe's person in the probe's own camera out of its gallery, the probe itself
+        included: finding it again is no re-identification. Other persons in that camera stay.
+    single_match : bool
+        Every probe has at most one true match, from another camera; anything else is an error.
+    dropped_persons : frozenset of str
+        Persons' names that no ranking contains (junk).
+    """
+
+    name: str
+    drops_same_camera: bool = False
+    single_match: bool = False
+    dropped_persons: frozenset[str] = frozenset()
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        # iLIDS-VID and PRID 2011: probes of one camera, one gallery tracklet a person of the other
+        Protocol("single_match", single_match=True),
+        # any number of tracklets, cameras and matches
+        Protocol("cross_camera", drops_same_camera=True),
+    )
+}
+"""The protocols by name."""
+
+
+def protocol_named(name: str) -> Protocol:
+    """Look up a protocol.
+
+    Parameters
+    ----------
+    name : str
+        A key of `PROTOCOLS`.
+
+    Returns
+    -------
+    Protocol
+        The rules.
+
+    Raises
+    ------
+    ValueError
+        If there is none, naming those there are.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f"no protocol {name!r}: expected one of {', '.join(sorted(PROTOCOLS))}")
+    return PROTOCOLS[name]

@@ -1,0 +1,207 @@
+"""Synthetic room: the parameters of a synthetic set, typed, with the difficulty in the open.
+
+A mistyped parameter is refused before anything is rendered. The defaults are those of
+`learning-findings.md`: difficulty is mostly the angle between the two views.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wherewhen.tracklets.fingerprint import fingerprint
+
+ILIDS_MEAN_SHARE = (73 - 23) / (192 - 23)
+"""Where iLIDS-VID's mean length lies between its shortest and its longest tracklet."""
+
+RENDERER = 1
+"""Raised when the same config gives other bytes than before, so that old sets are not reused."""
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(ge=0.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class CameraConfig(_Strict):
+    """One fixed camera: where it hangs, whom it sees from which side, in what light."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    """Name of the camera's folder, e.g. `cam_a`."""
+
+    elevation: float = Field(ge=0.0, le=1.2)
+    """Angle (rad) by which the camera looks down on people."""
+
+    azimuth: float
+    """Mean angle (rad) between walking direction and camera; 0: towards it, pi/2: profile."""
+
+    azimuth_sd: Positive = 0.3
+    """Standard deviation (rad) of the walking direction over people."""
+
+    distance: float = Field(default=9.0, ge=3.0)
+    """Distance (m) between camera and person; nearer means stronger perspective."""
+
+    sun: tuple[float, float] = (-0.8, 0.9)
+    """Direction of the light: angle (rad) to the right of the camera, and above the ground."""
+
+    sunlight: Fraction = 0.5
+    """Share of directed light; the rest comes evenly from the sky."""
+
+    cast: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Gain of red, green and blue at full `colour_cast`."""
+
+    exposure: float = Field(default=1.0, gt=0.0)
+    """Gain of all colours."""
+
+
+DEFAULT_CAMERAS = (
+    CameraConfig(
+        name="cam_a", elevation=0.12, azimuth=0.3, sun=(-0.8, 0.9), cast=(1.12, 1.0, 0.86)
+    ),
+    CameraConfig(
+        name="cam_b",
+        elevation=0.25,
+        azimuth=1.1,
+        sun=(0.9, 1.0),
+        sunlight=0.35,
+        cast=(0.90, 1.0, 1.10),
+    ),
+)
+
+
+def default_camera(index: int) -> CameraConfig:
+    """Give the camera that stands at an index when only a number of cameras is asked for.
+
+    Parameters
+    ----------
+    index : int
+        0 and 1 are the two cameras of `DEFAULT_CAMERAS`; later ones look from further round.
+
+    Returns
+    -------
+    CameraConfig
+        The camera, named `cam_a`, `cam_b`, ...
+    """
+    if index < len(DEFAULT_CAMERAS):
+        return DEFAULT_CAMERAS[index]
+    tint = 0.1 * (-1) ** index
+    return CameraConfig(
+        name=f"cam_{chr(ord('a') + index)}",
+        elevation=0.12 + 0.06 * (index % 4),
+        azimuth=0.3 + 0.8 * index,
+        sun=(-0.8 + 0.7 * (index % 4), 0.9),
+        cast=(1 + tint, 1.0, 1 - tint),
+    )
+
+
+class SyntheticConfig(_Strict):
+    """Who is filmed, by which cameras, for how long, and how hard it is to know them again."""
+
+    persons: int = Field(default=80, ge=1, le=9999)
+    """People, each filmed once by every camera."""
+
+    cameras: Annotated[int, Field(ge=1, le=26)] | tuple[CameraConfig, ...] = 2
+    """The cameras, or how many of the default ones."""
+
+    seed: int = Field(default=0, ge=0)
+    """Decides people, clothes, walks, scenes and noise: same seed, same bytes."""
+
+    min_frames: int = Field(default=23, ge=1)
+    """Shortest tracklet (frames); 23 as in iLIDS-VID."""
+
+    max_frames: int = Field(default=192, ge=1)
+    """Longest tracklet (frames); 192 as in iLIDS-VID."""
+
+    mean_frames: float | None = None
+    """Mean length (frames); None: as far between the two bounds as in iLIDS-VID, there 73."""
+
+    height: int = Field(default=128, ge=32)
+    """Height of a crop (pixels)."""
+
+    width: int = Field(default=64, ge=16)
+    """Width of a crop (pixels)."""
+
+    supersampling: int = Field(default=2, ge=1, le=4)
+    """Rays along each side of a pixel; 2 casts 128 x 256 rays for a 64 x 128 crop."""
+
+    frames_per_second: float = Field(default=25.0, gt=0.0)
+    """Frame rate of the cameras."""
+
+    tops: int = Field(default=12, ge=1)
+    """Tops in the wardrobe; the fewer, the less colour tells people apart."""
+
+    bottoms: int = Field(default=8, ge=1)
+    """Trousers, skirts and shorts in the wardrobe."""
+
+    shoes: int = Field(default=5, ge=1)
+    """Pairs of shoes in the wardrobe."""
+
+    bags: Fraction = 0.45
+    """Share of people who carry a bag."""
+
+    colour_cast: Fraction = 0.5
+    """Strength of the cameras' own colour casts, and of their changes between tracklets."""
+
+    exposure_jitter: Fraction = 0.5
+    """Strength of the changes of exposure between tracklets; 1: a standard deviation of 20 %."""
+
+    occluders: Fraction = 0.3
+    """Share of tracklets in which a post, a sign or another walker passes in front."""
+
+    noise: Positive = 3.0
+    """Standard deviation of the sensor's noise (grey levels of 255)."""
+
+    box_jitter: Positive = 0.015
+    """Standard deviation of the box's place and size (fractions of its height)."""
+
+    motion_blur: Fraction = 0.5
+    """How much of the time between two frames the shutter stays open."""
+
+    softness: Positive = 0.6
+    """Standard deviation of the lens's blur (pixels)."""
+
+    workers: int | None = Field(default=None, ge=1)
+    """Threads that render; None: one a core. Does not change a byte."""
+
+    @model_validator(mode="after")
+    def _check_lengths_and_names(self) -> Self:
+        if self.min_frames > self.max_frames:
+            raise ValueError(
+                f"min_frames ({self.min_frames}) is above max_frames ({self.max_frames}): "
+                "expected min_frames <= max_frames; change one of them"
+            )
+        if self.mean_frames is not None and not (
+            self.min_frames <= self.mean_frames <= self.max_frames
+        ):
+            raise ValueError(
+                f"mean_frames ({self.mean_frames}) is outside min_frames to max_frames "
+                f"({self.min_frames} to {self.max_frames}): change it, or leave it out"
+            )
+        names = [camera.name for camera in self.camera_list]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"cameras {names}: expected at least one, each with its own name")
+        return self
+
+    @property
+    def camera_list(self) -> tuple[CameraConfig, ...]:
+        """The cameras themselves, also where only their number was given."""
+        if isinstance(self.cameras, int):
+            return tuple(default_camera(index) for index in range(self.cameras))
+        return self.cameras
+
+    @property
+    def mean_length(self) -> float:
+        """Mean tracklet length (frames) that is aimed at."""
+        if self.mean_frames is not None:
+            return self.mean_frames
+        return self.min_frames + ILIDS_MEAN_SHARE * (self.max_frames - self.min_frames)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of everything that decides the bytes (`workers` does not)."""
+        content = self.model_dump(mode="json", exclude={"workers"})
+        content["cameras"] = [camera.model_dump(mode="json") for camera in self.camera_list]
+        return fingerprint({"renderer": RENDERER, "config": content})

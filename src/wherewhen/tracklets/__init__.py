@@ -1,0 +1,10 @@
+"""The room of the tables: what was filmed, how it is split, which frames make a clip.
+
+Readers turn a folder of crops into two validated tables (`tracklets`, `frames`); splits give every
+tracklet a role per trial; clips say which frames of a tracklet are looked at. The tables are the
+language of all other rooms. This is the ground floor: it imports from no other room, and never
+torch. Import from its modules, e.g. ``from wherewhen.tracklets.splits import draw_splits``.
+"""
+
+ROLES = ("train", "probe", "gallery")
+"""What a tracklet does in a trial."""

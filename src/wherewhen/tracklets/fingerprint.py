@@ -1,0 +1,79 @@
+"""Fingerprints: a short name for the exact content of parameters, tables' keys and identities.
+
+The tracklets room is the ground floor, so every other room can name things by the same rule: equal
+content, equal fingerprint, on every machine and in every process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Set
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+LENGTH = 16
+"""Hexadecimal digits kept of the sha256: 64 bits, no accident among the names of one project."""
+
+
+def fingerprint(obj: Any) -> str:
+    """Name the content of an object by a hash.
+
+    Parameters
+    ----------
+    obj : Any
+        What JSON can hold (the order of a dict's keys does not matter, that of a list does) and,
+        inside it, numpy scalars and arrays, paths, sets, dataclasses and pydantic models.
+
+    Returns
+    -------
+    str
+        The first 16 hexadecimal digits of the sha256 of the object's canonical JSON.
+
+    Raises
+    ------
+    TypeError
+        If something in the object has no canonical form.
+    ValueError
+        If the object holds NaN or an infinity, which JSON can't write.
+    """
+    return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:LENGTH]
+
+
+def canonical_json(obj: Any) -> str:
+    """Write an object as JSON with sorted keys and no spaces, the text that is hashed.
+
+    Parameters
+    ----------
+    obj : Any
+        As for `fingerprint`.
+
+    Returns
+    -------
+    str
+        One line of ASCII.
+    """
+    return json.dumps(obj, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def _plain(obj: Any) -> Any:
+    """Turn what JSON does not know into what it does."""
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return obj.tolist()
+    if isinstance(obj, PurePath):
+        return obj.as_posix()
+    if isinstance(obj, Set):
+        return sorted(obj, key=canonical_json)
+    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+        return {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
+    if hasattr(obj, "model_dump"):  # a pydantic model; this room does not import pydantic
+        return obj.model_dump(mode="json")
+    raise TypeError(
+        f"no fingerprint for a {type(obj).__name__}: expected what JSON can hold, numpy values, "
+        "paths, sets, dataclasses or pydantic models; convert it before asking"
+    )

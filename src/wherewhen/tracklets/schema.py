@@ -1,0 +1,202 @@
+"""The tables of the house: their columns, types and the rules that hold between them.
+
+Checked at the borders of the stages, so that a fault is named by table, column and row where it
+arises. Columns beyond those named here may be added to any table; none may be missing.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import pandera.pandas as pa
+
+from wherewhen.tracklets import ROLES
+
+_SHOWN = 5
+"""Faults a message lists before it only counts."""
+
+
+class TableError(ValueError):
+    """A table breaks its schema, or two tables contradict each other."""
+
+
+def _name() -> pa.Column:
+    return pa.Column(str, pa.Check.str_length(min_value=1))
+
+
+def _count(least: int) -> pa.Column:
+    return pa.Column("int64", pa.Check.ge(least))
+
+
+def _role() -> pa.Column:
+    return pa.Column(str, pa.Check.isin(ROLES))
+
+
+TRACKLETS = pa.DataFrameSchema(
+    {
+        "tracklet": pa.Column(str, pa.Check.str_length(min_value=1), unique=True),
+        "person": _name(),
+        "camera": _name(),
+        "length": _count(1),
+    },
+    name="tracklets",
+)
+"""One row a tracklet: its name (``"cam_a/person_0001"``), who, where, how many frames."""
+
+FRAMES = pa.DataFrameSchema(
+    {
+        "tracklet": _name(),
+        "position": _count(0),
+        "frame": _count(0),
+        "path": _name(),
+        "width": _count(1),
+        "height": _count(1),
+        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
+    },
+    unique=["tracklet", "position"],
+    name="frames",
+)
+"""One row a frame: its place in the tracklet, the number in its name, its file under the root."""
+
+SPLITS = pa.DataFrameSchema(
+    {
+        "trial": _name(),
+        "tracklet": _name(),
+        "person": _name(),
+        "camera": _name(),
+        "role": _role(),
+    },
+    unique=["trial", "tracklet", "role"],
+    name="splits",
+)
+"""One row a tracklet and role in a trial."""
+
+EMBEDDINGS = pa.DataFrameSchema(
+    {
+        "tracklet": _name(),
+        "clip": _count(0),
+        "person": _name(),
+        "camera": _name(),
+        "role": _role(),
+        "vector": pa.Column(object),
+    },
+    name="embeddings",
+)
+"""One row a clip: a float32 vector and whose it is. A tested tracklet has one clip, number 0."""
+
+RANKINGS = pa.DataFrameSchema(
+    {
+        "trial": _name(),
+        "features": _name(),
+        "metric": _name(),
+        "probe": _name(),
+        "rank": _count(1),
+        "gallery": _name(),
+        "distance": pa.Column("float64"),
+        "correct": pa.Column(bool),
+    },
+    name="rankings",
+)
+"""One row a probe and rank: the gallery tracklet that stands there."""
+
+SCORES = pa.DataFrameSchema(
+    {
+        "dataset": _name(),
+        "protocol": _name(),
+        "trial": _name(),
+        "features": _name(),
+        "metric": _name(),
+        "measure": _name(),
+        "value": pa.Column("float64", pa.Check.in_range(0, 1)),
+    },
+    name="scores",
+)
+"""One row a number, as a fraction; no number stands without its protocol."""
+
+
+def validate(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Check a table against its schema.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+    schema : pandera.pandas.DataFrameSchema
+        One of this module's schemas.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table itself.
+
+    Raises
+    ------
+    TableError
+        Naming the table, and the column, row, value and rule of its first faults.
+    """
+    try:
+        schema.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        lines = [
+            f"column {case.column}, row {case.index}: {case.failure_case!r} breaks {case.check}"
+            for case in cases.head(_SHOWN).itertuples()
+        ]
+        raise TableError(_message(schema.name, lines, len(cases))) from None
+    return table
+
+
+def validate_tables(tracklets: pd.DataFrame, frames: pd.DataFrame) -> None:
+    """Check both tables of a data set, and that they agree.
+
+    Parameters
+    ----------
+    tracklets : pandas.DataFrame
+        One row a tracklet (`TRACKLETS`).
+    frames : pandas.DataFrame
+        One row a frame (`FRAMES`): rows of a tracklet stand together and in order.
+
+    Raises
+    ------
+    TableError
+        If a table breaks its schema; a frame belongs to no tracklet; a tracklet has another number
+        of frames than its length; positions are not 0, 1, 2, ...; or frame numbers do not rise.
+    """
+    validate(tracklets, TRACKLETS)
+    validate(frames, FRAMES)
+    unknown = frames.loc[~frames["tracklet"].isin(tracklets["tracklet"])]
+    _refuse_rows(unknown, "belongs to no row of the table of tracklets")
+
+    counted = frames.groupby("tracklet").size().reindex(tracklets["tracklet"], fill_value=0)
+    wrong = counted.to_numpy() != tracklets["length"].to_numpy()
+    lines = [
+        f"tracklet {row.tracklet!r} has length {row.length} but {counted[row.tracklet]} frames"
+        for row in tracklets.loc[wrong].itertuples()
+    ]
+    if lines:
+        raise TableError(_message("tracklets", lines[:_SHOWN], len(lines)))
+
+    groups = frames.groupby("tracklet", sort=False)
+    _refuse_rows(
+        frames.loc[frames["position"] != groups.cumcount()],
+        "is out of place: positions must run 0, 1, 2, ... in the order of the rows",
+    )
+    _refuse_rows(
+        frames.loc[groups["frame"].diff() <= 0],
+        "does not rise: frame numbers must increase strictly inside a tracklet",
+    )
+
+
+def _refuse_rows(rows: pd.DataFrame, fault: str) -> None:
+    if rows.empty:
+        return
+    lines = [
+        f"row {row.Index} (tracklet {row.tracklet!r}, position {row.position}, frame {row.frame}) "
+        + fault
+        for row in rows.head(_SHOWN).itertuples()
+    ]
+    raise TableError(_message("frames", lines, len(rows)))
+
+
+def _message(table: str | None, lines: list[str], total: int) -> str:
+    more = [f"... and {total - len(lines)} more"] if total > len(lines) else []
+    return "\n  ".join([f"table of {table} is not valid:", *lines, *more])

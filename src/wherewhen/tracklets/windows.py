@@ -1,0 +1,70 @@
+"""Windows: the clips by which each tracklet of a split is embedded, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from wherewhen.tracklets.clips import spread_windows, test_window
+
+
+def embedding_windows(
+    split: pd.DataFrame,
+    lengths: Mapping[str, int],
+    limit: int | None = 128,
+    clips: int = 4,
+    clip_frames: int = 20,
+) -> pd.DataFrame:
+    """Choose the windows of all tracklets of one trial.
+
+    A test tracklet gets one window, by the test protocol (Section V-C). A training tracklet gets
+    several short ones: they are the samples from which a metric is learned, and one a tracklet
+    would leave fewer samples than dimensions (paper-decisions, row 28).
+
+    Parameters
+    ----------
+    split : pandas.DataFrame
+        Rows of one trial of the splits table.
+    lengths : mapping of str to int
+        Frames in each tracklet.
+    limit : int or None
+        The most frames of a test tracklet; None for all.
+    clips : int
+        Clips of a training tracklet; fewer where it has no more windows.
+    clip_frames : int
+        Frames of such a clip; fewer where the tracklet is shorter.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``trial, tracklet, person, camera, role, clip, start, stop``, in the order of `split`.
+    """
+    rows = [
+        {
+            "trial": row.trial,
+            "tracklet": row.tracklet,
+            "person": row.person,
+            "camera": row.camera,
+            "role": row.role,
+            "clip": clip,
+            "start": int(start),
+            "stop": int(stop),
+        }
+        for row in split.itertuples(index=False)
+        for clip, (start, stop) in enumerate(
+            _windows(row.role, lengths[row.tracklet], limit, clips, clip_frames)
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def _windows(
+    role: str, length: int, limit: int | None, clips: int, clip_frames: int
+) -> list[tuple[int, int]]:
+    if role != "train":
+        return [test_window(length, limit, role)]
+    return [
+        (start, min(start + clip_frames, length))
+        for start in spread_windows(length, clip_frames, clips)
+    ]

@@ -1,0 +1,203 @@
+"""Which clips meet in a batch, drawn online (V-B): pairs of persons seen by different cameras."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wherewhen.model.cubes import Window
+from wherewhen.tracklets.clips import training_window
+from wherewhen.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips, and which of them are compared."""
+
+    windows: list[Window]
+    """N clips: tracklet, start, stop."""
+    left: np.ndarray
+    """``[P]``: index of each pair's one clip."""
+    right: np.ndarray
+    """``[P]``: index of its other clip, from another camera."""
+    same: np.ndarray
+    """``[P]`` bool: whether both show one person (Sim and Dis of Eq 9)."""
+
+
+class PairSampler(ABC):
+    """Draws the batches of an epoch; a subclass chooses tracklets and pairs.
+
+    Parameters
+    ----------
+    tracklets
+        Table with the columns ``tracklet, person, camera``. A person in one camera only has no
+        positive pair.
+    lengths
+        Frames of each tracklet.
+    frames
+        Frames T of a clip.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two persons are in two cameras.
+    """
+
+    def __init__(self, tracklets: pd.DataFrame, lengths: Mapping[str, int], frames: int) -> None:
+        self.lengths = lengths
+        self.frames = frames
+        # sorted, so that the draws do not depend on the order of the table's rows
+        ordered = tracklets.sort_values("tracklet")
+        self.views: dict[str, dict[str, list[str]]] = {}  # person -> camera -> tracklets
+        for tracklet, person, camera in zip(
+            ordered["tracklet"], ordered["person"], ordered["camera"], strict=True
+        ):
+            self.views.setdefault(person, {}).setdefault(camera, []).append(tracklet)
+        self.views = dict(sorted(self.views.items()))
+        self.persons = [person for person, cameras in self.views.items() if len(cameras) > 1]
+        if len(self.persons) < 2:
+            raise ValueError(
+                f"{len(self.persons)} of {len(self.views)} persons are seen by two cameras; pairs "
+                f"need at least two such persons: use more persons, or hold out fewer"
+            )
+
+    @property
+    @abstractmethod
+    def batches_per_epoch(self) -> int:
+        """Steps of an epoch."""
+
+    @abstractmethod
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Draw the batches of an epoch."""
+
+    def _window(self, tracklet: str, generator: np.random.Generator) -> Window:
+        start = training_window(self.lengths[tracklet], self.frames, generator)
+        return tracklet, start, min(start + self.frames, self.lengths[tracklet])
+
+    def _positive(self, person: str, generator: np.random.Generator) -> list[tuple[str, str]]:
+        """Two tracklets of a person from different cameras, each with its camera."""
+        cameras = list(self.views[person])
+        chosen = generator.choice(len(cameras), 2, replace=False)
+        return [self._one_of(person, cameras[index], generator) for index in chosen]
+
+    def _one_of(self, person: str, camera: str, generator: np.random.Generator) -> tuple[str, str]:
+        tracklets = self.views[person][camera]
+        return tracklets[generator.integers(len(tracklets))], camera
+
+
+class AllInBatch(PairSampler):
+    """Persons with two tracklets each, and every pair from different cameras (``modern``).
+
+    Parameters
+    ----------
+    tracklets, lengths, frames
+        See `PairSampler`.
+    persons_per_batch
+        Persons a batch, at most; the batches of an epoch are made equally large.
+    """
+
+    def __init__(
+        self,
+        tracklets: pd.DataFrame,
+        lengths: Mapping[str, int],
+        frames: int,
+        persons_per_batch: int,
+    ) -> None:
+        super().__init__(tracklets, lengths, frames)
+        self.persons_per_batch = persons_per_batch
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in which every person is seen once."""
+        full = -(-len(self.persons) // self.persons_per_batch)
+        return min(full, len(self.persons) // 2)  # a batch of one person has no negative pair
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Draw the batches of an epoch: every person once."""
+        order = generator.permutation(len(self.persons))
+        for members in np.array_split(order, self.batches_per_epoch):
+            yield self._batch([self.persons[index] for index in members], generator)
+
+    def _batch(self, persons: list[str], generator: np.random.Generator) -> Batch:
+        drawn = [view for person in persons for view in self._positive(person, generator)]
+        windows = [self._window(tracklet, generator) for tracklet, _ in drawn]
+        cameras = np.array([camera for _, camera in drawn])
+        owners = np.repeat(np.arange(len(persons)), 2)
+        left, right = np.triu_indices(len(drawn), 1)
+        across = cameras[left] != cameras[right]
+        left, right = left[across], right[across]
+        return Batch(windows, left, right, owners[left] == owners[right])
+
+
+class DrawnPairs(PairSampler):
+    """As many positive as negative pairs, each of two clips of its own (``paper``).
+
+    Parameters
+    ----------
+    tracklets, lengths, frames
+        See `PairSampler`.
+    pairs_per_batch
+        Pairs a batch, half of them positive.
+    """
+
+    def __init__(
+        self,
+        tracklets: pd.DataFrame,
+        lengths: Mapping[str, int],
+        frames: int,
+        pairs_per_batch: int,
+    ) -> None:
+        super().__init__(tracklets, lengths, frames)
+        self.positives_per_batch = pairs_per_batch // 2
+        self.everybody = list(self.views)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in which every person with two cameras has one positive pair."""
+        return -(-len(self.persons) // self.positives_per_batch)
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Draw the batches of an epoch: a positive pair a person, and as many negative ones."""
+        order = generator.permutation(len(self.persons))
+        for first in range(0, len(order), self.positives_per_batch):
+            members = order[first : first + self.positives_per_batch]
+            positives = [self._positive(self.persons[index], generator) for index in members]
+            negatives = [self._negative(generator) for _ in members]
+            drawn = [tracklet for pair in positives + negatives for tracklet, _ in pair]
+            windows = [self._window(tracklet, generator) for tracklet in drawn]
+            pairs = np.arange(len(positives) + len(negatives))
+            yield Batch(windows, 2 * pairs, 2 * pairs + 1, pairs < len(positives))
+
+    def _negative(self, generator: np.random.Generator) -> list[tuple[str, str]]:
+        """Tracklets of two persons from different cameras; rejection keeps the draw uniform."""
+        while True:
+            chosen = generator.choice(len(self.everybody), 2, replace=False)
+            pair = []
+            for index in chosen:
+                person = self.everybody[index]
+                cameras = list(self.views[person])
+                camera = cameras[generator.integers(len(cameras))]
+                pair.append(self._one_of(person, camera, generator))
+            if pair[0][1] != pair[1][1]:
+                return pair
+
+
+def build_sampler(
+    config: TrainingConfig, tracklets: pd.DataFrame, lengths: Mapping[str, int]
+) -> PairSampler:
+    """Make the sampler that a configuration asks for.
+
+    Parameters
+    ----------
+    config
+        ``pairs`` chooses; see `TrainingConfig`.
+    tracklets, lengths
+        See `PairSampler`.
+    """
+    if config.pairs == "drawn":
+        return DrawnPairs(tracklets, lengths, config.frames, config.pairs_per_batch)
+    return AllInBatch(tracklets, lengths, config.frames, config.persons_per_batch)
