@@ -21,7 +21,7 @@ def artifact_root() -> str:
 
 
 # kedro-mlflow's own hook is replaced by TrackingHooks, which spells typed parameters out.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro-mlflow")
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 HOOKS = (ProjectHooks(), TrackingHooks(), FingerprintHooks(), SummaryHooks())
 
 CONFIG_LOADER_ARGS = {

@@ -1,8 +1,9 @@
 """What the Kedro side tells MLflow beyond parameters and files: numbers by step, and models."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
 import mlflow
 from mlflow.entities import Metric
@@ -29,9 +30,10 @@ class MetricLog:
         self._prefix = prefix
         self._run_id = run.info.run_id if run else None
         self._pending: list[Metric] = []
+        self._steps: set[int] = set()
 
-    def __enter__(self) -> Callable[[Record], None]:
-        return self.record
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.flush()
@@ -41,6 +43,7 @@ class MetricLog:
         if self._run_id is None:
             return
         now, step = get_current_time_millis(), int(values["step"])
+        self._steps.add(step)
         self._pending += [
             Metric(f"{self._prefix}.{name}", float(value), now, step)
             for name, value in values.items()
@@ -48,6 +51,12 @@ class MetricLog:
         ]
         if len(self._pending) >= BATCH:
             self.flush()
+
+    def complete(self, history: Iterable[Record]) -> None:
+        """Send the steps of a history that this run did not see: those before a resumption."""
+        for values in history:
+            if int(values["step"]) not in self._steps:
+                self.record(values)
 
     def flush(self) -> None:
         """Send what is pending."""

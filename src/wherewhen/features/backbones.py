@@ -272,6 +272,10 @@ def _trunk_of(name: str) -> _Trunk:
     return trunks[name]()
 
 
+def _release(version: str) -> str:
+    return version.split("+")[0]  # the same cubes with a CPU's and a GPU's build
+
+
 def _load_checkpoint(name: str, module: nn.Module, trunk: _Trunk, weights: WeightsSource) -> None:
     path = checkpoint_path(name, weights)
     state = read_checkpoint(path)
@@ -327,7 +331,7 @@ def _torchvision_trunk(
     import torchvision
 
     return _Trunk(
-        library=f"torchvision {torchvision.__version__}",
+        library=f"torchvision {_release(torchvision.__version__)}",
         preprocessing=preprocessing,
         heads=heads,
         build=build,
@@ -385,7 +389,7 @@ def _timm_trunk(name: str) -> _Trunk:
     size = config.get("input_size", (3, INPUT_SIZE, INPUT_SIZE))[-1]
     classifier = config.get("classifier") or ()
     return _Trunk(
-        library=f"timm {timm.__version__}",
+        library=f"timm {_release(timm.__version__)}",
         preprocessing=Preprocessing(
             size=size if config.get("fixed_input_size") else INPUT_SIZE,
             mean=tuple(config.get("mean", HALF)),

@@ -7,6 +7,9 @@ appearance changes, and is the stronger of the two by far.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -72,3 +75,36 @@ def _frames_that_count(cubes: ArrayLike, mask: ArrayLike | None) -> NDArray:
     if not len(cubes):
         raise ValueError("cubes: no frame counts, so there is nothing to average")
     return cubes
+
+
+class WindowReader(Protocol):
+    """What pooling needs of a cube store."""
+
+    def read(self, tracklet: str, start: int, stop: int | None) -> NDArray[np.float16]:
+        """Read the cubes of a window, [stop - start, K, K, D]."""
+        ...
+
+
+def pool_windows(
+    cubes: WindowReader, windows: Iterable[tuple[str, int, int]]
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Pool many windows, reading each once.
+
+    Parameters
+    ----------
+    cubes
+        A cube store.
+    windows
+        (tracklet, first frame, frame after the last).
+
+    Returns
+    -------
+    means, rows : list of ndarray
+        `mean_pooled` [D] and `row_pooled` [K * D] of each window, in the windows' order.
+    """
+    means, rows = [], []
+    for tracklet, start, stop in windows:
+        window = cubes.read(tracklet, int(start), int(stop))
+        means.append(mean_pooled(window))
+        rows.append(row_pooled(window))
+    return means, rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -98,4 +100,4 @@ def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
     if weights.shape[2] == 1:
         return weights.new_ones(())
     entropy = torch.special.entr(weights).sum(2)
-    return (entropy * mask).sum() / mask.sum() / torch.tensor(float(weights.shape[2])).log()
+    return (entropy * mask).sum() / (mask.sum() * math.log(weights.shape[2]))

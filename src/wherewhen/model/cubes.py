@@ -51,12 +51,13 @@ def gather(
         If a window is empty or not inside its tracklet.
     """
     frames = frames or max(stop - start for _, start, stop in windows)
+    lengths = reader.lengths  # once: a store may have to look them up
     cubes, masks = None, []
     for index, (tracklet, start, stop) in enumerate(windows):
-        if not 0 <= start < stop <= reader.lengths[tracklet]:
+        if not 0 <= start < stop <= lengths[tracklet]:
             raise ValueError(
                 f"window {start}:{stop} of tracklet {tracklet} is empty or not inside its "
-                f"{reader.lengths[tracklet]} frames"
+                f"{lengths[tracklet]} frames"
             )
         window = reader.read(tracklet, start, stop)
         if cubes is None:

@@ -43,7 +43,7 @@ class CubeInput(nn.Module):
             nn.init.orthogonal_(self.weight)
 
     def forward(self, cubes: Tensor) -> Tensor:
-        """Inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
+        """Make inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
         cubes = cubes.to(self.mean.dtype)
         if self.weight is not None:
             weight = self.weight / self.deviation

@@ -69,7 +69,7 @@ class ExtractParameters(Group):
     weights: WeightsSource = WeightsSource()
     """Where its weights come from. Nothing falls back in silence."""
 
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(16, ge=1)
     """Frames in a forward pass."""
 
 

@@ -17,7 +17,7 @@ Image = Any
 """`PIL.Image.Image`."""
 
 People = Any
-"""`wherewhen.synthetic.plan.SyntheticSet`."""
+"""`wherewhen.synthetic.planning.SyntheticSet`."""
 
 Metrics = dict[str, Any]
 """Fitted scikit-learn pipelines by the metric's name."""

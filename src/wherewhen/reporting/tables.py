@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MEASURES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")
 NOTHING = "–"
 
+_CONSOLE = 80  # columns of a console that does not say how wide it is
+
 _RANKED = ("trial", "features", "metric", "probe", "rank", "gallery", "distance", "correct")
 
 
@@ -104,6 +106,7 @@ def console_table(summary: pd.DataFrame, dataset: str, protocol: str) -> Table:
         show_edge=False,
         collapse_padding=True,
         pad_edge=False,
+        padding=(0, _gap(text)),
     )
     table.add_column("features, metric", no_wrap=True)
     for measure in MEASURES:
@@ -240,6 +243,12 @@ def _percent(mean: float, deviation: float) -> str:
         return NOTHING
     spread = "" if pd.isna(deviation) else f" ± {100 * deviation:.1f}"
     return f"{100 * mean:.1f}{spread}"
+
+
+def _gap(text: pd.DataFrame) -> int:
+    """Pad the console's columns by one, or by nothing where 80 would not be enough."""
+    widths = [text[measure].map(len).max() for measure in MEASURES]
+    return int(text["features"].map(len).max() + sum(widths) + 2 * len(widths) <= _CONSOLE)
 
 
 def _best(summary: pd.DataFrame) -> pd.DataFrame:

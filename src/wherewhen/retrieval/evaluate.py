@@ -110,13 +110,11 @@ def evaluate(
             f"no average precision {average_precision!r}: expected one of "
             + ", ".join(AVERAGE_PRECISIONS)
         )
-    task = _Task(
-        distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules
-    )
+    task = _Task(distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules)
     first_ranks = np.zeros(len(task.distances), dtype=np.int64)
     average_precisions = np.full(len(task.distances), np.nan)
     ties = 0
-    for probe, row, matches in task.probes():
+    for probe, _, row, matches in task.probes():
         if matches.any():
             ranks, tied = _ranks_of(row, matches)
             first_ranks[probe] = ranks[0]
@@ -184,26 +182,115 @@ def rankings(
     if max_rank is not None and max_rank < 1:
         raise ValueError(f"max_rank is {max_rank}: expected at least 1, or None for all")
     rules = protocol_named(protocol)
-    task = _Task(
-        distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules
-    )
+    task = _Task(distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules)
     gallery_names = np.asarray(gallery_ids, dtype=object)
-    _expect_length("probe_ids", len(probe_ids), len(task.distances))
+    probe_names = np.asarray(probe_ids, dtype=object)
+    _expect_length("probe_ids", len(probe_names), len(task.distances))
     _expect_length("gallery_ids", len(gallery_names), task.distances.shape[1])
     parts = []
-    for probe, row, matches in task.probes(with_columns=True):
-        columns, row_distances = row
-        order = np.argsort(row_distances, kind="stable")[:max_rank]
+    for probe, columns, row, matches in task.probes():
+        order = np.argsort(row, kind="stable")[:max_rank]
         parts.append(
             pd.DataFrame(
                 {
-                    "probe": probe_ids[probe],
+                    "probe": probe_names[probe],
                     "rank": np.arange(1, len(order) + 1, dtype=np.int64),
                     "gallery": gallery_names[columns[order]],
-                    "distance": row_distances[order].astype(np.float64),
+                    "distance": row[order].astype(np.float64),
                     "correct": matches[order],
                 }
             )
         )
     table = pd.concat(parts, ignore_index=True)
     return table.astype({"probe": str, "gallery": str})
+
+
+class _Task:
+    """The inputs of an evaluation, checked once, and served probe by probe."""
+
+    def __init__(
+        self,
+        distances: ArrayLike,
+        probe_persons: Sequence[str],
+        gallery_persons: Sequence[str],
+        probe_cameras: Sequence[str],
+        gallery_cameras: Sequence[str],
+        rules: Protocol,
+    ):
+        distances = np.asarray(distances)
+        if distances.ndim != 2 or distances.size == 0:
+            raise ValueError(
+                f"distances have shape {distances.shape}: expected [probes, gallery], neither empty"
+            )
+        broken = np.argwhere(np.isnan(distances))
+        if broken.size:
+            raise ValueError(
+                f"distances: {len(broken)} are NaN, first in row {broken[0, 0]}, column "
+                f"{broken[0, 1]}. Expected numbers: check the embeddings"
+            )
+        probes, gallery = distances.shape
+        _expect_length("probe_persons", len(probe_persons), probes)
+        _expect_length("probe_cameras", len(probe_cameras), probes)
+        _expect_length("gallery_persons", len(gallery_persons), gallery)
+        _expect_length("gallery_cameras", len(gallery_cameras), gallery)
+        self.distances = distances
+        self.rules = rules
+        self.persons = probe_persons
+        # Names become numbers once: comparing those is fast in a gallery of any size.
+        self.probe_person, self.gallery_person = _codes(probe_persons, gallery_persons)
+        self.probe_camera, self.gallery_camera = _codes(probe_cameras, gallery_cameras)
+        self.kept = ~np.isin(
+            np.asarray(gallery_persons, dtype=object), sorted(rules.dropped_persons)
+        )
+
+    def probes(self) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield a probe's number, its gallery's columns, their distances and which are matches."""
+        for probe, row in enumerate(self.distances):
+            same_person = self.gallery_person == self.probe_person[probe]
+            same_camera = self.gallery_camera == self.probe_camera[probe]
+            kept = self.kept
+            if self.rules.drops_same_camera:
+                kept = kept & ~(same_person & same_camera)
+            if self.rules.single_match:
+                self._check_single(probe, same_person, same_camera)
+            columns = np.flatnonzero(kept)
+            yield probe, columns, row[columns], same_person[columns]
+
+    def _check_single(self, probe: int, same_person: np.ndarray, same_camera: np.ndarray) -> None:
+        matches = np.flatnonzero(same_person)
+        if len(matches) > 1 or same_camera[matches].any():
+            raise ValueError(
+                f"protocol {self.rules.name}: probe {probe} (person {self.persons[probe]!r}) has "
+                f"gallery rows {matches[:5].tolist()} of its person, "
+                f"{int(same_camera[matches].sum())} of them from its own camera. Expected at most "
+                "one, from another camera: use the protocol cross_camera, or one tracklet a person"
+            )
+
+
+def _ranks_of(distances: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, int]:
+    """Rank the true matches without sorting the gallery, and count those that are tied.
+
+    A rank is one more than the tracklets that are nearer, or as near and earlier in the gallery.
+    """
+    places = np.flatnonzero(matches)
+    ranks = np.empty(len(places), dtype=np.int64)
+    tied = 0
+    for index, place in enumerate(places):
+        distance = distances[place]
+        equal = distances == distance
+        ranks[index] = 1 + np.count_nonzero(distances < distance) + np.count_nonzero(equal[:place])
+        tied += bool(np.any(equal & ~matches))
+    return np.sort(ranks), tied
+
+
+def _codes(probes: Sequence[str], gallery: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    names = [*probes, *gallery]
+    codes = pd.factorize(np.asarray(names, dtype=object), use_na_sentinel=False)[0]
+    return codes[: len(probes)], codes[len(probes) :]
+
+
+def _expect_length(name: str, length: int, expected: int) -> None:
+    if length != expected:
+        raise ValueError(
+            f"{name} has {length} entries: expected {expected}, one for each of them in distances"
+        )

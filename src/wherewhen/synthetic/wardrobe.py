@@ -279,7 +279,7 @@ BOTTOM_KINDS = (
     ("trousers", "trousers", 0.98, 0.016, 0.092),
     ("skirt", "skirt", 0.52, 0.020, 0.0),
     ("slim jeans", "trousers", 0.95, 0.008, 0.064),
-    ("shorts", "trousers", 0.46, 0.024, 0.115),
+    ("shorts", "trousers", 0.46, 0.016, 0.095),
     ("joggers", "trousers", 0.96, 0.020, 0.080),
     ("long skirt", "skirt", 0.78, 0.024, 0.0),
 )

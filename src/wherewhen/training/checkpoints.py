@@ -55,7 +55,7 @@ class Checkpoints:
         _sync_folder(self.path.parent)
 
     def load(self) -> dict[str, Any] | None:
-        """The last checkpoint's state, on the CPU; None if there is none.
+        """Read the last checkpoint's state, on the CPU; None if there is none.
 
         Raises
         ------

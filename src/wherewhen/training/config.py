@@ -62,7 +62,8 @@ class TrainingConfig(BaseModel):
     """Decay of RMSProp's mean square (row 17)."""
 
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Momentum of RMSProp (row 17)."""
+    """Momentum of RMSProp (row 17: 0.9, as in ``paper``). 0.9 makes the step ten times as long; on
+    toy cubes rate 1e-4 with it did as well as 1e-3 without, and 1e-3 with it no better."""
 
     clip: float = Field(default=5.0, gt=0.0)
     """Every entry of the gradient is clipped to [-clip, clip] (IV-B)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.pairs import Batch, PairSampler, build_sampler
+from wherewhen.training.pairs import Batch, build_sampler
 
 HISTORY = (
     "step",
@@ -40,7 +40,7 @@ HISTORY = (
 Log = Callable[[dict[str, float]], None]
 
 
-class TrainingDiverged(ArithmeticError):  # noqa: N818 - it names what happened
+class TrainingDiverged(ArithmeticError):
     """The loss or its gradient is no longer a number."""
 
 
@@ -59,11 +59,11 @@ class PreloadedCubes:
 
     def __init__(self, reader: CubeReader, tracklets: list[str], progress: bool = False) -> None:
         bar = tqdm(tracklets, desc="load cubes", unit="tracklet", disable=not progress)
-        self._cubes = {tracklet: np.asarray(reader.read(tracklet)) for tracklet in bar}
+        self._cubes = {tracklet: np.array(reader.read(tracklet)) for tracklet in bar}
         self.lengths = {tracklet: len(cubes) for tracklet, cubes in self._cubes.items()}
 
     def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """A view of a tracklet's window."""
+        """View a window of a tracklet."""
         return self._cubes[tracklet][start:stop]
 
 
@@ -89,7 +89,8 @@ def preload(
         `PreloadedCubes`, or the reader itself.
     """
     frame = reader.read(tracklets[0], 0, 1).nbytes
-    needed = frame * sum(reader.lengths[tracklet] for tracklet in tracklets)
+    lengths = reader.lengths
+    needed = frame * sum(lengths[tracklet] for tracklet in tracklets)
     return PreloadedCubes(reader, tracklets, progress) if needed <= gigabytes * 1e9 else reader
 
 
@@ -114,10 +115,11 @@ def calibrate(
         chosen = np.linspace(0, len(tracklets) - 1, frames).astype(int)
         tracklets = [tracklets[index] for index in chosen]
     share = -(-frames // len(tracklets))
+    lengths = reader.lengths
 
     def portions() -> Iterator[np.ndarray]:
         for tracklet in tracklets:
-            length = reader.lengths[tracklet]
+            length = lengths[tracklet]
             positions = np.unique(np.linspace(0, length - 1, min(share, length)).astype(int))
             yield np.concatenate([reader.read(tracklet, at, at + 1) for at in positions.tolist()])
 
@@ -219,13 +221,14 @@ def train(
     with torch.random.fork_rng(devices=cuda):
         run = _Run(network, cubes, training_tracklets, config, device, progress)
         saved = checkpoints.load()
-        if saved is None:
-            run.start(training_tracklets)
-        else:
+        if saved is not None:
             run.restore(saved)
         if run.step < run.total_steps:
             run.prepare(validation_tracklets)
+            if saved is None:
+                run.start()
             run.go_on(checkpoints, log or (lambda row: None))
+    network.eval()
     return pd.DataFrame(run.history, columns=list(HISTORY)).astype({"step": int, "epoch": int})
 
 
@@ -256,23 +259,22 @@ class _Run:
         self.device = device
         self.progress = progress
         self.sampler = build_sampler(config, tracklets, cubes.lengths)
-        self.tracklets = sorted(
-            {t for views in self.sampler.views.values() for names in views.values() for t in names}
-        )
+        self.tracklets = sorted(tracklets["tracklet"])
         self.loss = PairLoss(config.penalty_weight, config.penalty == "reachable", config.balanced)
         self.optimiser = build_optimiser(network, config)
         self.generator = np.random.default_rng(config.seed)
+        # the generator's state when the present epoch began, from which its batches follow
         self.epoch_generator = copy.deepcopy(self.generator.bit_generator.state)
+        self.epoch_began = 0
         self.validation: list[Batch] = []
-        self.validation_cubes: CubeReader = cubes
         self.step = 0
-        self.history: list[dict[str, float]] = []
+        self.history: list[tuple[float, ...]] = []
         per_epoch = self.sampler.batches_per_epoch
         self.total_steps = config.steps or config.epochs * per_epoch
 
     # what a checkpoint holds
 
-    def start(self, tracklets: pd.DataFrame) -> None:
+    def start(self) -> None:
         """Begin at step 0."""
         if not self.network.calibrated:
             calibrate(self.network, self.cubes, self.tracklets, self.config.calibration_frames)
@@ -286,9 +288,10 @@ class _Run:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch_generator": self.epoch_generator,
+            "epoch_began": self.epoch_began,
             "torch_generator": torch.get_rng_state(),
             "cuda_generator": torch.cuda.get_rng_state(self.device) if on_gpu else None,
-            "history": self.history,
+            "history": torch.tensor(self.history, dtype=torch.float64),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -297,25 +300,26 @@ class _Run:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch_generator = state["epoch_generator"]
+        self.epoch_began = state["epoch_began"]
         self.generator.bit_generator.state = copy.deepcopy(self.epoch_generator)
         torch.set_rng_state(state["torch_generator"])
         if state["cuda_generator"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_generator"], self.device)
-        self.history = state["history"]
+        self.history = [tuple(row) for row in state["history"].tolist()]
 
     # moving on
 
     def prepare(self, validation_tracklets: pd.DataFrame | None) -> None:
         """Load cubes and draw the fixed clips of the validation persons."""
+        needed = list(self.tracklets)
         if validation_tracklets is not None:
+            needed += sorted(validation_tracklets["tracklet"])
             try:
                 sampler = build_sampler(self.config, validation_tracklets, self.cubes.lengths)
             except ValueError as error:
                 raise ValueError(f"validation: {error}; or set validation_fraction to 0") from error
             self.validation = list(sampler.epoch(np.random.default_rng(self.config.seed)))
-        self.cubes = preload(
-            self.cubes, self.tracklets, self.config.preload_gigabytes, self.progress
-        )
+        self.cubes = preload(self.cubes, needed, self.config.preload_gigabytes, self.progress)
 
     def go_on(self, checkpoints: Checkpoints, log: Log) -> None:
         """Train from the present step to the last."""
@@ -329,30 +333,30 @@ class _Run:
         ) as bar:
             for batch in self._batches():
                 row = self._advance(batch, checkpoints)
-                self.history.append(row)
+                self.history.append(tuple(row[name] for name in HISTORY))
                 if self.step % self.config.checkpoint_every == 0 or self.step == self.total_steps:
                     checkpoints.save(self.state())
                 log({name: value for name, value in row.items() if not np.isnan(value)})
                 bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                 bar.update()
-        self.network.eval()
 
     def _batches(self) -> Iterator[Batch]:
-        """Batches from the present step to the last, an epoch's drawn again after a resumption."""
-        per_epoch = self.sampler.batches_per_epoch
-        skip = self.step % per_epoch
+        """Draw from the present step to the last; what a resumed epoch has had is skipped."""
+        done = self.step - self.epoch_began
         while self.step < self.total_steps:
-            if not skip:
-                self.epoch_generator = copy.deepcopy(self.generator.bit_generator.state)
             for index, batch in enumerate(self.sampler.epoch(self.generator)):
-                if index >= skip and self.step < self.total_steps:
+                if self.step == self.total_steps:
+                    return
+                if index >= done:
                     yield batch
-            skip = 0
+            done = 0
+            self.epoch_began = self.step
+            self.epoch_generator = copy.deepcopy(self.generator.bit_generator.state)
 
     def _advance(self, batch: Batch, checkpoints: Checkpoints) -> dict[str, float]:
         began = time.perf_counter()
         self.optimiser.zero_grad(set_to_none=True)
-        measured = self._measure(batch, self.cubes)
+        measured = self._measure(batch)
         loss = measured.terms.loss
         if not torch.isfinite(loss):
             raise self._diverged("loss", loss.item(), batch, checkpoints)
@@ -379,8 +383,8 @@ class _Run:
             "validation_loss": self._validate(epoch),
         }
 
-    def _measure(self, batch: Batch, reader: CubeReader) -> _Measured:
-        cubes, mask = gather(reader, batch.windows, self.config.frames)
+    def _measure(self, batch: Batch) -> _Measured:
+        cubes, mask = gather(self.cubes, batch.windows, self.config.frames)
         cubes, mask = cubes.to(self.device), mask.to(self.device)
         left, right, same = (
             torch.from_numpy(indices).to(self.device)
@@ -406,10 +410,7 @@ class _Run:
         self.network.eval()
         try:
             with torch.no_grad():
-                losses = [
-                    self._measure(batch, self.validation_cubes).terms.loss.item()
-                    for batch in self.validation
-                ]
+                losses = [self._measure(batch).terms.loss.item() for batch in self.validation]
         finally:
             self.network.train()
         return float(np.average(losses, weights=[len(batch.left) for batch in self.validation]))

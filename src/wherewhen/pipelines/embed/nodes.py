@@ -37,7 +37,7 @@ def encode(
         list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None)),
         batch_size=parameters.batch_size,
     )
-    return windows.assign(vector=list(encodings.embedding))
+    return windows.assign(vector=list(encodings.embeddings))
 
 
 def pool(cubes: CubeStore, windows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,6 +10,9 @@ from wherewhen.pipelines.types import Metrics, Network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate, rankings
 
+HEADLINES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mAP-trapezoid")
+"""The measures that become MLflow metrics; a curve's other points stay in the table."""
+
 Distances = Iterator[tuple[str, np.ndarray]]
 
 
@@ -53,7 +56,7 @@ def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str
     metrics = {
         ".".join(key): {"value": float(value), "step": 0}
         for key, value in means.items()
-        if key[-1] in ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")
+        if key[-1] in HEADLINES
     }
     return scores, pd.concat(tables[half:], ignore_index=True), metrics
 
@@ -72,37 +75,28 @@ def _score(
     embeddings: pd.DataFrame, features: str, parameters: EvaluateParameters, distances: Distances
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn distance matrices into rows of the two tables."""
-    probe, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
-    trial = embeddings.trial.iloc[0]
+    probes, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
+    who = {
+        "probe_persons": probes.person.to_list(),
+        "gallery_persons": gallery.person.to_list(),
+        "probe_cameras": probes.camera.to_list(),
+        "gallery_cameras": gallery.camera.to_list(),
+        "protocol": parameters.protocol,
+    }
+    names = probes.tracklet.to_list(), gallery.tracklet.to_list()
     scores, ranked = [], []
     for metric, matrix in distances:
-        result = evaluate(
+        row = {"trial": embeddings.trial.iloc[0], "features": features, "metric": metric}
+        measures = evaluate(
             matrix,
-            probe.person.to_numpy(),
-            gallery.person.to_numpy(),
-            probe.camera.to_numpy(),
-            gallery.camera.to_numpy(),
-            protocol=parameters.protocol,
+            **who,
             average_precision=parameters.average_precision,
             max_rank=parameters.max_rank,
-        )
-        what = {"trial": trial, "features": features, "metric": metric}
-        measures = {
-            **{f"rank-{rank}": value for rank, value in enumerate(result.cmc, start=1)},
-            "mAP": result.mean_ap,
-        }
+        ).measures()
         scores.append(
             pd.DataFrame({"measure": list(measures), "value": list(measures.values())}).assign(
-                dataset=parameters.dataset, protocol=parameters.protocol, **what
+                dataset=parameters.dataset, protocol=parameters.protocol, **row
             )
         )
-        ranked.append(
-            rankings(
-                matrix,
-                probe.tracklet.to_numpy(),
-                gallery.tracklet.to_numpy(),
-                probe.person.to_numpy(),
-                gallery.person.to_numpy(),
-            ).assign(**what)
-        )
+        ranked.append(rankings(matrix, *names, **who, max_rank=None).assign(**row))
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from wherewhen.features.extraction import CubeExtraction
 from wherewhen.pipelines.parameters import ExtractParameters
 from wherewhen.project import from_root
+from wherewhen.tracklets.fingerprint import fingerprint
 
 
 def plan_extraction(
@@ -20,4 +21,9 @@ def plan_extraction(
     extraction = CubeExtraction(
         backbone, from_root(root), tracklets, frames, batch_size=parameters.batch_size
     )
-    return extraction, extraction.identity
+    identity = extraction.identity
+    return extraction, {
+        "key": fingerprint(identity),
+        "weights_sha256": identity["backbone"]["weights"]["sha256"],
+        **identity,
+    }

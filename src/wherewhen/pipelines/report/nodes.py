@@ -1,20 +1,16 @@
 """Nodes of `report`: they choose what is shown, the library draws it."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.parameters import ReportParameters
 from wherewhen.pipelines.types import Figure, Network
 from wherewhen.project import from_root
-from wherewhen.reporting.pictures import TrackletPictures
+from wherewhen.reporting.pictures import TrackletPictures, attention_strips, rank_pictures
+from wherewhen.reporting.style import describe
 from wherewhen.reporting.tables import best_and_worst, summarise
-
-SHOWN = 8
-"""Gallery pictures beside a probe."""
 
 
 def summary_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -49,40 +45,20 @@ def draw_attention(
 ) -> Figure:
     """Lay the network's attention on the frames of some probes and their true matches."""
     from wherewhen.model.encode import encode_tracklets
-    from wherewhen.reporting.figures import AttentionStrip, attention_over_time
+    from wherewhen.reporting.figures import attention_over_time
 
-    shown = _attended(windows, rankings, parameters)
-    encodings = encode_tracklets(
-        network,
-        cubes,
-        list(shown[["tracklet", "start", "stop"]].itertuples(index=False, name=None)),
-        maps=True,
-        progress=False,
+    best, worst = best_and_worst(
+        _of_metric(rankings, parameters), parameters.attention_tracklets
     )
-    pictures = TrackletPictures(from_root(root), frames)
-    strips = [
-        AttentionStrip(
-            label=f"{row.tracklet} ({row.role})",
-            frames=pictures.clip(row.tracklet, row.start, row.stop),
-            attention=attention,
-            frame_weights=weights,
-            positions=np.arange(row.start, row.stop),
-        )
-        for row, attention, weights in zip(
-            shown.itertuples(), encodings.attention, encodings.frame_weights, strict=True
-        )
-    ]
-    trial = rankings.trial.iloc[0]
-    return attention_over_time(strips, title=f"Where and when the network looks ({trial})")
-
-
-def _attended(
-    windows: pd.DataFrame, rankings: pd.DataFrame, parameters: ReportParameters
-) -> pd.DataFrame:
-    """Choose windows: the best ranked probe and its match, then the worst ranked probes."""
-    best, worst = best_and_worst(_of_metric(rankings, parameters), parameters.attention_tracklets)
     names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
-    return windows.set_index("tracklet", drop=False).loc[names[: parameters.attention_tracklets]]
+    shown = windows.set_index("tracklet", drop=False).loc[names[: parameters.attention_tracklets]]
+    clips = list(shown[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
+    encodings = encode_tracklets(network, cubes, clips, progress=False, attention=True)
+    pictures = TrackletPictures(from_root(root), frames)
+    return attention_over_time(
+        attention_strips(shown, encodings.attention, encodings.frame_weights, pictures),
+        title=f"Where and when the network looks, {rankings.trial.iloc[0]}",
+    )
 
 
 def draw_ranked(
@@ -96,38 +72,17 @@ def draw_ranked(
 
     chosen = _of_metric(rankings, parameters)
     pictures = TrackletPictures(from_root(root), frames)
-    trial = chosen.trial.iloc[0]
-    drawn = [
-        ranked_probes(
-            [_ranked_probe(match, chosen, pictures) for match in matches.itertuples()],
-            shown=SHOWN,
-            title=f"{which} ranked probes: network + {parameters.metric}, {trial}",
-        )
+    what = f"{describe('network', parameters.metric)}, {chosen.trial.iloc[0]}"
+    best, worst = (
+        ranked_probes(rank_pictures(matches, chosen, pictures), title=f"{which}, {what}")
         for which, matches in zip(
-            ("Best", "Worst"), best_and_worst(chosen, parameters.probes), strict=True
+            ("Best ranked", "Worst ranked"),
+            best_and_worst(chosen, parameters.probes),
+            strict=True,
         )
-    ]
-    return drawn[0], drawn[1]
+    )
+    return best, worst
 
 
 def _of_metric(rankings: pd.DataFrame, parameters: ReportParameters) -> pd.DataFrame:
     return rankings[rankings.metric == parameters.metric]
-
-
-def _ranked_probe(match: Any, rankings: pd.DataFrame, pictures: TrackletPictures) -> Any:
-    """Gather the pictures of one probe's ranking."""
-    from wherewhen.reporting.figures import RankedProbe
-
-    ranking = rankings[rankings.probe == match.probe].sort_values("rank")
-    nearest = ranking.head(SHOWN)
-    return RankedProbe(
-        label=match.probe,
-        picture=pictures.middle(match.probe),
-        gallery=[pictures.middle(tracklet) for tracklet in nearest.gallery],
-        correct=nearest.correct.to_list(),
-        distances=nearest.distance.to_list(),
-        match_rank=match.rank,
-        match_distance=match.distance,
-        gallery_size=len(ranking),
-        match_picture=pictures.middle(match.gallery),
-    )

@@ -8,7 +8,7 @@ from wherewhen.synthetic.config import SyntheticConfig
 
 def plan_people(parameters: SyntheticConfig) -> People:
     """Decide who walks where; the frames are rendered while the plan is saved."""
-    from wherewhen.synthetic.plan import plan
+    from wherewhen.synthetic.planning import plan
 
     return plan(parameters)
 

@@ -1,5 +1,6 @@
 """Nodes of `train`: they choose the rows, the library learns."""
 
+import copy
 from pathlib import Path
 
 import pandas as pd
@@ -8,19 +9,19 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.parameters import TrainParameters
 from wherewhen.pipelines.types import Network
 from wherewhen.tracking import MetricLog
-from wherewhen.tracklets.splits import split_fingerprint
+from wherewhen.tracklets.splits import hold_out, split_fingerprint
 
 
 def initialise(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -> Network:
-    """Build the network and fit what it takes from the training cubes' statistics."""
-    from wherewhen.training.start import initial_network
+    """Build the network and take the statistics of its input from the training cubes."""
+    from wherewhen.model.siamese import build_network
+    from wherewhen.training.loop import calibrate
 
-    return initial_network(
-        parameters.network_config(),
-        cubes,
-        split[split.role == "train"],
-        seed=parameters.training_config().seed,
-    )
+    training = parameters.training_config()
+    network = build_network(parameters.network_config(), cubes.channels, cubes.grid)
+    learners = split[split.role == "train"].tracklet.to_list()
+    calibrate(network, cubes, learners, training.calibration_frames)
+    return network
 
 
 def fit(
@@ -33,14 +34,29 @@ def fit(
     """Train, from the last checkpoint if there is one, with numbers by step in MLflow."""
     from wherewhen.training.loop import train
 
-    trial = split.trial.iloc[0]
-    with MetricLog(prefix=trial) as record:
-        return train(
-            untrained,
+    config = parameters.training_config()
+    learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
+    network = copy.deepcopy(untrained)  # training works in place
+    with MetricLog(prefix=split.trial.iloc[0]) as log:
+        history = train(
+            network,
             cubes,
-            split[split.role == "train"],
-            parameters.training_config(),
+            learners,
+            held_out,
+            config,
             checkpoints,
-            record,
-            identity={"cubes": cubes.identity, "split": split_fingerprint(split)},
+            log.record,
+            identity={"cubes": cubes.key, "split": split_fingerprint(split)},
         )
+        log.complete(history.to_dict("records"))
+    return network, history
+
+
+def _with_validation(
+    split: pd.DataFrame, fraction: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide the training tracklets: most to learn from, some for the validation curve."""
+    training = split[split.role == "train"]
+    _, held_out = hold_out(training.person, fraction, seed)
+    validates = training.person.isin(held_out)
+    return training[~validates], training[validates]

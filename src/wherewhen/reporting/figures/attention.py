@@ -17,6 +17,7 @@ from wherewhen.reporting.figures.canvas import (
     TITLE,
     new_figure,
     place,
+    room_for,
     show_picture,
     tidy,
     write,
@@ -31,7 +32,7 @@ _TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
 # inches
 _COLUMN, _GAP = 0.74, 0.05
 _LEFT, _RIGHT, _MARGIN, _TITLE = 0.95, 1.5, 0.12, 0.5
-_LABEL, _NUMBERS, _BARS, _AXIS = 0.24, 0.08, 0.5, 0.58
+_LABEL, _NUMBERS, _BARS, _AXIS, _FACTS = 0.2, 0.08, 0.5, 0.58, 0.19
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +142,11 @@ def attention_over_time(
     norm = _colour_scale(strips)
     columns = [min(shown, len(strip.frames)) for strip in strips]
     tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
-    strip_height = _LABEL + 2 * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
+    strip_height = _LABEL + _FACTS + 2 * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
     top = _TITLE if title else _MARGIN
     width = _LEFT + max(columns) * (_COLUMN + _GAP) + _RIGHT
+    width = max(width, room_for(title) + 2 * _MARGIN)
+    width = max(width, *(_LEFT + room_for(strip.label, TEXT) + _RIGHT - 0.6 for strip in strips))
     figure = new_figure(width, top + len(strips) * strip_height + _MARGIN, layout=None)
     for strip, count in zip(strips, columns, strict=True):
         _draw_strip(figure, strip, count, top, tall, norm)
@@ -180,6 +183,9 @@ def _draw_strip(
 ) -> None:
     indices = shown_frames(len(strip.frames), count)
     write(figure, _LEFT, top, strip.label, fontweight="bold")
+    strongest = f"strongest cell {strip.relative.max():.3g} × uniform"
+    write(figure, _LEFT, top + _LABEL - 0.02, strongest, fontsize=SMALL, color=MUTED)
+    top += _FACTS
     top += _LABEL
     for column, index in enumerate(indices):
         left = _LEFT + column * (_COLUMN + _GAP)
@@ -228,7 +234,8 @@ def _colour_bar(figure: Figure, norm: LogNorm, side: int) -> None:
     bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes, extend="min")
     reach = norm.vmax
     ticks = [1 / reach, 1 / np.sqrt(reach), 1, np.sqrt(reach), reach]
-    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks], minor=False)
+    digits = 2 if reach > 2 else 3
+    bar.set_ticks(ticks, labels=[f"{tick:.{digits}g}" for tick in ticks], minor=False)
     bar.minorticks_off()
     bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=TEXT, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)

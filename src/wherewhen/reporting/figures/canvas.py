@@ -16,7 +16,15 @@ SMALL = 7.5
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
     """Empty figure, ``width`` by ``height`` inches, white, at the resolution of the style."""
-    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
+    if layout is not None:
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
+    return figure
+
+
+def room_for(text: str | None, fontsize: float = TITLE) -> float:
+    """Inches that a bold line takes at most, to keep a narrow figure wide enough for its title."""
+    return len(text or "") * fontsize * 0.0098
 
 
 def tidy(axes: Axes, grid: bool = True) -> None:
@@ -32,10 +40,11 @@ def tidy(axes: Axes, grid: bool = True) -> None:
 def head(axes: Axes, title: str, facts: str, above: float = 8) -> None:
     """Title over a panel, flush with its left side, the facts in smaller grey under it."""
     axes.set_title(title, loc="left", pad=above + 16, fontsize=TITLE, fontweight="bold", color=INK)
-    axes.annotate(
+    small = axes.annotate(
         facts, (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
         fontsize=TEXT, color=MUTED,
     )  # fmt: skip
+    small.set_in_layout(False)  # or a long line would squeeze the neighbour panels
 
 
 def show_picture(axes: Axes, picture: np.ndarray, border: str | None = None) -> None:

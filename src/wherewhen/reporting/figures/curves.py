@@ -68,8 +68,9 @@ def cmc_curves(
     figure = new_figure(9.6, 5.6)
     axes = figure.add_subplot()
     by_rank_1 = sorted(curves, key=lambda key: (-curves[key]["mean"].iloc[0], key))
+    width = max(len(_rank_1(curve)) for curve in curves.values())
     for key in by_rank_1:
-        _draw_cmc(axes, key, curves[key])
+        _draw_cmc(axes, key, curves[key], _rank_1(curves[key]).ljust(width))
     _finish_cmc(axes, curves)
     head(axes, title or f"CMC on {scores['dataset'].iloc[0]}", _facts(scores, probes))
     return figure
@@ -156,7 +157,7 @@ def _over_trials(rows: pd.DataFrame) -> pd.DataFrame:
     return 100 * pd.DataFrame({"mean": values.mean(axis=1), "std": values.std(axis=1, ddof=1)})
 
 
-def _draw_cmc(axes: Axes, key: tuple[str, str], curve: pd.DataFrame) -> None:
+def _draw_cmc(axes: Axes, key: tuple[str, str], curve: pd.DataFrame, rank_1: str) -> None:
     style = curve_style(*key)
     ranks = curve.index.to_numpy(dtype=int)
     mean, deviation = curve["mean"].to_numpy(), curve["std"].to_numpy()
@@ -166,7 +167,7 @@ def _draw_cmc(axes: Axes, key: tuple[str, str], curve: pd.DataFrame) -> None:
     axes.plot(
         ranks, mean, style.line, color=style.colour, linewidth=style.width, zorder=style.order,
         marker=style.marker, markersize=5, markeredgecolor="white", markeredgewidth=0.6,
-        label=f"{_rank_1(curve):<11}  {describe(*key)}",
+        label=f"{rank_1}  {describe(*key)}",
     )  # fmt: skip
 
 
@@ -182,7 +183,7 @@ def _finish_cmc(axes: Axes, curves: Mapping[tuple[str, str], pd.DataFrame]) -> N
     lowest = min((c["mean"] - c["std"].fillna(0)).min() for c in curves.values())
     axes.set_xlim(0.7, max(last, 2) + 0.3)
     axes.set_ylim(max(0, 10 * np.floor(lowest / 10)), 101)
-    axes.set_xticks([1, *range(5, last + 1, 5)] if last > 7 else range(1, last + 1))
+    axes.set_xticks([1, *range(5, last + 1, 5)] if last > 10 else range(1, last + 1))
     axes.yaxis.set_major_formatter(PercentFormatter(100, decimals=0))
     axes.set_xlabel("rank", fontsize=TEXT + 1)
     axes.set_ylabel("probes with their match up to this rank", fontsize=TEXT + 1)
@@ -224,7 +225,7 @@ def _draw_validation(axes: Axes, histories: Mapping[str, pd.DataFrame]) -> None:
         known = history.dropna(subset="validation_loss")
         axes.plot(
             known["step"], known["validation_loss"],
-            color=VERMILION, alpha=0.4, linewidth=0.7, label=f"_{trial}",
+            color=VERMILION, alpha=0.4, linewidth=0.7, label=f"_validation {trial}",
         )  # fmt: skip
     axes.plot(
         mean.index, mean, color=VERMILION, linewidth=2, marker="o", markersize=3.5,

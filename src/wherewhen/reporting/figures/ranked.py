@@ -13,6 +13,7 @@ from wherewhen.reporting.figures.canvas import (
     new_figure,
     place,
     require_picture,
+    room_for,
     show_picture,
     write,
 )
@@ -20,7 +21,7 @@ from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG
 
 # inches
 _PICTURE, _GAP, _APART = 0.8, 0.1, 0.35
-_MARGIN, _TITLE, _WORDS, _BELOW = 0.15, 0.62, 1.75, 0.36
+_MARGIN, _TITLE, _LETTER, _BELOW = 0.15, 0.62, 0.076, 0.36
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,9 @@ def ranked_probes(
     top = (_TITLE if title else _TITLE - 0.36) + _MARGIN
     words = _MARGIN + _PICTURE + _APART + columns * (_PICTURE + _GAP)
     words += _APART - _GAP + _PICTURE + _GAP if apart else 0
-    figure = new_figure(words + _GAP + _WORDS, top + len(rows) * row_height, layout=None)
+    longest = max(len(line) for row in rows for line in match_in_words(row).split("\n"))
+    width = max(words + _GAP + longest * _LETTER, room_for(title) + _MARGIN) + _MARGIN
+    figure = new_figure(width, top + len(rows) * row_height, layout=None)
     if title:
         write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
     _write_heads(figure, top, columns, apart)

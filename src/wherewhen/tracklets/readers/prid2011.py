@@ -1,8 +1,8 @@
 """PRID 2011, multi-shot: two static street cameras; and any set written in its layout.
 
 ``prid_2011/multi_shot/cam_{a,b}/person_NNNN/NNNN.png``; 385 persons in cam_a, 749 in cam_b,
-sequences of 5 to 675 frames. Only the numbers 1 to 200 name the same person in both cameras; a higher number
-names two different people, one a camera, so those are never read as a match.
+sequences of 5 to 675 frames. Only the numbers 1 to 200 name the same person in both cameras; a
+higher number names two different people, one a camera, so those are never read as a match.
 
 Two conventions exist: all 200 shared persons (as in the paper) and those with at least 27 frames in
 both cameras (178 persons, as in the video re-identification literature).

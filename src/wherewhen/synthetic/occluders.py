@@ -1,0 +1,113 @@
+"""Synthetic room: what passes between camera and person: a post, a sign, another walker."""
+
+from __future__ import annotations
+
+import numpy as np
+
+POST, SIGN, WALKER = range(3)
+"""Kinds of occluders."""
+
+POSTS = ((0.30, 0.31, 0.32), (0.42, 0.42, 0.41), (0.22, 0.21, 0.20), (0.24, 0.29, 0.26))
+BOARDS = ((0.24, 0.34, 0.48), (0.55, 0.26, 0.24), (0.70, 0.69, 0.65), (0.26, 0.42, 0.34))
+
+
+def path(frames: int, width: int, speed: float, generator: np.random.Generator) -> np.ndarray:
+    """Lead an occluder across the crop.
+
+    Parameters
+    ----------
+    frames : int
+        Length of the tracklet.
+    width : int
+        Width of the crop (pixels).
+    speed : float
+        Pixels a frame; its sign is the direction.
+    generator : numpy.random.Generator
+        Source of the moment of passing.
+
+    Returns
+    -------
+    numpy.ndarray
+        Column of its middle in each frame, [frames].
+    """
+    moment = generator.uniform(0.2, 0.8) * frames
+    return width / 2 + speed * (np.arange(frames) - moment)
+
+
+def post(
+    columns: np.ndarray, height: int, width: int, sign: bool, generator: np.random.Generator
+) -> np.ndarray:
+    """Draw a post, perhaps with a board.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        From `path`.
+    height, width : int
+        Size of the crop (pixels).
+    sign : bool
+        Whether the post carries a board.
+    generator : numpy.random.Generator
+        Source of size and colour.
+
+    Returns
+    -------
+    numpy.ndarray
+        Colour (multiplied by coverage) and coverage, float32 [frames, height, width, 4].
+    """
+    thick = generator.uniform(0.05, 0.13) * width
+    front = np.zeros((len(columns), height, width, 4), dtype=np.float32)
+    colour = POSTS[int(generator.integers(len(POSTS)))]
+    _paint(front, columns, thick, (0, height), colour)
+    if sign:
+        board = BOARDS[int(generator.integers(len(BOARDS)))]
+        tall, top = generator.uniform(0.18, 0.3), generator.uniform(0.1, 0.5)
+        rows = (int(top * height), int((top + tall) * height))
+        _paint(front, columns, generator.uniform(0.3, 0.5) * width, rows, board)
+    return front
+
+
+def _paint(front: np.ndarray, columns, thick: float, rows: tuple[int, int], colour) -> None:
+    """Lay an upright bar of a colour over what is there, rounded by light."""
+    pixels = np.arange(front.shape[2]) + 0.5
+    away = np.abs(pixels[None] - columns[:, None])
+    cover = np.clip(thick / 2 - away + 0.5, 0, 1).astype(np.float32)
+    light = 1.1 - 0.35 * np.clip((pixels[None] - columns[:, None]) / thick + 0.5, 0, 1)
+    bar = np.concatenate(
+        [cover[..., None] * light[..., None] * np.asarray(colour), cover[..., None]], axis=2
+    ).astype(np.float32)
+    part = front[:, rows[0] : rows[1]]
+    part *= 1 - cover[:, None, :, None]
+    part += bar[:, None]
+
+
+def walker(sprites: np.ndarray, phases: np.ndarray, columns: np.ndarray, drop: int) -> np.ndarray:
+    """Let somebody walk through.
+
+    Parameters
+    ----------
+    sprites : numpy.ndarray
+        The walker at evenly spaced phases of the gait, float32 [phases, height, width, 4].
+    phases : numpy.ndarray
+        Phase (0 to 1) in each frame, [frames].
+    columns : numpy.ndarray
+        From `path`.
+    drop : int
+        How much lower than the person they walk, being nearer (pixels).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 [frames, height, width, 4].
+    """
+    count, height, width, _ = sprites.shape
+    front = np.zeros((len(phases), height, width, 4), dtype=np.float32)
+    for frame, (phase, column) in enumerate(zip(phases, columns, strict=True)):
+        shift = round(float(column) - width / 2)
+        if abs(shift) >= width:
+            continue
+        sprite = sprites[int(phase * count) % count]
+        to = slice(max(shift, 0), width + min(shift, 0))
+        of = slice(max(-shift, 0), width - max(shift, 0))
+        front[frame, drop:, to] = sprite[: height - drop, of]
+    return front

@@ -1,0 +1,190 @@
+"""Synthetic room: plan a set and film its tracklets, each on its own and in any order."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from wherewhen.synthetic import filming, persons
+from wherewhen.synthetic.config import SyntheticConfig
+
+BETA_SPREAD = 3.0
+"""Concentration of the lengths' distribution; 3 gives iLIDS-VID's long tail."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One tracklet's place in the plan."""
+
+    tracklet: str
+    """Its name, `cam_a/person_0001`."""
+    person: int
+    """Number of the person, from 1."""
+    camera: int
+    """Index of the camera."""
+    length: int
+    """Frames."""
+
+
+class SyntheticSet:
+    """A planned set; nothing is rendered until it is asked for.
+
+    Parameters
+    ----------
+    config : SyntheticConfig
+        The parameters.
+    """
+
+    def __init__(self, config: SyntheticConfig) -> None:
+        self.config = config
+        self._shots = {shot.tracklet: shot for shot in _shots(config)}
+        self._studio: filming.Studio | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def tracklets(self) -> tuple[str, ...]:
+        """Names of the tracklets, camera by camera, `cam_a/person_0001`."""
+        return tuple(self._shots)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Length of each tracklet (frames)."""
+        return {name: shot.length for name, shot in self._shots.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of everything that decides the bytes."""
+        return self.config.fingerprint
+
+    def person(self, number: int) -> persons.Person:
+        """Describe a person: body, clothes and gait.
+
+        Parameters
+        ----------
+        number : int
+            From 1.
+
+        Returns
+        -------
+        Person
+            The person.
+        """
+        return persons.draw_person(self.config, self._wardrobe, number)
+
+    @functools.cached_property
+    def _wardrobe(self):
+        return persons.draw_wardrobe(self.config)
+
+    def render(self, tracklet: str, frames: int | None = None) -> np.ndarray:
+        """Film one tracklet.
+
+        Parameters
+        ----------
+        tracklet : str
+            One of `tracklets`.
+        frames : int, optional
+            Only that many from its beginning, for a picture; they are not always the same bytes
+            as in the whole tracklet.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 [length, height, width, 3]. The same bytes for the same config, whatever else
+            was rendered before, after or beside it.
+
+        Raises
+        ------
+        KeyError
+            If the set has no such tracklet.
+        """
+        if tracklet not in self._shots:
+            raise KeyError(
+                f"no tracklet {tracklet!r} in this synthetic set: expected a name like "
+                f"{next(iter(self._shots))!r}; `tracklets` lists them"
+            )
+        shot = self._shots[tracklet]
+        length = shot.length if frames is None else min(frames, shot.length)
+        return self._open_studio().film(self.person(shot.person), shot.person, shot.camera, length)
+
+    def render_all(
+        self, tracklets: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Film tracklets in parallel and give them in order.
+
+        Threads suffice: rays are cast by compiled kernels that run without Python's lock.
+
+        Parameters
+        ----------
+        tracklets : iterable of str, optional
+            Which ones; all by default.
+
+        Yields
+        ------
+        tuple of str and numpy.ndarray
+            Name and frames of a tracklet.
+        """
+        wanted = list(self.tracklets if tracklets is None else tracklets)
+        workers = self.config.workers or os.cpu_count() or 1
+        if workers == 1:
+            yield from ((tracklet, self.render(tracklet)) for tracklet in wanted)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            # No more waits in memory than the workers need to stay busy.
+            pending = [(name, pool.submit(self.render, name)) for name in wanted[: 2 * workers]]
+            upcoming = iter(wanted[2 * workers :])
+            try:
+                while pending:
+                    name, future = pending.pop(0)
+                    yield name, future.result()
+                    for later in upcoming:
+                        pending.append((later, pool.submit(self.render, later)))
+                        break
+            finally:
+                for _, future in pending:
+                    future.cancel()
+
+    def _open_studio(self) -> filming.Studio:
+        with self._lock:
+            if self._studio is None:
+                self._studio = filming.Studio(self.config, self._wardrobe)
+            return self._studio
+
+
+def plan(config: SyntheticConfig) -> SyntheticSet:
+    """Decide who is filmed by which camera and for how long.
+
+    Parameters
+    ----------
+    config : SyntheticConfig
+        The parameters.
+
+    Returns
+    -------
+    SyntheticSet
+        The set, of which nothing is rendered yet.
+    """
+    return SyntheticSet(config)
+
+
+def _shots(config: SyntheticConfig) -> Iterator[Shot]:
+    share = (config.mean_length - config.min_frames) / max(1, config.max_frames - config.min_frames)
+    for index, camera in enumerate(config.camera_list):
+        for person in range(1, config.persons + 1):
+            generator = persons.stream(config.seed, persons.TRACKLET, person, index)
+            span = config.max_frames - config.min_frames
+            inside = 0 < share < 1
+            drawn = (
+                generator.beta(BETA_SPREAD * share, BETA_SPREAD * (1 - share)) if inside else share
+            )
+            yield Shot(
+                tracklet=f"{camera.name}/person_{person:04d}",
+                person=person,
+                camera=index,
+                length=config.min_frames + round(float(drawn) * span),
+            )

@@ -1,0 +1,189 @@
+"""Synthetic room: pose a dressed body and cast rays at it with warp, on the CPU.
+
+One mesh a tracklet: its points are skinned in place frame by frame and its bounding volumes
+refitted, never rebuilt. A ray that hits is shaded at once; one that misses looks whether the
+person's shadow falls where it meets the ground. Kernels run without Python's lock, so threads
+render side by side.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from wherewhen.synthetic.tailoring import Dressed
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera is during each frame of a tracklet, and what part of its picture is cut.
+
+    Attributes
+    ----------
+    origins : numpy.ndarray
+        Place of the camera, [frames, 3] (m).
+    axes : numpy.ndarray
+        Its right, up and forward, [frames, 3, 3].
+    corners : numpy.ndarray
+        Left and upper edge of the box in the image plane at distance 1, [frames, 2].
+    steps : numpy.ndarray
+        Size of a pixel in that plane, [frames].
+    suns : numpy.ndarray
+        Direction towards the light, [frames, 3].
+    """
+
+    origins: np.ndarray
+    axes: np.ndarray
+    corners: np.ndarray
+    steps: np.ndarray
+    suns: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the renderer saw of the person alone.
+
+    Attributes
+    ----------
+    colour : numpy.ndarray
+        Red, green, blue (already multiplied by coverage) and coverage, float32
+        [frames, height, width, 4], 0 to 1.
+    shadow : numpy.ndarray
+        How much of the light the person keeps from the ground, float32 [frames, height, width].
+    """
+
+    colour: np.ndarray
+    shadow: np.ndarray
+
+
+_COMPILING = threading.Lock()
+
+
+def kernels() -> SimpleNamespace:
+    """Define and compile the kernels, once a process; warp keeps the machine code in its cache."""
+    with _COMPILING:
+        return _kernels()
+
+
+@functools.cache
+def _kernels() -> SimpleNamespace:
+    import warp as wp
+
+    wp.config.log_level = wp.LOG_ERROR  # no banner
+    wp.init()
+
+    from wherewhen.synthetic import warp_kernels
+
+    wp.load_module(warp_kernels, device="cpu")
+    return SimpleNamespace(wp=wp, skin=warp_kernels.skin, cast=warp_kernels.cast)
+
+
+class Renderer:
+    """Casts rays at one dressed body.
+
+    Parameters
+    ----------
+    dressed : Dressed
+        From `dress_body`.
+    rebuild : bool
+        Build the mesh anew for each frame instead of refitting it; for the benchmark.
+    """
+
+    def __init__(self, dressed: Dressed, rebuild: bool = False) -> None:
+        self._kernels = kernels()
+        self._rebuild = rebuild
+        self._rest = self._array(dressed.vertices, "vec3")
+        self._bones = self._array(dressed.weight_bones, "vec4i")
+        self._weights = self._array(dressed.weights, "vec4")
+        self._materials = self._array(dressed.materials, "int32")
+        self._faces = self._array(dressed.faces.reshape(-1), "int32")
+        cloths = dressed.cloths
+        self._colours = self._array(np.array([c.colour for c in cloths]), "vec3")
+        self._seconds = self._array(np.array([c.second for c in cloths]), "vec3")
+        kinds = np.array([[c.pattern, c.scale, c.folds] for c in cloths])
+        self._kinds = self._array(kinds, "vec3")
+        self._mesh = None
+
+    def _array(self, values: np.ndarray, kind: str):
+        wp = self._kernels.wp
+        dtype = np.int32 if kind in ("int32", "vec4i") else np.float32
+        return wp.array(np.ascontiguousarray(values, dtype), dtype=getattr(wp, kind), device="cpu")
+
+    def render(
+        self,
+        transforms: np.ndarray,
+        view: View,
+        height: int,
+        width: int,
+        rays: int,
+        sunlight: float,
+    ) -> Layers:
+        """Render a tracklet.
+
+        Parameters
+        ----------
+        transforms : numpy.ndarray
+            From `bone_transforms`, float32 [frames, bones, 3, 4].
+        view : View
+            Camera and box of each frame.
+        height, width : int
+            Size of the crop (pixels).
+        rays : int
+            Rays along each side of a pixel.
+        sunlight : float
+            Share of directed light.
+
+        Returns
+        -------
+        Layers
+            Colour, coverage and shadow.
+        """
+        wp, frames = self._kernels.wp, len(transforms)
+        colour = np.zeros((frames, height, width, 4), dtype=np.float32)
+        shadow = np.zeros((frames, height, width), dtype=np.float32)
+        colour_out = wp.array(colour, dtype=wp.vec4, device="cpu", copy=False)
+        shadow_out = wp.array(shadow, dtype=wp.float32, device="cpu", copy=False)
+        bones = self._array(_homogeneous(transforms), "mat44")
+        for frame in range(frames):
+            mesh = self._pose(bones, frame)
+            right, up, forward = (wp.vec3(*map(float, axis)) for axis in view.axes[frame])
+            wp.launch(
+                self._kernels.cast,
+                dim=(height, width),
+                inputs=[
+                    mesh.id, self._rest, self._faces, self._materials,
+                    self._colours, self._seconds, self._kinds,
+                    wp.vec3(*map(float, view.origins[frame])), right, up, forward,
+                    float(view.corners[frame, 0]), float(view.corners[frame, 1]),
+                    float(view.steps[frame]), rays,
+                    wp.vec3(*map(float, view.suns[frame])), sunlight, frame,
+                ],
+                outputs=[colour_out, shadow_out],
+                device="cpu",
+            )  # fmt: skip
+        return Layers(colour, shadow)
+
+    def _pose(self, bones, frame: int):
+        """Skin the mesh's points for a frame and bring its bounding volumes up to date."""
+        wp = self._kernels.wp
+        points = wp.empty_like(self._rest) if self._mesh is None else self._mesh.points
+        inputs = [self._rest, self._bones, self._weights, bones, frame]
+        wp.launch(
+            self._kernels.skin, len(self._rest), inputs=inputs, outputs=[points], device="cpu"
+        )
+        if self._mesh is None or self._rebuild:
+            self._mesh = wp.Mesh(points=points, indices=self._faces)
+        else:
+            self._mesh.refit()
+        return self._mesh
+
+
+def _homogeneous(transforms: np.ndarray) -> np.ndarray:
+    matrices = np.zeros((*transforms.shape[:2], 4, 4), dtype=np.float32)
+    matrices[..., :3, :] = transforms
+    matrices[..., 3, 3] = 1.0
+    return matrices

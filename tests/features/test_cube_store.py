@@ -1,0 +1,427 @@
+"""The cube store: whole or not there, whatever happens to the writer, the disk or the files."""
+
+import errno
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from wherewhen.features import cube_store
+from wherewhen.features.cube_store import CubeStore, CubeStoreError
+
+IDENTITY = {"backbone": {"name": "googlenet"}, "dataset": "0123"}
+
+
+def cubes_of(length, seed=0, cube=(3, 3, 4)):
+    return np.random.default_rng(seed).standard_normal((length, *cube)).astype(np.float16)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return CubeStore.create(tmp_path, IDENTITY)
+
+
+@pytest.fixture
+def sealed(store):
+    for seed, tracklet in enumerate(["cam_a/person_0001", "cam_b/person_0001", "lonely"]):
+        store.write(tracklet, cubes_of(5 + seed, seed))
+    store.seal()
+    return CubeStore(store.folder)
+
+
+def file_of(store, tracklet):
+    return store.folder / "cubes" / f"{tracklet}.safetensors"
+
+
+def flip_bit(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def files_under(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+# --- what is written is what is read -------------------------------------------------------------
+
+
+def test_round_trip(sealed):
+    assert sealed.lengths == {"cam_a/person_0001": 5, "cam_b/person_0001": 6, "lonely": 7}
+    assert sealed.shape == (3, 3, 4)
+    assert (sealed.grid, sealed.channels) == (3, 4)
+    assert sealed.complete
+    assert sealed.identity == IDENTITY
+    for seed, (tracklet, length) in enumerate(sealed.lengths.items()):
+        assert tracklet in sealed
+        np.testing.assert_array_equal(sealed.read(tracklet), cubes_of(length, seed))
+
+
+def test_files_are_safetensors(sealed):
+    file = file_of(sealed, "cam_a/person_0001")
+    np.testing.assert_array_equal(load_file(file)["cubes"], cubes_of(5))
+    with safe_open(file, "numpy") as opened:
+        assert len(opened.metadata()["sha256"]) == 64
+
+
+@pytest.fixture(scope="module")
+def twelve_frames(tmp_path_factory):
+    store = CubeStore.create(tmp_path_factory.mktemp("stores"), IDENTITY)
+    store.write("t", cubes_of(12))
+    return store
+
+
+@given(ends=st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted))
+@settings(deadline=None)
+def test_windows_are_the_slices(twelve_frames, ends):
+    start, stop = ends
+    window = twelve_frames.read("t", start, stop)
+    np.testing.assert_array_equal(window, cubes_of(12)[start:stop])
+
+
+def test_a_window_costs_its_own_bytes_alone(sealed, monkeypatch):
+    asked = []
+    preadv = os.preadv
+
+    def counting(descriptor, buffers, offset):
+        asked.append(sum(map(len, buffers)))
+        return preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", counting)
+    sealed.read("lonely", 2, 5)
+    assert sum(asked) == 3 * 3 * 3 * 4 * 2
+
+
+def test_short_reads_are_continued(sealed, monkeypatch):
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, buffers, at: preadv(fd, [buffers[0][:100]], at))
+    np.testing.assert_array_equal(sealed.read("lonely"), cubes_of(7, 2))
+
+
+def test_reads_into_the_callers_buffer(sealed):
+    batch = np.zeros((2, 3, 3, 3, 4), np.float16)
+    returned = sealed.read("lonely", 1, 4, out=batch[1])
+    assert np.shares_memory(returned, batch)
+    np.testing.assert_array_equal(batch[1], cubes_of(7, 2)[1:4])
+    assert not batch[0].any()
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((2, 3, 3, 4), np.float16),
+        np.zeros((3, 3, 3, 4), np.float32),
+        np.zeros((3, 3, 4, 3), np.float16).swapaxes(2, 3),
+    ],
+    ids=["shape", "dtype", "order"],
+)
+def test_unfit_buffers_are_refused(sealed, out):
+    with pytest.raises(ValueError, match="C-contiguous float16"):
+        sealed.read("lonely", 0, 3, out=out)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (0, 8), (4, 3)])
+def test_windows_outside_the_tracklet_are_refused(sealed, start, stop):
+    with pytest.raises(IndexError, match=r"lonely: frames .* it has 7"):
+        sealed.read("lonely", start, stop)
+
+
+def test_unknown_tracklet(sealed):
+    with pytest.raises(KeyError, match="nobody"):
+        sealed.read("nobody")
+    assert "nobody" not in sealed
+
+
+def test_same_content_same_bytes(tmp_path):
+    folders = []
+    for run in ("one", "two"):
+        store = CubeStore.create(tmp_path / run, IDENTITY)
+        for tracklet in ("b", "a") if run == "one" else ("a", "b"):
+            store.write(tracklet, cubes_of(4, ord(tracklet)))
+        store.seal()
+        folders.append(files_under(store.folder))
+    assert folders[0] == folders[1]
+
+
+def test_the_key_follows_the_identity(tmp_path):
+    folders = {
+        CubeStore.create(tmp_path, {"dataset": name}).folder for name in ("one", "two", "one")
+    }
+    assert len(folders) == 2
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tracklet",
+    ["0001C1T0001", "cam 1/Jürgen #7", "a.b/c.safetensors", "a.safetensors", "%2E%2E/x", ".hidden"],
+)
+def test_names_come_back(store, tracklet):
+    store.write(tracklet, cubes_of(2))
+    store.seal()
+    assert list(store.lengths) == [tracklet]
+    files = {path for path in store.folder.rglob("*") if path.suffix == ".safetensors"}
+    assert all(path.is_file() for path in files)
+    assert len(files) == 1
+
+
+@pytest.mark.parametrize("tracklet", ["../escape", "a/../b", "/root", "a//b", "", ".", "x" * 300])
+def test_names_that_can_not_be_files_are_refused(store, tracklet):
+    with pytest.raises(ValueError, match="can't name a file"):
+        store.write(tracklet, cubes_of(2))
+
+
+# --- what may not be stored ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cubes", "message"),
+    [
+        (np.zeros((2, 3, 3)), r"expected cubes \[length >= 1"),
+        (np.zeros((0, 3, 3, 4)), "length >= 1"),
+        (np.zeros((2, 3, 3, 5)), "3, 3, 4"),
+        (np.full((2, 3, 3, 4), 1e6, np.float32), "float16 can't"),
+        (np.full((2, 3, 3, 4), np.nan), "float16 can't"),
+    ],
+    ids=["dimensions", "empty", "other shape", "overflow", "nan"],
+)
+def test_odd_cubes_are_refused(sealed, cubes, message):
+    before = files_under(sealed.folder)
+    with pytest.raises(ValueError, match=message):
+        sealed.write("odd", cubes)
+    assert files_under(sealed.folder) == before
+
+
+# --- interruptions -------------------------------------------------------------------------------
+
+
+def test_unsealed_is_not_complete(store):
+    store.write("a", cubes_of(3))
+    assert not store.complete
+    assert store.lengths == {"a": 3}
+    store.seal()
+    assert store.complete
+    store.write("b", cubes_of(3))
+    assert not store.complete
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_truncated_is_not_there(sealed, keep):
+    file = file_of(sealed, "lonely")
+    file.write_bytes(file.read_bytes()[:keep])
+    assert "lonely" not in sealed
+    assert not sealed.complete
+    assert sealed.verify() == ["lonely"]
+
+
+def test_longer_is_not_there(sealed):
+    with file_of(sealed, "lonely").open("ab") as file:
+        file.write(b"\0")
+    assert "lonely" not in sealed
+
+
+def test_truncated_after_opening(sealed):
+    sealed.read("lonely", 0, 1)
+    file = file_of(sealed, "lonely")
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(CubeStoreError, match=r"lonely: .* shorter .* again"):
+        sealed.read("lonely")
+
+
+def _write_forever(root):
+    store = CubeStore.create(root, IDENTITY)
+    with store.writing():
+        for number in range(10_000):
+            store.write(f"t{number % 50:02d}", cubes_of(40, number % 50, (7, 7, 64)))
+
+
+def test_a_killed_writer_leaves_whole_files(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for delay in (0.05, 0.12):
+        writer = context.Process(target=_write_forever, args=(tmp_path,))
+        writer.start()
+        time.sleep(delay)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.join()
+    store = CubeStore.create(tmp_path, IDENTITY)
+    assert store.verify() == []
+    for tracklet in store.lengths:
+        expected = cubes_of(40, int(tracklet[1:]), (7, 7, 64))
+        np.testing.assert_array_equal(store.read(tracklet), expected)
+    with store.writing():  # the lock went with the process, the leftovers go now
+        assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_one_writer_at_a_time(store):
+    with (
+        store.writing(),
+        pytest.raises(CubeStoreError, match="another process"),
+        CubeStore(store.folder).writing(),
+    ):
+        pass
+    with CubeStore(store.folder).writing():
+        pass
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", [0, 3, 40, 130, -1], ids=str)
+def test_a_flipped_bit_is_found_wherever_it_is(sealed, position):
+    flip_bit(file_of(sealed, "cam_b/person_0001"), position)
+    assert sealed.verify() == ["cam_b/person_0001"]
+
+
+def test_a_deleted_file_is_found(sealed):
+    file_of(sealed, "lonely").unlink()
+    assert sealed.verify() == ["lonely"]
+    assert not sealed.complete
+    with pytest.raises(CubeStoreError, match=r"lonely.* is gone; run the extraction again"):
+        sealed.read("lonely")
+
+
+def test_discarded_and_made_again(sealed):
+    before = files_under(sealed.folder)
+    file_of(sealed, "cam_a/person_0001").unlink()
+    sealed.discard("lonely")
+    assert not sealed.complete
+    sealed.write("cam_a/person_0001", cubes_of(5, 0))
+    sealed.write("lonely", cubes_of(7, 2))
+    sealed.seal()
+    assert files_under(sealed.folder) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"format": 1}',
+        b'{"format": 1, "identity": "x", "cubes": 0}',
+    ],
+)
+def test_a_damaged_manifest_says_so(sealed, content):
+    (sealed.folder / "manifest.json").write_bytes(content)
+    with pytest.raises(CubeStoreError, match=r"manifest.json is damaged .* delete this file"):
+        CubeStore(sealed.folder).lengths  # noqa: B018
+
+
+def test_a_manifest_with_broken_entries(sealed):
+    path = sealed.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["cubes"]["lonely"]["bytes"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(CubeStoreError, match="is damaged"):
+        CubeStore(sealed.folder).complete  # noqa: B018
+
+
+def test_a_changed_identity_is_refused(sealed):
+    (sealed.folder / "identity.json").write_text('{"dataset": "another"}')
+    with pytest.raises(CubeStoreError, match="not the folder's name"):
+        CubeStore(sealed.folder)
+
+
+def test_no_store(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no cube store"):
+        CubeStore(tmp_path)
+
+
+# --- a full disk ---------------------------------------------------------------------------------
+
+
+def test_refused_before_the_start(store, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(2**40, 0, 3 * 2**30))
+    with pytest.raises(CubeStoreError, match=r"need 4\.00 GiB, 3\.00 GiB are free under .*Nothing"):
+        store.require_space(4 * 2**30)
+    store.require_space(3 * 2**30)
+
+
+def test_bytes_needed_covers_the_files(sealed):
+    needed = CubeStore.bytes_needed(sealed.lengths.values(), sealed.shape)
+    used = sum(path.stat().st_size for path in (sealed.folder / "cubes").rglob("*.safetensors"))
+    assert used <= needed <= used + 3 * 4096
+    # GoogLeNet's cubes of a million frames of MARS (1,191,003): the design's 119 GB
+    assert CubeStore.bytes_needed([1_191_003], (7, 7, 1024)) == pytest.approx(119.5e9, rel=0.01)
+
+
+def test_disk_full_while_writing(sealed, monkeypatch):
+    before = files_under(sealed.folder / "cubes")
+
+    def full(write, rest):
+        write(rest[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cube_store, "_write_all", full)
+    with pytest.raises(CubeStoreError, match=r"disk is full: tracklet new .* 3 finished .* again"):
+        sealed.write("new", cubes_of(9))
+    assert files_under(sealed.folder / "cubes") == before
+    monkeypatch.undo()
+    sealed.write("new", cubes_of(9))
+    sealed.seal()
+    assert sealed.verify() == []
+
+
+FILL = """
+import sys, numpy as np
+from wherewhen.features.cube_store import CubeStore
+store = CubeStore.create(sys.argv[1], {"a": 1})
+store.write("small", np.ones((1, 7, 7, 64)))
+store.write("large", np.ones((9, 7, 7, 64)))
+"""
+
+
+def test_a_real_limit_of_the_system(tmp_path):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", FILL, tmp_path],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "CubeStoreError" in done.stderr
+    assert "1 finished tracklets are kept" in done.stderr
+    store = CubeStore.create(tmp_path, {"a": 1})
+    assert store.verify() == []
+    assert list(store.lengths) == ["small"]
+    assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_other_errors_of_the_system_stay_what_they_are(store, monkeypatch):
+    def broken(write, rest):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(cube_store, "_write_all", broken)
+    with pytest.raises(OSError, match="Input/output") as caught:
+        store.write("a", cubes_of(2))
+    assert not isinstance(caught.value, CubeStoreError)
+
+
+def test_torch_is_not_imported():
+    check = "import sys, wherewhen.features.cube_store; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)

@@ -1,0 +1,269 @@
+"""Extraction: the right cubes, the same bytes after an interruption, and clear refusals."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from wherewhen.features.backbones import Backbone, Preprocessing
+from wherewhen.features.cube_store import CubeStore, CubeStoreError
+from wherewhen.features.extraction import CubeExtraction, ExtractionError, fill, read_frame
+
+LENGTHS = {"cam_a/person_0001": 5, "cam_a/person_0002": 2, "cam_b/person_0001": 9}
+
+
+def write_dataset(root, sizes=((64, 128),)):
+    """Write PNGs of noise, and their tables."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for tracklet, length in LENGTHS.items():
+        (root / tracklet).mkdir(parents=True)
+        for position in range(length):
+            width, height = sizes[position % len(sizes)]
+            path = f"{tracklet}/{position + 1:04d}.png"
+            noise = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(root / path)
+            sha256 = hashlib.sha256((root / path).read_bytes()).hexdigest()
+            rows.append((tracklet, position, position + 1, path, width, height, sha256))
+    columns = ["tracklet", "position", "frame", "path", "width", "height", "sha256"]
+    frames = pd.DataFrame(rows, columns=columns)
+    tracklets = pd.DataFrame(
+        {
+            "tracklet": list(LENGTHS),
+            "person": [tracklet[-4:] for tracklet in LENGTHS],
+            "camera": [tracklet[:5] for tracklet in LENGTHS],
+            "length": list(LENGTHS.values()),
+        }
+    )
+    return root, tracklets, frames
+
+
+def tiny_backbone(scale=1.0):
+    """A single convolution: 16 pixels in, a 4 x 4 x 8 cube out."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        convolution = torch.nn.Conv2d(3, 8, kernel_size=4, stride=4)
+    convolution.weight.data *= scale
+    return Backbone("tiny", convolution, Preprocessing(size=16), {"scale": scale})
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("frames"))
+
+
+@pytest.fixture
+def extraction(dataset):
+    return CubeExtraction(tiny_backbone(), *dataset, batch_size=4)
+
+
+@pytest.fixture
+def store(tmp_path, extraction):
+    return CubeStore.create(tmp_path, extraction.identity)
+
+
+def bytes_of(store):
+    files = [path for path in store.folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.relative_to(store.folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_cubes_are_the_backbones_frame_by_frame(extraction, dataset):
+    root, _, frames = dataset
+    cubes = extraction.cubes_of("cam_b/person_0001")
+    assert cubes.dtype == np.float16
+    assert cubes.shape == (9, *extraction.cube_shape) == (9, 4, 4, 8)
+    rows = frames[frames.tracklet == "cam_b/person_0001"].sort_values("position")
+    for cube, path in zip(cubes, rows.path, strict=True):
+        image = np.asarray(Image.open(root / path))[None]
+        expected = extraction.backbone(image)[0].numpy()
+        np.testing.assert_allclose(cube, expected, rtol=2e-3, atol=1e-3)
+
+
+def test_frames_come_in_the_order_of_their_positions(dataset):
+    root, tracklets, frames = dataset
+    shuffled = frames.sample(frac=1, random_state=0)
+    straight = CubeExtraction(tiny_backbone(), root, tracklets, frames)
+    crossed = CubeExtraction(tiny_backbone(), root, tracklets, shuffled)
+    for tracklet in LENGTHS:
+        np.testing.assert_array_equal(straight.cubes_of(tracklet), crossed.cubes_of(tracklet))
+
+
+def test_frames_of_different_sizes(tmp_path):
+    plan = CubeExtraction(tiny_backbone(), *write_dataset(tmp_path, sizes=((64, 128), (30, 90))))
+    assert plan.cubes_of("cam_b/person_0001").shape == (9, 4, 4, 8)
+
+
+def test_fill_makes_a_complete_store(store, extraction):
+    fill(store, extraction, progress=False)
+    assert store.complete
+    assert store.verify() == []
+    assert store.lengths == LENGTHS
+    for tracklet in LENGTHS:
+        np.testing.assert_array_equal(store.read(tracklet), extraction.cubes_of(tracklet))
+
+
+def test_a_complete_store_is_left_alone(store, extraction, monkeypatch):
+    fill(store, extraction, progress=False)
+    monkeypatch.setattr(CubeExtraction, "stream", None)  # nothing may be computed
+    fill(store, extraction, progress=False)
+
+
+def test_the_bar_counts_frames(store, extraction, capsys):
+    fill(store, extraction)
+    shown = capsys.readouterr().err
+    assert "16/16" in shown
+    assert "frames/s" in shown
+
+
+def test_only_what_is_missing_is_made_again(store, extraction, monkeypatch):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    store.discard("cam_a/person_0002")
+    made = []
+    stream = CubeExtraction.stream
+    monkeypatch.setattr(
+        CubeExtraction, "stream", lambda self, names: stream(self, made.extend(names) or made)
+    )
+    fill(store, extraction, progress=False)
+    assert made == ["cam_a/person_0002"]
+    assert bytes_of(store) == before
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, extraction, monkeypatch):
+    undisturbed = CubeStore.create(tmp_path / "one", extraction.identity)
+    fill(undisturbed, extraction, progress=False)
+
+    interrupted = CubeStore.create(tmp_path / "two", extraction.identity)
+    write = CubeStore.write
+
+    def once(self, tracklet, cubes):
+        if self.lengths:
+            raise KeyboardInterrupt
+        write(self, tracklet, cubes)
+
+    monkeypatch.setattr(CubeStore, "write", once)
+    with pytest.raises(KeyboardInterrupt):
+        fill(interrupted, extraction, progress=False)
+    assert len(interrupted.lengths) == 1
+    assert not interrupted.complete
+    monkeypatch.undo()
+    fill(interrupted, extraction, progress=False)
+    assert bytes_of(interrupted) == bytes_of(undisturbed)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_extraction as tests
+from wherewhen.features import cube_store
+from wherewhen.features.extraction import CubeExtraction, fill
+import pandas as pd
+
+root = Path(sys.argv[2])
+plan = CubeExtraction(
+    tests.tiny_backbone(), root / "frames",
+    pd.read_pickle(root / "tracklets.pkl"), pd.read_pickle(root / "frames.pkl"), batch_size=4,
+)
+store = cube_store.CubeStore.create(root / "stores", plan.identity)
+count = iter(range(10))
+
+def killed_in_the_middle(write, rest):
+    write(rest[: len(rest) // 2])
+    if next(count) == 3:  # two writes a file: header and data of the second
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(rest[len(rest) // 2 :])
+
+cube_store._write_all = killed_in_the_middle
+fill(store, plan, progress=False)
+"""
+
+
+def test_killed_with_sigkill_and_run_again(tmp_path):
+    root, tracklets, frames = write_dataset(tmp_path / "frames")
+    tracklets.to_pickle(tmp_path / "tracklets.pkl")
+    frames.to_pickle(tmp_path / "frames.pkl")
+    plan = CubeExtraction(tiny_backbone(), root, tracklets, frames, batch_size=4)
+    store = CubeStore.create(tmp_path / "stores", plan.identity)
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path)]
+    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(store.lengths) == 1
+    assert len(list(store.folder.rglob("*.tmp"))) == 1  # the half-written one
+    fill(store, plan, progress=False)
+    undisturbed = CubeStore.create(tmp_path / "undisturbed", plan.identity)
+    fill(undisturbed, plan, progress=False)
+    assert bytes_of(store) == bytes_of(undisturbed)
+
+
+def test_the_identity_follows_what_cubes_depend_on(dataset):
+    root, tracklets, frames = dataset
+    plain = CubeExtraction(tiny_backbone(), root, tracklets, frames).identity
+    other_pixels = frames.assign(sha256=frames.sha256.where(frames.index > 0, "0" * 64))
+    others = [
+        CubeExtraction(tiny_backbone(2.0), root, tracklets, frames),
+        CubeExtraction(tiny_backbone(), root, tracklets, other_pixels),
+        CubeExtraction(tiny_backbone(), root, tracklets, frames, batch_size=3),
+    ]
+    assert all(other.identity != plain for other in others)
+    assert CubeExtraction(tiny_backbone(), Path("elsewhere"), tracklets, frames).identity == plain
+
+
+def test_a_store_of_other_cubes_is_refused(tmp_path, extraction):
+    with pytest.raises(ValueError, match="store of other cubes"):
+        fill(CubeStore.create(tmp_path, {"other": 1}), extraction)
+
+
+def test_too_small_a_disk_is_refused_before_the_start(store, extraction, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 0, 10))
+    with pytest.raises(CubeStoreError, match=r"need .* are free under .* Nothing was written"):
+        fill(store, extraction, progress=False)
+    assert list(store.lengths) == []
+
+
+# --- frames that are not what they were ----------------------------------------------------------
+
+
+def test_a_missing_frame(tmp_path, extraction):
+    moved = CubeExtraction(extraction.backbone, tmp_path, extraction.tracklets, extraction.frames)
+    with pytest.raises(FileNotFoundError, match=r"0001.png is gone since it was ingested"):
+        moved.cubes_of("cam_a/person_0001")
+
+
+def test_a_changed_frame(tmp_path):
+    root, tracklets, frames = write_dataset(tmp_path)
+    Image.new("RGB", (64, 128)).save(root / "cam_a/person_0001/0002.png")
+    with pytest.raises(ExtractionError, match=r"0002.png changed since it was ingested"):
+        CubeExtraction(tiny_backbone(), root, tracklets, frames).cubes_of("cam_a/person_0001")
+
+
+@pytest.mark.parametrize("keep", [0, 200], ids=["empty", "truncated"])
+def test_an_unreadable_frame(dataset, tmp_path, keep):
+    content = (dataset[0] / "cam_a/person_0001/0001.png").read_bytes()
+    (tmp_path / "0001.png").write_bytes(content[:keep])
+    with pytest.raises(ExtractionError, match=r"0001.png can't be decoded"):
+        read_frame(tmp_path / "0001.png")
+
+
+def test_an_unknown_tracklet(extraction):
+    with pytest.raises(KeyError, match="nobody"):
+        extraction.cubes_of("nobody")
+
+
+def test_weights_that_overflow_float16_are_named(tmp_path, dataset):
+    plan = CubeExtraction(tiny_backbone(1e7), *dataset)
+    store = CubeStore.create(tmp_path, plan.identity)
+    with pytest.raises(ValueError, match=r"cam_a/person_0001: .* float16 can't"):
+        fill(store, plan, progress=False)
+    assert not store.complete

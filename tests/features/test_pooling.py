@@ -1,0 +1,62 @@
+"""Pooling against averages worked out by hand."""
+
+import numpy as np
+import pytest
+
+from wherewhen.features.pooling import mean_pooled, pool_windows, row_pooled
+
+
+@pytest.fixture
+def cubes():
+    # two frames, 2 x 2 cells, 2 channels; the value tells frame, row, column and channel
+    t, r, c, d = np.meshgrid(*map(np.arange, (2, 2, 2, 2)), indexing="ij")
+    return (1000 * t + 100 * r + 10 * c + d).astype(np.float16)
+
+
+def test_mean_over_time_and_space(cubes):
+    pooled = mean_pooled(cubes)
+    assert pooled.dtype == np.float32
+    np.testing.assert_array_equal(pooled, [555, 556])
+
+
+def test_rows_are_kept_top_first(cubes):
+    pooled = row_pooled(cubes)
+    assert pooled.dtype == np.float32
+    np.testing.assert_array_equal(pooled, [505, 506, 605, 606])
+
+
+def test_masked_frames_do_not_count(cubes):
+    np.testing.assert_array_equal(mean_pooled(cubes, [True, False]), [55, 56])
+    np.testing.assert_array_equal(row_pooled(cubes, [False, True]), [1005, 1006, 1105, 1106])
+
+
+def test_float16_sums_do_not_overflow():
+    assert mean_pooled(np.full((100, 7, 7, 3), 60_000, np.float16)).max() == pytest.approx(60_000)
+
+
+def test_windows_are_read_once_in_order(cubes):
+    asked = []
+
+    class Reader:
+        def read(self, tracklet, start, stop):
+            asked.append((tracklet, start, stop))
+            return cubes[start:stop]
+
+    means, rows = pool_windows(Reader(), [("b", 1, 2), ("a", 0, 1)])
+    assert asked == [("b", 1, 2), ("a", 0, 1)]
+    np.testing.assert_array_equal(means, [[1055, 1056], [55, 56]])
+    assert [len(row) for row in rows] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("shape", "mask", "message"),
+    [((2, 2, 2), None, "expected shape"), ((2, 2, 2, 2), [True], "one entry a frame")],
+)
+def test_wrong_shapes_are_refused(shape, mask, message):
+    with pytest.raises(ValueError, match=message):
+        mean_pooled(np.zeros(shape), mask)
+
+
+def test_no_frame_is_refused(cubes):
+    with pytest.raises(ValueError, match="no frame counts"):
+        row_pooled(cubes, [False, False])

@@ -1,0 +1,8 @@
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from wherewhen.metric_learning import KISSME, LFDA, CappedPCA
+
+
+@parametrize_with_checks([KISSME(), LFDA(), CappedPCA(dimension=1)])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)

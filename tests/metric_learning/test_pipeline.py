@@ -1,0 +1,108 @@
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from wherewhen.metric_learning import CappedPCA, metric_pipeline
+
+
+def clips(seed, persons=35, dimensions=1000):
+    """Simulate two tracklets a person with four clips each: vectors, who and where.
+
+    Views move the vectors further than identities do, partly along the same directions; clips of a
+    tracklet differ little. Without learning, about one probe in three finds its person.
+    """
+    world, generator = np.random.default_rng(12345), np.random.default_rng(seed)
+    identity = world.normal(size=(30, dimensions)) * np.exp(-np.arange(30) / 10)[:, None]
+    view = world.normal(size=(40, dimensions)) * np.exp(-np.arange(40) / 13)[:, None]
+    view[:13] = 0.6 * identity[:13] + 0.8 * view[:13]
+    person = np.repeat(np.arange(persons), 8)
+    where = np.tile(np.repeat([0, 1], 4), persons)
+    shown = 1.3 * generator.normal(size=(2 * persons, 40)).repeat(4, axis=0)
+    shown += 0.35 * generator.normal(size=shown.shape)
+    vectors = generator.normal(size=(persons, 30))[person] @ identity + shown @ view
+    vectors += 0.6 * world.normal(size=(2, dimensions))[where]
+    vectors += generator.normal(size=(2 * persons, dimensions)).repeat(4, axis=0)
+    vectors += 0.5 * generator.normal(size=vectors.shape)
+    return np.maximum(vectors / 4 + 0.3, 0), person, where
+
+
+def rank_1(vectors, person, where):
+    """Share of probes (mean of the clips of a tracklet) whose nearest gallery is their person."""
+    means = [
+        np.array([vectors[(person == p) & (where == c)].mean(axis=0) for p in np.unique(person)])
+        for c in (0, 1)
+    ]
+    distances = ((means[0][:, None] - means[1][None]) ** 2).sum(axis=2)
+    return (distances.argmin(axis=1) == np.arange(len(distances))).mean()
+
+
+@pytest.mark.parametrize("kind", ["kissme", "lfda"])
+def test_a_learned_metric_beats_the_cosine_for_persons_it_has_not_seen(kind):
+    training, test = clips(0), clips(1, persons=40)
+    plain = test[0] / np.linalg.norm(test[0], axis=1, keepdims=True)
+    learned = metric_pipeline(kind).fit(*training[:2])
+    assert rank_1(learned.transform(test[0]), *test[1:]) > rank_1(plain, *test[1:]) + 0.15
+
+
+def test_steps_and_options():
+    pipeline = metric_pipeline("lfda", dimension=20, k=5)
+    assert list(pipeline.named_steps) == ["normalise", "pca", "lfda"]
+    assert pipeline.named_steps["lfda"].k == 5
+    assert pipeline.named_steps["pca"].dimension == 20
+    assert list(metric_pipeline("kissme", normalise=False).named_steps) == ["pca", "kissme"]
+
+
+def test_normalising_forgets_the_length():
+    X, person, _ = clips(0, persons=5, dimensions=40)
+    pipeline = metric_pipeline("lfda", 10).fit(X, person)
+    np.testing.assert_allclose(pipeline.transform(X * 3), pipeline.transform(X), atol=1e-9)
+
+
+def test_cameras_reach_kissme():
+    X, person, where = clips(0, persons=5, dimensions=40)
+    pipeline = metric_pipeline("kissme", 10).fit(X, person, kissme__cameras=where)
+    assert pipeline.named_steps["kissme"].similar_pairs_ == 5 * 16
+
+
+def test_the_dimension_gives_way_with_a_warning():
+    X, person, _ = clips(0, persons=4, dimensions=40)
+    with pytest.warns(UserWarning, match="32 samples of 40 dimensions: 31 are used"):
+        pipeline = metric_pipeline("kissme").fit(X, person)
+    assert pipeline.transform(X).shape == (32, 31)
+    with pytest.warns(UserWarning, match="30 are used"):
+        assert CappedPCA(31).fit(X[:, :30]).dimension_ == 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CappedPCA(31).fit(X)
+
+
+def test_pca_keeps_the_distances_when_nothing_is_cut():
+    X = np.random.default_rng(0).normal(size=(12, 50))
+    projected = CappedPCA(11).fit(X).transform(X)
+    assert np.linalg.norm(projected[0] - projected[5]) == pytest.approx(
+        np.linalg.norm(X[0] - X[5]), rel=1e-9
+    )
+
+
+def test_same_input_same_result_to_the_last_bit():
+    X, person, _ = clips(0, persons=6, dimensions=60)
+    first, second = (metric_pipeline("kissme", 20).fit(X, person).transform(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_row_pooled_sizes_are_quick():
+    X = np.random.default_rng(0).normal(size=(300, 9000)).astype(np.float32)
+    began = time.process_time()
+    metric_pipeline("lfda").fit(X, np.arange(300) // 8)
+    assert time.process_time() - began < 20  # about 1 s; a covariance of 9,000^2 takes minutes
+
+
+def test_errors_name_what_is_known():
+    with pytest.raises(ValueError, match=r"no metric 'xqda': expected one of kissme, lfda"):
+        metric_pipeline("xqda")
+    with pytest.raises(ValueError, match=r"no parameter shrinkge: expected among .*shrinkage"):
+        metric_pipeline("kissme", shrinkge=0.1)
+    with pytest.raises(ValueError, match="PCA dimension is 0"):
+        CappedPCA(0).fit(np.eye(3))

@@ -1,0 +1,158 @@
+"""The network as Eqs 2 to 9 say it: one clip, frame, layer and gate at a time, nothing fused.
+
+Slow and plain on purpose. It takes the tensors of a built network's state_dict and its
+configuration, and knows nothing else of it. Only valid frames are given to it.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+
+def conv(x, kernel):
+    """Sum over the kernel of shifted, zero-padded inputs: a convolution written out."""
+    out, _, k1, k2 = kernel.shape
+    _, height, width = x.shape
+    padded = nn.functional.pad(x, (k2 // 2, k2 // 2, k1 // 2, k1 // 2))
+    y = x.new_zeros(out, height, width)
+    for i in range(k1):
+        for j in range(k2):
+            y = y + torch.einsum(
+                "oc,chw->ohw", kernel[:, :, i, j], padded[:, i : i + height, j : j + width]
+            )
+    return y
+
+
+def perceptron(weights, prefix, x):
+    hidden = torch.tanh(weights[f"{prefix}.0.weight"] @ x + weights[f"{prefix}.0.bias"])
+    return weights[f"{prefix}.2.weight"] @ hidden + weights[f"{prefix}.2.bias"]
+
+
+def gru(weights, layer, x, h):
+    """Eq 5: six convolutions."""
+    w_z, w_r, w = weights[f"gru.layers.{layer}.input_weight"].chunk(3)
+    u_z, u_r = weights[f"gru.layers.{layer}.gate_weight"].chunk(2)
+    u = weights[f"gru.layers.{layer}.candidate_weight"]
+    biases = weights.get(f"gru.layers.{layer}.bias", x.new_zeros(3 * len(u)))
+    b_z, b_r, b = biases[:, None, None].chunk(3)
+    z = torch.sigmoid(conv(x, w_z) + conv(h, u_z) + b_z)
+    r = torch.sigmoid(conv(x, w_r) + conv(h, u_r) + b_r)
+    candidate = torch.tanh(conv(x, w) + conv(r * h, u) + b)
+    return (1 - z) * h + z * candidate
+
+
+def pool_between(kind, x):
+    if kind == "max_3x3":
+        return nn.functional.max_pool2d(x[None], 3, 1, 1)[0]
+    if kind == "max_2x2":
+        return nn.functional.max_pool2d(x[None], 2, 2)[0]
+    return x
+
+
+def inputs_of(config, weights, cube):
+    """The cube [K, K, D] as the network sees it, [C, K, K]."""
+    if config.standardise:
+        cube = (cube - weights["input.mean"]) / weights["input.deviation"]
+    if config.projection is not None:
+        if not config.standardise:
+            cube = cube - weights["input.mean"]
+        cube = torch.einsum("cd,hwd->hwc", weights["input.weight"], cube)
+    return cube.permute(2, 0, 1)
+
+
+def encode(config, weights, cubes):
+    """Embedding [E], attention [T, K, K] and frame weights [T] of a clip [T, K, K, D]."""
+    frames = [inputs_of(config, weights, cube) for cube in cubes]
+    grid, layers = cubes.shape[1], len(config.channels)
+    sides = [grid]
+    for _ in range(layers - 1):
+        sides.append(sides[-1] // 2 if config.between_layers == "max_2x2" else sides[-1])
+
+    mean_slice = sum(frame.mean((1, 2)) for frame in frames) / len(frames)  # Eq 7
+    states = []
+    for layer, (channels, side) in enumerate(zip(config.channels, sides, strict=True)):
+        start = mean_slice.new_zeros(channels)
+        if config.initial_state == "learned":
+            start = torch.tanh(
+                weights[f"initial_state.heads.{layer}.weight"] @ mean_slice
+                + weights[f"initial_state.heads.{layer}.bias"]
+            )
+        states.append(start[:, None, None].expand(channels, side, side))
+
+    attention, history = [], []
+    for frame in frames:
+        if config.attention == "learned":  # Eq 3
+            top = states[-1]
+            seen = top.flatten() if config.attention_state == "flattened" else top.mean((1, 2))
+            scores = perceptron(weights, "attention.perceptron", seen).exp()
+            m = (scores / scores.sum()).view(grid, grid)
+        else:
+            m = torch.full((grid, grid), 1 / grid**2, dtype=frame.dtype)
+        attention.append(m)
+        x = frame * m * (grid**2 if config.attention_rescale else 1)  # Eq 4
+        for layer in range(layers):
+            below = x if layer == 0 else pool_between(config.between_layers, states[layer - 1])
+            states[layer] = gru(weights, layer, below, states[layer])
+        history.append(list(states))
+
+    read = [layers - 1] if config.readout == "top" else list(range(layers))
+    if config.temporal_pooling == "attention":  # Eq 6
+        scores = torch.cat(
+            [
+                perceptron(
+                    weights,
+                    "temporal_pooling.perceptron",
+                    torch.cat([frame[layer].mean((1, 2)) for layer in read]),
+                )
+                for frame in history
+            ]
+        ).exp()
+        alpha = scores / scores.sum()
+    else:
+        alpha = torch.full((len(frames),), 1 / len(frames), dtype=cubes.dtype)
+    parts = []
+    for layer in read:
+        if config.temporal_pooling == "max":
+            pooled = torch.stack([frame[layer] for frame in history]).amax(0)
+        else:
+            pooled = sum(a * frame[layer] for a, frame in zip(alpha, history, strict=True))
+        if config.location == "rows":
+            pooled = pooled.mean(2)
+        if config.location == "mean":
+            pooled = pooled.mean((1, 2))
+        parts.append(pooled.flatten())
+    embedding = torch.cat(parts)
+    if config.normalise:
+        embedding = embedding / embedding.square().sum().sqrt()
+    return embedding, torch.stack(attention), alpha
+
+
+def logit(config, weights, a, b):
+    """Eq 8, or the scaled cosine."""
+    if config.similarity == "weighted":
+        return (weights["similarity.weight"] * a * b).sum() + weights["similarity.offset"]
+    cosine = (a * b).sum() / (a.square().sum().sqrt() * b.square().sum().sqrt())
+    return weights["similarity.log_scale"].exp() * cosine + weights["similarity.offset"]
+
+
+def loss(config, weights, clips, pairs, penalty_weight, reachable, balanced):
+    """Eq 9 of clips (each [T_n, K, K, D]) and pairs (left, right, same)."""
+    encoded = [encode(config, weights, clip) for clip in clips]
+    terms = {True: [], False: []}
+    for left, right, same in pairs:
+        s = torch.sigmoid(logit(config, weights, encoded[left][0], encoded[right][0]))
+        terms[same].append(-torch.log(s if same else 1 - s))
+    if balanced:
+        kinds = [sum(kind) / len(kind) for kind in terms.values() if kind]
+        cross_entropy = sum(kinds) / len(kinds)
+    else:
+        cross_entropy = sum(terms[True] + terms[False]) / len(pairs)
+    penalty = 0.0
+    for _, attention, _ in encoded:
+        spent, locations = attention.sum(0).flatten(), math.prod(attention.shape[1:])
+        if reachable:
+            penalty = penalty + ((len(attention) / locations - spent) ** 2).mean()
+        else:
+            penalty = penalty + ((1 - spent) ** 2).sum()
+    return cross_entropy + penalty_weight * penalty / len(encoded)

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from wherewhen.model.conv_gru import ConvGRULayer, ConvGRUStack, convolve
+
+
+def test_on_a_1x1_grid_it_is_torchs_gru():
+    """The FC-GRU baselines; torch's gates are the other way round: its z is our 1 - z."""
+    layer = ConvGRULayer(3, 4, (1, 1), (1, 1))
+    with torch.no_grad():
+        layer.bias.normal_()
+    cell = torch.nn.GRUCell(3, 4)
+    w_z, w_r, w = layer.input_weight.detach().flatten(1).chunk(3)
+    u_z, u_r = layer.gate_weight.detach().flatten(1).chunk(2)
+    u = layer.candidate_weight.detach().flatten(1)
+    b_z, b_r, b = layer.bias.detach().chunk(3)
+    x, h = torch.randn(5, 3), torch.randn(5, 4)
+    z = torch.sigmoid(x @ w_z.T + h @ u_z.T + b_z)
+    with torch.no_grad():
+        cell.weight_ih.copy_(torch.cat([w_r, -w_z, w]))
+        cell.weight_hh.copy_(torch.cat([u_r, -u_z, torch.zeros_like(u)]))
+        cell.bias_ih.copy_(torch.cat([b_r, -b_z, b]))
+        cell.bias_hh.zero_()
+    # torch applies r after the product with U, the paper before: compare where U is absent
+    layer.candidate_weight.data.zero_()
+    ours = layer(x[:, :, None, None], h[:, :, None, None])[:, :, 0, 0]
+    torch.testing.assert_close(ours, cell(x, h))
+    # and where it is there, with the reset state worked out by hand
+    layer.candidate_weight.data.copy_(u[:, :, None, None])
+    r = torch.sigmoid(x @ w_r.T + h @ u_r.T + b_r)
+    candidate = torch.tanh(x @ w.T + (r * h) @ u.T + b)
+    ours = layer(x[:, :, None, None], h[:, :, None, None])[:, :, 0, 0]
+    torch.testing.assert_close(ours, (1 - z) * h + z * candidate)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (5, 5), (9, 9), (1, 5)])
+def test_zero_padding_keeps_the_grid(kernel):
+    out = convolve(torch.randn(2, 3, 7, 7), torch.randn(4, 3, *kernel))
+    assert out.shape == (2, 4, 7, 7)
+
+
+def test_initial_weights():
+    layer = ConvGRULayer(6, 8, (3, 3), (3, 3))
+    for gate in (*layer.gate_weight.chunk(2), layer.candidate_weight):
+        rows = gate.flatten(1)
+        torch.testing.assert_close(rows @ rows.T, torch.eye(8), atol=1e-5, rtol=0)
+    bound = (6 / (6 * 9 + 8 * 9)) ** 0.5
+    assert 0.9 * bound < layer.input_weight.abs().max() <= bound
+    assert not layer.bias.any()
+    uniform = ConvGRULayer(6, 8, (3, 3), (3, 3), bias=False, initialisation="uniform")
+    assert uniform.bias is None
+    for weight in uniform.parameters():
+        assert 0.95 < weight.abs().max() <= 1.0
+        assert abs(weight.mean()) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("between", "sides"), [("none", [7, 7, 7]), ("max_3x3", [7, 7, 7]), ("max_2x2", [7, 3, 1])]
+)
+def test_grids_of_the_layers(between, sides):
+    stack = ConvGRUStack(2, [3, 4, 5], [(3, 3)] * 3, [(3, 3)] * 3, 7, between)
+    assert stack.grids == [(side, side) for side in sides]
+    states = [
+        torch.zeros(2, channels, *grid)
+        for channels, grid in zip([3, 4, 5], stack.grids, strict=True)
+    ]
+    states, outputs = stack(torch.randn(2, 2, 7, 7), states, torch.ones(2, 1, 1, 1).bool())
+    assert [tuple(state.shape[2:]) for state in states] == stack.grids
+    assert len(outputs) == 3
+
+
+def test_too_small_a_grid_is_named():
+    with pytest.raises(ValueError, match="max_2x2 leaves nothing of a 3 x 3 grid for 3 layers"):
+        ConvGRUStack(2, [3] * 3, [(3, 3)] * 3, [(3, 3)] * 3, 3, "max_2x2")
+
+
+def test_dropout_spares_the_recurrence():
+    stack = ConvGRUStack(2, [16], [(3, 3)], [(3, 3)], 7, dropout=0.5)
+    inputs, state = torch.randn(1, 2, 7, 7), torch.randn(1, 16, 7, 7)
+    valid = torch.ones(1, 1, 1, 1).bool()
+    states, outputs = stack(inputs, [state], valid)
+    dropped = outputs[0] == 0
+    assert 0.3 < dropped.float().mean() < 0.7
+    torch.testing.assert_close(outputs[0][~dropped], 2 * states[0][~dropped])
+    assert torch.equal(states[0], stack(inputs, [state], valid)[0][0])

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+
+from wherewhen.model.config import network_config
+from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.siamese import build_network
+
+
+class Reader:
+    def __init__(self):
+        generator = np.random.default_rng(0)
+        self.lengths = {f"t{index}": 1 + 3 * index for index in range(5)}
+        self.cubes = {
+            name: generator.random((length, 3, 3, 4)).astype(np.float16)
+            for name, length in self.lengths.items()
+        }
+
+    def read(self, tracklet, start=0, stop=None):
+        return self.cubes[tracklet][start:stop]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 10])
+def test_it_equals_one_clip_at_a_time_in_the_order_asked(batch_size):
+    reader = Reader()
+    network = build_network(network_config(projection=3, channels=[4], dropout=0.5), 4, 3)
+    windows = [("t3", 2, 9), ("t0", 0, 1), ("t4", 0, 13), ("t1", 1, 4), ("t3", 0, 10)]
+    result = encode_tracklets(network, reader, windows, batch_size, False, attention=True)
+    assert network.training
+    network.eval()
+    assert result.windows == windows
+    assert result.embeddings.dtype == np.float32
+    for index, (name, start, stop) in enumerate(windows):
+        with torch.no_grad():
+            alone = network.encode(torch.from_numpy(reader.read(name, start, stop))[None])
+        np.testing.assert_allclose(result.embeddings[index], alone.embedding[0], atol=1e-6)
+        np.testing.assert_allclose(result.attention[index], alone.attention[0], atol=1e-6)
+        np.testing.assert_allclose(result.frame_weights[index], alone.frame_weights[0], atol=1e-6)
+
+
+def test_attention_comes_on_demand():
+    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    result = encode_tracklets(network, Reader(), [("t1", 0, 2)], progress=False)
+    assert result.attention is None
+    assert result.frame_weights is None
+    assert result.embeddings.shape == (1, network.embedding_size)

@@ -1,0 +1,133 @@
+"""Attention strips: the maps on the frames, the bars under them, the scale beside them."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import LogNorm, same_color
+
+from wherewhen.reporting.figures import AttentionStrip, attention_over_time
+from wherewhen.reporting.figures.attention import shown_frames, upsample
+from wherewhen.reporting.style import BLUE, SKY
+
+
+def strip(count=6, side=2, label="cam_a/person_0001", **changes):
+    """Attention 0.5, the rest even, on the first cell; weights that grow with time."""
+    attention = np.full((count, side, side), 0.5 / (side * side - 1), dtype=np.float16)
+    attention[:, 0, 0] = 0.5
+    weights = np.arange(1, count + 1) / (count * (count + 1) / 2)
+    frames = np.full((count, 8, 4, 3), 100, dtype=np.uint8)
+    fields = {"frames": frames, "attention": attention, "frame_weights": weights} | changes
+    return AttentionStrip(label, **fields)
+
+
+def heats(figure):
+    """Overlaid attention maps, left to right: the second image of the axes that have two."""
+    return [axes.images[1] for axes in figure.axes if len(axes.images) == 2]
+
+
+def bars(figure):
+    return next(axes for axes in figure.axes if axes.patches and not axes.images)
+
+
+def test_maps_are_relative_to_uniform_attention():
+    heat = heats(attention_over_time([strip()]))[0]
+    data = np.asarray(heat.get_array())
+    assert data.shape == (8, 4)
+    assert data[0, 0] == pytest.approx(0.5 * 4, rel=1e-3)
+    assert data[-1, -1] == pytest.approx(0.5 / 3 * 4, rel=1e-3)
+
+
+def test_scale_is_centred_on_uniform_and_shared():
+    figure = attention_over_time([strip(), strip(label="other")])
+    norms = [heat.norm for heat in heats(figure)]
+    assert all(isinstance(norm, LogNorm) for norm in norms)
+    assert {(norm.vmin, norm.vmax) for norm in norms} == {(0.5, 2.0)}
+    assert norms[0](1.0) == pytest.approx(0.5)
+    assert any("relative to uniform (1/4)" in axes.get_ylabel() for axes in figure.axes)
+
+
+def test_even_attention_is_not_blown_up():
+    even = strip(attention=np.full((6, 2, 2), 0.25))
+    assert heats(attention_over_time([even]))[0].norm.vmax == pytest.approx(1.1)
+
+
+def test_bars_show_all_frames_and_mark_the_shown():
+    figure = attention_over_time([strip(count=6)], shown=3)
+    heights = [bar.get_height() for bar in bars(figure).patches]
+    assert heights == pytest.approx([i / 21 for i in range(1, 7)])
+    dark = [same_color(bar.get_facecolor(), BLUE) for bar in bars(figure).patches]
+    light = [same_color(bar.get_facecolor(), SKY) for bar in bars(figure).patches]
+    assert dark == [False, True, False, True, False, True]
+    assert light == [not one for one in dark]
+    assert len(heats(figure)) == 3
+
+
+def test_shown_frames_are_named_by_their_position():
+    figure = attention_over_time([strip(count=6, positions=np.arange(40, 46))], shown=3)
+    assert [tick.get_text() for tick in bars(figure).get_xticklabels()] == ["41", "43", "45"]
+
+
+def test_a_line_marks_the_uniform_weight():
+    (line,) = bars(attention_over_time([strip(count=6)])).lines
+    assert set(line.get_ydata()) == {1 / 6}
+
+
+def test_the_shown_frame_is_drawn():
+    frames = np.zeros((3, 8, 4, 3), dtype=np.uint8)
+    frames[:] = np.array([10, 20, 30], dtype=np.uint8)[:, None, None, None]
+    figure = attention_over_time([strip(count=3, frames=frames)], shown=1)
+    plain = next(axes for axes in figure.axes if len(axes.images) == 1)
+    assert np.asarray(plain.images[0].get_array()).max() == 20
+
+
+def test_each_strip_has_its_label_and_strongest_cell():
+    figure = attention_over_time([strip(), strip(label="second", count=2)], title="Where")
+    words = [text.get_text() for text in figure.texts]
+    assert {"cam_a/person_0001", "second", "Where"} <= set(words)
+    assert words.count("strongest cell 2 × uniform") == 2
+
+
+def test_title_fits_a_narrow_figure():
+    figure = attention_over_time([strip(count=1)], title="a long title " * 4)
+    figure.draw_without_rendering()
+    title = next(text for text in figure.texts if text.get_text().startswith("a long"))
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize(
+    ("count", "shown", "expected"),
+    [(6, 3, [1, 3, 5]), (3, 10, [0, 1, 2]), (40, 10, list(range(2, 40, 4))), (5, 1, [2])],
+)
+def test_shown_frames_are_even(count, shown, expected):
+    assert shown_frames(count, shown).tolist() == expected
+
+
+def test_upsampling_is_bilinear_with_cells_centred():
+    rows = upsample(np.array([[0.0, 0.0], [4.0, 4.0]]), 4, 2)
+    assert rows[:, 0] == pytest.approx([0, 1, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frames": np.zeros((6, 8, 4, 3))}, r"frames must be uint8 \[n, H, W, 3\], got float64"),
+        ({"frames": np.zeros((0, 8, 4, 3), np.uint8)}, "at least one frame"),
+        ({"attention": np.full((6, 4), 0.25)}, r"attention must be \[n, K, K\], got \[6, 4\]"),
+        ({"attention": np.full((5, 2, 2), 0.25)}, "attention has 5 entries for 6 frames"),
+        ({"frame_weights": np.ones(3) / 3}, "frame_weights has 3 entries for 6 frames"),
+        ({"positions": np.arange(7)}, "positions has 7 entries for 6 frames"),
+        ({"attention": np.ones((6, 2, 2))}, "must sum to 1, found a sum of 4"),
+        ({"frame_weights": np.ones(6)}, "must sum to 1, found a sum of 6"),
+    ],
+)
+def test_a_strip_that_does_not_fit_together_is_named(changes, message):
+    with pytest.raises(ValueError, match=f"attention strip 'cam_a/person_0001': .*{message}"):
+        strip(**changes)
+
+
+def test_figures_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="at least one AttentionStrip"):
+        attention_over_time([])
+    with pytest.raises(ValueError, match="shown: expected at least 1"):
+        attention_over_time([strip()], shown=0)
+    with pytest.raises(ValueError, match=r"grids of \[2, 3\] cells"):
+        attention_over_time([strip(), strip(side=3)])

@@ -1,0 +1,216 @@
+"""CMC and training curves, checked by what their lines hold."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import same_color
+
+from wherewhen.reporting.checks import SCORE_COLUMNS
+from wherewhen.reporting.figures import cmc_curves, training_curves
+from wherewhen.reporting.style import curve_style
+
+CURVES = {  # rank-1, rank-2, rank-3 in two trials
+    ("mean_pooled", "cosine"): [[0.2, 0.4, 0.6], [0.4, 0.6, 0.6]],
+    ("network", "kissme"): [[0.8, 0.9, 1.0], [0.9, 1.0, 1.0]],
+    ("untrained", "cosine"): [[0.3, 0.5, 0.5], [0.5, 0.5, 0.5]],
+}
+
+
+@pytest.fixture
+def scores():
+    rows = [
+        ("pets", "two_camera", f"trial_{trial:02d}", *key, f"rank-{rank}", value)
+        for key, trials in CURVES.items()
+        for trial, values in enumerate(trials)
+        for rank, value in enumerate(values, start=1)
+    ]
+    rows += [("pets", "two_camera", "trial_00", "network", "kissme", "mAP", 0.1)]
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def line_of(figure, name):
+    (axes,) = figure.axes
+    return next(line for line in axes.lines if line.get_label().endswith(name))
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+
+
+def test_lines_are_means_in_percent(scores):
+    line = line_of(cmc_curves(scores), "mean-pooled cubes + cosine")
+    assert line.get_xdata().tolist() == [1, 2, 3]
+    assert line.get_ydata() == pytest.approx([30, 50, 60])
+
+
+def test_band_is_one_standard_deviation_inside_the_axis(scores):
+    figure = cmc_curves(scores[scores["features"] == "network"])
+    (band,) = figure.axes[0].collections
+    at_rank = {
+        rank: band.get_paths()[0].vertices[band.get_paths()[0].vertices[:, 0] == rank, 1]
+        for rank in (1, 2)
+    }
+    spread = 100 * np.std([0.8, 0.9], ddof=1)
+    assert at_rank[1].min() == pytest.approx(85 - spread)
+    assert at_rank[1].max() == pytest.approx(85 + spread)
+    assert at_rank[2].max() == 100  # 95 + 7.1 cannot be
+
+
+def test_one_trial_has_no_band(scores):
+    figure = cmc_curves(scores[scores["trial"] == "trial_00"])
+    assert len(figure.axes[0].collections) == 0
+    assert any("1 trial" in text for text in texts_of(figure))
+
+
+def test_legend_is_sorted_by_rank_1(scores):
+    legend = cmc_curves(scores).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "85.0 ± 7.1   network + KISSME",
+        "40.0 ± 14.1  untrained network + cosine",
+        "30.0 ± 14.1  mean-pooled cubes + cosine",
+    ]
+
+
+def test_lines_wear_the_style(scores):
+    figure = cmc_curves(scores)
+    network = line_of(figure, "network + KISSME")
+    baseline = line_of(figure, "mean-pooled cubes + cosine")
+    assert same_color(network.get_color(), curve_style("network", "kissme").colour)
+    assert baseline.get_linestyle() == "--"
+    assert network.get_linewidth() > baseline.get_linewidth()
+
+
+def test_title_carries_dataset_protocol_trials_and_probes(scores):
+    words = " ".join(texts_of(cmc_curves(scores, probes=12)))
+    for part in ("CMC on pets", "protocol two_camera", "2 trials", "12 probes each"):
+        assert part in words
+
+
+def test_last_rank_can_be_chosen_and_a_short_gallery_ends_the_curve(scores):
+    assert line_of(cmc_curves(scores, max_rank=2), "KISSME").get_xdata().tolist() == [1, 2]
+    assert line_of(cmc_curves(scores, max_rank=20), "KISSME").get_xdata().tolist() == [1, 2, 3]
+
+
+def test_mean_stops_where_a_trial_ends(scores):
+    lost = scores["measure"].eq("rank-3") & scores["trial"].eq("trial_01")
+    assert line_of(cmc_curves(scores[~lost]), "KISSME").get_xdata().tolist() == [1, 2]
+
+
+def test_scores_without_ranks_are_refused(scores):
+    with pytest.raises(ValueError, match=r"no measure rank-1 \.\.\. rank-k to draw; there are mAP"):
+        cmc_curves(scores[scores["measure"] == "mAP"])
+
+
+def test_empty_scores_are_refused(scores):
+    with pytest.raises(ValueError, match="the table is empty"):
+        cmc_curves(scores.iloc[:0])
+
+
+def test_fourteen_curves_fit_beside_the_panel(scores):
+    one = scores[(scores["features"] == "network") & (scores["measure"] == "rank-1")]
+    many = [one.assign(features=f"experiment_{i:02d}") for i in range(14)]
+    figure = cmc_curves(pd.concat(many))
+    figure.draw_without_rendering()
+    legend, inside = figure.axes[0].get_legend().get_window_extent(), figure.bbox
+    assert legend.x0 > figure.axes[0].get_window_extent().x1
+    assert legend.x1 <= inside.x1
+    assert legend.y0 >= 0
+    assert legend.y1 <= inside.y1
+
+
+def test_figures_are_drawn_in_threads(scores, tmp_path):
+    def save(name):
+        cmc_curves(scores).savefig(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    with ThreadPoolExecutor(3) as pool:
+        pictures = set(pool.map(save, ["a.png", "b.png", "c.png"]))
+    assert len(pictures) == 1
+
+
+def history(steps, scale=1.0):
+    step = np.arange(steps)
+    validation = np.full(steps, np.nan)
+    validation[::2] = 0.9 * scale
+    return pd.DataFrame(
+        {
+            "step": step,
+            "loss": scale * (steps - step),
+            "cross_entropy": scale * (steps - step) - 0.1,
+            "penalty": 0.1,
+            "gradient_norm": 1.0 + step,
+            "pair_accuracy": 0.5,
+            "pairs_per_second": 100.0,
+            "validation_loss": validation,
+        }
+    )
+
+
+def panel(figure, name):
+    return next(axes for axes in figure.axes if name in [text.get_text() for text in axes.texts])
+
+
+def lines_by_label(axes):
+    return {line.get_label(): line for line in axes.lines}
+
+
+def test_a_panel_for_each_measure():
+    figure = training_curves({"trial_00": history(4)})
+    assert len(figure.axes) == 6
+    for name in ("loss", "cross entropy", "attention penalty", "pair accuracy", "gradient norm"):
+        assert panel(figure, name)
+
+
+def test_thin_lines_are_trials_and_the_thick_one_their_mean():
+    histories = {"trial_00": history(4), "trial_01": history(4, scale=3)}
+    lines = lines_by_label(panel(training_curves(histories, smoothing=1), "loss"))
+    assert lines["_trial_00"].get_ydata().tolist() == [4, 3, 2, 1]
+    assert lines["_trial_01"].get_ydata().tolist() == [12, 9, 6, 3]
+    assert lines["training"].get_ydata() == pytest.approx([8, 6, 4, 2])
+    assert lines["training"].get_linewidth() > lines["_trial_00"].get_linewidth()
+
+
+def test_mean_covers_the_steps_that_all_trials_have():
+    histories = {"trial_00": history(4), "trial_01": history(3)}
+    lines = lines_by_label(panel(training_curves(histories), "attention penalty"))
+    assert lines["training"].get_xdata().tolist() == [0, 1, 2]
+
+
+def test_smoothing_is_a_centred_running_mean_and_is_said():
+    figure = training_curves({"trial_00": history(5)}, smoothing=3)
+    assert lines_by_label(panel(figure, "loss"))["training"].get_ydata() == pytest.approx(
+        [4.5, 4, 3, 2, 1.5]
+    )
+    assert any("running mean over 3 steps" in text for text in texts_of(figure))
+
+
+def test_validation_loss_stands_where_it_was_evaluated():
+    figure = training_curves({"trial_00": history(5), "trial_01": history(5, scale=3)})
+    line = lines_by_label(panel(figure, "loss"))["validation"]
+    assert line.get_xdata().tolist() == [0, 2, 4]
+    assert line.get_ydata() == pytest.approx([1.8] * 3)
+
+
+def test_no_validation_no_line():
+    figure = training_curves({"trial_00": history(4).assign(validation_loss=np.nan)})
+    assert "validation" not in lines_by_label(panel(figure, "loss"))
+
+
+def test_gradient_norm_is_logarithmic_unless_it_was_zero():
+    scale = panel(training_curves({"trial_00": history(4)}), "gradient norm").get_yscale()
+    assert scale == "log"
+    still = history(4).assign(gradient_norm=0.0)
+    assert panel(training_curves({"t": still}), "gradient norm").get_yscale() == "linear"
+
+
+def test_histories_that_cannot_be_drawn_are_named():
+    with pytest.raises(ValueError, match="expected at least one trial's history"):
+        training_curves({})
+    with pytest.raises(ValueError, match="history of trial_03: column penalty is missing"):
+        training_curves({"trial_03": history(3).drop(columns="penalty")})
+    with pytest.raises(ValueError, match="history of trial_03: the table is empty"):
+        training_curves({"trial_03": history(0)})
+    with pytest.raises(ValueError, match="smoothing: expected at least 1"):
+        training_curves({"trial_03": history(3)}, smoothing=0)

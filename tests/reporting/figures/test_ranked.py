@@ -1,0 +1,122 @@
+"""Picture rows: borders, words and the true match."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import same_color
+
+from wherewhen.reporting.figures import RankedProbe, ranked_probes
+from wherewhen.reporting.figures.ranked import match_in_words
+from wherewhen.reporting.style import RIGHT, WRONG
+
+
+def picture(grey):
+    return np.full((8, 4, 3), grey, dtype=np.uint8)
+
+
+def probe(match=2, shown=3, **changes):
+    """A probe whose match stands at rank ``match`` of a gallery that shows ``shown`` pictures."""
+    fields = {
+        "picture": picture(200),
+        "gallery": [picture(i + 1) for i in range(shown)],
+        "correct": [rank == match for rank in range(1, shown + 1)],
+        "distances": [0.1 * rank for rank in range(1, shown + 1)],
+        "match_rank": match,
+        "match_distance": match and 0.1 * match,
+    }
+    return RankedProbe("cam_a/person_0007", **(fields | changes))
+
+
+def greys(figure):
+    return [int(np.asarray(axes.images[0].get_array()).max()) for axes in figure.axes]
+
+
+def border(axes):
+    return next(iter(axes.spines.values())).get_edgecolor()
+
+
+def test_probe_left_then_the_gallery_in_order():
+    figure = ranked_probes([probe()])
+    assert greys(figure) == [200, 1, 2, 3]
+    lefts = [axes.get_position().x0 for axes in figure.axes]
+    assert lefts == sorted(lefts)
+
+
+def test_borders_are_green_for_the_person_and_red_for_others():
+    answers = ranked_probes([probe(match=2)]).axes[1:]
+    assert [same_color(border(axes), RIGHT) for axes in answers] == [False, True, False]
+    assert [same_color(border(axes), WRONG) for axes in answers] == [True, False, True]
+    assert [axes.get_xlabel() for axes in answers] == ["✗ 0.100", "✓ 0.200", "✗ 0.300"]
+
+
+def test_shown_limits_a_row_and_a_small_gallery_shortens_it():
+    assert greys(ranked_probes([probe(shown=12)], shown=8)) == [200, *range(1, 9)]
+    assert greys(ranked_probes([probe(shown=2)], shown=8)) == [200, 1, 2]
+
+
+def test_a_match_beyond_the_row_is_drawn_apart():
+    far = probe(match=9, match_picture=picture(77))
+    figure = ranked_probes([far])
+    assert greys(figure) == [200, 1, 2, 3, 77]
+    assert same_color(border(figure.axes[-1]), RIGHT)
+    assert figure.axes[-1].get_xlabel() == "✓ rank 9"
+    assert "true match" in [text.get_text() for text in figure.texts]
+
+
+def test_a_match_in_the_row_is_not_drawn_twice():
+    assert greys(ranked_probes([probe(match_picture=picture(77))])) == [200, 1, 2, 3]
+
+
+def test_a_match_cut_off_by_shown_is_drawn_apart():
+    row = probe(match=3, match_picture=picture(77))
+    assert greys(ranked_probes([row], shown=2)) == [200, 1, 2, 77]
+
+
+def test_rows_keep_the_order_they_came_in():
+    figure = ranked_probes([probe(picture=picture(150)), probe(picture=picture(160))])
+    tops = {
+        grey: axes.get_position().y0 for grey, axes in zip(greys(figure), figure.axes, strict=True)
+    }
+    assert tops[150] > tops[160]
+
+
+def test_the_words_say_rank_distance_and_the_nearest():
+    assert match_in_words(probe(match=2, gallery_size=40)) == (
+        "cam_a/person_0007\nmatch at rank 2 of 40\ndistance 0.200\n(nearest 0.100)"
+    )
+    assert match_in_words(probe(match=1)).endswith("match at rank 1\ndistance 0.100")
+    lost = probe(match=None, correct=[False] * 3)
+    assert match_in_words(lost).endswith("no match in the gallery")
+
+
+def test_words_and_title_stay_inside_the_figure():
+    row = probe(shown=1, match=1, gallery_size=12_180)
+    figure = ranked_probes([row], title="Worst ranked probes of a trial, network + KISSME")
+    figure.draw_without_rendering()
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= figure.bbox.x1
+    assert min(text.get_window_extent().y0 for text in figure.texts) >= 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gallery": [], "correct": [], "distances": []}, "at least one gallery picture"),
+        ({"correct": [True]}, "correct has 1 entries for 3 gallery pictures"),
+        ({"distances": [0.1]}, "distances has 1 entries for 3 gallery pictures"),
+        ({"match_distance": None}, "match_rank and match_distance go together"),
+        ({"match_rank": 0, "correct": [False] * 3}, "match_rank counts from 1, got 0"),
+        ({"match_rank": 3}, "stands at rank 2, but match_rank is 3"),
+        ({"match_rank": 1}, "stands at rank 2, but match_rank is 1"),
+        ({"picture": np.zeros((8, 4))}, "picture: expected a uint8 picture"),
+        ({"gallery": [picture(1), picture(1), np.zeros((8, 4, 3))]}, r"gallery\[2\]: expected"),
+    ],
+)
+def test_a_row_that_does_not_fit_together_is_named(changes, message):
+    with pytest.raises(ValueError, match=f"ranked probe 'cam_a/person_0007': .*{message}"):
+        probe(**changes)
+
+
+def test_figures_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="at least one RankedProbe"):
+        ranked_probes([])
+    with pytest.raises(ValueError, match="shown: expected at least 1"):
+        ranked_probes([probe()], shown=0)

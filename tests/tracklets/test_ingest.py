@@ -1,0 +1,196 @@
+import io
+import json
+import logging
+
+import pytest
+from PIL import Image
+
+from wherewhen.tracklets.ingest import (
+    FoundTracklet,
+    IngestError,
+    IngestRules,
+    expected_folder,
+    frame_number,
+    image_files,
+    ingest,
+    subfolders,
+)
+
+QUIET = IngestRules(progress=False)
+
+
+def picture(size=(4, 8), mode="RGB", shade=0):
+    buffer = io.BytesIO()
+    Image.new(mode, size, shade).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def found(tmp_path):
+    """One person in two cameras, with frames 1, 2 and 10 in each."""
+    result = []
+    for camera in ("a", "b"):
+        folder = tmp_path / camera / "p"
+        folder.mkdir(parents=True)
+        for number in (10, 1, 2):
+            (folder / f"{number}.png").write_bytes(picture())
+        result.append(FoundTracklet(f"{camera}/p", "p", camera, image_files(folder), folder))
+    return result
+
+
+def faults(error):
+    return {fault["path"]: fault["fault"] for fault in error.value.report["faults"]}
+
+
+def test_frames_stand_in_numeric_order(tmp_path, found):
+    ingested = ingest("tiny", tmp_path, found, QUIET)
+    frames = ingested.frames
+    assert frames["frame"].tolist() == [1, 2, 10] * 2
+    assert frames["position"].tolist() == [0, 1, 2] * 2
+    assert frames["path"].tolist()[:3] == ["a/p/1.png", "a/p/2.png", "a/p/10.png"]
+    assert frames[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[4, 8]]
+    assert ingested.tracklets.to_numpy().tolist() == [["a/p", "p", "a", 3], ["b/p", "p", "b", 3]]
+
+
+def test_the_report_is_json_and_knows_no_root(tmp_path, found):
+    report = ingest("tiny", tmp_path, found, QUIET, {"convention": "all"}).report
+    assert str(tmp_path) not in json.dumps(report)
+    fingerprint = report.pop("fingerprint")
+    assert len(fingerprint) == 16
+    assert report == {
+        "dataset": "tiny",
+        "persons": 1,
+        "cameras": ["a", "b"],
+        "tracklets": 2,
+        "frames": 6,
+        "length": {"min": 3, "mean": 3.0, "max": 3},
+        "sizes": ["4x8"],
+        "faults": [],
+        "persons_in_one_camera": [],
+        "convention": "all",
+    }
+
+
+def test_the_fingerprint_sees_the_pixels(tmp_path, found):
+    before = ingest("tiny", tmp_path, found, QUIET).report["fingerprint"]
+    assert ingest("tiny", tmp_path, found, QUIET).report["fingerprint"] == before
+    (tmp_path / "a/p/2.png").write_bytes(picture(shade=9))
+    assert ingest("tiny", tmp_path, found, QUIET).report["fingerprint"] != before
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "empty file"),
+        (picture((64, 64))[:80], "cannot be decoded"),
+        (picture()[:-6], "cannot be decoded"),
+        (b"not an image at all", "cannot be decoded"),
+        (picture(mode="L"), "mode L, expected RGB"),
+        (picture(mode="RGBA"), "mode RGBA, expected RGB"),
+    ],
+)
+def test_a_faulty_frame_stops_by_name_or_is_left_out(tmp_path, found, content, fault):
+    (tmp_path / "a/p/2.png").write_bytes(content)
+    with pytest.raises(IngestError, match=f"1 faulty, 0 allowed(?s:.*)a/p/2.png: {fault}") as error:
+        ingest("tiny", tmp_path, found, QUIET)
+    assert "allow_faulty to 1" in str(error.value)
+    assert faults(error)["a/p/2.png"].startswith(fault)
+    assert "0x" not in faults(error)["a/p/2.png"]
+
+    allowed = ingest("tiny", tmp_path, found, IngestRules(allow_faulty=1, progress=False))
+    assert allowed.frames["path"].tolist()[:2] == ["a/p/1.png", "a/p/10.png"]
+    assert allowed.frames["position"].tolist() == [0, 1, 0, 1, 2]
+    assert allowed.tracklets["length"].tolist() == [2, 3]
+    assert len(allowed.report["faults"]) == 1
+
+
+def test_sizes(tmp_path, found):
+    (tmp_path / "a/p/2.png").write_bytes(picture((5, 8)))
+    assert ingest("tiny", tmp_path, found, QUIET).report["sizes"] == ["4x8", "5x8"]
+    with pytest.raises(IngestError, match=r"a/p/2.png: size 5x8, expected 4x8"):
+        ingest("tiny", tmp_path, found, IngestRules(common_size=True, progress=False))
+    with pytest.raises(IngestError, match=r"5 faulty.*") as error:
+        ingest("tiny", tmp_path, found, IngestRules(size=(5, 8), progress=False))
+    assert "a/p/2.png" not in faults(error)
+
+
+def test_names_without_or_with_the_same_number(tmp_path, found):
+    extra = [tmp_path / "a/p" / name for name in ("0002.png", "cover.png", "9" * 30 + ".png")]
+    for path in extra:
+        path.write_bytes(picture())
+    first = found[0]
+    changed = FoundTracklet(
+        first.name, first.person, first.camera, [*first.files, *extra], first.folder
+    )
+    with pytest.raises(IngestError) as error:
+        ingest("tiny", tmp_path, [changed, found[1]], QUIET)
+    assert faults(error) == {
+        "a/p/cover.png": "name has no frame number",
+        "a/p/2.png": "frame number 2 is already that of 0002.png",
+        f"a/p/{'9' * 30}.png": f"frame number {'9' * 30} is too large for the table",
+    }
+
+
+def test_many_faults_are_listed_then_counted(tmp_path, found):
+    folder = tmp_path / "a/p"
+    for number in range(20, 50):
+        (folder / f"{number}.png").write_bytes(b"")
+    first = FoundTracklet("a/p", "p", "a", image_files(folder), folder)
+    with pytest.raises(IngestError, match=r"30 faulty(?s:.*)and 10 more") as error:
+        ingest("tiny", tmp_path, [first, found[1]], QUIET)
+    assert str(error.value).count("empty file") == 20
+    assert len(faults(error)) == 30
+
+
+def test_a_folder_without_frames_is_a_fault(tmp_path, found):
+    folder = tmp_path / "b/q"
+    folder.mkdir()
+    found = [*found, FoundTracklet("b/q", "q", "b", [], folder)]
+    with pytest.raises(IngestError, match="b/q: no frames in this folder"):
+        ingest("tiny", tmp_path, found, QUIET)
+    allowed = ingest("tiny", tmp_path, found, IngestRules(allow_faulty=1, progress=False))
+    assert allowed.tracklets["tracklet"].tolist() == ["a/p", "b/p"]
+
+
+def test_nobody_in_two_cameras(tmp_path, found):
+    with pytest.raises(IngestError, match=r"none of its 1 persons is seen by two cameras .*a\)"):
+        ingest("tiny", tmp_path, found[:1], QUIET)
+
+
+def test_a_person_in_one_camera_is_named(tmp_path, found, caplog):
+    one = FoundTracklet("a/q", "q", "a", found[0].files, found[0].folder)
+    with caplog.at_level(logging.WARNING):
+        ingested = ingest("tiny", tmp_path, [*found, one], QUIET)
+    assert ingested.report["persons_in_one_camera"] == ["q"]
+    assert "in one camera only" in caplog.text
+    assert "q" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("0001.png", 1),
+        ("cam1_person001_00317.png", 317),
+        ("0001C1T0001F023.jpg", 23),
+        ("x.png", None),
+    ],
+)
+def test_frame_number(tmp_path, name, number):
+    assert frame_number(tmp_path / name) == number
+
+
+def test_what_is_no_frame_is_passed_over(tmp_path):
+    for name in ("1.PNG", "2.jpg", "3.jpeg", ".4.png", "Thumbs.db", "5.txt"):
+        (tmp_path / name).touch()
+    for name in ("b", "a", ".git", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in image_files(tmp_path)] == ["1.PNG", "2.jpg", "3.jpeg"]
+    assert [path.name for path in subfolders(tmp_path)] == ["a", "b"]
+
+
+def test_a_missing_folder_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere.*does not exist.*: a/b"):
+        expected_folder(tmp_path / "nowhere", "set", "a/b")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="it is a file"):
+        expected_folder(tmp_path / "file", "set", "a/b")

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from wherewhen.model.config import network_config
+from wherewhen.model.siamese import build_network
+from wherewhen.training.config import PRESETS, TrainingConfig, training_config
+from wherewhen.training.loop import build_optimiser
+
+
+def test_imports_without_torch():
+    code = (
+        "import sys; from wherewhen.training.config import training_config; "
+        "training_config('paper'); print('torch' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_survive_a_dump(preset):
+    config = training_config(preset)
+    assert TrainingConfig(**config.model_dump(mode="json")) == config
+
+
+def test_paper_is_the_letter_of_the_paper():
+    paper = training_config("paper")
+    assert (paper.pairs, paper.pairs_per_batch, paper.frames) == ("drawn", 10, 20)
+    assert (paper.penalty_weight, paper.penalty, paper.clip) == (1.0, "paper", 5.0)
+    assert (paper.alpha, paper.momentum, paper.rate) == (0.95, 0.9, 1e-4)
+    assert paper.part_rates == {}
+
+
+def test_what_is_wrong_is_named():
+    with pytest.raises(ValidationError, match="frmes"):
+        training_config(frmes=3)
+    with pytest.raises(ValueError, match="unknown preset 'papr'"):
+        training_config("papr")
+    with pytest.raises(ValidationError, match="expected an even number"):
+        training_config("paper", pairs_per_batch=5)
+    with pytest.raises(ValidationError, match="part_rates"):
+        training_config(part_rates={"atention": 0.1})
+
+
+def test_identity_leaves_out_what_changes_nothing():
+    config = training_config()
+    assert config.identity() == training_config(checkpoint_every=7, preload_gigabytes=0).identity()
+    assert config.identity() != training_config(frames=7).identity()
+
+
+def test_parts_have_their_own_rates():
+    network = build_network(network_config(projection=2, channels=[3]), 4, 3)
+    optimiser = build_optimiser(network, training_config(rate=0.1, part_rates={"attention": 0.02}))
+    rates = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    for name, parameter in network.named_parameters():
+        expected = 0.002 if name.startswith("attention.") else 0.1
+        assert rates[id(parameter)] == pytest.approx(expected), name

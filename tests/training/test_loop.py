@@ -1,0 +1,314 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from wherewhen.model.config import network_config
+from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.siamese import build_network
+from wherewhen.training.config import training_config
+from wherewhen.training.loop import HISTORY, TrainingDiverged, calibrate, preload, train
+
+D, K = 8, 3
+QUICK = {"frames": 5, "persons_per_batch": 3, "checkpoint_every": 4, "validate_every": 1}
+
+
+def small_network(preset="modern", **overrides):
+    modern = {"projection": 4} if preset == "modern" else {"channels": [4, 4, 4]}
+    config = network_config(preset, **({"channels": [4], "dropout": 0.3} | modern | overrides))
+    return build_network(config, D, K)
+
+
+def assert_same_weights(one, other):
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def assert_same_history(one, other):
+    pd.testing.assert_frame_equal(
+        one.drop(columns="pairs_per_second"), other.drop(columns="pairs_per_second"), rtol=0, atol=0
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+def killer(step):
+    def log(row):
+        if row["step"] == step:
+            raise Killed
+
+    return log
+
+
+def halves(tracklets, persons):
+    training = tracklets[tracklets["person"] < f"p{persons:04d}"]
+    return training, tracklets.drop(training.index)
+
+
+# 6 training persons, 3 a batch: 2 steps an epoch; 4 is both a checkpoint and the end of an epoch
+@pytest.mark.parametrize("preset", ["modern", "paper"])
+@pytest.mark.parametrize("kills", [[1], [4], [5], [4, 6, 11], [12]])
+def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, kills):
+    cubes, tracklets = toy(8)
+    training, validation = halves(tracklets, 6)
+    config = training_config(preset, **(QUICK | {"steps": 12, "pairs_per_batch": 4}))
+
+    def run(folder, log=None):
+        network = small_network(preset)
+        history = train(network, cubes, training, validation, config, folder, log, progress=False)
+        return network, history
+
+    network, history = run(tmp_path / "undisturbed")
+    for step in kills:
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", killer(step))
+    again, history_again = run(tmp_path / "killed")
+    assert_same_weights(network, again)
+    assert_same_history(history, history_again)
+    assert list(history_again["step"]) == list(range(1, 13))
+
+
+def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
+    code = f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import torch
+        from toy import toy
+        from wherewhen.model.config import network_config
+        from wherewhen.model.siamese import build_network
+        from wherewhen.training.config import training_config
+        from wherewhen.training.loop import train
+
+        torch.set_num_threads(1)
+        cubes, tracklets = toy(6)
+        config = training_config(frames=5, persons_per_batch=3, checkpoint_every=4, steps=10)
+        network = build_network(network_config(projection=4, channels=[4], dropout=0.3), {D}, {K})
+        log = lambda row: row["step"] == 6 and os.kill(os.getpid(), signal.SIGKILL)
+        train(network, cubes, tracklets, None, config, {str(tmp_path / "killed")!r}, log)
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
+
+    cubes, tracklets = toy(6)
+    config = training_config(frames=5, persons_per_batch=3, checkpoint_every=4, steps=10)
+    results = []
+    for folder in ("killed", "undisturbed"):
+        network, logged = small_network(), []
+        history = train(
+            network,
+            cubes,
+            tracklets,
+            None,
+            config,
+            tmp_path / folder,
+            logged.append,
+            progress=False,
+        )
+        results.append((network, history, logged))
+    assert results[0][2][0]["step"] == 5
+    assert_same_weights(results[0][0], results[1][0])
+    assert_same_history(results[0][1], results[1][1])
+
+
+def test_a_finished_run_returns_at_once(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    config = training_config(**QUICK, epochs=3)
+    first = small_network()
+    history = train(first, cubes, tracklets, None, config, tmp_path, progress=False)
+    reads, again, logged = cubes.reads, small_network(), []
+    repeated = train(again, cubes, tracklets, None, config, tmp_path, logged.append, progress=False)
+    assert cubes.reads == reads
+    assert logged == []
+    assert_same_weights(first, again)
+    pd.testing.assert_frame_equal(history, repeated)
+    assert not first.training
+    assert not again.training
+
+
+@pytest.mark.parametrize("change", ["training", "network", "tracklets", "identity"])
+def test_other_parameters_start_afresh(toy, tmp_path, change):
+    cubes, tracklets = toy(6)
+
+    def steps_logged(training=None, network=None, rows=tracklets, identity="cubes 1"):
+        logged = []
+        config = training_config(**(QUICK | {"steps": 4} | (training or {})))
+        train(
+            small_network(**(network or {})),
+            cubes,
+            rows,
+            None,
+            config,
+            tmp_path,
+            logged.append,
+            identity,
+            progress=False,
+        )
+        return len(logged)
+
+    changed = {
+        "training": {"training": {"rate": 1e-4}},
+        "network": {"network": {"seed": 5}},
+        "tracklets": {"rows": tracklets[tracklets["person"] != "p0003"]},
+        "identity": {"identity": "cubes 2"},
+    }[change]
+    assert steps_logged() == 4
+    assert steps_logged() == 0
+    assert steps_logged(**changed) == 4
+    assert steps_logged(training={"checkpoint_every": 1}) == 0
+
+
+@pytest.mark.parametrize("preset", ["modern", "paper"])
+def test_history_has_a_row_a_step_and_the_validation_curve(toy, tmp_path, preset):
+    cubes, tracklets = toy(8)
+    training, validation = halves(tracklets, 6)
+    config = training_config(
+        preset, **(QUICK | {"epochs": 4, "validate_every": 2, "pairs_per_batch": 6})
+    )
+    logged = []
+    history = train(
+        small_network(preset),
+        cubes,
+        training,
+        validation,
+        config,
+        tmp_path,
+        logged.append,
+        progress=False,
+    )
+    assert tuple(history.columns) == HISTORY
+    assert list(history["epoch"]) == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert list(history.dropna()["step"]) == [4, 8]
+    assert ["validation_loss" in row for row in logged] == [False, False, False, True] * 2
+    total = history["cross_entropy"] + config.penalty_weight * history["penalty"]
+    np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
+    assert history["pair_accuracy"].between(0, 1).all()
+    assert history["attention_entropy"].between(0, 1).all()
+
+
+def test_validation_has_no_influence_on_training(toy, tmp_path):
+    cubes, tracklets = toy(8)
+    training, validation = halves(tracklets, 6)
+    config = training_config(**QUICK, epochs=3)
+    networks = []
+    for held_out in (validation, None):
+        networks.append(small_network())
+        train(networks[-1], cubes, training, held_out, config, tmp_path, progress=False)
+    assert_same_weights(*networks)
+
+
+def test_training_leaves_the_random_state(toy, tmp_path):
+    cubes, tracklets = toy(4)
+    state = torch.get_rng_state()
+    train(
+        small_network(),
+        cubes,
+        tracklets,
+        None,
+        training_config(**QUICK, steps=2),
+        tmp_path,
+        progress=False,
+    )
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    results, reads = [], []
+    for gigabytes in (0.0, 1.0):
+        before = cubes.reads
+        results.append(small_network())
+        config = training_config(**QUICK, epochs=6, preload_gigabytes=gigabytes)
+        folder = tmp_path / str(gigabytes)
+        train(results[-1], cubes, tracklets, None, config, folder, progress=False)
+        reads.append(cubes.reads - before)
+    assert_same_weights(*results)
+    assert reads[1] < reads[0]
+    assert preload(cubes, list(tracklets["tracklet"]), 0.0) is cubes
+
+
+def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    config = training_config(**(QUICK | {"steps": 8, "checkpoint_every": 2}))
+
+    def poison(row):
+        if row["step"] == 5:
+            for values in cubes.cubes.values():
+                values[:] = np.nan
+
+    config = config.model_copy(update={"preload_gigabytes": 0.0})
+    with pytest.raises(
+        TrainingDiverged, match=r"step 6: the loss is nan; the batch was cam_.*person_.*checkpoint"
+    ):
+        train(small_network(), cubes, tracklets, None, config, tmp_path, poison, progress=False)
+    healthy, _ = toy(6)
+    network, logged = small_network(), []
+    train(network, healthy, tracklets, None, config, tmp_path, logged.append, progress=False)
+    assert [row["step"] for row in logged] == [5, 6, 7, 8]
+    assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
+
+
+def test_too_few_validation_persons_are_named(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    training, validation = halves(tracklets, 5)
+    with pytest.raises(ValueError, match=r"validation: 1 of 1 persons .* validation_fraction"):
+        train(
+            small_network(),
+            cubes,
+            training,
+            validation,
+            training_config(**QUICK),
+            tmp_path,
+            progress=False,
+        )
+
+
+def test_a_device_that_is_not_there_is_named(toy, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    cubes, tracklets = toy(4)
+    with pytest.raises(ValueError, match="device: cuda asked for"):
+        train(small_network(), cubes, tracklets, None, training_config(device="cuda"), tmp_path)
+
+
+def test_calibration_standardises_the_training_cubes(toy):
+    cubes, tracklets = toy(6)
+    network = small_network(projection=None)
+    calibrate(network, cubes, list(tracklets["tracklet"]), 10_000)
+    everything = torch.from_numpy(np.concatenate(list(cubes.cubes.values()))).float()
+    inputs = network.input(everything).reshape(-1, D)
+    torch.testing.assert_close(inputs.mean(0), torch.zeros(D), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inputs.std(0, unbiased=False), torch.ones(D), atol=1e-5, rtol=0)
+
+
+def rank_1(network, cubes, tracklets):
+    rows = tracklets.sort_values(["camera", "person"])
+    windows = [(name, 0, cubes.lengths[name]) for name in rows["tracklet"]]
+    vectors = encode_tracklets(network, cubes, windows, progress=False).embeddings
+    probe, gallery = np.split(vectors, 2)
+    return float(np.mean((probe @ gallery.T).argmax(1) == np.arange(len(probe))))
+
+
+def test_it_learns_persons_who_differ_in_one_location(toy, tmp_path):
+    cubes, tracklets = toy(60, noise=2.0, lengths=(4, 8))
+    training, test = halves(tracklets, 40)
+    network = build_network(network_config(projection=8, channels=[16]), D, K)
+    config = training_config(frames=6, steps=150, checkpoint_every=1000)
+    calibrate(network, cubes, list(training["tracklet"]), 200)
+    before = rank_1(network, cubes, test)
+    history = train(network, cubes, training, None, config, tmp_path, progress=False)
+    after = rank_1(network, cubes, test)
+    assert history["pair_accuracy"].tail(10).mean() > 0.8
+    assert after >= before + 0.1
+    assert after >= 0.3  # chance is 1 in 20

@@ -1,0 +1,129 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wherewhen.training.config import training_config
+from wherewhen.training.pairs import AllInBatch, DrawnPairs, build_sampler
+
+
+def table(persons, cameras="ab", tracklets=1):
+    rows = [
+        (f"{camera}/{person}/{number}", f"p{person}", camera)
+        for person, camera, number in itertools.product(range(persons), cameras, range(tracklets))
+    ]
+    return pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
+
+
+def lengths(tracklets, length=9):
+    return dict.fromkeys(tracklets["tracklet"], length)
+
+
+def facts(tracklets):
+    return tracklets.set_index("tracklet")[["person", "camera"]].to_dict("index")
+
+
+def assert_pairs_are_true(batch, tracklets):
+    known = facts(tracklets)
+    for left, right, same in zip(batch.left, batch.right, batch.same, strict=True):
+        one, other = known[batch.windows[left][0]], known[batch.windows[right][0]]
+        assert one["camera"] != other["camera"]
+        assert (one["person"] == other["person"]) == same
+
+
+def test_all_in_batch_shows_every_person_once_and_pairs_all_across_cameras():
+    tracklets = table(10, tracklets=2)
+    sampler = AllInBatch(tracklets, lengths(tracklets), 4, persons_per_batch=4)
+    batches = list(sampler.epoch(np.random.default_rng(0)))
+    assert len(batches) == sampler.batches_per_epoch == 3
+    assert sorted(len(batch.windows) for batch in batches) == [6, 6, 8]
+    seen = [facts(tracklets)[name]["person"] for b in batches for name, _, _ in b.windows]
+    assert sorted(seen) == sorted([f"p{person}" for person in range(10)] * 2)
+    for batch in batches:
+        persons = len(batch.windows) // 2
+        assert batch.same.sum() == persons  # two cameras: persons x persons pairs across them
+        assert len(batch.same) == persons**2
+        assert_pairs_are_true(batch, tracklets)
+        assert all(stop - start == 4 and 0 <= start <= 5 for _, start, stop in batch.windows)
+
+
+def test_no_batch_is_left_with_one_person():
+    tracklets = table(5)
+    sampler = AllInBatch(tracklets, lengths(tracklets), 4, persons_per_batch=2)
+    sizes = [len(batch.windows) // 2 for batch in sampler.epoch(np.random.default_rng(0))]
+    assert sorted(sizes) == [2, 3]
+
+
+def test_all_in_batch_with_many_cameras_pairs_different_ones():
+    tracklets = table(6, cameras="abcd", tracklets=2)
+    sampler = AllInBatch(tracklets, lengths(tracklets), 4, persons_per_batch=3)
+    for batch in sampler.epoch(np.random.default_rng(1)):
+        assert batch.same.sum() == 3
+        assert_pairs_are_true(batch, tracklets)
+
+
+def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
+    tracklets = table(12, cameras="abc")
+    sampler = DrawnPairs(tracklets, lengths(tracklets), 4, pairs_per_batch=10)
+    batches = list(sampler.epoch(np.random.default_rng(0)))
+    assert [len(batch.left) for batch in batches] == [10, 10, 4]
+    assert sampler.batches_per_epoch == 3
+    positives = []
+    for batch in batches:
+        assert batch.same.mean() == 0.5
+        assert sorted([*batch.left, *batch.right]) == list(range(len(batch.windows)))
+        assert_pairs_are_true(batch, tracklets)
+        positives += [
+            facts(tracklets)[batch.windows[index][0]]["person"] for index in batch.left[batch.same]
+        ]
+    assert sorted(positives) == sorted(f"p{person}" for person in range(12))
+
+
+def test_a_person_in_one_camera_serves_as_a_negative_alone():
+    tracklets = pd.concat(
+        [table(3), pd.DataFrame({"tracklet": ["x"], "person": ["px"], "camera": ["a"]})]
+    )
+    sampler = DrawnPairs(tracklets, lengths(tracklets), 4, pairs_per_batch=4)
+    generator = np.random.default_rng(0)
+    batches = [batch for _ in range(20) for batch in sampler.epoch(generator)]
+    members = [
+        (batch.windows[index][0], same)
+        for batch in batches
+        for index, same in zip(batch.left, batch.same, strict=True)
+    ]
+    assert ("x", False) in members
+    assert ("x", True) not in members
+    everywhere = AllInBatch(tracklets, lengths(tracklets), 4, 3).epoch(generator)
+    assert all(name != "x" for batch in everywhere for name, _, _ in batch.windows)
+
+
+def test_windows_are_drawn_anew_and_short_tracklets_are_taken_whole():
+    tracklets = table(4)
+    sampler = AllInBatch(tracklets, lengths(tracklets) | {"a/0/0": 2}, 4, 4)
+    generator = np.random.default_rng(0)
+    windows = {w for _ in range(40) for batch in sampler.epoch(generator) for w in batch.windows}
+    assert {w for w in windows if w[0] == "a/0/0"} == {("a/0/0", 0, 2)}
+    assert {start for name, start, _ in windows if name == "b/1/0"} == set(range(6))
+
+
+def test_draws_depend_on_the_generator_and_not_on_the_order_of_rows():
+    tracklets = table(8, tracklets=2)
+    for preset in ("modern", "paper"):
+        config = training_config(preset, frames=4)
+        first, again, shuffled = (
+            list(build_sampler(config, rows, lengths(tracklets)).epoch(np.random.default_rng(3)))
+            for rows in (tracklets, tracklets, tracklets.sample(frac=1, random_state=0))
+        )
+        other = list(
+            build_sampler(config, tracklets, lengths(tracklets)).epoch(np.random.default_rng(4))
+        )
+        assert [b.windows for b in first] == [b.windows for b in again]
+        assert [b.windows for b in first] == [b.windows for b in shuffled]
+        assert [b.windows for b in first] != [b.windows for b in other]
+
+
+def test_persons_without_a_partner_are_refused():
+    tracklets = table(4, cameras="a")
+    with pytest.raises(ValueError, match="0 of 4 persons are seen by two cameras"):
+        AllInBatch(tracklets, lengths(tracklets), 4, 4)
