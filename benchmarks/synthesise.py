@@ -1,4 +1,4 @@
-"""Speed of synthetic people: refitted against rebuilt meshes, adaptive rays, threads.
+"""Speed of synthetic people: refitted against rebuilt meshes, compositing, threads.
 
 Run `uv run python benchmarks/synthesise.py --json synthesise.json`. The variants of a group take
 turns in one process; `seconds` is the median for one frame, `ratio` the group's plain variant's

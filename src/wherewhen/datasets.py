@@ -96,7 +96,7 @@ class SyntheticPeopleDataset(_CurrentFolder):
         """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`."""
         from wherewhen.synthetic.writer import write_prid2011
 
-        self._point_to(write_prid2011(data, self._filepath))
+        self._point_to(write_prid2011(data, self._filepath).parent)
 
     def load(self) -> Path:
         """Return the folder that holds ``prid_2011/multi_shot``."""

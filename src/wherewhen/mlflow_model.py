@@ -19,9 +19,8 @@ class SiameseEncoder(mlflow.pyfunc.PythonModel):
 
         self._network = read_network(context.artifacts["network"]).eval()
 
-    def predict(
-        self, context: Any, model_input: Any, params: dict[str, Any] | None = None
-    ) -> np.ndarray:
+    # No type hints: MLflow would take them for the signature, which is logged with the model.
+    def predict(self, context, model_input, params=None):
         """Encode clips of equal length.
 
         Parameters

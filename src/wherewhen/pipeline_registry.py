@@ -4,6 +4,7 @@ The number of trials and whether people are rendered or read decide the shape of
 :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before they are built.
 """
 
+import warnings
 from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
@@ -42,6 +43,8 @@ def parameters() -> Parameters:
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage under its name, in the order of the data's way, and their sum."""
+    # Outside its namespace a trial's data set is named with a dot, on purpose.
+    warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
     current = parameters()
     trials = current.split.trial_names
     root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"

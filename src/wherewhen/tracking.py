@@ -75,6 +75,8 @@ def log_network(weights: Path, name: str) -> None:
     name : str
         The model's name within the run.
     """
+    import warnings
+
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -85,10 +87,13 @@ def log_network(weights: Path, name: str) -> None:
     grid, channels = header["grid"], header["channels"]
     clips = TensorSpec(np.dtype("float32"), (-1, -1, grid, grid, channels), "cubes")
     embeddings = TensorSpec(np.dtype("float32"), (-1, -1), "embeddings")
-    mlflow.pyfunc.log_model(
-        name=name,
-        python_model=str(Path(__file__).with_name("mlflow_model.py")),
-        artifacts={"network": str(weights)},
-        signature=ModelSignature(inputs=Schema([clips]), outputs=Schema([embeddings])),
-        pip_requirements=["wherewhen", "torch", "safetensors"],
-    )
+    with warnings.catch_warnings():
+        # The signature says what MLflow would like an example for: a clip of cubes is megabytes.
+        warnings.filterwarnings("ignore", message=".*input example")
+        mlflow.pyfunc.log_model(
+            name=name,
+            python_model=str(Path(__file__).with_name("mlflow_model.py")),
+            artifacts={"network": str(weights)},
+            signature=ModelSignature(inputs=Schema([clips]), outputs=Schema([embeddings])),
+            pip_requirements=["wherewhen", "torch", "safetensors"],
+        )

@@ -60,6 +60,6 @@ def test_the_lower_foot_stands_on_the_ground(walk):
 
 def test_bodies_of_other_numbers_are_other_bodies():
     model = bodies.load_body_model()
-    short = bodies.shape_body(model, bodies.Phenotype(1.0, 0.67, 0.5, 0.5, 0.2, 0.5))
-    tall = bodies.shape_body(model, bodies.Phenotype(0.0, 0.67, 0.5, 0.5, 0.8, 0.5))
+    short = bodies.shape_body(model, bodies.Phenotype(1.0, 0.67, 0.5, 0.5, 0.3, 0.5))
+    tall = bodies.shape_body(model, bodies.Phenotype(0.0, 0.67, 0.5, 0.5, 0.66, 0.5))
     assert 1.3 < np.ptp(short.vertices[:, 2]) < np.ptp(tall.vertices[:, 2]) < 2.2

@@ -125,7 +125,8 @@ class SyntheticConfig(_Strict):
     """Width of a crop (pixels)."""
 
     supersampling: int = Field(default=2, ge=1, le=4)
-    """Rays along each side of a pixel; 2 casts 128 x 256 rays for a 64 x 128 crop."""
+    """Rays along each side of a pixel, at most: 2 gives 128 x 256 for a 64 x 128 crop, of which
+    the second half are cast only where the first did not meet one and the same cloth."""
 
     frames_per_second: float = Field(default=25.0, gt=0.0)
     """Frame rate of the cameras."""

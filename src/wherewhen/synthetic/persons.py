@@ -76,7 +76,7 @@ def draw_person(
         age=age,
         muscle=float(generator.uniform(0.25, 0.75)),
         weight=float(np.clip(generator.normal(0.5, 0.2), 0.15, 0.95)),
-        height=float(np.clip(generator.normal(0.5, 0.17), 0.15, 0.9)),
+        height=float(np.clip(generator.normal(0.48, 0.09), 0.3, 0.66)),
         proportions=float(generator.uniform(0.3, 0.9)),
     )
     outfit = dress(wardrobe, woman, age, config.bags, generator)

@@ -193,4 +193,4 @@ def _weather(picture: Image.Image, generator: np.random.Generator) -> Image.Imag
             Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         )
     stains += generator.normal(0, 3.0, (height, width))
-    return Image.fromarray(np.clip(pixels + stains[..., None], 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(1.15 * pixels + stains[..., None], 0, 255).astype(np.uint8))

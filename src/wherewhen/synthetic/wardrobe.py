@@ -41,8 +41,9 @@ TOP_COLOURS = (
     "black", "navy", "charcoal", "red", "grey", "white", "olive", "royal", "burgundy", "teal",
     "silver", "bottle", "sky", "plum", "mustard", "denim", "moss",
 )  # fmt: skip
+COAT_COLOURS = ("black", "navy", "charcoal", "bottle", "burgundy", "olive", "espresso", "grey")
 BOTTOM_COLOURS = (
-    "denim", "black", "navy", "charcoal", "faded denim", "grey", "olive", "espresso", "silver",
+    "denim", "black", "navy", "charcoal", "faded denim", "grey", "olive", "espresso",
 )  # fmt: skip
 SHOE_COLOURS = ("black", "white", "espresso", "grey", "navy", "red")
 BAG_COLOURS = ("black", "navy", "charcoal", "burgundy", "olive", "teal", "red", "royal")
@@ -251,7 +252,8 @@ TOP_KINDS = (
 
 def _top(index: int, generator: np.random.Generator) -> Top:
     name, sleeves, hem, ease, collar, patterns = TOP_KINDS[index % len(TOP_KINDS)]
-    colour = TOP_COLOURS[(index * 5 + int(generator.integers(3))) % len(TOP_COLOURS)]
+    colours = COAT_COLOURS if name in ("coat", "parka") else TOP_COLOURS
+    colour = colours[(index * 5 + int(generator.integers(3))) % len(colours)]
     others = [other for other in ("black", "white", "grey", "navy", "silver") if other != colour]
     second = _shade(_choose(others, generator), generator)
     pattern = _choose(patterns, generator)

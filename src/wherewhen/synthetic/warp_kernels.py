@@ -143,7 +143,7 @@ def cast(
                 beam = lit * wp.max(wp.dot(normal, sun), 0.0)
                 facing = 0.88 + 0.12 * wp.abs(wp.dot(normal, direction))
                 height = wp.clamp(0.82 + 0.14 * place[2], 0.8, 1.05)
-                open_sky = (1.0 - sunlight) * sky + 1.35 * sunlight * beam + 0.22
+                open_sky = (1.0 - sunlight) * sky + 1.3 * sunlight * beam + 0.12
                 light = facing * height * relief * open_sky
                 total += wp.vec4(albedo[0] * light, albedo[1] * light, albedo[2] * light, 1.0)
             else:

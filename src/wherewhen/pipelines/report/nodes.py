@@ -47,9 +47,7 @@ def draw_attention(
     from wherewhen.model.encode import encode_tracklets
     from wherewhen.reporting.figures import attention_over_time
 
-    best, worst = best_and_worst(
-        _of_metric(rankings, parameters), parameters.attention_tracklets
-    )
+    best, worst = best_and_worst(_of_metric(rankings, parameters), parameters.attention_tracklets)
     names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
     shown = windows.set_index("tracklet", drop=False).loc[names[: parameters.attention_tracklets]]
     clips = list(shown[["tracklet", "start", "stop"]].itertuples(index=False, name=None))

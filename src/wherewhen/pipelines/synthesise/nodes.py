@@ -17,4 +17,4 @@ def picture_people(folder: Path) -> Image:
     """Lay some of the rendered people out in one picture."""
     from wherewhen.synthetic.mosaic import mosaic
 
-    return mosaic(folder)
+    return mosaic(folder / "prid_2011")
