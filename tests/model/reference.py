@@ -94,9 +94,10 @@ def encode(config, weights, cubes):
         for layer in range(layers):
             below = x if layer == 0 else pool_between(config.between_layers, states[layer - 1])
             states[layer] = gru(weights, layer, below, states[layer])
-        history.append(list(states))
+        history.append([x, *states])  # h^0 = x in Eq 5
 
-    read = [layers - 1] if config.readout == "top" else list(range(layers))
+    lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
+    read = range(lowest, layers + 1)
     if config.temporal_pooling == "attention":  # Eq 6
         scores = torch.cat(
             [

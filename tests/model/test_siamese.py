@@ -85,6 +85,7 @@ VARIANTS = {
         channels=[2, 3], projection=2, between_layers="max_3x3", standardise=False, location="rows"
     ),
     "flattened": network_config(projection=2, channels=[3], attention_state="flattened"),
+    "cells": network_config(projection=2, channels=[3, 2], location="cells"),
     "muted": network_config(projection=2, channels=[3, 2], attention="muted", location="mean"),
     "average": network_config(
         projection=2, channels=[3], temporal_pooling="average", initial_state="zeros"
@@ -117,7 +118,7 @@ def test_equals_the_plain_reference_in_outputs_and_gradients(variant):
             "attention": st.sampled_from(["learned", "muted"]),
             "attention_rescale": st.booleans(),
             "temporal_pooling": st.sampled_from(["attention", "average", "max"]),
-            "readout": st.sampled_from(["top", "concatenated"]),
+            "readout": st.sampled_from(["top", "concatenated", "with_input"]),
             "location": st.sampled_from(["cells", "rows", "mean"]),
             "normalise": st.booleans(),
             "similarity": st.sampled_from(["cosine", "weighted"]),

@@ -80,10 +80,12 @@ class NetworkConfig(BaseModel):
     temporal_hidden: int = Field(default=64, ge=1)
     """Hidden units of the perceptron that weighs the frames (row 8; the paper names no number)."""
 
-    readout: Literal["concatenated", "top"] = "concatenated"
-    """Whose states make the embedding: every layer's side by side, or the top layer's (III-D)."""
+    readout: Literal["with_input", "concatenated", "top"] = "with_input"
+    """Whose states make the embedding: every layer's side by side and the attended input with them
+    (h^0 = x of Eq 5: what a layer does not keep is not lost), every layer's, or the top layer's
+    (III-D)."""
 
-    location: Literal["cells", "rows", "mean"] = "cells"
+    location: Literal["cells", "rows", "mean"] = "rows"
     """What the embedding keeps of the grid: every cell (III-D), the rows (mean over the width), or
     nothing (mean over both)."""
 
@@ -142,6 +144,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.7,
         "attention_rescale": False,
         "readout": "top",
+        "location": "cells",
         "normalise": False,
         "similarity": "weighted",
     },

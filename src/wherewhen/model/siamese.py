@@ -100,9 +100,13 @@ class SiameseAttentionNetwork(nn.Module):
         self.attention = _attention(config, self.gru, grid)
         self.glimpse = Glimpse(grid, config.attention_rescale)
         layers = len(config.channels)
-        self.layers_read = [layers - 1] if config.readout == "top" else list(range(layers))
-        read_channels = [config.channels[layer] for layer in self.layers_read]
-        read_grids = [self.gru.grids[layer] for layer in self.layers_read]
+        # layer 0 is the attended input, as in Eq 5
+        lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
+        self.layers_read = list(range(lowest, layers + 1))
+        all_channels = [self.input.channels, *config.channels]
+        all_grids = [(grid, grid), *self.gru.grids]
+        read_channels = [all_channels[layer] for layer in self.layers_read]
+        read_grids = [all_grids[layer] for layer in self.layers_read]
         self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
         self.readout = Readout(read_channels, read_grids, config.location, config.normalise)
         self.similarity = _similarity(config, self.readout.size)
@@ -183,15 +187,14 @@ class SiameseAttentionNetwork(nn.Module):
     def _look(
         self, inputs: Tensor, states: list[Tensor], mask: Tensor
     ) -> tuple[Tensor, list[list[Tensor]]]:
-        """Look at frame after frame: attention ``[N, T, K, K]`` and each frame's outputs."""
+        """Look at frame after frame: attention ``[N, T, K, K]``, each frame's layers 0 to L."""
         attention, all_outputs = [], []
         for frame, valid in zip(inputs.unbind(0), mask.unbind(1), strict=True):
             weights = self.attention(states[-1])
-            states, outputs = self.gru(
-                self.glimpse(frame, weights), states, valid[:, None, None, None]
-            )
+            attended = self.glimpse(frame, weights)
+            states, outputs = self.gru(attended, states, valid[:, None, None, None])
             attention.append(torch.where(valid[:, None, None], weights, 0.0))
-            all_outputs.append(outputs)
+            all_outputs.append([attended, *outputs])
         return torch.stack(attention, 1), all_outputs
 
     def _checked_mask(self, cubes: Tensor, mask: Tensor | None) -> Tensor:
