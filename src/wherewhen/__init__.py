@@ -9,19 +9,16 @@ The rooms of the house, from the ground up (a room imports only from floors belo
 """
 
 import os
-import warnings
 
 __version__ = "0.1.0"
 
 # MLflow's defaults are changed where they surprise: it reports its use to its makers, copies
-# uv.lock (which names the registry packages came from) into every model, and shows progress bars
-# for files of this disk. Whatever the environment says wins.
+# uv.lock (which names the registry packages came from) into every model, shows progress bars for
+# files of this disk, and tells of its own environment files. Whatever the environment says wins.
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
 }.items():
     os.environ.setdefault(_name, _value)
-
-# Importing kedro-mlflow makes MLflow advise its authors about type hints, at every start.
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")

@@ -12,6 +12,7 @@ What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
 
 import logging
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,15 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
 from wherewhen import pipeline_registry
 from wherewhen.pipelines.parameters import check_parameters
+
+# MLflow advises kedro-mlflow's authors about type hints at every start, and sets a filter of its
+# own for it that no other filter gets before.
+with warnings.catch_warnings(record=True):
+    from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +70,13 @@ class FingerprintHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Log the whole parameter tree, the commit, and the state of the working tree."""
+        """Log the whole parameter tree, the data set's name, and the commit."""
         if mlflow.active_run() is None:
             return
         tree = pipeline_registry.parameters()
         mlflow.log_dict(tree.model_dump(mode="json"), "parameters.yml")
-        mlflow.set_tags(commit_tags(Path(run_params["project_path"])))
+        project = Path(run_params["project_path"])
+        mlflow.set_tags({"dataset": tree.evaluate.dataset, **commit_tags(project)})
 
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
@@ -89,7 +95,8 @@ class FingerprintHooks:
             log_path = mlflow.log_artifacts if saved.is_dir() else mlflow.log_artifact
             log_path(str(saved), wanted["artifact_path"])
         for tag, field in wanted.get("tags", {}).items():
-            mlflow.set_tag(tag, data[field])
+            if field in data:  # the report of a data set that can't be read has no fingerprint
+                mlflow.set_tag(tag, data[field])
         if "model" in wanted:
             from wherewhen.tracking import log_network
 

@@ -85,11 +85,11 @@ def log_network(weights: Path, name: str) -> None:
 
     header = read_network_header(weights)
     grid, channels = header["grid"], header["channels"]
-    clips = TensorSpec(np.dtype("float32"), (-1, -1, grid, grid, channels), "cubes")
-    embeddings = TensorSpec(np.dtype("float32"), (-1, -1), "embeddings")
-    with warnings.catch_warnings():
-        # The signature says what MLflow would like an example for: a clip of cubes is megabytes.
-        warnings.filterwarnings("ignore", message=".*input example")
+    clips = TensorSpec(np.dtype("float32"), (-1, -1, grid, grid, channels))
+    embeddings = TensorSpec(np.dtype("float32"), (-1, -1))
+    with warnings.catch_warnings(record=True):
+        # MLflow would like an input example, which is megabytes, and type hints, which can't say
+        # the shapes: the signature does.
         mlflow.pyfunc.log_model(
             name=name,
             python_model=str(Path(__file__).with_name("mlflow_model.py")),

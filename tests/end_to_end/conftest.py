@@ -4,28 +4,35 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 
 TINY = {
-    "synthesise.persons": 10,
+    "synthesise.persons": 12,
     "synthesise.min_frames": 4,
     "synthesise.max_frames": 6,
     "synthesise.mean_frames": 5,
-    "train.training.modern.epochs": 3,
+    "train.training.modern.epochs": 6,
     "train.training.modern.frames": 4,
     "train.training.modern.persons_per_batch": 2,
     "train.training.modern.checkpoint_every": 1,
-    "train.training.modern.validation_fraction": 0.2,
+    "train.training.modern.validation_fraction": 0.34,
     "train.training.modern.validate_every": 1,
     "embed.clip_frames": 3,
     "report.probes": 2,
 }
 """Parameters that shrink the demonstration to seconds without leaving out a stage."""
+
+
+PATIENCE = 500
+"""Seconds until a command that hangs is given up."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +50,40 @@ class Project:
 
     def start(self, *arguments: str, **parameters: object) -> subprocess.Popen:
         """Start a run."""
+        return self.spawn(self.command(*arguments, **parameters))
+
+    def spawn(self, command: Sequence[str], **options: Any) -> subprocess.Popen:
+        """Start any command in the project."""
         return subprocess.Popen(
-            self.command(*arguments, **parameters),
+            command,
             cwd=self.root,
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            **options,
         )
 
     def run(self, *arguments: str, **parameters: object) -> str:
         """Run to the end and return what was printed."""
-        process = self.start(*arguments, **parameters)
-        output, _ = process.communicate(timeout=300)
+        return self.output_of(self.command(*arguments, **parameters))
+
+    def output_of(self, command: Sequence[str]) -> str:
+        """Return what a command that must succeed printed."""
+        process = self.spawn(command)
+        output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, output
         return output
 
     def fail(self, *arguments: str, **parameters: object) -> str:
         """Run what must fail, and return what was printed, its line breaks taken out."""
-        process = self.start(*arguments, **parameters)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode != 0, output
+        return self.failure_of(self.command(*arguments, **parameters))
+
+    def failure_of(self, command: Sequence[str], **options: Any) -> str:
+        """Return what a command that must fail printed, its line breaks taken out."""
+        process = self.spawn(command, **options)
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode > 0, output
         return " ".join(output.split())
 
     def latest(self, dataset: str, name: str) -> Path:
@@ -75,27 +95,68 @@ class Project:
         """Return the newest scores."""
         return pd.read_parquet(self.latest(dataset, "scores.parquet"))
 
+    def weights(self, trial: str, dataset: str = "synthetic") -> dict[str, Any]:
+        """Return the tensors of the only network that a trial has trained."""
+        folder = self.root / "data/06_models" / dataset / trial / "network.safetensors"
+        (path,) = folder.glob("*/network.safetensors")
+        return load_file(path)
 
-def copy_project(repository: Path, root: Path) -> Project:
-    """Make a copy that shares nothing but the packages."""
+
+def copy_project(repository: Path, root: Path, database: Path | None = None) -> Project:
+    """Make a copy that shares nothing but the packages.
+
+    Kedro insists on the sources lying inside; what is imported is the installed package.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(repository / "conf", root / "conf")
-    shutil.copy(repository / "pyproject.toml", root)
-    shutil.copy(repository / ".telemetry", root)
-    shutil.copytree(repository / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("conf", "src", "notebooks"):
+        shutil.copytree(
+            repository / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in ("pyproject.toml", ".telemetry"):
+        shutil.copy(repository / file, root)
+    if database is not None:
+        shutil.copy(database, root / "mlflow.db")
     return Project(root, {"COLUMNS": "200", "MLFLOW_TRACKING_URI": "", "TERM": "dumb"})
 
 
-@pytest.fixture
-def project(repository: Path, tmp_path: Path) -> Project:
-    """A fresh copy for one test."""
-    return copy_project(repository, tmp_path / "project")
+def commit(root: Path) -> None:
+    """Make a repository of a copy, so that its runs have a commit to name."""
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for words in (["init"], ["add", "conf", "src"], ["commit", "--message", "A copy"]):
+        subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
-def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an empty MLflow database once; it takes MLflow longer than a tiny run's training."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_project(repository: Path, database: Path) -> Callable[[Path], Project]:
+    """Return a function that makes a fresh copy in a folder."""
+    return lambda folder: copy_project(repository, folder / "project", database)
+
+
+@pytest.fixture
+def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
+    """A fresh copy for one test."""
+    return new_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy in which the whole chain ran once, undisturbed and tiny; tests only read it."""
     project = copy_project(repository, tmp_path_factory.mktemp("finished") / "project")
+    commit(project.root)
     output = project.run(**TINY)
     (project.root / "output.txt").write_text(output)
-    yield project
+    return project
+
+
+@pytest.fixture
+def tiny() -> dict[str, object]:
+    """Return the parameters of the finished run."""
+    return dict(TINY)

@@ -41,6 +41,9 @@ PATIENCE = 5.0
 """Seconds to wait for a sign of life from a download host."""
 HALF = (0.5, 0.5, 0.5)
 
+Precision = Literal["float32", "bfloat16"]
+"""What a backbone multiplies in."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -117,6 +120,8 @@ class Backbone:
         What identifies it: library, weights, preprocessing; `grid` and `channels` are added.
     device
         Where it computes, e.g. ``cpu`` or ``cuda``.
+    precision
+        ``float32``, or ``bfloat16`` for multiplications in bfloat16.
 
     Attributes
     ----------
@@ -133,9 +138,11 @@ class Backbone:
         preprocess: Preprocessing,
         record: dict[str, Any],
         device: str = "cpu",
+        precision: Precision = "float32",
     ):
         import torch
 
+        self.precision = precision
         self.name = name
         self.preprocess = preprocess
         self.device = torch.device(device)
@@ -148,6 +155,7 @@ class Backbone:
             "preprocessing": {**asdict(preprocess), "resize": "torch, uint8, antialias"},
             "grid": self.grid,
             "channels": self.channels,
+            "precision": precision,
         }
 
     def _probe(self) -> tuple[int, int]:
@@ -177,8 +185,13 @@ class Backbone:
         """
         import torch
 
-        with torch.inference_mode():
-            return self.module(prepared.to(self.device, non_blocking=True)).permute(0, 2, 3, 1)
+        low = self.precision == "bfloat16"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=low),
+        ):
+            cubes = self.module(prepared.to(self.device, non_blocking=True))
+        return cubes.permute(0, 2, 3, 1).float()
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """Compute the cubes of images.
@@ -196,7 +209,12 @@ class Backbone:
         return self.compute(self.preprocess(images))
 
 
-def build_backbone(name: str, weights: WeightsSource, device: str = "cpu") -> Backbone:
+def build_backbone(
+    name: str,
+    weights: WeightsSource,
+    device: str = "cpu",
+    precision: Precision = "float32",
+) -> Backbone:
     """Build a backbone by name.
 
     Parameters
@@ -209,6 +227,9 @@ def build_backbone(name: str, weights: WeightsSource, device: str = "cpu") -> Ba
         Where its weights come from.
     device
         Where it computes.
+    precision
+        ``bfloat16`` multiplies in bfloat16: nearly twice as fast on processors that have it, for
+        cubes that differ by some 7 % (lite0). A part of the record, and so of the cubes' key.
 
     Returns
     -------
@@ -245,7 +266,7 @@ def build_backbone(name: str, weights: WeightsSource, device: str = "cpu") -> Ba
     }
     if weights.source == "random":
         record["weights"]["seed"] = weights.seed
-    return Backbone(name, trunk.wrap(module), trunk.preprocessing, record, device)
+    return Backbone(name, trunk.wrap(module), trunk.preprocessing, record, device, precision)
 
 
 class _Trunk(NamedTuple):

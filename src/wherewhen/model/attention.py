@@ -9,11 +9,16 @@ from torch import Tensor, nn
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two-layer perceptron with tanh units, Xavier weights and zero biases."""
+    """Two-layer perceptron with tanh units that starts as the function 0.
+
+    Its softmax is then uniform: nothing is preferred before there is a reason to. Random scores
+    are noise on every location, and cost the network as much as attention later gains
+    (``docs/learning.md``).
+    """
     layers = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
-    for layer in (layers[0], layers[2]):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    nn.init.xavier_uniform_(layers[0].weight)
+    for zero in (layers[0].bias, layers[2].weight, layers[2].bias):
+        nn.init.zeros_(zero)
     return layers
 
 

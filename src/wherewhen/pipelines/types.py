@@ -7,6 +7,9 @@ say what is meant and cost nothing.
 
 from typing import Any
 
+Root = Any
+"""`str | pathlib.Path`: the folder of a data set. Kedro warns of a union that it can't validate."""
+
 Network = Any
 """`wherewhen.model.siamese.SiameseAttentionNetwork`."""
 

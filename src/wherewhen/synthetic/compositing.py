@@ -117,10 +117,13 @@ def composite(
         picture = picture * (1 - front[..., 3:]) + front[..., :3]
     picture = soften(picture, lens.softness) * np.asarray(lens.gain, dtype=np.float32)
     # A camera's highlights bend over before they clip.
-    picture = 255 * np.where(picture < 0.8, picture, 0.8 + 0.2 * np.tanh((picture - 0.8) / 0.2))
+    bright = picture > 0.8
+    picture[bright] = 0.8 + 0.2 * np.tanh((picture[bright] - 0.8) / 0.2)
+    picture *= 255
     if lens.noise > 0:
         picture += lens.noise * generator.standard_normal(picture.shape, dtype=np.float32)
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    np.rint(picture, out=picture)
+    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
 
 
 def _open_shutter(colour: np.ndarray, shutter: float) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +22,10 @@ FILL = 0.92
 
 SPRITES = 8
 """Phases of the gait in which somebody who walks through is rendered."""
+
+
+ACTORS = 16
+"""People who stay dressed after their tracklet, for the other cameras."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Studio:
     def __init__(self, config: SyntheticConfig, wardrobe: Wardrobe) -> None:
         self.config = config
         self._wardrobe = wardrobe
+        self._lock = threading.Lock()
+        self._actors: OrderedDict[int, Future[Actor]] = OrderedDict()
         self._model = bodies.load_body_model()
         below = ("foot", "toe")
         self._soles = np.flatnonzero(
@@ -76,6 +85,23 @@ class Studio:
         dressed = dress_body(body, self._model, person.outfit)
         return Actor(person, body, dressed, np.arange(0, len(dressed.vertices), 23))
 
+    def _actor(self, person: persons.Person, number: int) -> Actor:
+        """Prepare a person once for all cameras, if those film them soon after each other."""
+        with self._lock:
+            first = number not in self._actors
+            waiting = self._actors.setdefault(number, Future())
+            self._actors.move_to_end(number)
+            if len(self._actors) > ACTORS:
+                self._actors.popitem(last=False)
+        if first:
+            try:
+                waiting.set_result(self.prepare(person))
+            except BaseException as error:
+                with self._lock:
+                    self._actors.pop(number, None)
+                waiting.set_exception(error)
+        return waiting.result()
+
     def film(self, person: persons.Person, number: int, camera: int, length: int) -> np.ndarray:
         """Film a tracklet.
 
@@ -97,7 +123,7 @@ class Studio:
         """
         config, setup = self.config, self.config.camera_list[camera]
         generator = persons.stream(config.seed, persons.TRACKLET, number, camera, 1)
-        actor = self.prepare(person)
+        actor = self._actor(person, number)
         azimuths = _azimuths(setup, length, generator)
         phases = self._phases(actor, length, generator)
         transforms, view, feet = self.stage(actor, setup, azimuths, phases, generator)

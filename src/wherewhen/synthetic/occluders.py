@@ -8,7 +8,7 @@ POST, SIGN, WALKER = range(3)
 """Kinds of occluders."""
 
 POSTS = ((0.30, 0.31, 0.32), (0.42, 0.42, 0.41), (0.22, 0.21, 0.20), (0.24, 0.29, 0.26))
-BOARDS = ((0.24, 0.34, 0.48), (0.55, 0.26, 0.24), (0.70, 0.69, 0.65), (0.26, 0.42, 0.34))
+BOARDS = ((0.33, 0.37, 0.43), (0.45, 0.34, 0.32), (0.66, 0.65, 0.62), (0.33, 0.40, 0.36))
 
 
 def path(frames: int, width: int, speed: float, generator: np.random.Generator) -> np.ndarray:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from wherewhen.synthetic import filming, persons
 from wherewhen.synthetic.config import SyntheticConfig
+
+Result = TypeVar("Result")
 
 BETA_SPREAD = 3.0
 """Concentration of the lengths' distribution; 3 gives iLIDS-VID's long tail."""
@@ -56,6 +59,10 @@ class SyntheticSet:
     def lengths(self) -> dict[str, int]:
         """Length of each tracklet (frames)."""
         return {name: shot.length for name, shot in self._shots.items()}
+
+    def person_by_person(self, tracklets: Iterable[str]) -> list[str]:
+        """Sort tracklets so that each person needs to be dressed only once for all cameras."""
+        return sorted(tracklets, key=lambda name: (self._shots[name].person, name))
 
     @property
     def fingerprint(self) -> str:
@@ -124,26 +131,45 @@ class SyntheticSet:
         tracklets : iterable of str, optional
             Which ones; all by default.
 
+        Returns
+        -------
+        iterator of tuple of str and numpy.ndarray
+            Name and frames of each tracklet.
+        """
+        return self.work(self.render, self.tracklets if tracklets is None else tracklets)
+
+    def work(
+        self, task: Callable[[str], Result], tracklets: Iterable[str]
+    ) -> Iterator[tuple[str, Result]]:
+        """Do something with tracklets in parallel and give the results in order.
+
+        Parameters
+        ----------
+        task : callable
+            What to do with a tracklet's name, in one of `workers` threads.
+        tracklets : iterable of str
+            The names.
+
         Yields
         ------
-        tuple of str and numpy.ndarray
-            Name and frames of a tracklet.
+        tuple of str and object
+            Name and what `task` returned.
         """
-        wanted = list(self.tracklets if tracklets is None else tracklets)
+        wanted = list(tracklets)
         workers = self.config.workers or os.cpu_count() or 1
         if workers == 1:
-            yield from ((tracklet, self.render(tracklet)) for tracklet in wanted)
+            yield from ((tracklet, task(tracklet)) for tracklet in wanted)
             return
         with ThreadPoolExecutor(workers) as pool:
             # No more waits in memory than the workers need to stay busy.
-            pending = [(name, pool.submit(self.render, name)) for name in wanted[: 2 * workers]]
+            pending = [(name, pool.submit(task, name)) for name in wanted[: 2 * workers]]
             upcoming = iter(wanted[2 * workers :])
             try:
                 while pending:
                     name, future = pending.pop(0)
                     yield name, future.result()
                     for later in upcoming:
-                        pending.append((later, pool.submit(self.render, later)))
+                        pending.append((later, pool.submit(task, later)))
                         break
             finally:
                 for _, future in pending:

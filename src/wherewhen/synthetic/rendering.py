@@ -1,15 +1,21 @@
 """Synthetic room: pose a dressed body and cast rays at it with warp, on the CPU.
 
 One mesh a tracklet: its points are skinned in place frame by frame and its bounding volumes
-refitted, never rebuilt. A ray that hits is shaded at once; one that misses looks whether the
-person's shadow falls where it meets the ground. Kernels run without Python's lock, so threads
-render side by side.
+refitted, never rebuilt. Rays are cast where they tell something new: through the pixels of a
+chess-board, through the others unless the four around them met the same, and between neighbours
+that met different things, which smooths the edges. A ray that misses looks whether the person's
+shadow falls where it meets the ground. Kernels run without Python's lock, so threads render side by
+side.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -69,17 +75,49 @@ def kernels() -> SimpleNamespace:
         return _kernels()
 
 
+@contextlib.contextmanager
+def _no_word_on_missing_drivers() -> Iterator[None]:
+    """Keep back that there is no CUDA driver: warp's C code says so whatever its log level.
+
+    Whatever else is written to the process's standard error meanwhile is handed on afterwards.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # the process has none
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        try:
+            os.dup2(kept.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            kept.seek(0)
+            for line in kept:
+                if b"find or load the NVIDIA CUDA driver" not in line:
+                    os.write(2, line)
+
+
 @functools.cache
 def _kernels() -> SimpleNamespace:
     import warp as wp
 
     wp.config.log_level = wp.LOG_ERROR  # no banner
-    wp.init()
+    with _no_word_on_missing_drivers():
+        wp.init()
 
     from wherewhen.synthetic import warp_kernels
 
     wp.load_module(warp_kernels, device="cpu")
-    return SimpleNamespace(wp=wp, skin=warp_kernels.skin, cast=warp_kernels.cast)
+    return SimpleNamespace(
+        wp=wp,
+        Scene=warp_kernels.Scene,
+        skin=warp_kernels.skin,
+        look=warp_kernels.look,
+        border=warp_kernels.border,
+        shade=warp_kernels.shade,
+    )
 
 
 class Renderer:
@@ -96,11 +134,13 @@ class Renderer:
     def __init__(self, dressed: Dressed, rebuild: bool = False) -> None:
         self._kernels = kernels()
         self._rebuild = rebuild
-        self._rest = self._array(dressed.vertices, "vec3")
-        self._bones = self._array(dressed.weight_bones, "vec4i")
-        self._weights = self._array(dressed.weights, "vec4")
+        # Half of the body's vertices belong to no face that is left: they need no skinning.
+        used, faces = np.unique(dressed.faces.reshape(-1), return_inverse=True)
+        self._rest = self._array(dressed.vertices[used], "vec3")
+        self._bones = self._array(dressed.weight_bones[used], "vec4i")
+        self._weights = self._array(dressed.weights[used], "vec4")
         self._materials = self._array(dressed.materials, "int32")
-        self._faces = self._array(dressed.faces.reshape(-1), "int32")
+        self._faces = self._array(faces.reshape(-1), "int32")
         cloths = dressed.cloths
         self._colours = self._array(np.array([c.colour for c in cloths]), "vec3")
         self._seconds = self._array(np.array([c.second for c in cloths]), "vec3")
@@ -133,7 +173,8 @@ class Renderer:
         height, width : int
             Size of the crop (pixels).
         rays : int
-            Rays along each side of a pixel.
+            Steps between the middles of two pixels that show different things: 1 casts no ray
+            between them, 2 one at their border, which they share.
         sunlight : float
             Share of directed light.
 
@@ -145,27 +186,39 @@ class Renderer:
         wp, frames = self._kernels.wp, len(transforms)
         colour = np.zeros((frames, height, width, 4), dtype=np.float32)
         shadow = np.zeros((frames, height, width), dtype=np.float32)
-        colour_out = wp.array(colour, dtype=wp.vec4, device="cpu", copy=False)
-        shadow_out = wp.array(shadow, dtype=wp.float32, device="cpu", copy=False)
+        scene = self._scene(view, height, width)
+        scene.colour = wp.array(colour, dtype=wp.vec4, device="cpu", copy=False)
+        scene.shadow = wp.array(shadow, dtype=wp.float32, device="cpu", copy=False)
+        scene.rays, scene.sunlight = rays, sunlight
         bones = self._array(_homogeneous(transforms), "mat44")
+        board = (height, (width + 1) // 2)
         for frame in range(frames):
-            mesh = self._pose(bones, frame)
-            right, up, forward = (wp.vec3(*map(float, axis)) for axis in view.axes[frame])
-            wp.launch(
-                self._kernels.cast,
-                dim=(height, width),
-                inputs=[
-                    mesh.id, self._rest, self._faces, self._materials,
-                    self._colours, self._seconds, self._kinds,
-                    wp.vec3(*map(float, view.origins[frame])), right, up, forward,
-                    float(view.corners[frame, 0]), float(view.corners[frame, 1]),
-                    float(view.steps[frame]), rays,
-                    wp.vec3(*map(float, view.suns[frame])), sunlight, frame,
-                ],
-                outputs=[colour_out, shadow_out],
-                device="cpu",
-            )  # fmt: skip
+            scene.mesh = self._pose(bones, frame).id
+            for parity in (0, 1):
+                wp.launch(self._kernels.look, board, inputs=[scene, frame, parity], device="cpu")
+            if rays > 1:
+                border = self._kernels.border
+                wp.launch(border, (height, width, 2), inputs=[scene, frame], device="cpu")
+            wp.launch(self._kernels.shade, (height, width), inputs=[scene, frame], device="cpu")
         return Layers(colour, shadow)
+
+    def _scene(self, view: View, height: int, width: int):
+        """Gather what the kernels need, and room for what they find out about a frame."""
+        wp = self._kernels.wp
+        scene = self._kernels.Scene()
+        scene.rest, scene.faces, scene.materials = self._rest, self._faces, self._materials
+        scene.colours, scene.seconds, scene.kinds = self._colours, self._seconds, self._kinds
+        scene.origins = self._array(view.origins, "vec3")
+        scene.axes = self._array(view.axes, "mat33")
+        scene.boxes = self._array(np.column_stack([view.corners, view.steps]), "vec3")
+        scene.suns = self._array(view.suns, "vec3")
+        size = (height, width)
+        scene.cloth = wp.zeros(size, dtype=wp.int32, device="cpu")
+        scene.place = wp.zeros(size, dtype=wp.vec3, device="cpu")
+        scene.normal = wp.zeros(size, dtype=wp.vec3, device="cpu")
+        scene.lit = wp.zeros(size, dtype=wp.float32, device="cpu")
+        scene.sides = wp.zeros((*size, 4), dtype=wp.vec4, device="cpu")
+        return scene
 
     def _pose(self, bones, frame: int):
         """Skin the mesh's points for a frame and bring its bounding volumes up to date."""

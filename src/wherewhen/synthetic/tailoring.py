@@ -205,8 +205,10 @@ def _fit_clothes(anatomy: Anatomy, outfit: Outfit) -> np.ndarray:
     vertices = anatomy.body.vertices.astype(np.float64)
     vertices = _hang_limbs(anatomy, vertices, outfit, in_sleeve, in_trousers)
     vertices = _hang_torso(anatomy, vertices, top.ease)
+    rows = np.flatnonzero(clothed)
+    smoothing = neighbours[rows]
     for _ in range(24):  # no cloth shows the body's every fold
-        vertices[clothed] = (neighbours @ vertices)[clothed]
+        vertices[rows] = smoothing @ vertices
     for _ in range(2):  # an edge of cloth is thick, not a cliff
         ease = 0.5 * ease + 0.5 * (neighbours @ ease)
     return vertices + ease[:, None] * _vertex_normals(vertices, model.faces)

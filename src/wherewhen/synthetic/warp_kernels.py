@@ -5,7 +5,7 @@ Warp reads the source of a kernel, so annotations here are warp's types and ever
 """
 
 # In a kernel `float(0.0)` declares a variable that changes later; a bare literal is a constant.
-# ruff: noqa: UP018, RUF046, SIM102
+# ruff: noqa: UP018, SIM102
 
 import warp as wp
 
@@ -33,13 +33,48 @@ def skin(
     points[vertex] = moved
 
 
+@wp.struct
+class Scene:
+    """All that the kernels read and write; one argument is packed faster than twenty."""
+
+    mesh: wp.uint64
+    rest: wp.array(dtype=wp.vec3)
+    faces: wp.array(dtype=int)
+    materials: wp.array(dtype=int)
+    colours: wp.array(dtype=wp.vec3)
+    seconds: wp.array(dtype=wp.vec3)
+    kinds: wp.array(dtype=wp.vec3)
+    origins: wp.array(dtype=wp.vec3)
+    axes: wp.array(dtype=wp.mat33)
+    boxes: wp.array(dtype=wp.vec3)  # left and upper edge, size of a pixel
+    suns: wp.array(dtype=wp.vec3)
+    sunlight: float
+    rays: int
+    # What the ray through each pixel's middle met, in the frame at hand; cloth -1: nothing.
+    cloth: wp.array2d(dtype=int)
+    place: wp.array2d(dtype=wp.vec3)
+    normal: wp.array2d(dtype=wp.vec3)
+    lit: wp.array2d(dtype=float)
+    # Colour towards the right, lower, left and upper neighbour, where that one met another thing.
+    sides: wp.array3d(dtype=wp.vec4)
+    colour: wp.array3d(dtype=wp.vec4)
+    shadow: wp.array3d(dtype=float)
+
+
+@wp.struct
+class Met:
+    """What a ray met: the cloth, where on the body at rest, and its place and normal now."""
+
+    cloth: int
+    place: wp.vec3
+    normal: wp.vec3
+    point: wp.vec3
+
+
 @wp.func
-def wave(value: float) -> float:
-    """Alternate between 0 and 1 with period 1."""
-    part = value - wp.floor(value)
-    if part < 0.5:
-        return 0.0
-    return 1.0
+def wave(value: float, scale: float) -> float:
+    """Alternate between 0 and 1 with period 1; the step is as wide as a pixel, some 15 mm."""
+    return wp.clamp(0.5 - 10.0 * scale * wp.sin(6.2831853 * value), 0.0, 1.0)
 
 
 @wp.func
@@ -49,11 +84,12 @@ def dye(kind: wp.vec3, first: wp.vec3, second: wp.vec3, place: wp.vec3) -> wp.ve
     scale = kind[1]
     mix = float(0.0)
     if pattern == 1:
-        mix = wave(place[2] / scale)
+        mix = wave(place[2] / scale, scale)
     elif pattern == 2:
-        mix = 0.6 * wave(place[0] / scale)
+        mix = 0.6 * wave(place[0] / scale, scale)
     elif pattern == 3:
-        mix = 0.35 * wave(place[2] / scale) + 0.35 * wave((place[0] + 0.3 * place[1]) / scale)
+        mix = 0.35 * wave(place[2] / scale, scale)
+        mix += 0.35 * wave((place[0] + 0.3 * place[1]) / scale, scale)
     elif pattern == 4:
         state = wp.rand_init(7)
         mix = wp.clamp(0.25 + 0.5 * wp.noise(state, place / scale), 0.0, 0.6)
@@ -66,104 +102,215 @@ def dye(kind: wp.vec3, first: wp.vec3, second: wp.vec3, place: wp.vec3) -> wp.ve
     return (1.0 - mix) * first + mix * second
 
 
+@wp.func
+def ray(scene: Scene, frame: int, row: float, column: float) -> wp.vec3:
+    """Give the direction of the ray through a place in the crop (pixels)."""
+    box = scene.boxes[frame]
+    inside = wp.vec3(box[0] + box[2] * column, box[1] - box[2] * row, 1.0)
+    return wp.normalize(wp.transpose(scene.axes[frame]) * inside)
+
+
+@wp.func
+def meet(scene: Scene, frame: int, direction: wp.vec3) -> Met:
+    """Cast a ray from the camera."""
+    met = Met()
+    met.cloth = -1
+    origin = scene.origins[frame]
+    hit = wp.mesh_query_ray(scene.mesh, origin, direction, 60.0)
+    if hit.result:
+        a = scene.faces[3 * hit.face]
+        b = scene.faces[3 * hit.face + 1]
+        c = scene.faces[3 * hit.face + 2]
+        w = 1.0 - hit.u - hit.v
+        met.cloth = scene.materials[hit.face]
+        met.place = hit.u * scene.rest[a] + hit.v * scene.rest[b] + w * scene.rest[c]
+        met.normal = hit.normal
+        if wp.dot(hit.normal, direction) > 0.0:
+            met.normal = -hit.normal
+        met.point = origin + hit.t * direction + 0.006 * met.normal
+    return met
+
+
+@wp.func
+def ground_shadow(scene: Scene, frame: int, direction: wp.vec3) -> float:
+    """Give how much light the person keeps from where a ray that missed them meets the ground."""
+    if direction[2] > -0.001:
+        return 0.0
+    origin = scene.origins[frame]
+    ground = origin - (origin[2] / direction[2]) * direction
+    gap = wp.length(ground)  # the person stays above the origin
+    dark = 0.45 * wp.exp(-gap * gap / 0.07)
+    if gap < 2.5:
+        if wp.mesh_query_ray_anyhit(scene.mesh, ground, scene.suns[frame], 4.0):
+            dark = wp.max(dark, 0.75 * scene.sunlight)
+    return dark
+
+
+@wp.func
+def alike(scene: Scene, row: int, column: int, row2: int, column2: int) -> bool:
+    """Say whether two pixels met nothing, or one cloth at neighbouring places."""
+    cloth = scene.cloth[row, column]
+    if cloth != scene.cloth[row2, column2]:
+        return False
+    if cloth < 0:
+        return True
+    # At rest arms and legs stand apart, so one sleeve before the other half is found, too.
+    return wp.length(scene.place[row, column] - scene.place[row2, column2]) < 0.08
+
+
 @wp.kernel
-def cast(
-    mesh: wp.uint64,
-    rest: wp.array(dtype=wp.vec3),
-    faces: wp.array(dtype=int),
-    materials: wp.array(dtype=int),
-    colours: wp.array(dtype=wp.vec3),
-    seconds: wp.array(dtype=wp.vec3),
-    kinds: wp.array(dtype=wp.vec3),
-    origin: wp.vec3,
-    right: wp.vec3,
-    up: wp.vec3,
-    forward: wp.vec3,
-    left_edge: float,
-    upper_edge: float,
-    step: float,
-    rays: int,
-    sun: wp.vec3,
-    sunlight: float,
-    frame: int,
-    colour: wp.array3d(dtype=wp.vec4),
-    shadow: wp.array3d(dtype=float),
-):
-    """Shade one pixel by rays x rays rays, and one more towards the sun."""
-    row, column = wp.tid()
-    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    lit = float(1.0)
-    fold = float(0.0)
-    asked = int(0)
-    missed = int(0)
-    cast_rays = float(0.0)
-    first = int(-2)  # the cloth that the first ray met; -1: none
-    agree = int(1)
-    for turn in range(rays * rays):
-        # The diagonal first: where its rays meet the same cloth, the others would, too.
-        ray = turn * (rays + 1)
-        if turn >= rays:
-            ray = turn - rays + 1 + (turn - rays) / rays
-        if turn < rays or agree == 0:
-            i = ray / rays
-            j = ray - i * rays
-            x = left_edge + step * (float(column) + (float(j) + 0.5) / float(rays))
-            y = upper_edge - step * (float(row) + (float(i) + 0.5) / float(rays))
-            direction = wp.normalize(forward + x * right + y * up)
-            hit = wp.mesh_query_ray(mesh, origin, direction, 60.0)
-            cast_rays += 1.0
-            met = int(-1)
-            if hit.result:
-                face = hit.face
-                a = faces[3 * face]
-                b = faces[3 * face + 1]
-                c = faces[3 * face + 2]
-                w = 1.0 - hit.u - hit.v
-                place = hit.u * rest[a] + hit.v * rest[b] + w * rest[c]
-                normal = hit.normal
-                if wp.dot(normal, direction) > 0.0:
-                    normal = -normal
-                cloth = materials[face]
-                met = cloth
-                kind = kinds[cloth]
-                albedo = dye(kind, colours[cloth], seconds[cloth], place)
-                if asked == 0:
-                    asked = 1
-                    # Folds of the cloth, long ones and crumples; once a pixel.
-                    bend = 2.0 * wp.sin(9.0 * place[2] + 5.0 * place[1])
-                    fold = 0.07 * wp.sin(38.0 * place[0] + 23.0 * place[1] + bend)
-                    fold += 0.05 * wp.sin(61.0 * place[2] + 2.0 * bend - 47.0 * place[0])
-                    point = origin + hit.t * direction + 0.006 * normal
-                    if wp.dot(normal, sun) > 0.0:
-                        block = wp.mesh_query_ray_anyhit(mesh, point, sun, 3.0)
-                        if block:
-                            lit = 0.25
-                relief = 1.0 + kind[2] * fold
-                sky = 0.62 + 0.38 * normal[2]
-                beam = lit * wp.max(wp.dot(normal, sun), 0.0)
-                facing = 0.88 + 0.12 * wp.abs(wp.dot(normal, direction))
-                height = wp.clamp(0.82 + 0.14 * place[2], 0.8, 1.05)
-                open_sky = (1.0 - sunlight) * sky + 1.3 * sunlight * beam + 0.12
-                light = facing * height * relief * open_sky
-                total += wp.vec4(albedo[0] * light, albedo[1] * light, albedo[2] * light, 1.0)
+def look(scene: Scene, frame: int, parity: int):
+    """Cast a ray through the middle of each pixel of one colour of the chess-board.
+
+    The black squares (parity 0) are cast all. A white one between four that met the same is not
+    cast but takes their mean: that saves most of the other half.
+    """
+    row, half = wp.tid()
+    column = 2 * half + (row + parity) % 2
+    height = scene.cloth.shape[0]
+    width = scene.cloth.shape[1]
+    if column >= width:
+        return
+    if parity == 1 and row > 0 and column > 0 and row < height - 1 and column < width - 1:
+        if (
+            alike(scene, row - 1, column, row + 1, column)
+            and alike(scene, row, column - 1, row, column + 1)
+            and alike(scene, row - 1, column, row, column - 1)
+        ):
+            cloth = scene.cloth[row - 1, column]
+            scene.cloth[row, column] = cloth
+            if cloth < 0:
+                scene.shadow[frame, row, column] = 0.25 * (
+                    scene.shadow[frame, row - 1, column]
+                    + scene.shadow[frame, row + 1, column]
+                    + scene.shadow[frame, row, column - 1]
+                    + scene.shadow[frame, row, column + 1]
+                )
             else:
-                missed = 1
-            if first == -2:
-                first = met
-            if met != first:
-                agree = 0
-    colour[frame, row, column] = total / cast_rays
+                scene.place[row, column] = 0.25 * (
+                    scene.place[row - 1, column]
+                    + scene.place[row + 1, column]
+                    + scene.place[row, column - 1]
+                    + scene.place[row, column + 1]
+                )
+                scene.normal[row, column] = wp.normalize(
+                    scene.normal[row - 1, column]
+                    + scene.normal[row + 1, column]
+                    + scene.normal[row, column - 1]
+                    + scene.normal[row, column + 1]
+                )
+                scene.lit[row, column] = 0.25 * (
+                    scene.lit[row - 1, column]
+                    + scene.lit[row + 1, column]
+                    + scene.lit[row, column - 1]
+                    + scene.lit[row, column + 1]
+                )
+            return
+    direction = ray(scene, frame, float(row) + 0.5, float(column) + 0.5)
+    met = meet(scene, frame, direction)
+    scene.cloth[row, column] = met.cloth
+    lit = float(1.0)
     dark = float(0.0)
-    if missed == 1:
-        x = left_edge + step * (float(column) + 0.5)
-        y = upper_edge - step * (float(row) + 0.5)
-        direction = wp.normalize(forward + x * right + y * up)
-        if direction[2] < -0.001:
-            ground = origin - (origin[2] / direction[2]) * direction
-            gap = wp.length(ground)  # the person stays above the origin
-            dark = 0.45 * wp.exp(-gap * gap / 0.07)
-            if gap < 2.5:
-                block = wp.mesh_query_ray_anyhit(mesh, ground, sun, 4.0)
-                if block:
-                    dark = wp.max(dark, 0.75 * sunlight)
-    shadow[frame, row, column] = dark
+    if met.cloth < 0:
+        dark = ground_shadow(scene, frame, direction)
+    else:
+        scene.place[row, column] = met.place
+        scene.normal[row, column] = met.normal
+        if wp.dot(met.normal, scene.suns[frame]) > 0.0:
+            if wp.mesh_query_ray_anyhit(scene.mesh, met.point, scene.suns[frame], 3.0):
+                lit = 0.25
+    scene.lit[row, column] = lit
+    scene.shadow[frame, row, column] = dark
+
+
+@wp.func
+def shine(
+    scene: Scene,
+    frame: int,
+    cloth: int,
+    place: wp.vec3,
+    normal: wp.vec3,
+    lit: float,
+    direction: wp.vec3,
+) -> wp.vec4:
+    """Give the colour in which a place on the body is seen, and 1."""
+    kind = scene.kinds[cloth]
+    albedo = dye(kind, scene.colours[cloth], scene.seconds[cloth], place)
+    # Folds of the cloth, long ones and crumples.
+    bend = 2.0 * wp.sin(9.0 * place[2] + 5.0 * place[1])
+    fold = 0.07 * wp.sin(38.0 * place[0] + 23.0 * place[1] + bend)
+    fold += 0.05 * wp.sin(61.0 * place[2] + 2.0 * bend - 47.0 * place[0])
+    relief = 1.0 + kind[2] * fold
+    sky = 0.62 + 0.38 * normal[2]
+    beam = lit * wp.max(wp.dot(normal, scene.suns[frame]), 0.0)
+    facing = 0.88 + 0.12 * wp.abs(wp.dot(normal, direction))
+    height = wp.clamp(0.82 + 0.14 * place[2], 0.8, 1.05)
+    open_sky = (1.0 - scene.sunlight) * sky + 1.3 * scene.sunlight * beam + 0.12
+    light = facing * height * relief * open_sky
+    return wp.vec4(albedo[0] * light, albedo[1] * light, albedo[2] * light, 1.0)
+
+
+@wp.kernel
+def border(scene: Scene, frame: int):
+    """Cast rays - 1 rays between the middles of two neighbours that met different things."""
+    row, column, side = wp.tid()
+    row2 = row + side
+    column2 = column + 1 - side
+    if row2 >= scene.cloth.shape[0] or column2 >= scene.cloth.shape[1]:
+        return
+    if alike(scene, row, column, row2, column2):
+        return
+    near = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    far = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    nears = float(0.0)
+    fars = float(0.0)
+    for turn in range(1, scene.rays):
+        share = float(turn) / float(scene.rays)
+        y = float(row) + 0.5 + share * float(side)
+        x = float(column) + 0.5 + share * float(1 - side)
+        direction = ray(scene, frame, y, x)
+        met = meet(scene, frame, direction)
+        seen = wp.vec4(0.0, 0.0, 0.0, 0.0)
+        if met.cloth >= 0:
+            lit = scene.lit[row, column]
+            if met.cloth == scene.cloth[row2, column2]:
+                lit = scene.lit[row2, column2]
+            seen = shine(scene, frame, met.cloth, met.place, met.normal, lit, direction)
+        if share < 0.51:
+            near += seen
+            nears += 1.0
+        if share > 0.49:
+            far += seen
+            fars += 1.0
+    scene.sides[row, column, side] = near / nears
+    scene.sides[row2, column2, side + 2] = far / fars
+
+
+@wp.kernel
+def shade(scene: Scene, frame: int):
+    """Colour each pixel: a quarter for each side, its own colour where the neighbour is alike."""
+    row, column = wp.tid()
+    own = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    cloth = scene.cloth[row, column]
+    if cloth >= 0:
+        direction = ray(scene, frame, float(row) + 0.5, float(column) + 0.5)
+        place = scene.place[row, column]
+        normal = scene.normal[row, column]
+        own = shine(scene, frame, cloth, place, normal, scene.lit[row, column], direction)
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    for side in range(4):
+        row2 = row
+        column2 = column
+        if side == 0:
+            column2 = wp.min(column + 1, scene.cloth.shape[1] - 1)
+        elif side == 1:
+            row2 = wp.min(row + 1, scene.cloth.shape[0] - 1)
+        elif side == 2:
+            column2 = wp.max(column - 1, 0)
+        else:
+            row2 = wp.max(row - 1, 0)
+        if scene.rays == 1 or alike(scene, row, column, row2, column2):
+            total += own
+        else:
+            total += scene.sides[row, column, side]
+    scene.colour[frame, row, column] = 0.25 * total

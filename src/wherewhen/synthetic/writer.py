@@ -62,11 +62,17 @@ def write_prid2011(synthetic_set: SyntheticSet, root: Path | str, progress: bool
     lengths = synthetic_set.lengths
     total = sum(lengths.values())
     done = total - sum(lengths[name] for name in missing)
+
+    def write(name: str) -> int:
+        frames = synthetic_set.render(name)
+        _write_tracklet(shots / name, frames)
+        return len(frames)
+
     bar = tqdm(total=total, initial=done, unit="frame", desc="synthesise", disable=not progress)
     with bar:
-        for name, frames in synthetic_set.render_all(missing):
-            _write_tracklet(shots / name, frames)
-            bar.update(len(frames))
+        # Frames are encoded by the thread that rendered them, else one thread would hold up all.
+        for _, frames in synthetic_set.work(write, synthetic_set.person_by_person(missing)):
+            bar.update(frames)
     _write_manifest(synthetic_set, home / MANIFEST)
     return folder
 

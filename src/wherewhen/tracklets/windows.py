@@ -38,7 +38,8 @@ def embedding_windows(
     Returns
     -------
     pandas.DataFrame
-        Columns ``trial, tracklet, person, camera, role, clip, start, stop``, in the order of `split`.
+        Columns ``trial, tracklet, person, camera, role, clip, start, stop``; rows in the order of
+        `split`.
     """
     rows = [
         {

@@ -1,18 +1,18 @@
 """Nodes of `ingest`: a reader's tables, and the decision whether they may be used."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from wherewhen.pipelines.parameters import IngestParameters
+from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.ingest import Ingested, IngestError
 from wherewhen.tracklets.readers import read
 
 
 def read_frames(
-    root: str | Path, parameters: IngestParameters
+    root: Root, parameters: IngestParameters
 ) -> tuple[Ingested | IngestError, dict[str, Any]]:
     """Read the data set; the report is kept even of one that can't be used."""
     try:

@@ -1,12 +1,10 @@
 """Nodes of `report`: they choose what is shown, the library draws it."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.parameters import ReportParameters
-from wherewhen.pipelines.types import Figure, Network
+from wherewhen.pipelines.types import Figure, Network, Root
 from wherewhen.project import from_root
 from wherewhen.reporting.pictures import TrackletPictures, attention_strips, rank_pictures
 from wherewhen.reporting.style import describe
@@ -35,7 +33,7 @@ def draw_training(*histories: pd.DataFrame) -> Figure:
 
 
 def draw_attention(
-    root: str | Path,
+    root: Root,
     frames: pd.DataFrame,
     cubes: CubeStore,
     network: Network,
@@ -60,7 +58,7 @@ def draw_attention(
 
 
 def draw_ranked(
-    root: str | Path,
+    root: Root,
     frames: pd.DataFrame,
     rankings: pd.DataFrame,
     parameters: ReportParameters,

@@ -11,6 +11,9 @@ from wherewhen.pipelines.types import Network
 from wherewhen.tracking import MetricLog
 from wherewhen.tracklets.splits import hold_out, split_fingerprint
 
+VALIDATION_PERSONS = 2
+"""The fewest persons of a validation curve: negative pairs need two."""
+
 
 def initialise(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -> Network:
     """Build the network and take the statistics of its input from the training cubes."""
@@ -57,6 +60,8 @@ def _with_validation(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the training tracklets: most to learn from, some for the validation curve."""
     training = split[split.role == "train"]
+    if fraction > 0:  # one person makes no pair with another
+        fraction = max(fraction, VALIDATION_PERSONS / training.person.nunique())
     _, held_out = hold_out(training.person, fraction, seed)
     validates = training.person.isin(held_out)
     return training[~validates], training[validates]

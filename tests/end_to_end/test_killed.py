@@ -1,0 +1,51 @@
+"""A run that is killed goes on where it stopped, and ends where an undisturbed one ends."""
+
+import shutil
+import signal
+import time
+
+import pandas as pd
+import torch
+
+PATIENCE = 300
+"""Seconds to wait for what is about to happen."""
+
+
+def kill_when(process, happened):
+    """Send SIGKILL as soon as something has happened; fail when the process ends before."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert process.poll() is None, f"it ended before it was killed:\n{process.stdout.read()}"
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_killed_during_extraction_and_during_training(finished, project, tiny):
+    shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
+    features = project.root / "data/04_feature/synthetic/cubes"
+    models = project.root / "data/06_models/synthetic"
+
+    kill_when(
+        project.start(**tiny), lambda: len(list(features.glob("*/cubes/*/*.safetensors"))) >= 3
+    )
+    assert not (features / "current.json").exists()
+    assert not list(features.glob("*/manifest.json"))
+    made = {path: path.stat().st_mtime_ns for path in features.glob("*/cubes/*/*.safetensors")}
+
+    kill_when(
+        project.start(**tiny), lambda: list(models.glob("trial_00/checkpoints/*/checkpoint.pt"))
+    )
+    assert (features / "current.json").is_file()
+    assert made == {path: path.stat().st_mtime_ns for path in made}, "they were made again"
+    assert not list(models.glob("trial_01/network.safetensors/*/*"))
+
+    project.run(**tiny)
+    pd.testing.assert_frame_equal(project.scores(), finished.scores())
+    for trial in ("trial_00", "trial_01"):
+        resumed, undisturbed = project.weights(trial), finished.weights(trial)
+        assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
+    left = [path for path in (project.root / "data").rglob("*") if ".tmp" in path.name]
+    assert not left

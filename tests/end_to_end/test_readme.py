@@ -1,0 +1,115 @@
+"""What the README and the docs tell people to type, click and look at is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import _split_params
+from omegaconf import OmegaConf
+
+from wherewhen.pipeline_registry import register_pipelines
+from wherewhen.pipelines.parameters import check_parameters
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    REPOSITORY / "data/README.md",
+    *sorted((REPOSITORY / "docs").glob("**/*.md")),
+]
+FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)[^)]*\)")
+PROGRAMS = {"kedro", "pytest", "jupyter", "python", "ruff", "lint-imports", "mlflow"}
+
+
+def name_of(document):
+    return document.relative_to(REPOSITORY).as_posix()
+
+
+def commands():
+    """Yield every command of the documents: (document, words after `uv run`)."""
+    for document in DOCUMENTS:
+        text = document.read_text()
+        fenced = [line for block in FENCE.findall(text) for line in block.splitlines()]
+        spans = INLINE.findall(FENCE.sub("", text))
+        for line in [*fenced, *spans]:
+            _, found, rest = line.partition("uv run ")
+            if found and "..." not in line:
+                yield pytest.param(
+                    shlex.split(rest, comments=True), id=f"{name_of(document)}: {rest}"
+                )
+
+
+def kedro_runs():
+    """Yield the words after ``kedro run``, and after a bare ``--params``."""
+    for case in commands():
+        (words,) = case.values
+        if words[:2] == ["kedro", "run"]:
+            yield pytest.param(words[2:], id=case.id)
+    for document in DOCUMENTS:
+        for span in INLINE.findall(FENCE.sub("", document.read_text())):
+            if span.startswith(("--params ", "--env ")):
+                yield pytest.param(shlex.split(span), id=f"{name_of(document)}: {span}")
+
+
+def links():
+    """Yield every link to a file."""
+    for document in DOCUMENTS:
+        for target in LINK.findall(FENCE.sub("", document.read_text())):
+            if "://" not in target and not target.startswith("mailto:"):
+                yield pytest.param(document.parent / target, id=f"{name_of(document)}: {target}")
+
+
+def parameters_of(environment):
+    """Merge the parameters of an environment over those of base, as Kedro does."""
+    OmegaConf.register_new_resolver("globals", lambda name: name, replace=True)
+    folders = [REPOSITORY / "conf/base"]
+    folders += [REPOSITORY / "conf" / environment] if environment else []
+    files = [file for folder in folders for file in sorted(folder.glob("parameters*.yml"))]
+    return OmegaConf.merge(*(OmegaConf.load(file) for file in files))
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_command_names_a_program_and_files_that_exist(words):
+    while words and words[0].startswith("--"):  # of uv: --group viz
+        words = words[2:]
+    assert words[0] in PROGRAMS
+    for word in words[1:]:
+        if word.endswith((".py", ".ipynb")):
+            assert (REPOSITORY / word).is_file()
+
+
+@pytest.mark.parametrize("words", kedro_runs())
+def test_a_run_has_options_pipelines_and_parameters_that_exist(words):
+    given = kedro_run.make_context("run", list(words)).params
+    environment = given["env"]
+    assert environment is None or (REPOSITORY / "conf" / environment).is_dir()
+    tree = OmegaConf.merge(parameters_of(environment), as_tree(given["params"]))
+    assert check_parameters(OmegaConf.to_container(tree, resolve=True))
+    pipelines = register_pipelines()
+    assert set(given["pipelines"]) <= set(pipelines)
+    namespaces = {node.namespace for node in pipelines["__default__"].nodes}
+    assert set(given["namespaces"]) <= namespaces
+
+
+def as_tree(params):
+    """Make a tree of what Kedro made of ``--params``."""
+    return OmegaConf.create(yaml.safe_load(yaml.safe_dump(params)))
+
+
+@pytest.mark.parametrize("path", links())
+def test_a_link_leads_to_a_file(path):
+    assert path.exists()
+
+
+def test_a_mistyped_option_would_be_noticed():
+    with pytest.raises(click.UsageError):
+        kedro_run.make_context("run", ["--enviroment", "prid2011"])
+
+
+def test_kedro_splits_params_as_these_tests_do():
+    assert _split_params(None, None, "split.trials=3") == {"split": {"trials": 3}}

@@ -1,0 +1,255 @@
+"""A run of the whole chain: what it prints, what it keeps, what MLflow knows of it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from wherewhen.datasets import read_network
+from wherewhen.features.cube_store import CubeStore
+from wherewhen.model.encode import encode_tracklets
+
+TRIALS = ("trial_00", "trial_01")
+LEARNED = {"cosine", "kissme", "lfda"}
+METRICS = {
+    "mean_pooled": LEARNED,
+    "row_pooled": LEARNED,
+    "untrained": LEARNED | {"euclidean", "siamese"},
+    "network": LEARNED | {"euclidean", "siamese"},
+}
+FIGURES = (
+    "people.png",
+    "cmc_curves.png",
+    "training_curves.png",
+    "attention_over_time.png",
+    "best_ranked.png",
+    "worst_ranked.png",
+)
+
+
+@pytest.fixture(scope="module")
+def client(finished):
+    mlflow.set_tracking_uri(f"sqlite:///{finished.root / 'mlflow.db'}")
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def run(client):
+    (experiment,) = client.search_experiments(filter_string="name = 'synthetic'")
+    (only,) = client.search_runs([experiment.experiment_id])
+    return only
+
+
+@pytest.fixture(scope="module")
+def download(run, tmp_path_factory):
+    def fetch(path):
+        return mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id,
+            artifact_path=path,
+            dst_path=str(tmp_path_factory.mktemp("artifacts")),
+        )
+
+    return fetch
+
+
+def artifacts(client, run, folder):
+    return {file.path for file in client.list_artifacts(run.info.run_id, folder)}
+
+
+def test_the_table_of_scores_is_printed(finished):
+    output = (finished.root / "output.txt").read_text()
+    for word in ("synthetic", "mean-pooled cubes", "row-pooled cubes", "untrained network", "mAP"):
+        assert word in output
+    assert "over 2 trials" in output
+    assert "kedro mlflow ui" in output
+
+
+def test_nothing_is_printed_that_only_worries(finished):
+    output = (finished.root / "output.txt").read_text()
+    for word in ("Traceback", "WARNING", "UserWarning", "DeprecationWarning"):
+        assert word not in output, output
+
+
+def test_progress_is_shown_in_frames_per_second(finished):
+    output = (finished.root / "output.txt").read_text()
+    for stage in ("synthesise", "extract"):
+        assert any(
+            stage in line and ("frame/s" in line or "frames/s" in line)
+            for line in output.splitlines()
+        )
+
+
+def test_the_scores_are_complete(finished):
+    scores = finished.scores()
+    assert set(scores.trial) == set(TRIALS)
+    assert set(scores.dataset) == {"synthetic"}
+    assert set(scores.protocol) == {"single_match"}
+    found = scores.groupby("features").metric.agg(set).to_dict()
+    assert found == METRICS
+    gallery = 6
+    measures = {f"rank-{rank}" for rank in range(1, gallery + 1)} | {"mAP"}
+    for _, rows in scores.groupby(["trial", "features", "metric"]):
+        assert measures <= set(rows.measure)
+        assert rows.measure.is_unique
+    assert scores.value.between(0, 1).all()
+
+
+def test_every_probe_ranks_the_whole_gallery_once(finished):
+    rankings = pd.read_parquet(finished.latest("synthetic", "rankings.parquet"))
+    for _, rows in rankings.groupby(["trial", "features", "metric", "probe"]):
+        assert sorted(rows["rank"]) == list(range(1, 7))
+        assert rows.gallery.is_unique
+        assert rows.correct.sum() == 1
+
+
+def test_the_figures_are_pictures(finished):
+    for figure in FIGURES:
+        with Image.open(finished.latest("synthetic", figure)) as picture:
+            picture.load()
+            assert min(picture.size) > 100, figure
+
+
+def test_nobody_who_trains_is_tested(finished):
+    splits = pd.read_parquet(finished.root / "data/05_model_input/synthetic/splits.parquet")
+    for trial, rows in splits.groupby("trial"):
+        train = set(rows[rows.role == "train"].person)
+        test = set(rows[rows.role != "train"].person)
+        assert train and test and not train & test
+        own = finished.root / "data/05_model_input/synthetic" / trial / "split.parquet"
+        assert set(pd.read_parquet(own).tracklet) == set(rows.tracklet)
+
+
+def test_no_temporary_file_is_left(finished):
+    data = finished.root / "data"
+    assert not [path for path in data.rglob("*") if path.name.endswith((".tmp", ".unfinished"))]
+
+
+class TestMlflow:
+    def test_the_run_is_finished_and_its_name_is_the_save_version(self, finished, run):
+        assert run.info.status == "FINISHED"
+        versions = (finished.root / "data/08_reporting/synthetic/scores.parquet").iterdir()
+        assert len(list(versions)) == 1
+
+    def test_the_whole_tree_of_parameters(self, run, download, tiny):
+        with Path(download("parameters.yml")).open() as file:
+            tree = yaml.safe_load(file)
+        assert set(tree) >= {"synthesise", "ingest", "split", "extract", "train", "embed"}
+        assert set(tree) >= {"learn_metric", "evaluate", "report"}
+        for name, value in tiny.items():
+            *path, last = name.split(".")
+            group = tree
+            for part in path:
+                group = group[part]
+            assert group[last] == value
+        assert tree["learn_metric"]["dimension"] == 150
+
+    def test_parameters_can_be_compared_one_by_one(self, run):
+        assert run.data.params["train.training.modern.epochs"] == "6"
+        assert run.data.params["split.trials"] == "2"
+        assert run.data.params["extract.weights.source"] == "package"
+
+    @pytest.mark.parametrize("trial", TRIALS)
+    def test_metrics_by_step(self, client, run, finished, trial):
+        (path,) = finished.root.glob(f"data/06_models/synthetic/{trial}/history.parquet/*/*")
+        history = pd.read_parquet(path)
+        for name in (
+            "loss",
+            "cross_entropy",
+            "penalty",
+            "gradient_norm",
+            "pair_accuracy",
+            "pairs_per_second",
+            "validation_loss",
+        ):
+            logged = client.get_metric_history(run.info.run_id, f"{trial}.{name}")
+            steps = {metric.step: metric.value for metric in logged}
+            expected = history.set_index("step")[name].dropna()
+            assert len(logged) == len(steps) == len(expected) > 0
+            assert steps == pytest.approx(expected.to_dict())
+
+    def test_means_of_the_scores(self, run, finished):
+        scores = finished.scores().set_index(["features", "metric", "measure"]).value
+        for features, metrics in METRICS.items():
+            for metric in metrics:
+                mean = scores[features, metric, "rank-1"].mean()
+                assert run.data.metrics[f"score.{features}.{metric}.rank-1"] == pytest.approx(mean)
+
+    def test_what_it_came_from(self, run, finished):
+        tags = run.data.tags
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=finished.root, capture_output=True, text=True
+        ).stdout.strip()
+        assert tags["git_commit"] == head
+        assert tags["git_dirty"] == "false"
+        assert tags["dataset"] == "synthetic"
+        (report,) = finished.root.glob("data/02_intermediate/synthetic/ingest_report.json/*/*")
+        assert tags["dataset_fingerprint"] == json.loads(report.read_text())["fingerprint"]
+        splits = finished.root / "data/05_model_input/synthetic/split_fingerprints.json"
+        assert tags["split_fingerprint"] == json.loads(splits.read_text())["splits"]
+        (store,) = finished.root.glob("data/04_feature/synthetic/cubes/*/identity.json")
+        weights = json.loads(store.read_text())["backbone"]["weights"]
+        assert tags["weights_sha256"] == weights["sha256"]
+        assert tags["cubes"] == store.parent.name
+
+    def test_pictures_and_tables_are_artifacts(self, client, run):
+        assert artifacts(client, run, "figures") == {f"figures/{name}" for name in FIGURES}
+        assert artifacts(client, run, "scores") == {
+            "scores/scores.parquet",
+            "scores/rankings.parquet",
+            "scores/summary.csv",
+        }
+        assert "ingest/ingest_report.json" in artifacts(client, run, "ingest")
+        assert "splits/splits.parquet" in artifacts(client, run, "splits")
+
+    def test_no_embedding_is_an_artifact(self, client, run):
+        """They are biometric templates: nothing of them may end where it is forgotten."""
+        pending, names = [None], []
+        while pending:
+            for file in client.list_artifacts(run.info.run_id, pending.pop()):
+                pending += [file.path] if file.is_dir else []
+                names.append(file.path)
+        assert names
+        assert not [name for name in names if "embedding" in name or "cubes." in name]
+
+    @pytest.mark.parametrize("trial", TRIALS)
+    def test_the_model_loads_and_encodes_like_the_library(self, client, run, finished, trial):
+        (logged,) = [
+            model
+            for model in client.search_logged_models([run.info.experiment_id])
+            if model.name == trial
+        ]
+        model = mlflow.pyfunc.load_model(logged.model_uri)
+        (folder,) = (
+            path.parent
+            for path in finished.root.glob("data/04_feature/synthetic/cubes/*/identity.json")
+        )
+        cubes = CubeStore(folder)
+        tracklet = next(iter(cubes.lengths))
+        clip = cubes.read(tracklet, 0, 4).astype(np.float32)
+        embedded = model.predict(clip[None])
+        (weights,) = finished.root.glob(f"data/06_models/synthetic/{trial}/network.safetensors/*/*")
+        network = read_network(weights).eval()
+        expected = encode_tracklets(network, cubes, [(tracklet, 0, 4)], progress=False)
+        np.testing.assert_allclose(embedded, expected.embeddings, rtol=1e-5, atol=1e-6)
+        shorter = model.predict(clip[None, :2])
+        assert shorter.shape == embedded.shape
+        assert not np.allclose(shorter, embedded)
+
+
+def test_the_same_parameters_give_the_same_scores(finished, project, tiny):
+    """A network that is trained anew, on the frames of the first run."""
+    shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
+    project.run(**tiny)
+    pd.testing.assert_frame_equal(project.scores(), finished.scores())
+    for trial in TRIALS:
+        anew, before = project.weights(trial), finished.weights(trial)
+        assert all(torch.equal(anew[name], before[name]) for name in before)

@@ -1,0 +1,53 @@
+import pytest
+from PIL import Image
+
+from wherewhen.pipelines.ingest.nodes import admit, read_frames
+from wherewhen.pipelines.parameters import IngestParameters
+from wherewhen.tracklets.ingest import IngestError
+
+
+@pytest.fixture
+def root(tmp_path):
+    for camera in ("cam_a", "cam_b"):
+        folder = tmp_path / "prid_2011/multi_shot" / camera / "person_0001"
+        folder.mkdir(parents=True)
+        for frame in (1, 2):
+            Image.new("RGB", (8, 16), (frame, 0, 0)).save(folder / f"{frame:04d}.png")
+    return tmp_path
+
+
+def first_frame(root):
+    return root / "prid_2011/multi_shot/cam_a/person_0001/0001.png"
+
+
+def test_a_sound_set_is_admitted(root):
+    found, report = read_frames(root, IngestParameters())
+    tracklets, frames = admit(found)
+    assert (len(tracklets), len(frames)) == (2, 4)
+    assert report["faults"] == []
+
+
+def test_of_a_faulty_set_the_report_is_kept_and_the_reason_given(root):
+    first_frame(root).write_bytes(b"")
+    found, report = read_frames(root, IngestParameters())
+    assert [fault["fault"] for fault in report["faults"]] == ["empty file"]
+    with pytest.raises(IngestError, match=r"person_0001/0001\.png: empty file"):
+        admit(found)
+
+
+def test_as_many_faults_as_allowed_are_left_out(root):
+    first_frame(root).write_bytes(b"")
+    found, report = read_frames(root, IngestParameters(allow_faulty=1))
+    _, frames = admit(found)
+    assert len(frames) == 3
+    assert len(report["faults"]) == 1
+
+
+def test_a_missing_folder_is_no_report(root):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_frames(root / "nowhere", IngestParameters())
+
+
+def test_the_readers_options_are_handed_on(root):
+    with pytest.raises(ValueError, match=r"persons is 'some': expected one of"):
+        read_frames(root, IngestParameters(options={"persons": "some"}))

@@ -1,0 +1,56 @@
+import pandas as pd
+import pytest
+
+from wherewhen.pipelines.train.nodes import _with_validation
+
+
+@pytest.fixture
+def split():
+    """Ten persons train, five are tested."""
+    return pd.DataFrame(
+        [
+            ("trial_00", f"cam_{camera}/p{person}", f"p{person}", f"cam_{camera}", role)
+            for person in range(15)
+            for camera, test in (("a", "probe"), ("b", "gallery"))
+            for role in [("train" if person < 10 else test)]
+        ],
+        columns=["trial", "tracklet", "person", "camera", "role"],
+    )
+
+
+def test_persons_who_validate_do_not_train(split):
+    learners, held_out = _with_validation(split, fraction=0.2, seed=0)
+    assert held_out.person.nunique() == 2
+    assert learners.person.nunique() == 8
+    assert not set(learners.person) & set(held_out.person)
+
+
+def test_nobody_who_is_tested_trains_or_validates(split):
+    learners, held_out = _with_validation(split, fraction=0.2, seed=0)
+    assert set(learners.role) | set(held_out.role) == {"train"}
+
+
+def test_all_tracklets_of_a_person_are_on_one_side(split):
+    learners, held_out = _with_validation(split, fraction=0.3, seed=3)
+    assert set(learners.groupby("person").size()) == {2}
+    assert set(held_out.groupby("person").size()) == {2}
+
+
+def test_the_seed_decides_who(split):
+    once, again, other = (
+        set(_with_validation(split, fraction=0.3, seed=seed)[1].person) for seed in (1, 1, 2)
+    )
+    assert once == again
+    assert once != other
+
+
+def test_at_least_two_persons_validate(split):
+    """One alone makes no negative pair."""
+    _, held_out = _with_validation(split, fraction=0.01, seed=0)
+    assert held_out.person.nunique() == 2
+
+
+def test_nobody_validates_when_the_fraction_is_zero(split):
+    learners, held_out = _with_validation(split, fraction=0.0, seed=0)
+    assert len(learners) == 20
+    assert held_out.empty

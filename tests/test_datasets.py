@@ -1,0 +1,183 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DatasetError, Version
+
+from wherewhen.datasets import (
+    CubeStoreDataset,
+    FolderDataset,
+    NetworkDataset,
+    SyntheticPeopleDataset,
+    read_network_header,
+    write_network,
+)
+from wherewhen.model.config import network_config
+from wherewhen.model.siamese import build_network
+
+
+class Extraction:
+    """What `fill` needs of a `CubeExtraction`, made without a backbone."""
+
+    cube_shape = (2, 2, 3)
+
+    def __init__(self, name, lengths, fails_at=None):
+        self.identity = {"backbone": name}
+        self.lengths = lengths
+        self.fails_at = fails_at
+        self.made = []
+
+    def stream(self, tracklets):
+        for tracklet in tracklets:
+            if tracklet == self.fails_at:
+                raise ValueError(f"{tracklet} can't be read")
+            self.made.append(tracklet)
+            yield tracklet, np.full((self.lengths[tracklet], *self.cube_shape), 1.5, np.float16)
+
+
+@pytest.fixture
+def network():
+    return build_network(network_config(channels=(4,), projection=3, seed=1), channels=5, grid=2)
+
+
+def dataset_at(path, version):
+    return NetworkDataset(str(path), version=version)
+
+
+class TestFolder:
+    def test_the_folder_is_there_when_it_is_asked_for(self, tmp_path):
+        dataset = FolderDataset(str(tmp_path / "a/b"))
+        assert not dataset.exists()
+        assert dataset.load() == tmp_path / "a/b"
+        assert dataset.exists()
+        assert (tmp_path / "a/b").is_dir()
+
+    def test_saving_is_refused(self, tmp_path):
+        with pytest.raises(DatasetError, match="nothing is saved to it"):
+            FolderDataset(str(tmp_path)).save("anything")
+
+
+class TestCubeStore:
+    def test_what_was_saved_is_loaded(self, tmp_path):
+        dataset = CubeStoreDataset(str(tmp_path))
+        dataset.save(Extraction("b", {"cam_a/p": 2, "cam_b/p": 3}))
+        store = dataset.load()
+        assert store.complete
+        assert dict(store.lengths) == {"cam_a/p": 2, "cam_b/p": 3}
+        assert (store.read("cam_b/p") == 1.5).all()
+
+    def test_before_the_first_set_is_whole_there_is_none(self, tmp_path):
+        dataset = CubeStoreDataset(str(tmp_path))
+        with pytest.raises(DatasetError, match="can't be read"):
+            dataset.save(Extraction("b", {"cam_a/p": 2, "cam_b/p": 3}, fails_at="cam_b/p"))
+        assert not dataset.exists()
+        with pytest.raises(DatasetError, match="no complete set yet: run the stage"):
+            dataset.load()
+
+    def test_saving_again_makes_only_what_is_missing(self, tmp_path):
+        dataset = CubeStoreDataset(str(tmp_path))
+        lengths = {"cam_a/p": 2, "cam_b/p": 3}
+        with pytest.raises(DatasetError, match="can't be read"):
+            dataset.save(Extraction("b", lengths, fails_at="cam_b/p"))
+        again = Extraction("b", lengths)
+        dataset.save(again)
+        assert again.made == ["cam_b/p"]
+        assert dataset.load().complete
+
+    def test_the_note_follows_the_set_that_was_completed_last(self, tmp_path):
+        dataset = CubeStoreDataset(str(tmp_path))
+        for name in ("one", "other", "one"):
+            dataset.save(Extraction(name, {"t": 1}))
+            assert dataset.load().identity == {"backbone": name}
+        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+
+    def test_a_failed_set_leaves_the_note_on_the_whole_one(self, tmp_path):
+        dataset = CubeStoreDataset(str(tmp_path))
+        dataset.save(Extraction("whole", {"t": 1}))
+        with pytest.raises(DatasetError, match="can't be read"):
+            dataset.save(Extraction("broken", {"t": 1}, fails_at="t"))
+        assert dataset.load().identity == {"backbone": "whole"}
+
+    def test_no_temporary_file_is_left(self, tmp_path):
+        CubeStoreDataset(str(tmp_path)).save(Extraction("b", {"t": 1}))
+        assert not list(tmp_path.rglob("*.tmp"))
+
+
+class TestSyntheticPeople:
+    @pytest.fixture
+    def written(self, monkeypatch):
+        """Let the writer note what it was asked for instead of rendering it."""
+        asked = []
+
+        def write_prid2011(people, root, progress=True):
+            asked.append(people)
+            folder = root / people / "prid_2011"
+            folder.mkdir(parents=True, exist_ok=True)
+            if people == "interrupted":
+                raise KeyboardInterrupt
+            return folder
+
+        monkeypatch.setattr("wherewhen.synthetic.writer.write_prid2011", write_prid2011)
+        return asked
+
+    def test_the_root_of_the_tree_is_loaded(self, tmp_path, written):
+        dataset = SyntheticPeopleDataset(str(tmp_path))
+        dataset.save("0123")
+        assert dataset.load() == tmp_path / "0123"
+        assert (dataset.load() / "prid_2011").is_dir()
+        assert json.loads((tmp_path / "current.json").read_text()) == {"name": "0123"}
+
+    def test_an_interrupted_set_is_not_the_current_one(self, tmp_path, written):
+        dataset = SyntheticPeopleDataset(str(tmp_path))
+        with pytest.raises(KeyboardInterrupt):
+            dataset.save("interrupted")
+        assert not dataset.exists()
+        dataset.save("whole")
+        with pytest.raises(KeyboardInterrupt):
+            dataset.save("interrupted")
+        assert dataset.load() == tmp_path / "whole"
+
+
+class TestNetwork:
+    def test_the_same_network_comes_back(self, tmp_path, network):
+        dataset = NetworkDataset(str(tmp_path / "network.safetensors"))
+        dataset.save(network)
+        again = dataset.load()
+        assert again.config == network.config
+        assert not again.training
+        cubes = torch.randn(2, 3, 2, 2, 5)
+        mask = torch.ones(2, 3, dtype=torch.bool)
+        with torch.inference_mode():
+            assert torch.equal(
+                again.encode(cubes, mask).embedding, network.eval().encode(cubes, mask).embedding
+            )
+
+    def test_every_version_is_kept(self, tmp_path, network):
+        path = tmp_path / "network.safetensors"
+        first = dataset_at(path, Version(None, "2026-01-01T00.00.00.000Z"))
+        first.save(network)
+        changed = build_network(network.config.model_copy(update={"seed": 2}), 5, 2)
+        second = dataset_at(path, Version(None, "2026-01-02T00.00.00.000Z"))
+        second.save(changed)
+        newest = dataset_at(path, Version(None, None)).load()
+        oldest = dataset_at(path, Version("2026-01-01T00.00.00.000Z", None)).load()
+        assert newest.config.seed == 2
+        assert oldest.config.seed == 1
+
+    def test_nothing_exists_before_it_is_saved(self, tmp_path, network):
+        path = tmp_path / "network.safetensors"
+        assert not dataset_at(path, None).exists()
+        dataset = dataset_at(path, Version(None, "2026-01-01T00.00.00.000Z"))
+        assert not dataset.exists()
+        dataset.save(network)
+        assert dataset_at(path, Version(None, None)).exists()
+
+    def test_the_header_says_how_it_was_built(self, tmp_path, network):
+        path = tmp_path / "network.safetensors"
+        write_network(network, path)
+        header = read_network_header(path)
+        assert (header["channels"], header["grid"]) == (5, 2)
+        assert header["config"]["channels"] == [4]
+        assert pd.Index(tmp_path.iterdir()).tolist() == [path]

@@ -1,0 +1,88 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wherewhen import pipeline_registry
+from wherewhen.pipelines.parameters import check_parameters
+
+STAGES = (
+    "synthesise",
+    "ingest",
+    "split",
+    "extract",
+    "train",
+    "embed",
+    "learn_metric",
+    "evaluate",
+    "report",
+)
+
+
+@pytest.fixture(autouse=True)
+def own_parameters(monkeypatch):
+    monkeypatch.setattr(pipeline_registry, "_parameters", None)
+
+
+def registered(tree):
+    pipeline_registry.configure(check_parameters(tree))
+    return pipeline_registry.register_pipelines()
+
+
+def test_a_pipeline_a_stage_in_the_order_of_the_datas_way():
+    assert tuple(registered({})) == (*STAGES, "__default__")
+
+
+def test_without_a_root_the_people_are_rendered():
+    default = registered({})["__default__"]
+    assert "plan_people" in {node.name for node in default.nodes}
+    assert all(name.startswith(("params:", "trial_")) for name in default.inputs())
+    assert "params:ingest.root" not in default.inputs()
+
+
+def test_with_a_root_nobody_is_rendered():
+    pipelines = registered({"ingest": {"root": "data/01_raw/prid2011"}})
+    default = pipelines["__default__"]
+    assert "plan_people" not in {node.name for node in default.nodes}
+    assert {"params:ingest.root", "params:ingest"} <= default.inputs()
+    assert "synthetic_people" not in default.datasets()
+    assert pipelines["synthesise"].nodes
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+def test_every_trial_is_a_namespace(trials):
+    pipelines = registered({"split": {"trials": trials}})
+    names = [f"trial_{trial:02d}" for trial in range(trials)]
+    fits = [node.name for node in pipelines["__default__"].nodes if node.name.endswith(".fit")]
+    assert sorted(fits) == [f"{name}.fit" for name in names]
+    (collect,) = [n for n in pipelines["evaluate"].nodes if n.name == "collect_scores"]
+    assert {name.split(".")[0] for name in collect.inputs} == set(names)
+
+
+def test_the_stages_fit_together():
+    pipelines = registered({"split": {"trials": 2}})
+    made = set()
+    for stage in STAGES:
+        wanted = {
+            name
+            for name in pipelines[stage].inputs()
+            if not name.startswith("params:") and not name.endswith(".checkpoints")
+        }
+        assert wanted <= made, f"{stage} asks for {wanted - made}"
+        made |= pipelines[stage].all_outputs()
+
+
+def test_before_a_session_the_parameters_are_those_of_base():
+    assert pipeline_registry.parameters().synthesise.persons == 80
+
+
+def test_building_the_pipelines_imports_nothing_heavy():
+    """A start-up that only prints help, or renders people, must not pay for training."""
+    heavy = ("torch", "torchvision", "timm", "warp", "anny", "sklearn", "matplotlib")
+    code = (
+        "import json, sys; from wherewhen import pipeline_registry as r; r.register_pipelines();"
+        f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
