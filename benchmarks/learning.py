@@ -54,6 +54,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "16 persons a batch": ({}, {"persons_per_batch": 16, "epochs": 40}),
     "a quarter of the epochs": ({}, {"epochs": 20}),
     "projection to 256": ({"projection": 256}, {}),
+    "attention at a fifth of the rate": ({}, {"part_rates": {"attention": 0.2}}),
+    "input at a tenth of the rate": ({}, {"part_rates": {"attention": 0.02, "input": 0.1}}),
+    "12 frames a clip": ({}, {"frames": 12, "epochs": 60}),
     "untrained": ({}, {"epochs": 0}),
 }
 

@@ -245,6 +245,7 @@ class TestMlflow:
         assert not np.allclose(shorter, embedded)
 
 
+@pytest.mark.slow
 def test_the_same_parameters_give_the_same_scores(finished, project, tiny):
     """A network that is trained anew, on the frames of the first run."""
     shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
