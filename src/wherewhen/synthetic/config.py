@@ -59,12 +59,12 @@ class CameraConfig(_Strict):
 
 DEFAULT_CAMERAS = (
     CameraConfig(
-        name="cam_a", elevation=0.12, azimuth=0.5, sun=(-0.8, 0.9), cast=(1.12, 1.0, 0.86)
+        name="cam_a", elevation=0.12, azimuth=0.4, sun=(-0.8, 0.9), cast=(1.12, 1.0, 0.86)
     ),
     CameraConfig(
         name="cam_b",
-        elevation=0.2,
-        azimuth=0.9,
+        elevation=0.25,
+        azimuth=1.0,
         sun=(0.9, 1.0),
         sunlight=0.35,
         cast=(0.90, 1.0, 1.10),
