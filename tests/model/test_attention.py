@@ -20,6 +20,9 @@ def test_the_mean_forgets_where_the_flattened_state_does_not():
     moved = state.roll(1, dims=3)
     mean = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=False)
     flat = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=True)
+    for attention in (mean, flat):
+        torch.testing.assert_close(attention(state), torch.full((1, 3, 3), 1 / 9))  # at the start
+        torch.nn.init.normal_(attention.perceptron[2].weight)
     torch.testing.assert_close(mean(state), mean(moved))
     assert not torch.allclose(flat(state), flat(moved))
 

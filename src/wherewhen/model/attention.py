@@ -105,4 +105,5 @@ def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
     if weights.shape[2] == 1:
         return weights.new_ones(())
     entropy = torch.special.entr(weights).sum(2)
-    return (entropy * mask).sum() / (mask.sum() * math.log(weights.shape[2]))
+    share = (entropy * mask).sum() / (mask.sum() * math.log(weights.shape[2]))
+    return share.clamp(max=1)  # rounding may take uniform attention beyond its bound
