@@ -27,6 +27,7 @@ from PIL import Image
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.ingest import frames_fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,11 +74,10 @@ class CubeExtraction:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that the cubes depend on; JSON can hold it."""
-        frames = self.frames[["tracklet", "frame", "sha256"]]
         return {
             "backbone": self.backbone.record,
             "batch_size": self.batch_size,
-            "dataset": fingerprint(frames.to_numpy().tolist()),
+            "dataset": frames_fingerprint(self.frames),
         }
 
     @cached_property

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import NetworkConfig, network_config
 from wherewhen.synthetic.config import SyntheticConfig
+from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import TrainingConfig, training_config
 
 
@@ -57,7 +58,7 @@ class SplitParameters(Group):
     @property
     def trial_names(self) -> list[str]:
         """The trials' namespaces."""
-        return [f"trial_{trial:02d}" for trial in range(self.trials)]
+        return [trial_name(trial) for trial in range(self.trials)]
 
 
 class ExtractParameters(Group):

@@ -200,6 +200,22 @@ def ingest(
     return Ingested(tracklets, frames, report)
 
 
+def frames_fingerprint(frames: pd.DataFrame) -> str:
+    """Name a data set by the content of its frames.
+
+    Parameters
+    ----------
+    frames : pandas.DataFrame
+        The frames table, in its order.
+
+    Returns
+    -------
+    str
+        Equal for equal files in equal tracklets, wherever they lie.
+    """
+    return fingerprint(frames[["tracklet", "frame", "sha256"]].to_numpy().tolist())
+
+
 def frame_number(path: Path) -> int | None:
     """Parse the frame number from a file's name.
 
@@ -399,7 +415,7 @@ def _report(
         ),
         "faults": faults,
         "persons_in_one_camera": sorted({*cameras.index[cameras < 2], *seen_before}),
-        "fingerprint": fingerprint(frames[["tracklet", "frame", "sha256"]].to_numpy().tolist()),
+        "fingerprint": frames_fingerprint(frames),
         **facts,
     }
 

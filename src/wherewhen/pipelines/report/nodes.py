@@ -9,6 +9,7 @@ from wherewhen.project import from_root
 from wherewhen.reporting.pictures import TrackletPictures, attention_strips, rank_pictures
 from wherewhen.reporting.style import describe
 from wherewhen.reporting.tables import best_and_worst, summarise
+from wherewhen.tracklets.splits import trial_name
 
 
 def summary_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -27,9 +28,7 @@ def draw_training(*histories: pd.DataFrame) -> Figure:
     """Draw the course of training of all trials."""
     from wherewhen.reporting.figures import training_curves
 
-    return training_curves(
-        {f"trial_{trial:02d}": history for trial, history in enumerate(histories)}
-    )
+    return training_curves({trial_name(trial): history for trial, history in enumerate(histories)})
 
 
 def draw_attention(
