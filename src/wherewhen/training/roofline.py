@@ -1,0 +1,90 @@
+"""What the machine could do, and what the network asks of it: GEMM rate and FLOPs of the step."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+
+from wherewhen.model.siamese import SiameseAttentionNetwork
+
+SIZE = {"cpu": 1536, "cuda": 8192}
+"""Rows of the square matrices: large enough for the machine's full rate, small enough to be done
+in a fraction of a second."""
+
+
+def measure_roofline(
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    repeats: int = 5,
+    size: int | None = None,
+) -> float:
+    """Rate of this machine's matrix product, the most that a step could reach.
+
+    With as many threads as torch uses at the moment, on a machine that others may be using, too:
+    measure beside what it is compared with.
+
+    Parameters
+    ----------
+    device, dtype
+        Where and in what precision (float32 on a GPU as torch is set: TF32 or not).
+    repeats
+        Products that are timed, after one that is not; the median counts.
+    size
+        Rows of the square matrices; None for `SIZE`.
+
+    Returns
+    -------
+    float
+        FLOP/s.
+    """
+    device = torch.device(device)
+    size = size or SIZE.get(device.type, SIZE["cpu"])
+    left = torch.randn(size, size, device=device).to(dtype)
+    right = torch.randn(size, size, device=device).to(dtype)
+    out = torch.empty_like(left)
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        torch.mm(left, right, out=out)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - began
+
+    seconds()
+    return 2.0 * size**3 / statistics.median(seconds() for _ in range(repeats))
+
+
+def network_flops(
+    network: SiameseAttentionNetwork, clips: int, frames: int, backward: bool = True
+) -> float:
+    """FLOPs of encoding clips, counted for convolutions in their direct form.
+
+    The products of the projection and of Eq 5, which are all but a fraction of a percent. They are
+    counted from the sizes of the weights and not by what is executed, so that a faster algorithm
+    (which spends fewer) shows as a higher share of the roofline, and shares can be compared.
+
+    Parameters
+    ----------
+    network
+        Whose encoding.
+    clips, frames
+        Clips, and frames of each.
+    backward
+        Count the backward pass too: two more products for every one, but one for the projection,
+        whose input has no gradient.
+
+    Returns
+    -------
+    float
+        Multiplications and additions.
+    """
+    recurrent = 0
+    for layer, (height, width) in zip(network.gru.layers, network.gru.grids, strict=True):
+        kernels = (p for p in layer.parameters() if p.ndim == 4)
+        recurrent += height * width * sum(kernel.numel() for kernel in kernels)
+    projection = network.input.weight
+    projected = 0 if projection is None else network.grid**2 * projection.numel()
+    passes = (3, 2) if backward else (1, 1)
+    return 2.0 * clips * frames * (passes[0] * recurrent + passes[1] * projected)
