@@ -94,3 +94,33 @@ def test_a_role_must_be_known():
     )
     with pytest.raises(TableError, match="column role, row 0: 'query'"):
         validate(split, SPLITS)
+
+
+FIXED = {"subset": ["test", "test"], "query": [True, False], "kind": ["person", "distractor"]}
+
+
+def test_what_the_authors_fixed_passes_also_after_parquet(tmp_path):
+    tracklets, frames = tables()
+    tracklets.assign(**FIXED).to_parquet(tmp_path / "tracklets")
+    validate_tables(pd.read_parquet(tmp_path / "tracklets"), frames)
+    validate(tracklets.assign(kind="distractor"), TRACKLETS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subset": ["test", "gallery"]}, "column subset, row 1: 'gallery'"),
+        ({"kind": ["person", "bird"]}, "column kind, row 1: 'bird'"),
+        ({"query": ["yes", "no"]}, "column query"),
+        (
+            {"kind": ["junk", "person"]},
+            "row 0: breaks the rule: a query is a test person",
+        ),
+        ({"subset": ["train", "test"]}, "a query is a test person"),
+        ({"subset": ["test", "train"]}, "only persons train"),
+    ],
+)
+def test_what_the_authors_fixed_must_agree(change, message):
+    tracklets, _ = tables()
+    with pytest.raises(TableError, match=message):
+        validate(tracklets.assign(**{**FIXED, **change}), TRACKLETS)

@@ -8,3 +8,10 @@ torch. Import from its modules, e.g. ``from wherewhen.tracklets.splits import dr
 
 ROLES = ("train", "probe", "gallery")
 """What a tracklet does in a trial."""
+
+SUBSETS = ("train", "test")
+"""The sides of a data set whose authors fixed the split."""
+
+KINDS = ("person", "junk", "distractor")
+"""What a tracklet shows: somebody with a label; nobody that may count (a bad detection, which an
+evaluation passes over); somebody else, who can only be mistaken for the person searched for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 import pandera.pandas as pa
 
-from wherewhen.tracklets import ROLES
+from wherewhen.tracklets import KINDS, ROLES, SUBSETS
 
 _SHOWN = 5
 """Faults a message lists before it only counts."""
@@ -31,16 +31,47 @@ def _role() -> pa.Column:
     return pa.Column(str, pa.Check.isin(ROLES))
 
 
+def _query_is_a_test_person(tracklets: pd.DataFrame) -> pd.Series:
+    """Hold every row whose query is a labelled person of the test subset."""
+    sound = ~_column(tracklets, "query", False).astype(bool)
+    is_test = _column(tracklets, "subset", "test") == "test"
+    return sound | (is_test & (_column(tracklets, "kind", "person") == "person"))
+
+
+def _training_shows_persons(tracklets: pd.DataFrame) -> pd.Series:
+    kinds = _column(tracklets, "kind", "person")
+    return (_column(tracklets, "subset", "test") == "test") | (kinds == "person")
+
+
+def _column(table: pd.DataFrame, name: str, absent: object) -> pd.Series:
+    return table[name] if name in table else pd.Series(absent, index=table.index)
+
+
 TRACKLETS = pa.DataFrameSchema(
     {
         "tracklet": pa.Column(str, pa.Check.str_length(min_value=1), unique=True),
         "person": _name(),
         "camera": _name(),
         "length": _count(1),
+        "subset": pa.Column(str, pa.Check.isin(SUBSETS), required=False),
+        "query": pa.Column(bool, required=False),
+        "kind": pa.Column(str, pa.Check.isin(KINDS), required=False),
     },
+    checks=[
+        pa.Check(
+            _query_is_a_test_person,
+            error="the rule: a query is a test person",
+        ),
+        pa.Check(_training_shows_persons, error="the rule: only persons train"),
+    ],
     name="tracklets",
 )
-"""One row a tracklet: its name (``"cam_a/person_0001"``), who, where, how many frames."""
+"""One row a tracklet: its name (``"cam_a/person_0001"``), who, where, how many frames.
+
+Where the authors of a data set fixed it: `subset` (on which side of their split), `query` (whether
+it is one of their probes), `kind` (`wherewhen.tracklets.KINDS`; without the column all are
+persons). A set has such a column for all its rows or not at all.
+"""
 
 FRAMES = pa.DataFrameSchema(
     {
@@ -137,8 +168,12 @@ def validate(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
         schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
+        # pandera lists a rule between columns once for every column of the row
+        between = cases["check"].isin([check.error for check in schema.checks])
+        cases = cases[~(between & cases.duplicated(["check", "index"]))]
         lines = [
-            f"column {case.column}, row {case.index}: {case.failure_case!r} breaks {case.check}"
+            f"{'' if between[case.Index] else f'column {case.column}, '}row {case.index}: "
+            f"{'' if between[case.Index] else f'{case.failure_case!r} '}breaks {case.check}"
             for case in cases.head(_SHOWN).itertuples()
         ]
         raise TableError(_message(schema.name, lines, len(cases))) from None
