@@ -42,6 +42,54 @@ def gru(weights, layer, x, h):
     return (1 - z) * h + z * candidate
 
 
+def attention_weights(config, weights, state, frame):
+    """Eq 3: m [K, K] from the state of the layer that is looked at, and the frame X(t)."""
+    grid = frame.shape[1]
+    if config.attention == "muted":
+        return torch.full((grid, grid), 1 / grid**2, dtype=frame.dtype)
+    seen = state.flatten() if config.attention_state == "flattened" else state.mean((1, 2))
+    scores = perceptron(weights, "attention.perceptron", seen).view(grid, grid)
+    if config.conditioned_on_features:
+        place = "attention.by_features"
+        told = weights[f"{place}.from_state.weight"] @ seen + weights[f"{place}.from_state.bias"]
+        look = weights[f"{place}.from_features.weight"][:, :, 0, 0]
+        value = weights[f"{place}.score.weight"].flatten()
+        found = [
+            [value @ torch.tanh(told + look @ frame[:, i, j]) for j in range(grid)]
+            for i in range(grid)
+        ]
+        scores = scores + torch.stack([torch.stack(row) for row in found])
+    scores = torch.exp(scores / config.attention_temperature)
+    return scores / scores.sum()
+
+
+def glimpse(config, frame, m):
+    """Eq 4, or its sum over the locations."""
+    if config.glimpse == "expectation":
+        return (frame * m).sum((1, 2))[:, None, None]
+    return frame * m * (frame[0].numel() if config.attention_rescale else 1)
+
+
+def normalise(config, weights, layer, x):
+    """Mean 0 and deviation 1 of what enters a layer, then scaled and shifted."""
+    if config.normalisation == "none":
+        return x
+    if config.normalisation == "group":
+        groups = x.chunk(config.normalisation_groups)
+    else:  # a location at a time
+        groups = [cell[:, None, None] for cell in x.flatten(1).unbind(1)]
+    groups = [(group - group.mean()) / (group.var(correction=0) + 1e-5).sqrt() for group in groups]
+    x = torch.cat(groups, 0 if config.normalisation == "group" else 2).view_as(x)
+    scale, shift = (weights[f"gru.norms.{layer - 1}.{name}"] for name in ("weight", "bias"))
+    return x * scale[:, None, None] + shift[:, None, None]
+
+
+def skip(weights, layer, x):
+    """What passes a layer by."""
+    projection = weights.get(f"gru.skips.{layer - 1}.weight")
+    return x if projection is None else conv(x, projection)
+
+
 def pool_between(kind, x):
     if kind == "max_3x3":
         return nn.functional.max_pool2d(x[None], 3, 1, 1)[0]
@@ -64,13 +112,13 @@ def inputs_of(config, weights, cube):
 def encode(config, weights, cubes):
     """Embedding [E], attention [T, K, K] and frame weights [T] of a clip [T, K, K, D]."""
     frames = [inputs_of(config, weights, cube) for cube in cubes]
-    grid, layers = cubes.shape[1], len(config.channels)
-    sides = [grid]
+    layers = len(config.channels)
+    sides = [1 if config.glimpse == "expectation" else cubes.shape[1]]
     for _ in range(layers - 1):
         sides.append(sides[-1] // 2 if config.between_layers == "max_2x2" else sides[-1])
 
     mean_slice = sum(frame.mean((1, 2)) for frame in frames) / len(frames)  # Eq 7
-    states = []
+    initial = []
     for layer, (channels, side) in enumerate(zip(config.channels, sides, strict=True)):
         start = mean_slice.new_zeros(channels)
         if config.initial_state == "learned":
@@ -78,23 +126,29 @@ def encode(config, weights, cubes):
                 weights[f"initial_state.heads.{layer}.weight"] @ mean_slice
                 + weights[f"initial_state.heads.{layer}.bias"]
             )
-        states.append(start[:, None, None].expand(channels, side, side))
+        initial.append(start[:, None, None].expand(channels, side, side))
 
-    attention, history = [], []
+    attention, history, states = [], [], initial
     for frame in frames:
-        if config.attention == "learned":  # Eq 3
-            top = states[-1]
-            seen = top.flatten() if config.attention_state == "flattened" else top.mean((1, 2))
-            scores = perceptron(weights, "attention.perceptron", seen).exp()
-            m = (scores / scores.sum()).view(grid, grid)
-        else:
-            m = torch.full((grid, grid), 1 / grid**2, dtype=frame.dtype)
+        if config.recurrence == "none":
+            states = initial
+        m = attention_weights(
+            config, weights, states[(config.attention_layer or layers) - 1], frame
+        )
         attention.append(m)
-        x = frame * m * (grid**2 if config.attention_rescale else 1)  # Eq 4
+        x = glimpse(config, frame, m)
+        now, up = [], [x]  # h^0 = x in Eq 5
         for layer in range(layers):
-            below = x if layer == 0 else pool_between(config.between_layers, states[layer - 1])
-            states[layer] = gru(weights, layer, below, states[layer])
-        history.append([x, *states])  # h^0 = x in Eq 5
+            if layer == 0:
+                now.append(gru(weights, layer, x, states[layer]))
+                up.append(now[-1])
+                continue
+            below = pool_between(config.between_layers, up[-1])
+            seen = normalise(config, weights, layer, below)
+            now.append(gru(weights, layer, seen, states[layer]))
+            up.append(now[-1] + skip(weights, layer, below) if config.residual else now[-1])
+        states = now
+        history.append(up)
 
     lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
     read = range(lowest, layers + 1)
@@ -142,8 +196,9 @@ def loss(config, weights, clips, pairs, penalty_weight, reachable, balanced):
     encoded = [encode(config, weights, clip) for clip in clips]
     terms = {True: [], False: []}
     for left, right, same in pairs:
-        s = torch.sigmoid(logit(config, weights, encoded[left][0], encoded[right][0]))
-        terms[same].append(-torch.log(s if same else 1 - s))
+        x = logit(config, weights, encoded[left][0], encoded[right][0])
+        # -log s and -log(1 - s), with s of Eq 8 put in: 1 - s itself would lose digits
+        terms[same].append(torch.log1p(torch.exp(-x if same else x)))
     if balanced:
         kinds = [sum(kind) / len(kind) for kind in terms.values() if kind]
         cross_entropy = sum(kinds) / len(kinds)

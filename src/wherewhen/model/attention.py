@@ -22,36 +22,101 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return layers
 
 
-class SpatialAttention(nn.Module):
-    """Weights of the locations from the top layer's previous state (Eq 3).
+class FeatureScores(nn.Module):
+    """Scores of the locations by what is found there: ``v . tanh(A s + B X(t, i) + b)``.
 
-    ``m(t, i) = softmax_i MLP(h(t-1))``; the paper's denominator lacks the ``exp`` of a softmax.
+    The same A, B, b and v serve every location, so that what is worth looking at is learned once
+    and not K*K times. v starts at zero: no location is preferred before there is a reason to.
+    Source: the additive attention of Bahdanau et al. (ICLR 2015, A.1.2) in the place where Eq 3
+    has a weight for each location.
+
+    Parameters
+    ----------
+    seen
+        Entries of s, what the attention sees of the state.
+    features
+        Channels of the feature slices X(t, i).
+    hidden
+        Hidden units.
+    """
+
+    def __init__(self, seen: int, features: int, hidden: int) -> None:
+        super().__init__()
+        self.from_state = nn.Linear(seen, hidden)
+        self.from_features = nn.Conv2d(features, hidden, 1, bias=False)
+        self.score = nn.Conv2d(hidden, 1, 1, bias=False)
+        nn.init.xavier_uniform_(self.from_state.weight)
+        nn.init.zeros_(self.from_state.bias)
+        nn.init.xavier_uniform_(self.from_features.weight)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, seen: Tensor, frame: Tensor) -> Tensor:
+        """Scores ``[N, K*K]`` from ``[N, S]`` of the states and frames ``[N, C, K, K]``."""
+        hidden = self.from_features(frame) + self.from_state(seen)[:, :, None, None]
+        return self.score(hidden.tanh()).flatten(1)
+
+
+class SpatialAttention(nn.Module):
+    """Weights of the locations from a layer's previous state (Eq 3).
+
+    ``m(t, i) = softmax_i((MLP(s)_i + f(s, X(t, i))) / tau)`` with s the state h(t-1) or its spatial
+    mean, tau the temperature, and f the `FeatureScores`, which Eq 3 is without. The paper's
+    denominator lacks the ``exp`` of a softmax.
 
     Parameters
     ----------
     channels, state_grid
-        Channels and grid (height, width) of the top layer's state.
+        Channels and grid (height, width) of the state of the layer.
     grid
         Locations a side, K.
     hidden
-        Hidden units of the perceptron.
+        Hidden units of the perceptron, and of the scores by features.
     flattened
         Show the perceptron the whole state instead of its spatial mean.
+    features
+        Channels of the frames X(t) on which the scores depend, too; None for Eq 3 as it stands.
+    temperature
+        Tau: below 1 more selective, above more uniform.
     """
 
     def __init__(
-        self, channels: int, state_grid: tuple[int, int], grid: int, hidden: int, flattened: bool
+        self,
+        channels: int,
+        state_grid: tuple[int, int],
+        grid: int,
+        hidden: int,
+        flattened: bool,
+        features: int | None = None,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.grid = grid
         self.flattened = flattened
+        self.temperature = temperature
         inputs = channels * state_grid[0] * state_grid[1] if flattened else channels
         self.perceptron = perceptron(inputs, hidden, grid * grid)
+        self.by_features = None if features is None else FeatureScores(inputs, features, hidden)
 
-    def forward(self, state: Tensor) -> Tensor:
-        """Weights ``[N, K, K]``, summing to 1, from states ``[N, C, H, W]``."""
+    def forward(self, state: Tensor, frame: Tensor) -> Tensor:
+        """Weights of the locations of a frame.
+
+        Parameters
+        ----------
+        state
+            The layer's previous state, ``[N, C, H, W]``.
+        frame
+            X(t), ``[N, F, K, K]``; of no influence without `features`.
+
+        Returns
+        -------
+        Tensor
+            ``[N, K, K]``, summing to 1.
+        """
         seen = state.flatten(1) if self.flattened else state.mean((2, 3))
-        return self.perceptron(seen).softmax(1).unflatten(1, (self.grid, self.grid))
+        scores = self.perceptron(seen)
+        if self.by_features is not None:
+            scores = scores + self.by_features(seen, frame)
+        return (scores / self.temperature).softmax(1).unflatten(1, (self.grid, self.grid))
 
 
 class MutedAttention(nn.Module):
@@ -61,8 +126,8 @@ class MutedAttention(nn.Module):
         super().__init__()
         self.grid = grid
 
-    def forward(self, state: Tensor) -> Tensor:
-        """Weights ``[N, K, K]``, all alike."""
+    def forward(self, state: Tensor, frame: Tensor) -> Tensor:
+        """Weights ``[N, K, K]``, all alike, for N states and frames of any kind."""
         return state.new_full((len(state), self.grid, self.grid), self.grid**-2)
 
 
@@ -80,10 +145,25 @@ class Glimpse(nn.Module):
     def __init__(self, grid: int, rescale: bool) -> None:
         super().__init__()
         self.scale = float(grid * grid) if rescale else 1.0
+        self.grid = grid
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Weighted inputs ``[N, C, K, K]`` of inputs ``[N, C, K, K]``, weights ``[N, K, K]``."""
         return inputs * (self.scale * weights).unsqueeze(1)
+
+
+class ExpectedSlice(nn.Module):
+    """The attention-weighted mean slice ``x(t) = sum_i m(t, i) X(t, i)``, on a 1 x 1 grid.
+
+    "The expected value of the input" in the text of III-B, where Eq 4 and Fig 3 have no sum.
+    Uniform weights make it the mean over the locations.
+    """
+
+    grid = 1
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Slices ``[N, C, 1, 1]`` of inputs ``[N, C, K, K]``, weights ``[N, K, K]``."""
+        return torch.einsum("nchw,nhw->nc", inputs, weights)[:, :, None, None]
 
 
 def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -47,12 +47,34 @@ class NetworkConfig(BaseModel):
     """Whether the gates and the candidate of Eq 5 have a bias, starting at zero (row 12; the paper
     shows none)."""
 
-    initialisation: Literal["xavier_orthogonal", "uniform"] = "xavier_orthogonal"
-    """Start of the ConvGRU kernels: Xavier for W and orthogonal for U, or U[-1, 1] as in V-B
-    (row 12)."""
+    update_bias: float = 0.0
+    """Start of the update gate's bias, in logits: -2 lets a state take up an eighth of its
+    candidate at every frame, where 0 takes half. Needs `gate_bias`."""
+
+    initialisation: Literal["xavier_orthogonal", "centred", "uniform"] = "xavier_orthogonal"
+    """Start of the ConvGRU kernels: Xavier for W and orthogonal for U; the same at the kernels'
+    centres and 0 around them, so that a large kernel starts as the 1x1 kernel of the same seed;
+    or U[-1, 1] as in V-B (row 12)."""
+
+    recurrence: Literal["gru", "none"] = "gru"
+    """What a frame's states follow from: the frame before (Eq 5), or the initial state at every
+    frame. The second has the same weights, but no frame knows of another, save by the mean of
+    Eq 7 (`initial_state`)."""
 
     between_layers: Literal["none", "max_3x3", "max_2x2"] = "none"
     """Max-pooling between layers: none, 3x3 with stride 1, or 2x2 with stride 2 (row 7)."""
+
+    normalisation: Literal["none", "layer", "group"] = "none"
+    """What every layer but the first does to its input: nothing, or bring it to mean 0 and
+    deviation 1 (and scale and shift it, learned) over the channels of each location, or over each
+    of `normalisation_groups` groups of channels and all locations."""
+
+    normalisation_groups: int = Field(default=4, ge=1)
+    """Groups of channels, for the normalisation `group`."""
+
+    residual: bool = False
+    """Whether what goes up from every layer but the first is its state plus its input, which a
+    learned 1x1 projection brings to the state's channels where they differ."""
 
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of each layer's non-recurrent outputs that is dropped in training (row 11)."""
@@ -63,16 +85,29 @@ class NetworkConfig(BaseModel):
     attention: Literal["learned", "muted"] = "learned"
     """Weights of the locations: learned (Eq 3), or fixed at 1/(K*K) (row 13)."""
 
+    attention_layer: Annotated[int, Field(ge=1)] | None = None
+    """The layer whose previous state the attention sees, 1 the lowest; None for the top (row 2)."""
+
     attention_state: Literal["mean", "flattened"] = "mean"
-    """What of the top layer's previous state the attention sees: its spatial mean, or all of it
-    (row 2)."""
+    """What of that state the attention sees: its spatial mean, or all of it (row 2)."""
+
+    conditioned_on_features: bool = False
+    """Whether the score of a location also depends on the features X(t, i) found there (row 2).
+    Eq 3 sees the state alone."""
 
     attention_hidden: int = Field(default=64, ge=1)
     """Hidden units of the attention's two-layer perceptron (row 2; the paper names no number)."""
 
+    attention_temperature: float = Field(default=1.0, gt=0.0)
+    """Divides the scores of Eq 3: below 1 the weights are more selective, above more uniform."""
+
+    glimpse: Literal["cube", "expectation"] = "cube"
+    """What the weights make of the cube: each slice scaled, K x K x D (Eq 4, Fig 3), or the sum
+    over the locations, 1 x 1 x D (the text of III-B); all layers then have a 1 x 1 grid (row 3)."""
+
     attention_rescale: bool = True
     """Multiply the weighted cube of Eq 4 by K*K, so that uniform attention changes nothing
-    (row 3)."""
+    (row 3). An expectation is never rescaled: uniform, it is the mean."""
 
     temporal_pooling: Literal["attention", "average", "max"] = "attention"
     """How the states of the frames become one (Eq 6, row 8)."""
@@ -115,6 +150,13 @@ class NetworkConfig(BaseModel):
 
     @model_validator(mode="after")
     def _layers_agree(self) -> NetworkConfig:
+        if self.attention_layer is not None and self.attention_layer > len(self.channels):
+            raise ValueError(
+                f"attention_layer is {self.attention_layer}, but there are {len(self.channels)} "
+                f"layers (channels): choose at most that, or null for the top"
+            )
+        if self.update_bias and not self.gate_bias:
+            raise ValueError("update_bias needs a bias to start: set gate_bias to true")
         for name in ("input_kernels", "hidden_kernels"):
             kernels = getattr(self, name)
             if len(kernels) != len(self.channels):
@@ -127,6 +169,17 @@ class NetworkConfig(BaseModel):
                     raise ValueError(
                         f"{name}: {kernel[0]}x{kernel[1]} is even; zero padding keeps the grid "
                         f"only for odd kernels"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> NetworkConfig:
+        if self.normalisation == "group":
+            for count in self.channels[:-1]:  # the inputs of all layers but the first
+                if count % self.normalisation_groups:
+                    raise ValueError(
+                        f"normalisation_groups: {self.normalisation_groups} does not divide the "
+                        f"{count} channels of a layer"
                     )
         return self
 
@@ -151,6 +204,47 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """``modern``: what trains well (the defaults). ``paper``: the letter of the paper where it gives
 one."""
+
+
+def _table_ii(second: int, third: int) -> dict[str, Any]:
+    # the first layer is 3x3 from the input (V-C); its own state's kernel is V-B's 5x5
+    return {"input_kernels": (3, second, third), "hidden_kernels": (5, second, third)}
+
+
+KERNELS: dict[str, dict[str, Any]] = {
+    "9x9-1x1": _table_ii(9, 1),
+    "1x1-9x9": _table_ii(1, 9),
+    "5x5-5x5": _table_ii(5, 5),
+    "1x1": {"input_kernels": 1, "hidden_kernels": 1},
+}
+"""Kernels by name, for three layers: Table II's, called by those of the second and third layer, and
+``1x1``, which makes fully connected GRUs of them where the grid is 1x1 (V-C)."""
+
+
+class Architecture(NamedTuple):
+    """A row of Table III: a backbone, and what of the network differs from its preset."""
+
+    backbone: str
+    """A name that `wherewhen.features.backbones.build_backbone` knows."""
+    network: dict[str, Any]
+    """Fields of `NetworkConfig`."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "vgg16-fc-gru": Architecture("vgg16:fc7", KERNELS["1x1"]),
+    "googlenet-fc-gru": Architecture("googlenet:pool", KERNELS["1x1"]),
+    "vgg16-9x9-1x1": Architecture("vgg16", KERNELS["9x9-1x1"]),
+    "vgg16-1x1-9x9": Architecture("vgg16", KERNELS["1x1-9x9"]),
+    "vgg16-5x5-5x5": Architecture("vgg16", KERNELS["5x5-5x5"]),
+    "googlenet-9x9-1x1": Architecture("googlenet", KERNELS["9x9-1x1"]),
+    "googlenet-1x1-9x9": Architecture("googlenet", KERNELS["1x1-9x9"]),
+    "googlenet-5x5-5x5": Architecture("googlenet", KERNELS["5x5-5x5"]),
+    "googlenet-5x5-5x5-muted": Architecture(
+        "googlenet", KERNELS["5x5-5x5"] | {"attention": "muted"}
+    ),
+}
+"""The nine rows of Table III, (1) to (9) of V-C, in the table's order: the two fully connected
+baselines, Table II's three kernels on two backbones, and the best of them without attention."""
 
 
 def network_config(preset: str = "modern", **overrides: Any) -> NetworkConfig:

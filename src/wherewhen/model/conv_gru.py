@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-Size = tuple[int, int]
+from wherewhen.model.convolution import Convolution, Execution, Product, Size, choose
 
 
-def convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Convolve with zero padding that keeps the grid; every product of the stack comes by here.
+class Products(NamedTuple):
+    """The products of a layer, with kernels made ready for the frames of one batch."""
 
-    Parameters
-    ----------
-    inputs
-        ``[N, C, H, W]``.
-    weight
-        ``[O, C, k1, k2]``, k1 and k2 odd.
-    bias
-        ``[O]`` or None.
-
-    Returns
-    -------
-    Tensor
-        ``[N, O, H, W]``.
-    """
-    padding = (weight.shape[2] // 2, weight.shape[3] // 2)
-    return nn.functional.conv2d(inputs, weight, bias, padding=padding)
+    form: Convolution
+    input: Product
+    """With W_z, W_r and W."""
+    gates: Product
+    """With U_z and U_r."""
+    candidate: Product
+    """With U."""
 
 
 class ConvGRULayer(nn.Module):
@@ -47,7 +40,10 @@ class ConvGRULayer(nn.Module):
     bias
         Whether the three have a bias.
     initialisation
-        ``xavier_orthogonal`` or ``uniform`` (in [-1, 1]); biases start at zero.
+        ``xavier_orthogonal`` (W and U), ``centred`` (the same at the kernels' centres, 0 around
+        them) or ``uniform`` (in [-1, 1]).
+    update_bias
+        Start of the bias of z; the other biases start at zero.
 
     Attributes
     ----------
@@ -67,6 +63,7 @@ class ConvGRULayer(nn.Module):
         hidden_kernel: Size,
         bias: bool = True,
         initialisation: str = "xavier_orthogonal",
+        update_bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -74,30 +71,87 @@ class ConvGRULayer(nn.Module):
         self.gate_weight = nn.Parameter(torch.empty(2 * channels, channels, *hidden_kernel))
         self.candidate_weight = nn.Parameter(torch.empty(channels, channels, *hidden_kernel))
         self.bias = nn.Parameter(torch.zeros(3 * channels)) if bias else None
-        self._initialise(initialisation)
+        with torch.no_grad():
+            self._initialise(initialisation)
+            if self.bias is not None:
+                self.bias[:channels] = update_bias
 
     def _initialise(self, initialisation: str) -> None:
         if initialisation == "uniform":
             for weight in (self.input_weight, self.gate_weight, self.candidate_weight):
                 nn.init.uniform_(weight, -1.0, 1.0)
             return
-        with torch.no_grad():
-            for weight in self.input_weight.chunk(3):  # a gate at a time: fused, fan-out triples
-                nn.init.xavier_uniform_(weight)
-            for weight in (*self.gate_weight.chunk(2), self.candidate_weight):
-                nn.init.orthogonal_(weight)
+        start = _at_the_centre if initialisation == "centred" else lambda weight, fill: fill(weight)
+        for weight in self.input_weight.chunk(3):  # a gate at a time: fused, fan-out triples
+            start(weight, nn.init.xavier_uniform_)
+        for weight in (*self.gate_weight.chunk(2), self.candidate_weight):
+            start(weight, nn.init.orthogonal_)
 
-    def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """Next state ``[N, C, H, W]`` from an input ``[N, inputs, H, W]`` and the last state."""
-        from_input = convolve(inputs, self.input_weight, self.bias)
-        gates, candidate = from_input.split((2 * self.channels, self.channels), dim=1)
-        update, reset = torch.sigmoid(gates + convolve(state, self.gate_weight)).chunk(2, dim=1)
-        candidate = torch.tanh(candidate + convolve(reset * state, self.candidate_weight))
+    def products(self, grid: Size, execution: Execution, frames: int) -> Products:
+        """Make the kernels ready for the frames of one batch.
+
+        Parameters
+        ----------
+        grid
+            Height and width of the state.
+        execution
+            How products are computed.
+        frames
+            How many frames will be shown to `forward` with them, at most.
+        """
+        weights = (self.input_weight, self.gate_weight, self.candidate_weight)
+        kernels = [tuple(weight.shape[2:]) for weight in weights]
+        device, dtype = self.input_weight.device, self.input_weight.dtype
+        form = choose(execution, device, dtype, grid, kernels)
+        return Products(form, *(form.kernel(weight, frames) for weight in weights))
+
+    def forward(self, inputs: Tensor, state: Tensor, products: Products | None = None) -> Tensor:
+        """Next state ``[N, C, H, W]`` from an input ``[N, inputs, H, W]`` and the last state.
+
+        Without `products`, kernels are made ready for this frame alone.
+        """
+        products = products or self.products(tuple(state.shape[2:]), Execution(), 1)
+        form, sizes = products.form, (2 * self.channels, self.channels)
+        biases = (None, None) if self.bias is None else self.bias.split(sizes)
+        gates, candidate = form.split(products.input(form.transform(inputs)), sizes)
+        gates = gates + products.gates(form.transform(state))
+        update, reset = torch.sigmoid(form.inverse(gates, biases[0])).chunk(2, dim=1)
+        candidate = candidate + products.candidate(form.transform(reset * state))
+        candidate = torch.tanh(form.inverse(candidate, biases[1]))
         return torch.lerp(state, candidate, update)
 
 
+def _at_the_centre(weight: Tensor, fill: Callable[[Tensor], Tensor]) -> None:
+    """Fill the centres of kernels as 1x1 kernels, with zeros around them.
+
+    Neighbours are then looked at only once training finds a reason to. Source: Xiao et al., ICML
+    2018, whose "delta-orthogonal" start lets plain stacks of thousands of convolutions train.
+    """
+    weight.zero_()
+    row, column = weight.shape[2] // 2, weight.shape[3] // 2
+    centre = torch.empty_like(weight[:, :, :1, :1], memory_format=torch.contiguous_format)
+    weight[:, :, row : row + 1, column : column + 1] = fill(centre)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Mean 0 and deviation 1 over the channels of each location of ``[N, C, H, W]``.
+
+    Then scaled and shifted by learned numbers, a pair a channel. Source: Ba et al., "Layer
+    Normalization", 2016.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalised, ``[N, C, H, W]``."""
+        return super().forward(inputs.movedim(1, 3)).movedim(3, 1)
+
+
 class ConvGRUStack(nn.Module):
-    """Layers of ConvGRUs, bottom to top, with max-pooling and dropout between them.
+    """Layers of ConvGRUs, bottom to top, and what stands between them.
+
+    The first layer takes the input x (h^0 of Eq 5). Of layer l > 1 the input is
+    ``x_l = N(P(y_(l-1)))``, and what goes up is ``y_l = D(h_l) + R(P(y_(l-1)))``: P pools, N
+    normalises, D drops, R passes the input by the layer (y_1 = D(h_1)). All but P's pooling of the
+    paper (V-B) and D are off by default. The recurrence and the attention see h_l alone.
 
     Parameters
     ----------
@@ -108,12 +162,17 @@ class ConvGRUStack(nn.Module):
     grid
         Locations a side, K, of the input.
     between_layers
-        ``none``, ``max_3x3`` (stride 1, the grid stays) or ``max_2x2`` (stride 2, it halves).
+        P: ``none``, ``max_3x3`` (stride 1, the grid stays) or ``max_2x2`` (stride 2, it halves).
     dropout
-        Share of the non-recurrent outputs of each layer (to the next layer, to the embedding)
-        dropped in training; the recurrence and the attention see whole states.
-    bias, initialisation
+        D: share of the non-recurrent outputs of each layer (to the next layer, to the embedding)
+        dropped in training.
+    bias, initialisation, update_bias
         See `ConvGRULayer`.
+    normalisation, groups
+        N: ``none``, ``layer`` (`ChannelNorm`) or ``group`` (so many groups of channels, over all
+        locations).
+    residual
+        R: nothing, or the input itself, by a learned 1x1 projection where the channels differ.
 
     Attributes
     ----------
@@ -132,6 +191,10 @@ class ConvGRUStack(nn.Module):
         dropout: float = 0.0,
         bias: bool = True,
         initialisation: str = "xavier_orthogonal",
+        update_bias: float = 0.0,
+        normalisation: str = "none",
+        groups: int = 1,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.channels = tuple(channels)
@@ -140,7 +203,9 @@ class ConvGRUStack(nn.Module):
             channels, (inputs, *channels[:-1]), input_kernels, hidden_kernels, strict=True
         ):
             self.layers.append(
-                ConvGRULayer(below, count, input_kernel, hidden_kernel, bias, initialisation)
+                ConvGRULayer(
+                    below, count, input_kernel, hidden_kernel, bias, initialisation, update_bias
+                )
             )
         self.pool: nn.Module = {
             "none": nn.Identity(),
@@ -148,6 +213,11 @@ class ConvGRUStack(nn.Module):
             "max_2x2": nn.MaxPool2d(2, stride=2),
         }[between_layers]
         self.dropout = nn.Dropout(dropout)
+        # of the layers above the first
+        self.norms = nn.ModuleList(_norm(normalisation, groups, count) for count in channels[:-1])
+        self.skips = nn.ModuleList(
+            _skip(below, count) for below, count in pairwise(channels) if residual
+        )
         sides = [grid]
         for _ in channels[1:]:
             sides.append(sides[-1] // 2 if between_layers == "max_2x2" else sides[-1])
@@ -158,8 +228,19 @@ class ConvGRUStack(nn.Module):
             )
         self.grids: list[Size] = [(side, side) for side in sides]
 
+    def products(self, execution: Execution, frames: int) -> list[Products]:
+        """Make the kernels of all layers ready for the frames of one batch."""
+        return [
+            layer.products(grid, execution, frames)
+            for layer, grid in zip(self.layers, self.grids, strict=True)
+        ]
+
     def forward(
-        self, inputs: Tensor, states: Sequence[Tensor], valid: Tensor
+        self,
+        inputs: Tensor,
+        states: Sequence[Tensor],
+        valid: Tensor | None = None,
+        products: Sequence[Products] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Advance every layer by one frame.
 
@@ -170,16 +251,37 @@ class ConvGRUStack(nn.Module):
         states
             Each layer's last state ``[N, C_l, H_l, W_l]``.
         valid
-            ``[N, 1, 1, 1]``; a clip keeps its states over a padded frame.
+            ``[N, 1, 1, 1]``; a clip keeps its states over a padded frame. None if all are valid.
+        products
+            From `products`, for as many frames as will be shown; None makes them for this one.
 
         Returns
         -------
         states, outputs
-            Each layer's next state, and the same after dropout.
+            Each layer's next state h_l, and what goes up from it, y_l.
         """
         next_states, outputs = [], []
         for index, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
             below = inputs if index == 0 else self.pool(outputs[-1])
-            next_states.append(torch.where(valid, layer(below, state), state))
-            outputs.append(self.dropout(next_states[-1]))
+            seen = below if index == 0 else self.norms[index - 1](below)
+            after = layer(seen, state, products[index] if products else None)
+            next_states.append(after if valid is None else torch.where(valid, after, state))
+            output = self.dropout(next_states[-1])
+            if index > 0 and self.skips:
+                output = output + self.skips[index - 1](below)
+            outputs.append(output)
         return next_states, outputs
+
+
+def _norm(normalisation: str, groups: int, channels: int) -> nn.Module:
+    if normalisation == "layer":
+        return ChannelNorm(channels)
+    return nn.GroupNorm(groups, channels) if normalisation == "group" else nn.Identity()
+
+
+def _skip(below: int, channels: int) -> nn.Module:
+    if below == channels:
+        return nn.Identity()
+    projection = nn.Conv2d(below, channels, 1, bias=False)
+    nn.init.orthogonal_(projection.weight)
+    return projection

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wherewhen.model.attention import Glimpse, MutedAttention, SpatialAttention
+from wherewhen.model.attention import ExpectedSlice, Glimpse, MutedAttention, SpatialAttention
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.conv_gru import ConvGRUStack
+from wherewhen.model.convolution import Execution
 from wherewhen.model.initial_state import LearnedInitialState, ZeroInitialState
 from wherewhen.model.projection import CubeInput
 from wherewhen.model.similarity import ScaledCosine, Similarity, WeightedProduct
@@ -78,33 +79,44 @@ class SiameseAttentionNetwork(nn.Module):
         What it is made of.
     channels, grid
         Channels D and locations a side K of the cubes.
+
+    Attributes
+    ----------
+    execution
+        How its products are computed; may be changed at any time, changes no weight.
     """
 
     def __init__(self, config: NetworkConfig, channels: int, grid: int) -> None:
         super().__init__()
         self.config = config
+        self.execution = Execution()
         self.grid = grid
         self.input = CubeInput(channels, config.projection, config.standardise)
+        self.glimpse = _glimpse(config, grid)
         self.gru = ConvGRUStack(
             self.input.channels,
             config.channels,
             config.input_kernels,
             config.hidden_kernels,
-            grid,
+            self.glimpse.grid,
             config.between_layers,
             config.dropout,
             config.gate_bias,
             config.initialisation,
+            config.update_bias,
+            config.normalisation,
+            config.normalisation_groups,
+            config.residual,
         )
         self.initial_state = _initial_state(config, self.input.channels, self.gru)
-        self.attention = _attention(config, self.gru, grid)
-        self.glimpse = Glimpse(grid, config.attention_rescale)
+        self.attention = _attention(config, self.input.channels, self.gru, grid)
         layers = len(config.channels)
+        self.attention_layer = (config.attention_layer or layers) - 1
         # layer 0 is the attended input, as in Eq 5
         lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
         self.layers_read = list(range(lowest, layers + 1))
         all_channels = [self.input.channels, *config.channels]
-        all_grids = [(grid, grid), *self.gru.grids]
+        all_grids = [(self.glimpse.grid, self.glimpse.grid), *self.gru.grids]
         read_channels = [all_channels[layer] for layer in self.layers_read]
         read_grids = [all_grids[layer] for layer in self.layers_read]
         self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
@@ -170,6 +182,34 @@ class SiameseAttentionNetwork(nn.Module):
             If shapes disagree with the network or each other, or a clip has no valid frame.
         """
         mask = self._checked_mask(cubes, mask)
+        attention, states = self._read(cubes, mask)
+        pooled, frame_weights = self.temporal_pooling(states, mask)
+        return Encoding(self.readout(pooled), attention, frame_weights)
+
+    forward = encode
+
+    def frame_states(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Run clips through Eqs 3 to 5 and 7, and leave the frames unpooled.
+
+        Parameters
+        ----------
+        cubes, mask
+            As for `encode`, with the same errors.
+
+        Returns
+        -------
+        Tensor
+            ``[N, T, E]``: the embedding that each frame's states would make alone; 0 where padded.
+            What pools them over time without being learned with the network takes these, such as
+            `wherewhen.model.fisher.FisherVector` (Eq 10).
+        """
+        mask = self._checked_mask(cubes, mask)
+        _, states = self._read(cubes, mask)
+        embeddings = self.readout([state.flatten(0, 1) for state in states])
+        return embeddings.unflatten(0, mask.shape).masked_fill(~mask[:, :, None], 0.0)
+
+    def _read(self, cubes: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Attention ``[N, T, K, K]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         padded = ~mask[:, :, None, None, None]
         if bool(padded.any()):  # not even NaN gets through, forwards or backwards
             cubes = cubes.masked_fill(padded, 0.0)
@@ -178,21 +218,25 @@ class SiameseAttentionNetwork(nn.Module):
         counts = mask.sum(1, keepdim=True)
         mean_slice = inputs.mean((2, 3)).sum(1) / counts
         attention, states = self._look(frames_first, self.initial_state(mean_slice), mask)
-        read = [torch.stack([state[layer] for state in states], 1) for layer in self.layers_read]
-        pooled, frame_weights = self.temporal_pooling(read, mask)
-        return Encoding(self.readout(pooled), attention, frame_weights)
-
-    forward = encode
+        return attention, [
+            torch.stack([state[layer] for state in states], 1) for layer in self.layers_read
+        ]
 
     def _look(
-        self, inputs: Tensor, states: list[Tensor], mask: Tensor
+        self, inputs: Tensor, start: list[Tensor], mask: Tensor
     ) -> tuple[Tensor, list[list[Tensor]]]:
         """Look at frame after frame: attention ``[N, T, K, K]``, each frame's layers 0 to L."""
+        recurrent = self.config.recurrence == "gru"
+        states = start
+        products = self.gru.products(self.execution, len(inputs))
         attention, all_outputs = [], []
         for frame, valid in zip(inputs.unbind(0), mask.unbind(1), strict=True):
-            weights = self.attention(states[-1])
+            before = states if recurrent else start
+            weights = self.attention(before[self.attention_layer], frame)
             attended = self.glimpse(frame, weights)
-            states, outputs = self.gru(attended, states, valid[:, None, None, None])
+            states, outputs = self.gru(
+                attended, before, valid[:, None, None, None], products
+            )
             attention.append(torch.where(valid[:, None, None], weights, 0.0))
             all_outputs.append([attended, *outputs])
         return torch.stack(attention, 1), all_outputs
@@ -230,15 +274,24 @@ def _initial_state(config: NetworkConfig, inputs: int, gru: ConvGRUStack) -> nn.
     return LearnedInitialState(inputs, gru.channels, gru.grids)
 
 
-def _attention(config: NetworkConfig, gru: ConvGRUStack, grid: int) -> nn.Module:
+def _glimpse(config: NetworkConfig, grid: int) -> Glimpse | ExpectedSlice:
+    if config.glimpse == "expectation":
+        return ExpectedSlice()
+    return Glimpse(grid, config.attention_rescale)
+
+
+def _attention(config: NetworkConfig, inputs: int, gru: ConvGRUStack, grid: int) -> nn.Module:
     if config.attention == "muted":
         return MutedAttention(grid)
+    layer = (config.attention_layer or len(config.channels)) - 1
     return SpatialAttention(
-        gru.channels[-1],
-        gru.grids[-1],
+        gru.channels[layer],
+        gru.grids[layer],
         grid,
         config.attention_hidden,
         config.attention_state == "flattened",
+        inputs if config.conditioned_on_features else None,
+        config.attention_temperature,
     )
 
 
