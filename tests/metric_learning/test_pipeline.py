@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from wherewhen.metric_learning import CappedPCA, metric_pipeline
+from wherewhen.metric_learning import CappedPCA, fit_metrics, metric_pipeline
 
 
 def clips(seed, persons=35, dimensions=1000):
@@ -38,7 +38,7 @@ def rank_1(vectors, person, where):
     return (distances.argmin(axis=1) == np.arange(len(distances))).mean()
 
 
-@pytest.mark.parametrize("kind", ["kissme", "lfda"])
+@pytest.mark.parametrize("kind", ["kissme", "lfda", "xqda"])
 def test_a_learned_metric_beats_the_cosine_for_persons_it_has_not_seen(kind):
     training, test = clips(0), clips(1, persons=40)
     plain = test[0] / np.linalg.norm(test[0], axis=1, keepdims=True)
@@ -64,6 +64,18 @@ def test_cameras_reach_kissme():
     X, person, where = clips(0, persons=5, dimensions=40)
     pipeline = metric_pipeline("kissme", 10).fit(X, person, kissme__cameras=where)
     assert pipeline.named_steps["kissme"].similar_pairs_ == 5 * 16
+
+
+def test_metrics_fitted_together_are_those_fitted_alone():
+    X, person, where = clips(0, persons=6, dimensions=60)
+    options = {"kissme": {"shrinkage": 0.1}, "lfda": {}, "xqda": {}}
+    together = fit_metrics(X, person, where, options, dimension=20)
+    assert list(together) == ["kissme", "lfda", "xqda"]
+    for kind, given in options.items():
+        cameras = {"xqda__cameras": where} if kind == "xqda" else {}
+        alone = metric_pipeline(kind, 20, **given).fit(X, person, **cameras)
+        np.testing.assert_array_equal(together[kind].transform(X), alone.transform(X))
+    assert fit_metrics(X, person, where, {}) == {}
 
 
 def test_the_dimension_gives_way_with_a_warning():
@@ -100,8 +112,8 @@ def test_row_pooled_sizes_are_quick():
 
 
 def test_errors_name_what_is_known():
-    with pytest.raises(ValueError, match=r"no metric 'xqda': expected one of kissme, lfda"):
-        metric_pipeline("xqda")
+    with pytest.raises(ValueError, match=r"no metric 'nca': expected one of kissme, lfda, xqda"):
+        metric_pipeline("nca")
     with pytest.raises(ValueError, match=r"no parameter shrinkge: expected among .*shrinkage"):
         metric_pipeline("kissme", shrinkge=0.1)
     with pytest.raises(ValueError, match="PCA dimension is 0"):

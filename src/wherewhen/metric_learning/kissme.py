@@ -6,25 +6,20 @@ Equivalence Constraints. CVPR 2012. In the paper of this project: Section V-C, a
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
-from wherewhen.metric_learning.matrices import (
-    components_of,
-    pair_scatter,
-    project_semidefinite,
-    shrink,
-)
+from wherewhen.metric_learning.base import MahalanobisMetric
+from wherewhen.metric_learning.matrices import components_of, project_semidefinite, shrink
+from wherewhen.metric_learning.pairs import Pairs, numbered_cameras, similar_and_dissimilar
 
 
-class KISSME(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class KISSME(MahalanobisMetric):
     """Keep-it-simple-and-straightforward metric: M = inv(C_similar) - w inv(C_dissimilar).
 
     The covariances are those of the differences of pairs, without removal of a mean, divided by the
@@ -101,31 +96,15 @@ class KISSME(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ValueError
             If there are no similar or no dissimilar pairs, or a covariance has no inverse.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        persons, person = np.unique(y, return_inverse=True)
-        if len(persons) < 2:
-            raise ValueError(
-                "KISSME needs dissimilar pairs: expected 2 classes or more, got 1 class"
-            )
-        camera = _cameras(cameras, len(X))
-        centred = X - X.mean(axis=0)  # differences stay, digits are saved
-
-        # Pairs across cameras are all pairs without those inside a camera.
-        cell = person if camera is None else person * (camera.max() + 1) + camera
-        everyone = np.zeros(len(X), dtype=np.int64)
-        similar = _Pairs(*pair_scatter(centred, person))
-        total = _Pairs(*pair_scatter(centred, everyone))
-        if camera is not None:
-            similar -= _Pairs(*pair_scatter(centred, cell))
-            total -= _Pairs(*pair_scatter(centred, camera))
-        dissimilar = total - similar
+        X, person = self._labelled(X, y)
+        camera = numbered_cameras(cameras, len(X))
+        similar, dissimilar = similar_and_dissimilar(X, person, camera)
         wanted = self.dissimilar_pairs
         if wanted is not None and wanted < 1:
             raise ValueError(f"dissimilar_pairs is {wanted}: expected at least 1, or None for all")
         if wanted is not None and wanted < dissimilar.count:
             left, right = self._draw(person, camera, wanted)
-            dissimilar = _pairs_of(centred[left] - centred[right])
+            dissimilar = Pairs.of(X[left] - X[right])
         return self._learn(similar, dissimilar, samples=len(X))
 
     def fit_pairs(
@@ -170,38 +149,10 @@ class KISSME(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         similar = similar.astype(bool)
         differences = X[left] - X[right]
         return self._learn(
-            _pairs_of(differences[similar]), _pairs_of(differences[~similar]), samples=len(similar)
+            Pairs.of(differences[similar]), Pairs.of(differences[~similar]), samples=len(similar)
         )
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Project vectors so that the metric becomes the Euclidean distance.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, D]
-            The projected vectors.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return X @ self.components_.T
-
-    def get_mahalanobis_matrix(self) -> np.ndarray:
-        """Return M of the metric (a - b)' M (a - b).
-
-        Returns
-        -------
-        numpy.ndarray [D, D]
-            M, symmetric and positive semidefinite.
-        """
-        check_is_fitted(self)
-        return self.components_.T @ self.components_
-
-    def _learn(self, similar: _Pairs, dissimilar: _Pairs, samples: int) -> Self:
+    def _learn(self, similar: Pairs, dissimilar: Pairs, samples: int) -> Self:
         inverses = [
             _inverse(
                 shrink(pairs.covariance(name), self.shrinkage, self.shrinkage_scale, samples), name
@@ -229,50 +180,6 @@ class KISSME(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             drawn = np.concatenate([codes, left[apart] * n + right[apart]])
             codes = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # in order of drawing
         return np.divmod(codes[:count], n)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.components_.shape[0]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
-
-
-class _Pairs:
-    """The scatter of some pairs' differences, and how many they are."""
-
-    def __init__(self, scatter: np.ndarray, count: int):
-        self.scatter, self.count = scatter, count
-
-    def __sub__(self, other: _Pairs) -> _Pairs:
-        return _Pairs(self.scatter - other.scatter, self.count - other.count)
-
-    def covariance(self, name: str) -> np.ndarray:
-        if self.count == 0:
-            raise ValueError(
-                f"KISSME has no {name} pairs: expected "
-                + (
-                    "a person with several samples (in several cameras, when cameras are given)"
-                    if name == "similar"
-                    else "several persons (in several cameras, when cameras are given)"
-                )
-            )
-        return self.scatter / self.count
-
-
-def _pairs_of(differences: np.ndarray) -> _Pairs:
-    return _Pairs(differences.T @ differences, len(differences))
-
-
-def _cameras(cameras: ArrayLike | None, samples: int) -> np.ndarray | None:
-    if cameras is None:
-        return None
-    cameras = column_or_1d(np.asarray(cameras))
-    if len(cameras) != samples:
-        raise ValueError(f"cameras has {len(cameras)} entries: expected {samples}, one a sample")
-    return np.unique(cameras, return_inverse=True)[1]
 
 
 def _inverse(C: np.ndarray, name: str) -> np.ndarray:

@@ -7,22 +7,20 @@ this project: Section V-C, after PCA.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, eigh, qr
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from wherewhen.metric_learning.base import MahalanobisMetric
 from wherewhen.metric_learning.matrices import fix_signs, shrink
 
 EMBEDDINGS = ("weighted", "plain", "orthonormalized")
 
 
-class LFDA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LFDA(MahalanobisMetric):
     """Local Fisher discriminant analysis.
 
     With A the affinity of two samples of a class (0 between classes) and n_c its size, the local
@@ -102,13 +100,9 @@ class LFDA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             If a parameter is out of range, there is one class only or no class with two different
             samples, or S_w is not positive definite.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        persons, person = np.unique(y, return_inverse=True)
-        if len(persons) < 2:
-            raise ValueError("LFDA needs persons to part: expected 2 classes or more, got 1 class")
+        X, person = self._labelled(X, y)
         kept = self._checked_components(X.shape[1])
-        within, between = _local_scatters(X - X.mean(axis=0), person, self.k)
+        within, between = _local_scatters(X, person, self.k)
         if not np.trace(within) > 0:
             raise ValueError(
                 "LFDA finds no scatter within the classes: expected a class with at least two "
@@ -126,34 +120,6 @@ class LFDA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.components_ = _embed(vectors.T[::-1][:kept], self.eigenvalues_, self.embedding)
         return self
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Map vectors; Euclidean distances between the results are the learned metric.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, E]
-            The mapped vectors.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return X @ self.components_.T
-
-    def get_mahalanobis_matrix(self) -> np.ndarray:
-        """Return M of the metric (a - b)' M (a - b).
-
-        Returns
-        -------
-        numpy.ndarray [D, D]
-            M, symmetric and positive semidefinite.
-        """
-        check_is_fitted(self)
-        return self.components_.T @ self.components_
-
     def _checked_components(self, dimensions: int) -> int:
         if self.embedding not in EMBEDDINGS:
             raise ValueError(
@@ -169,15 +135,6 @@ class LFDA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "dimensions of the vectors, or None for all"
             )
         return self.n_components
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.components_.shape[0]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
 
 def _affinity(X: np.ndarray, k: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The pipeline of the paper's Section V-C: PCA, then KISSME or LFDA, ready for Euclidean distances.
+"""The pipeline of the paper's Section V-C: PCA, then a metric, ready for Euclidean distances.
 
 Row-pooled cubes have up to 9,000 dimensions and come in a few hundred samples: covariances can only
 be estimated after PCA.
@@ -7,6 +7,7 @@ be estimated after PCA.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -19,8 +20,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wherewhen.metric_learning.kissme import KISSME
 from wherewhen.metric_learning.lfda import LFDA
+from wherewhen.metric_learning.xqda import XQDA
 
-METRICS = {"kissme": KISSME, "lfda": LFDA}
+METRICS = {"kissme": KISSME, "lfda": LFDA, "xqda": XQDA}
 """The estimators by the name used in tables of scores."""
 
 _EXACT = 1000
@@ -117,7 +119,7 @@ def metric_pipeline(
 
     Parameters
     ----------
-    kind : {"kissme", "lfda"}
+    kind : {"kissme", "lfda", "xqda"}
         The metric.
     dimension : int
         Dimensions after PCA, capped by what the samples allow.
@@ -127,14 +129,14 @@ def metric_pipeline(
     random_state : int
         The seed of whatever is drawn.
     **options
-        Parameters of `KISSME` or `LFDA`.
+        Parameters of `KISSME`, `LFDA` or `XQDA`.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         With the steps ``normalise`` (optional), ``pca`` and the metric's name; after
         ``fit(vectors, persons)``, ``transform`` gives vectors to be compared by Euclidean distance.
-        Cameras reach KISSME by ``fit(vectors, persons, kissme__cameras=cameras)``.
+        Cameras reach KISSME by ``fit(vectors, persons, kissme__cameras=cameras)``, XQDA likewise.
 
     Raises
     ------
@@ -155,3 +157,41 @@ def metric_pipeline(
     steps: list[tuple[str, Any]] = [("normalise", Normalizer())] if normalise else []
     steps += [("pca", CappedPCA(dimension, random_state)), (kind, METRICS[kind](**options))]
     return Pipeline(steps)
+
+
+def fit_metrics(
+    vectors: np.ndarray,
+    persons: ArrayLike,
+    cameras: ArrayLike,
+    options: Mapping[str, Mapping[str, Any]],
+    dimension: int = 150,
+) -> dict[str, Pipeline]:
+    """Fit several metrics on the same vectors, their PCA once.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray [N, D]
+        The training persons' vectors.
+    persons, cameras : array_like [N]
+        Who they show, and where. XQDA alone is told the cameras: it is made of pairs across them.
+    options : mapping
+        For every metric to learn, by name, its parameters.
+    dimension : int
+        Dimensions after PCA, capped by what the samples allow.
+
+    Returns
+    -------
+    dict of str to sklearn.pipeline.Pipeline
+        As `metric_pipeline` builds them, fitted; the steps before the metric are shared.
+    """
+    pipelines = {kind: metric_pipeline(kind, dimension, **given) for kind, given in options.items()}
+    if not pipelines:
+        return {}
+    head = next(iter(pipelines.values()))[:-1]
+    projected = head.fit_transform(vectors)
+    fitted = {}
+    for kind, pipeline in pipelines.items():
+        across = {"cameras": cameras} if kind == "xqda" else {}
+        metric = pipeline.named_steps[kind].fit(projected, persons, **across)
+        fitted[kind] = Pipeline([*head.steps, (kind, metric)])
+    return fitted

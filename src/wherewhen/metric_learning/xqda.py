@@ -1,0 +1,104 @@
+"""XQDA: a subspace and a metric in it, learned at once from pairs across cameras.
+
+S. Liao, Y. Hu, X. Zhu, S. Z. Li: Person Re-identification by Local Maximal Occurrence
+Representation and Metric Learning. CVPR 2015. Not in the paper of this project; re-identification
+expects it beside KISSME and LFDA.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import LinAlgError, eigh
+
+from wherewhen.metric_learning.base import MahalanobisMetric
+from wherewhen.metric_learning.matrices import fix_signs
+from wherewhen.metric_learning.pairs import numbered_cameras, similar_and_dissimilar
+
+
+class XQDA(MahalanobisMetric):
+    """Cross-view quadratic discriminant analysis.
+
+    With the covariances C_I of the differences of similar pairs and C_E of dissimilar ones, the
+    subspace W holds the directions with C_E w = lambda (C_I + r I) w and lambda > 1, where persons
+    differ more than their views do; the metric is M = W (inv(W' C_I W) - inv(W' C_E W)) W'. These
+    directions diagonalise both, so that M = sum_i (1 - 1/lambda_i) w_i w_i', which is positive
+    semidefinite without a projection.
+
+    Parameters
+    ----------
+    n_components : int or None
+        At most so many directions, the largest lambda first; None keeps every one above 1, as
+        published.
+    regularisation : float
+        r; 0.001 as published. It is absolute: the vectors should have about unit length.
+
+    Attributes
+    ----------
+    components_ : numpy.ndarray [E, D]
+        L with L' L = M; E is the dimension of the subspace.
+    eigenvalues_ : numpy.ndarray [E]
+        lambda, falling, all above 1.
+    similar_pairs_, dissimilar_pairs_ : int
+        The pairs that the covariances were taken over.
+    n_features_in_ : int
+        D.
+    """
+
+    def __init__(self, n_components: int | None = None, regularisation: float = 0.001):
+        self.n_components = n_components
+        self.regularisation = regularisation
+
+    def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
+        """Learn from labelled vectors: all similar and all dissimilar pairs.
+
+        Parameters
+        ----------
+        X : array_like [N, D]
+            The vectors.
+        y : array_like [N]
+            The person of each.
+        cameras : array_like [N], optional
+            The camera of each; pairs are then made across cameras only, which is the method's
+            "cross-view". Without them all pairs count.
+
+        Returns
+        -------
+        XQDA
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, there are no similar or no dissimilar pairs, C_I is not
+            positive definite, or persons differ in no direction more than their views.
+        """
+        X, person = self._labelled(X, y)
+        if self.n_components is not None and self.n_components < 1:
+            raise ValueError(
+                f"n_components is {self.n_components}: expected at least 1, or None for all"
+            )
+        if self.regularisation < 0:
+            raise ValueError(f"regularisation is {self.regularisation}: expected at least 0")
+        similar, dissimilar = similar_and_dissimilar(X, person, numbered_cameras(cameras, len(X)))
+        within = similar.covariance("similar") + self.regularisation * np.eye(X.shape[1])
+        try:
+            values, vectors = eigh(dissimilar.covariance("dissimilar"), within)
+        except LinAlgError:
+            raise ValueError(
+                f"XQDA: the covariance of similar pairs has no inverse in {X.shape[1]} dimensions. "
+                "Raise regularisation above 0, add samples, or reduce the dimensions by PCA"
+            ) from None
+        values, rows = values[::-1], vectors.T[::-1]
+        kept = np.flatnonzero(values > 1)[: self.n_components]
+        if not len(kept):
+            raise ValueError(
+                f"XQDA finds no direction in which dissimilar pairs differ more than similar ones "
+                f"(the largest ratio is {values[0]:.3g}): lower regularisation, or check the labels"
+            )
+        self.eigenvalues_ = values[kept]
+        self.components_ = fix_signs(rows[kept] * np.sqrt(1 - 1 / self.eigenvalues_)[:, None])
+        self.similar_pairs_, self.dissimilar_pairs_ = similar.count, dissimilar.count
+        return self

@@ -1,0 +1,35 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from wherewhen.metric_learning.pairs import Pairs, numbered_cameras, similar_and_dissimilar
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_against_a_loop_over_pairs(across):
+    generator = np.random.default_rng(0)
+    X, person, camera = generator.normal(size=(18, 3)), np.arange(18) % 5, np.arange(18) // 7
+    expected = {True: [], False: []}
+    for i, j in combinations(range(18), 2):
+        if not across or camera[i] != camera[j]:
+            expected[bool(person[i] == person[j])].append(X[i] - X[j])
+    found = similar_and_dissimilar(X, person, camera if across else None)
+    for pairs, kind in zip(found, (True, False), strict=True):
+        assert pairs.count == len(expected[kind])
+        plain = sum(np.outer(d, d) for d in expected[kind])
+        np.testing.assert_allclose(pairs.scatter, plain, rtol=1e-9, atol=1e-9)
+
+
+def test_a_covariance_is_divided_by_the_number_of_pairs():
+    pairs = Pairs.of(np.array([[1.0, 0.0], [1.0, 2.0]]))
+    np.testing.assert_array_equal(pairs.covariance("similar"), [[1, 1], [1, 2]])
+    with pytest.raises(ValueError, match="no dissimilar pairs: expected several persons"):
+        (pairs - pairs).covariance("dissimilar")
+
+
+def test_cameras():
+    assert numbered_cameras(None, 3) is None
+    assert numbered_cameras(["b", "a", "b"], 3).tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match="cameras has 1 entries: expected 3"):
+        numbered_cameras(["a"], 3)
