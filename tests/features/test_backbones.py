@@ -30,12 +30,13 @@ def images():
 
 @pytest.fixture(scope="module")
 def googlenet():
-    return build_backbone("googlenet", RANDOM)
+    """As published, layer by layer: what extraction uses has its batch norms folded."""
+    return build_backbone("googlenet", RANDOM, fold=False)
 
 
 @pytest.fixture(scope="module")
 def lite0():
-    return build_backbone(LITE0, PACKAGE)
+    return build_backbone(LITE0, PACKAGE, fold=False)
 
 
 def torchvision_googlenet(trunk):
@@ -68,7 +69,7 @@ def test_googlenets_own_checkpoint_loads(googlenet, images, tmp_path):
     """Classifier and auxiliary classifiers, which the published file has, are left out."""
     torch.save(torchvision_googlenet(googlenet.module).state_dict(), tmp_path / "googlenet.pth")
     weights = WeightsSource(source="file", path=tmp_path / "googlenet.pth")
-    loaded = build_backbone("googlenet", weights)
+    loaded = build_backbone("googlenet", weights, fold=False)
     assert torch.equal(loaded(images), googlenet(images))
     assert loaded.record["weights"]["sha256"] == googlenet.record["weights"]["sha256"]
     assert loaded.record["weights"]["source"] == "file"
@@ -153,6 +154,58 @@ def test_a_timm_file_with_another_classifier_loads(tmp_path, images):
     with torch.inference_mode():
         expected = trained.forward_features(backbone.preprocess(images)).permute(0, 2, 3, 1)
     torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-5)
+
+
+# --- batch norms folded --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "norms"), [("googlenet", RANDOM, 57), (LITE0, PACKAGE, 49)]
+)
+def test_folded_norms_leave_the_cubes_as_they_are(request, images, name, weights, norms):
+    published = request.getfixturevalue("googlenet" if name == "googlenet" else "lite0")
+    folded = build_backbone(name, weights)
+    assert folded.record["folded_batch_norms"] == norms
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.module.modules())
+    expected = published(images)
+    error = (folded(images) - expected).norm() / expected.norm()
+    assert 0 < error < 1e-5
+    assert folded.record["weights"] == published.record["weights"]
+    assert folded.record != published.record
+
+
+class Branching(torch.nn.Module):
+    """Two convolutions, each with a norm; the second is also looked at without."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (torch.nn.Conv2d(3, 3, 3, bias=False) for _ in range(2))
+        self.norm, self.other = (torch.nn.BatchNorm2d(3) for _ in range(2))
+        for norm in (self.norm, self.other):
+            norm.running_mean.uniform_(-1, 1)
+            norm.running_var.uniform_(0.5, 2)
+
+    def forward(self, images):
+        bare = self.second(self.norm(self.first(images)))
+        return bare + self.other(bare)
+
+
+def test_a_convolution_that_others_look_at_keeps_its_norm():
+    module = Branching().eval()
+    images = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        expected = module(images)
+        assert backbones.fold_batch_norms(module) == 1
+        torch.testing.assert_close(module(images), expected)
+    assert isinstance(module.other, torch.nn.BatchNorm2d)
+
+
+def test_a_network_whose_way_depends_on_the_image_keeps_its_norms():
+    class Choosing(Branching):
+        def forward(self, images):
+            return super().forward(images) if images.sum() > 0 else images
+
+    assert backbones.fold_batch_norms(Choosing()) == 0
 
 
 # --- the registry --------------------------------------------------------------------------------
@@ -257,7 +310,7 @@ def test_a_cached_download_needs_no_network(googlenet, images, monkeypatch, tmp_
     weights = torchvision.models.GoogLeNet_Weights.DEFAULT
     file = tmp_path / "checkpoints" / weights.url.rpartition("/")[2]
     torch.save(torchvision_googlenet(googlenet.module).state_dict(), file)
-    loaded = build_backbone("googlenet", WeightsSource())
+    loaded = build_backbone("googlenet", WeightsSource(), fold=False)
     assert torch.equal(loaded(images), googlenet(images))
 
 
