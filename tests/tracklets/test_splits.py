@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from wherewhen.tracklets.splits import (
     assert_persons_disjoint,
     draw_splits,
+    fixed_splits,
     hold_out,
     split_fingerprint,
+    splits_of,
 )
 
 
@@ -102,3 +104,103 @@ def test_hold_out():
         hold_out(["p1"], 0.5, seed=1)
     with pytest.raises(ValueError, match="held out is 1"):
         hold_out(persons, 1, seed=1)
+
+
+def test_who_is_tested_may_be_listed():
+    splits = splits_of(tracklets(4), [["p01"], ["p00", "p03"]])
+    roles = splits[splits["camera"] == "b"].pivot(index="trial", columns="person", values="role")
+    assert roles.to_numpy().tolist() == [
+        ["train", "gallery", "train", "train"],
+        ["gallery", "train", "train", "gallery"],
+    ]
+    with pytest.raises(ValueError, match=r"trial_01 tests 1 persons .* both a and b: p09"):
+        splits_of(tracklets(4), [["p01"], ["p09"]])
+    with pytest.raises(ValueError, match="trial_00 tests nobody"):
+        splits_of(tracklets(4), [[]])
+
+
+def test_distractors_are_gallery_and_junk_is_nothing():
+    table = tracklets(6).assign(kind="person")
+    table.loc[table["tracklet"].isin(["a/p04", "b/p04"]), "kind"] = "distractor"
+    table.loc[table["tracklet"] == "b/p05", "kind"] = "junk"
+    for splits in (draw_splits(table, 3, seed=0), splits_of(table, [["p00"]] * 3)):
+        roles = splits.groupby("tracklet")["role"].agg(set)
+        assert roles["b/p04"] == {"gallery"}  # a distractor in the gallery's camera, in every trial
+        assert "a/p04" not in roles.index
+        assert "b/p05" not in roles.index
+        assert roles["a/p05"] == {"train"}  # junk leaves the person in one camera
+        assert (splits[splits["role"] == "gallery"].groupby("trial").size() > 1).all()
+
+
+def mars():
+    """Four test persons, the last in one camera; two who train; junk and a distractor."""
+    rows = [
+        # tracklet, person, camera, subset, query, kind
+        ("t1", "0001", "C1", "train", False, "person"),
+        ("t2", "0003", "C2", "train", False, "person"),
+        ("j1", "00-1", "C1", "test", False, "junk"),
+        ("d1", "0000", "C2", "test", False, "distractor"),
+        ("a1", "0002", "C1", "test", True, "person"),
+        ("a2", "0002", "C1", "test", False, "person"),
+        ("a3", "0002", "C2", "test", True, "person"),
+        ("b1", "0004", "C3", "test", True, "person"),
+        ("b2", "0004", "C5", "test", True, "person"),
+        ("b3", "0004", "C6", "test", True, "person"),
+        ("c1", "0006", "C1", "test", False, "person"),
+    ]
+    columns = ["tracklet", "person", "camera", "subset", "query", "kind"]
+    return pd.DataFrame(rows, columns=columns).assign(length=5)
+
+
+def members(splits, role):
+    return splits[splits["role"] == role].groupby("trial")["tracklet"].agg(list).tolist()
+
+
+def test_a_fixed_split_is_the_same_in_every_trial():
+    splits = fixed_splits(mars(), 3)
+    assert members(splits, "train") == [["t1", "t2"]] * 3
+    assert members(splits, "probe") == [["a1", "a3", "b1", "b2", "b3"]] * 3
+    test = ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "d1", "j1"]
+    assert members(splits, "gallery") == [test] * 3
+    shuffled = fixed_splits(mars().sample(frac=1, random_state=1), 3)
+    pd.testing.assert_frame_equal(splits, shuffled)
+
+
+def test_queries_can_be_left_out_of_the_gallery():
+    splits = fixed_splits(mars(), 1, protocol="query_excluded")
+    assert members(splits, "probe") == [["a1", "a3", "b1", "b2", "b3"]]
+    assert members(splits, "gallery") == [["a2", "c1", "d1", "j1"]]
+
+
+def test_two_cameras_are_drawn_for_every_person_who_has_them():
+    splits = fixed_splits(mars(), 40, seed=1, protocol="two_camera")
+    pairs = splits[splits["role"] != "train"].pivot(
+        index=["trial", "person"], columns="role", values=["camera", "tracklet"]
+    )
+    assert pairs.index.get_level_values("person").value_counts().to_dict() == {
+        "0002": 40,
+        "0004": 40,
+    }
+    assert (pairs["camera", "probe"] != pairs["camera", "gallery"]).all()
+    seen = set(map(tuple, pairs["tracklet"].to_numpy()))
+    assert {("a1", "a3"), ("a3", "a1"), ("a2", "a3"), ("b1", "b2"), ("b3", "b2")} <= seen
+    assert len(seen) == 4 + 6
+    again = fixed_splits(mars().iloc[::-1], 2, seed=1, protocol="two_camera")
+    pd.testing.assert_frame_equal(again, splits[splits["trial"] < "trial_02"])
+    other = fixed_splits(mars(), 40, seed=2, protocol="two_camera")
+    assert split_fingerprint(splits) != split_fingerprint(other)
+
+
+def test_faults_of_a_fixed_split():
+    with pytest.raises(ValueError, match="no columns subset and query"):
+        fixed_splits(tracklets(), 1)
+    with pytest.raises(ValueError, match=r"'single_match' gives no roles .* official, query_exc"):
+        fixed_splits(mars(), 1, protocol="single_match")
+    with pytest.raises(ValueError, match="trials is 0"):
+        fixed_splits(mars(), 0)
+    with pytest.raises(ValueError, match="no test person is seen by two cameras"):
+        fixed_splits(mars().query("camera == 'C1'"), 1, protocol="two_camera")
+    crossed = mars()
+    crossed.loc[crossed["tracklet"] == "c1", "person"] = "0001"
+    with pytest.raises(ValueError, match="trial_00: 1 persons train and are tested: 0001"):
+        fixed_splits(crossed, 1)

@@ -1,13 +1,15 @@
 """Splits: who trains and who is tested, per trial, deterministic and checked.
 
-A person stands on one side only. The role of a tracklet follows from its person's side and its
-camera: probes come from one camera, the gallery from another (Section V-C; paper-decisions,
-rows 24 and 26).
+A person stands on one side only. Where two cameras were filmed, the role of a tracklet follows from
+its person's side and its camera: probes come from one camera, the gallery from the other (Section
+V-C; paper-decisions, rows 24 and 26). Who is tested is drawn, or listed in a file of the data set's
+owners (`split_files`). MARS's authors fixed the tracklets themselves: there, trials differ by the
+seed of what follows, and a protocol says which test tracklets are gallery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,9 @@ from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.schema import SPLITS, TRACKLETS, validate
 
 COLUMNS = ["trial", "tracklet", "person", "camera", "role"]
+
+FIXED_PROTOCOLS = ("official", "query_excluded", "two_camera")
+"""The protocols for which `fixed_splits` gives roles."""
 
 
 def trial_name(index: int) -> str:
@@ -60,9 +65,7 @@ def draw_splits(
     Returns
     -------
     pandas.DataFrame
-        `schema.SPLITS`, sorted by trial and tracklet. A person who is not seen by both test cameras
-        trains in every trial (as a negative, if seen by one camera) and is never probe or gallery.
-        Tracklets of test persons in further cameras have no role and are left out.
+        As from `splits_of`.
 
     Raises
     ------
@@ -71,33 +74,155 @@ def draw_splits(
         cameras to test at least one and train as many as asked.
     """
     validate(tracklets, TRACKLETS)
-    if trials < 1:
-        raise ValueError(f"trials is {trials}: expected at least 1")
+    _check_trials(trials)
     if not 0 <= train_fraction < 1:
         raise ValueError(f"train_fraction is {train_fraction}: expected at least 0 and below 1")
-    probe_camera, gallery_camera = _test_cameras(tracklets, probe_camera, gallery_camera)
-    matched = _persons_of(tracklets, probe_camera) & _persons_of(tracklets, gallery_camera)
+    cameras = _test_cameras(tracklets, probe_camera, gallery_camera)
+    matched = _matched(tracklets, *cameras)
     training = round(train_fraction * len(matched))
     if len(matched) - training < 1 or (train_fraction > 0 and training < 1):
         raise ValueError(
-            f"{len(matched)} persons are seen by both {probe_camera} and {gallery_camera}: too few "
+            f"{len(matched)} persons are seen by both {' and '.join(cameras)}: too few "
             f"to split with train_fraction {train_fraction}. Expected at least one on each side: "
             "use more persons or another fraction"
         )
-    roles = {probe_camera: "probe", gallery_camera: "gallery"}
     names = np.array(sorted(matched), dtype=object)
+    tested = [
+        np.random.default_rng([seed, trial]).permutation(names)[training:]
+        for trial in range(trials)
+    ]
+    return splits_of(tracklets, tested, *cameras)
+
+
+def splits_of(
+    tracklets: pd.DataFrame,
+    tested: Sequence[Collection[str]],
+    probe_camera: str | None = None,
+    gallery_camera: str | None = None,
+) -> pd.DataFrame:
+    """Give every tracklet its role where it is known who is tested in each trial.
+
+    Parameters
+    ----------
+    tracklets : pandas.DataFrame
+        The data set (`schema.TRACKLETS`), rows in any order.
+    tested : sequence of collections of str
+        For each trial the persons who are tested; all others train.
+    probe_camera, gallery_camera : str, optional
+        The cameras of probes and gallery; by default the first and the second in sorted order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `schema.SPLITS`, sorted by trial and tracklet. A person who is not seen by both test cameras
+        trains in every trial (as a negative, if seen by one camera) and is never probe or gallery.
+        Tracklets of test persons in further cameras have no role and are left out. Distractors
+        (column `kind`) are gallery in every trial where the gallery's camera saw them, and nothing
+        else; junk has no role.
+
+    Raises
+    ------
+    ValueError
+        If a camera is unknown, or a trial tests nobody or somebody who is not a person seen by both
+        cameras.
+    """
+    validate(tracklets, TRACKLETS)
+    probe_camera, gallery_camera = _test_cameras(tracklets, probe_camera, gallery_camera)
+    matched = _matched(tracklets, probe_camera, gallery_camera)
+    roles = {probe_camera: "probe", gallery_camera: "gallery"}
+    by_camera, kinds = tracklets["camera"].map(roles), _kinds(tracklets)
+    splits = []
+    for trial, names in enumerate(tested):
+        if unknown := sorted(set(names) - matched):
+            raise ValueError(
+                f"{trial_name(trial)} tests {len(unknown)} persons who are not seen by both "
+                f"{probe_camera} and {gallery_camera}: {', '.join(unknown[:10])}. Use the split of "
+                "this very data set, and ingest all of it"
+            )
+        if not len(names):
+            raise ValueError(f"{trial_name(trial)} tests nobody: expected at least one person")
+        split = tracklets[["tracklet", "person", "camera"]].copy()
+        split["role"] = by_camera.where(split["person"].isin(set(names)), "train")
+        split.loc[kinds == "distractor", "role"] = by_camera.where(by_camera == "gallery")
+        split.loc[kinds == "junk", "role"] = None
+        splits.append(_finish(split, trial))
+    return _together(splits)
+
+
+def fixed_splits(
+    tracklets: pd.DataFrame, trials: int, seed: int = 0, protocol: str = "official"
+) -> pd.DataFrame:
+    """Give roles in a data set whose authors fixed both sides and the probes, as in MARS.
+
+    Parameters
+    ----------
+    tracklets : pandas.DataFrame
+        The data set (`schema.TRACKLETS`) with its columns `subset` and `query`.
+    trials : int
+        Number of trials. They are alike, for what follows to be repeated with other seeds; those of
+        `two_camera` differ.
+    seed : int
+        The seed of `two_camera`.
+    protocol : str
+        `official`: the queries are probes, and all test tracklets are gallery, the queries, junk
+        and distractors among them, so a tracklet may have two roles. `query_excluded`: the queries
+        are not in the gallery. In both, it is the evaluation that passes junk over. `two_camera`:
+        of every test person whom two cameras saw, one tracklet is probe and one of another camera
+        gallery, both drawn in each trial; nobody else is in the gallery.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `schema.SPLITS`, sorted by trial, tracklet and role.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, the protocol unknown, or the columns are not there.
+    """
+    validate(tracklets, TRACKLETS)
+    _check_trials(trials)
+    if protocol not in FIXED_PROTOCOLS:
+        raise ValueError(
+            f"protocol {protocol!r} gives no roles in a data set with a fixed split: expected one "
+            f"of {', '.join(FIXED_PROTOCOLS)}"
+        )
+    if not has_fixed_split(tracklets):
+        raise ValueError(
+            "the tracklets have no columns subset and query: their split is not fixed by the data "
+            "set's authors; draw splits, or read one from a file"
+        )
+    keys = ["tracklet", "person", "camera"]
+    train = tracklets.loc[tracklets["subset"] == "train", keys].assign(role="train")
+    test = tracklets[tracklets["subset"] == "test"].reset_index(drop=True)
+    several = _by_camera(test) if protocol == "two_camera" else []
     splits = []
     for trial in range(trials):
-        drawn = np.random.default_rng([seed, trial]).permutation(names)
-        tested = set(drawn[training:])
-        split = tracklets[["tracklet", "person", "camera"]].copy()
-        is_tested = split["person"].isin(tested)
-        split["role"] = split["camera"].map(roles).where(is_tested, "train")
-        split.insert(0, "trial", trial_name(trial))
-        splits.append(split.dropna(subset=["role"]).sort_values("tracklet"))
-    table = pd.concat(splits, ignore_index=True)[COLUMNS].astype(str)
-    assert_persons_disjoint(table)
-    return validate(table, SPLITS)
+        if several:
+            drawn = _draw_two(several, np.random.default_rng([seed, trial]))
+            probes, gallery = (test.loc[rows] for rows in drawn)
+        else:
+            probes = test[test["query"]]
+            gallery = test if protocol == "official" else test[~test["query"]]
+        sides = [train, probes[keys].assign(role="probe"), gallery[keys].assign(role="gallery")]
+        splits.append(_finish(pd.concat(sides), trial))
+    return _together(splits)
+
+
+def has_fixed_split(tracklets: pd.DataFrame) -> bool:
+    """Say whether the authors of a data set fixed its split and its probes.
+
+    Parameters
+    ----------
+    tracklets : pandas.DataFrame
+        The data set (`schema.TRACKLETS`).
+
+    Returns
+    -------
+    bool
+        Whether the columns `subset` and `query` are there.
+    """
+    return {"subset", "query"} <= set(tracklets.columns)
 
 
 def split_fingerprint(split: pd.DataFrame) -> str:
@@ -194,5 +319,55 @@ def _test_cameras(
     return probe, gallery
 
 
-def _persons_of(tracklets: pd.DataFrame, camera: str) -> set[str]:
-    return set(tracklets.loc[tracklets["camera"] == camera, "person"])
+def _check_trials(trials: int) -> None:
+    if trials < 1:
+        raise ValueError(f"trials is {trials}: expected at least 1")
+
+
+def _kinds(tracklets: pd.DataFrame) -> pd.Series:
+    return tracklets["kind"] if "kind" in tracklets else pd.Series("person", tracklets.index)
+
+
+def _matched(tracklets: pd.DataFrame, *cameras: str) -> set[str]:
+    """Return the persons whom all these cameras saw; junk and distractors are no persons."""
+    persons = tracklets[_kinds(tracklets) == "person"]
+    return set.intersection(
+        *(set(persons.loc[persons["camera"] == camera, "person"]) for camera in cameras)
+    )
+
+
+def _by_camera(test: pd.DataFrame) -> list[list[np.ndarray]]:
+    """List, for each test person whom two cameras saw, the rows of every camera."""
+    persons = test[_kinds(test) == "person"].sort_values("tracklet")
+    cameras: dict[str, list[np.ndarray]] = {}
+    for (person, _), rows in persons.groupby(["person", "camera"], sort=True).groups.items():
+        cameras.setdefault(person, []).append(rows.to_numpy())
+    several = [rows for rows in cameras.values() if len(rows) > 1]
+    if not several:
+        raise ValueError(
+            "protocol two_camera: no test person is seen by two cameras; use another protocol"
+        )
+    return several
+
+
+def _draw_two(
+    several: list[list[np.ndarray]], generator: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """Draw a person's two cameras, in order, and a tracklet from each."""
+    probes, gallery = [], []
+    for cameras in several:
+        first, second = generator.permutation(len(cameras))[:2]
+        probes.append(generator.choice(cameras[first]))
+        gallery.append(generator.choice(cameras[second]))
+    return probes, gallery
+
+
+def _finish(split: pd.DataFrame, trial: int) -> pd.DataFrame:
+    split.insert(0, "trial", trial_name(trial))
+    return split.dropna(subset=["role"]).sort_values(["tracklet", "role"])
+
+
+def _together(splits: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(splits, ignore_index=True)[COLUMNS].astype(str)
+    assert_persons_disjoint(table)
+    return validate(table, SPLITS)
