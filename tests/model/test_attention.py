@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from wherewhen.model.attention import (
@@ -94,25 +95,16 @@ def test_the_expected_slice_is_the_mean_when_nothing_is_preferred():
     torch.testing.assert_close(expected(inputs, weights).flatten(), torch.tensor([2.75, 6.75]))
 
 
-def test_gradcheck():
-    state, frame = (torch.randn(2, channels, 2, 2).double() for channels in (2, 3))
-    flat = SpatialAttention(2, (2, 2), 2, 2, flattened=True, features=3, temperature=0.7).double()
-    for parameter in flat.parameters():
-        torch.nn.init.normal_(parameter)
-    weights = flat(state, frame).detach()
-    for part, given in (
-        (flat, (state, frame)),
-        (Glimpse(2, rescale=True), (frame, weights)),
-        (ExpectedSlice(), (frame, weights)),
-    ):
-        names, parameters = zip(*part.named_parameters()) if list(part.parameters()) else ((), ())
+@pytest.mark.parametrize("features", [None, 3])
+@pytest.mark.parametrize("flattened", [True, False])
+def test_gradcheck_of_the_attention(passes_gradcheck, features, flattened):
+    attention = SpatialAttention(2, (2, 2), 2, 2, flattened, features, temperature=0.7)
+    assert passes_gradcheck(attention, torch.randn(2, 2, 2, 2), torch.randn(2, 3, 2, 2))
 
-        def call(*tensors, part=part, names=names):
-            values = dict(zip(names, tensors[2:], strict=True))
-            return torch.func.functional_call(part, values, tensors[:2])
 
-        inputs = [tensor.clone().requires_grad_() for tensor in given]
-        assert torch.autograd.gradcheck(call, (*inputs, *parameters))
+@pytest.mark.parametrize("glimpse", [Glimpse(2, rescale=True), ExpectedSlice()])
+def test_gradcheck_of_the_glimpse(passes_gradcheck, glimpse):
+    assert passes_gradcheck(glimpse, torch.randn(2, 3, 2, 2), torch.rand(2, 2, 2))
 
 
 def test_entropy_share_of_known_distributions():

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from wherewhen.model.conv_gru import ConvGRULayer, ConvGRUStack, convolve
+from wherewhen.model.conv_gru import ChannelNorm, ConvGRULayer, ConvGRUStack
 
 
 def test_on_a_1x1_grid_it_is_torchs_gru():
@@ -33,12 +35,6 @@ def test_on_a_1x1_grid_it_is_torchs_gru():
     torch.testing.assert_close(ours, (1 - z) * h + z * candidate)
 
 
-@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (5, 5), (9, 9), (1, 5)])
-def test_zero_padding_keeps_the_grid(kernel):
-    out = convolve(torch.randn(2, 3, 7, 7), torch.randn(4, 3, *kernel))
-    assert out.shape == (2, 4, 7, 7)
-
-
 def test_initial_weights():
     layer = ConvGRULayer(6, 8, (3, 3), (3, 3))
     for gate in (*layer.gate_weight.chunk(2), layer.candidate_weight):
@@ -52,6 +48,37 @@ def test_initial_weights():
     for weight in uniform.parameters():
         assert 0.95 < weight.abs().max() <= 1.0
         assert abs(weight.mean()) < 0.1
+
+
+def test_centred_kernels_start_as_the_1x1_kernels_of_the_same_seed():
+    torch.manual_seed(3)
+    plain = ConvGRULayer(6, 8, (1, 1), (1, 1))
+    torch.manual_seed(3)
+    centred = ConvGRULayer(6, 8, (5, 3), (3, 3), initialisation="centred")
+    for name in ("input_weight", "gate_weight", "candidate_weight"):
+        large, small = getattr(centred, name), getattr(plain, name)
+        height, width = large.shape[2:]
+        assert torch.equal(large[:, :, height // 2, width // 2], small[:, :, 0, 0])
+        assert large.count_nonzero() == small.count_nonzero()
+    x, h = torch.randn(2, 6, 4, 4), torch.randn(2, 8, 4, 4)
+    torch.testing.assert_close(centred(x, h), plain(x, h))
+
+
+def test_a_biased_update_gate_keeps_the_state():
+    layer = ConvGRULayer(6, 8, (3, 3), (3, 3), update_bias=-2.0)
+    assert torch.equal(layer.bias, torch.cat([torch.full((8,), -2.0), torch.zeros(16)]))
+    state = torch.full((1, 8, 4, 4), 0.5)
+    layer.gate_weight.data.zero_()
+    layer.candidate_weight.data.zero_()
+    eighth = 1 / (1 + math.exp(2))
+    torch.testing.assert_close(layer(torch.zeros(1, 6, 4, 4), state), state * (1 - eighth))
+
+
+def test_normalised_over_channels_at_each_location():
+    norm = ChannelNorm(3)
+    normalised = norm(torch.randn(2, 3, 4, 5) * 7 + 2)
+    torch.testing.assert_close(normalised.mean(1), torch.zeros(2, 4, 5), atol=1e-6, rtol=0)
+    torch.testing.assert_close(normalised.square().mean(1), torch.ones(2, 4, 5), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +99,57 @@ def test_grids_of_the_layers(between, sides):
 def test_too_small_a_grid_is_named():
     with pytest.raises(ValueError, match="max_2x2 leaves nothing of a 3 x 3 grid for 3 layers"):
         ConvGRUStack(2, [3] * 3, [(3, 3)] * 3, [(3, 3)] * 3, 3, "max_2x2")
+
+
+def stack_and_inputs(**choices):
+    stack = ConvGRUStack(2, [4, 4, 6], [(3, 3)] * 3, [(1, 1)] * 3, 3, **choices)
+    states = [torch.randn(2, count, 3, 3) for count in (4, 4, 6)]
+    return stack, torch.randn(2, 2, 3, 3), states, torch.ones(2, 1, 1, 1).bool()
+
+
+def test_residual_layers_add_what_they_are_given():
+    stack, inputs, states, valid = stack_and_inputs(residual=True)
+    (first, second, third), outputs = stack(inputs, states, valid)
+    assert torch.equal(outputs[0], first)
+    assert torch.equal(outputs[1], second + first)
+    projected = torch.einsum("oc,nchw->nohw", stack.skips[1].weight[:, :, 0, 0], outputs[1])
+    torch.testing.assert_close(outputs[2], third + projected)
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "group"])
+def test_a_normalised_layer_does_not_see_how_large_its_input_is(normalisation):
+    stack, _, states, _ = stack_and_inputs(normalisation=normalisation, groups=2)
+    assert len(stack.norms) == 2
+    below = 10 * torch.randn(2, 4, 3, 3)
+    small, large = (stack.norms[0](scale * below) for scale in (1.0, 3.0))
+    torch.testing.assert_close(small, large, atol=1e-4, rtol=1e-4)
+    small, large = (stack.layers[1](seen, states[1]) for seen in (small, large))
+    torch.testing.assert_close(small, large, atol=1e-4, rtol=1e-4)
+
+
+def test_gradcheck_of_a_layer(passes_gradcheck):
+    layer = ConvGRULayer(2, 2, (3, 1), (1, 3))
+    assert passes_gradcheck(layer, torch.randn(2, 2, 2, 2), torch.randn(2, 2, 2, 2))
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "group"])
+def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
+    class Flat(torch.nn.Module):
+        """A stack with its states as arguments of their own."""
+
+        def __init__(self):
+            super().__init__()
+            kernels = [(1, 1)] * 2
+            self.stack = ConvGRUStack(
+                1, [2, 3], kernels, kernels, 2, normalisation=normalisation, residual=True
+            )
+
+        def forward(self, inputs, first, second):
+            states, outputs = self.stack(inputs, [first, second], torch.ones(1, 1, 1, 1).bool())
+            return *states, *outputs
+
+    states = torch.randn(1, 2, 1, 2), torch.randn(1, 3, 1, 2)
+    assert passes_gradcheck(Flat(), torch.randn(1, 1, 1, 2), *states)
 
 
 def test_dropout_spares_the_recurrence():

@@ -17,3 +17,11 @@ def test_zeros():
     states = ZeroInitialState([3, 1], [(4, 4), (2, 2)])(torch.randn(5, 2).double())
     assert [tuple(state.shape) for state in states] == [(5, 3, 4, 4), (5, 1, 2, 2)]
     assert all(state.dtype == torch.float64 and not state.any() for state in states)
+
+
+def test_gradcheck(passes_gradcheck):
+    class Both(LearnedInitialState):
+        def forward(self, mean_slice):
+            return tuple(super().forward(mean_slice))
+
+    assert passes_gradcheck(Both(2, [3, 1], [(2, 2), (1, 1)]), torch.randn(2, 2))

@@ -29,3 +29,8 @@ def test_pairwise_equals_pair_by_pair(similarity):
     for row in range(3):
         alone = similarity(left[row].expand(4, 6), right)
         torch.testing.assert_close(pairwise[row], alone)
+
+
+@pytest.mark.parametrize("similarity", [ScaledCosine(), WeightedProduct(3, normalised=True)])
+def test_gradcheck(passes_gradcheck, similarity):
+    assert passes_gradcheck(similarity, torch.randn(2, 3), torch.randn(2, 3))

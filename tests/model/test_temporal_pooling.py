@@ -39,3 +39,19 @@ def test_one_frame_is_itself(pooling):
     (pooled,), weights = pooling([state], torch.ones(2, 1).bool())
     torch.testing.assert_close(pooled, state[:, 0])
     torch.testing.assert_close(weights, torch.ones(2, 1))
+
+
+@pytest.mark.parametrize("pooling", [AttentionPooling(3, 2), AveragePooling(), MaxPooling()])
+def test_gradcheck(passes_gradcheck, pooling):
+    class OfTwoLayers(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pooling = pooling
+
+        def forward(self, first, second, mask):
+            (one, other), weights = self.pooling([first, second], mask)
+            return one, other, weights
+
+    states = torch.randn(2, 3, 2, 1, 2), torch.randn(2, 3, 1, 1, 1)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    assert passes_gradcheck(OfTwoLayers(), *states, mask)
