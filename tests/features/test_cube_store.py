@@ -77,7 +77,7 @@ def test_round_trip(sealed):
 
 def test_files_are_safetensors(sealed):
     file = file_of(sealed, "cam_a/person_0001")
-    np.testing.assert_array_equal(load_file(file)["cubes"], cubes_of(5))
+    np.testing.assert_array_equal(load_file(file)["cubes"], cubes_of(5)[None])
     with safe_open(file, "numpy") as opened:
         assert len(opened.metadata()["sha256"]) == 64
 
@@ -196,13 +196,14 @@ def test_names_that_can_not_be_files_are_refused(store, tracklet):
 @pytest.mark.parametrize(
     ("cubes", "message"),
     [
-        (np.zeros((2, 3, 3)), r"expected cubes \[length >= 1"),
+        (np.zeros((2, 3, 3)), r"expected cubes \[1, length >= 1, 3, 3, 4\]"),
+        (np.zeros((2, 2, 3, 3, 4)), r"expected cubes \[1, .* got \[2, 2"),
         (np.zeros((0, 3, 3, 4)), "length >= 1"),
         (np.zeros((2, 3, 3, 5)), "3, 3, 4"),
         (np.full((2, 3, 3, 4), 1e6, np.float32), "float16 can't"),
         (np.full((2, 3, 3, 4), np.nan), "float16 can't"),
     ],
-    ids=["dimensions", "empty", "other shape", "overflow", "nan"],
+    ids=["dimensions", "variants", "empty", "other shape", "overflow", "nan"],
 )
 def test_odd_cubes_are_refused(sealed, cubes, message):
     before = files_under(sealed.folder)

@@ -1,11 +1,15 @@
 """The cube store of the features room: feature cubes on disk, whole or not there.
 
 A store is a folder named by the fingerprint of what its cubes depend on (backbone, weights,
-preprocessing, data set).  Inside, one safetensors file a tracklet, float16 [length, K, K, D]::
+preprocessing, augmentation, data set).  Inside, one safetensors file a tracklet::
 
     <root>/<key>/identity.json                   what the key stands for
     <root>/<key>/cubes/<tracklet>.safetensors    written under a temporary name, synced, renamed
     <root>/<key>/manifest.json                   written last: lengths and checksums
+
+A file's tensor ``cubes`` is [variants, length, K, K, D]: variant 0 is the plain frame, the others
+are augmented ones, each as a whole, so that a window of any variant is one piece of the file.  It is
+float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D].
 
 A killed writer leaves whole files and perhaps one temporary file, which the next writer removes.
 Windows of frames are read with ``preadv`` at the header's offset, straight into the caller's
@@ -24,7 +28,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -32,15 +36,25 @@ from numpy.typing import NDArray
 
 from wherewhen.tracklets.fingerprint import fingerprint
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; a store of another version is refused."""
 DTYPE = np.dtype("<f2")
+STORED = {"F16": DTYPE, "U8": np.dtype("u1"), "I8": np.dtype("i1")}
+"""What a file may hold, as safetensors calls it; the two of 8 bits come with a scale."""
 SUFFIX = ".safetensors"
-TENSOR = "cubes"
+TENSOR, SCALE = "cubes", "scale"
+LARGEST_SCALE = 256.75
+"""255 times this is the last that float16 can hold."""
+BLOCK = 4096
+"""Bytes that a file system hands out at once."""
 LONGEST_NAME = 200
 """Characters of one part of a file's name; file systems stop at 255 bytes."""
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _FULL[errno.EFBIG] = "the largest allowed file size is reached"
+
+
+Storage = Literal["float16", "uint8"]
+"""How activations are kept; ``uint8`` takes half the room and is off by 0.2 to 0.3 %."""
 
 
 class CubeStoreError(OSError):
@@ -51,16 +65,38 @@ class _Header(NamedTuple):
     """What a cube file says about itself."""
 
     offset: int
-    shape: tuple[int, int, int, int]
+    dtype: str
+    shape: tuple[int, int, int, int, int]
     sha256: str
+    source: str
+
+    @property
+    def length(self) -> int:
+        return self.shape[1]
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame's activations."""
+        return math.prod(self.shape[2:]) * STORED[self.dtype].itemsize
+
+    @property
+    def scale_offset(self) -> int:
+        """Where the activations end and the scales, if any, begin."""
+        return self.offset + self.shape[0] * self.length * self.frame_bytes
+
+    @property
+    def scale_shape(self) -> tuple[int, int, int]:
+        return (self.shape[0], self.length, self.shape[4] if self.dtype != "F16" else 0)
 
     @property
     def file_bytes(self) -> int:
-        return self.offset + math.prod(self.shape) * DTYPE.itemsize
+        return self.scale_offset + math.prod(self.scale_shape) * DTYPE.itemsize
 
 
 class CubeStore:
-    """Feature cubes by tracklet; every method but `write`, `discard` and `seal` only reads.
+    """Feature cubes by tracklet.
+
+    `write`, `adopt`, `discard`, `remove` and `seal` change the store, every other method reads.
 
     Parameters
     ----------
@@ -78,9 +114,10 @@ class CubeStore:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self._headers: dict[str, _Header] = {}
+        self._files: dict[str, str] = {}  # building a path takes as long as reading a frame
         self._sealed: dict[str, dict[str, Any]] | None = None
         self._lengths: dict[str, int] = {}
-        self._shape: tuple[int, int, int] | None = None
+        self._form: tuple[int, int, int, int] | None = None
         if not (self.folder / "identity.json").is_file():
             raise FileNotFoundError(
                 f"{self.folder} is no cube store: identity.json is missing; run the extraction"
@@ -134,33 +171,45 @@ class CubeStore:
         """Frames of every tracklet in the store: those sealed, else those whole so far."""
         sealed = self._manifest()
         if sealed is None:
-            return {tracklet: self._header(tracklet).shape[0] for tracklet in self._whole_files()}
+            return {tracklet: self._header(tracklet).length for tracklet in self._whole_files()}
         if not self._lengths:  # asked for at every clip: kept
             self._lengths = {tracklet: entry["length"] for tracklet, entry in sealed.items()}
         return self._lengths
 
+    def _variants_and_shape(self) -> tuple[int, int, int, int] | None:
+        if self._form is None:
+            whole = next(self._whole_files(), None)
+            if whole is not None:
+                variants, _, *shape = self._header(whole).shape
+                self._form = (variants, *shape)
+        return self._form
+
+    def _some_form(self) -> tuple[int, int, int, int]:
+        form = self._variants_and_shape()
+        if form is None:
+            raise CubeStoreError(f"{self.folder} holds no cubes yet; run the extraction")
+        return form
+
     @property
     def shape(self) -> tuple[int, int, int] | None:
         """(K, K, D) of every cube; None while the store is empty."""
-        if self._shape is None:
-            whole = next(self._whole_files(), None)
-            self._shape = None if whole is None else self._header(whole).shape[1:]
-        return self._shape
+        form = self._variants_and_shape()
+        return None if form is None else form[1:]
+
+    @property
+    def variants(self) -> int:
+        """Variants of every frame; the first is the plain one."""
+        return self._some_form()[0]
 
     @property
     def grid(self) -> int:
         """K, cells along a side."""
-        return self._some_shape()[0]
+        return self._some_form()[1]
 
     @property
     def channels(self) -> int:
         """D, activations a cell."""
-        return self._some_shape()[2]
-
-    def _some_shape(self) -> tuple[int, int, int]:
-        if self.shape is None:
-            raise CubeStoreError(f"{self.folder} holds no cubes yet; run the extraction")
-        return self.shape
+        return self._some_form()[3]
 
     @property
     def complete(self) -> bool:
@@ -176,6 +225,7 @@ class CubeStore:
         start: int = 0,
         stop: int | None = None,
         out: NDArray[np.float16] | None = None,
+        variant: int = 0,
     ) -> NDArray[np.float16]:
         """Read a window of frames, and no byte beside it.
 
@@ -188,6 +238,8 @@ class CubeStore:
         out
             Buffer to fill, float16 [stop - start, K, K, D], C-contiguous (a pinned tensor's
             ``.numpy()`` serves); None makes one.
+        variant
+            Which of the augmented variants; 0 is the plain frames'.
 
         Returns
         -------
@@ -199,18 +251,23 @@ class CubeStore:
         KeyError
             If the store has no such tracklet.
         IndexError
-            If the window leaves the tracklet.
+            If the window leaves the tracklet, or there is no such variant.
         ValueError
             If ``out`` does not fit.
         CubeStoreError
             If the file is shorter than its header says.
         """
         header = self._header(tracklet)
-        length, *cube = header.shape
+        variants, length, *cube = header.shape
         stop = length if stop is None else stop
         if not 0 <= start <= stop <= length:
             raise IndexError(
                 f"tracklet {tracklet}: frames {start} to {stop} were asked for, it has {length}"
+            )
+        if not 0 <= variant < variants:
+            raise IndexError(
+                f"tracklet {tracklet}: variant {variant} was asked for, the store has {variants}; "
+                "the parameter extract.augmentation.variants says how many are made"
             )
         shape = (stop - start, *cube)
         if out is None:
@@ -221,36 +278,65 @@ class CubeStore:
                 f"{list(out.shape)}"
             )
         if out.size:
-            first = header.offset + start * math.prod(cube) * DTYPE.itemsize
-            self._read_exactly(tracklet, first, out)
+            frame = variant * length + start
+            with self._opened(tracklet) as descriptor:
+                if header.dtype == "F16":
+                    self._read_exactly(
+                        tracklet, descriptor, header.offset + frame * header.frame_bytes, out
+                    )
+                else:
+                    self._read_scaled(tracklet, descriptor, header, frame, out)
         return out
 
-    def _read_exactly(self, tracklet: str, offset: int, out: NDArray) -> None:
-        buffer = memoryview(out).cast("B")
+    @contextmanager
+    def _opened(self, tracklet: str) -> Iterator[int]:
         try:
-            descriptor = os.open(self._path(tracklet), os.O_RDONLY)
+            descriptor = os.open(self._file(tracklet), os.O_RDONLY)
         except FileNotFoundError as error:
             raise self._damaged(tracklet, "is gone") from error
         try:
-            while buffer:  # the system may hand over less than was asked for
-                got = os.preadv(descriptor, [buffer], offset)
-                if not got:
-                    raise self._damaged(tracklet, "is shorter than its header says")
-                buffer, offset = buffer[got:], offset + got
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def verify(self) -> list[str]:
+    def _read_exactly(self, tracklet: str, descriptor: int, offset: int, out: NDArray) -> None:
+        buffer = memoryview(out).cast("B")
+        while buffer:  # the system may hand over less than was asked for
+            got = os.preadv(descriptor, [buffer], offset)
+            if not got:
+                raise self._damaged(tracklet, "is shorter than its header says")
+            buffer, offset = buffer[got:], offset + got
+
+    def _read_scaled(
+        self, tracklet: str, descriptor: int, header: _Header, frame: int, out: NDArray
+    ) -> None:
+        steps = np.empty(out.shape, STORED[header.dtype])
+        scale = np.empty((len(out), out.shape[-1]), DTYPE)
+        self._read_exactly(tracklet, descriptor, header.offset + frame * header.frame_bytes, steps)
+        first = header.scale_offset + frame * scale.nbytes // len(scale)
+        self._read_exactly(tracklet, descriptor, first, scale)
+        # in float32: numpy's float16 products are several times slower
+        out[:] = steps * scale.astype(np.float32)[:, None, None]
+
+    def verify(self, progress: bool = False) -> list[str]:
         """Read every byte and compare with the checksums.
+
+        Parameters
+        ----------
+        progress
+            Whether to show a bar, in tracklets.
 
         Returns
         -------
         list of str
             Tracklets that are damaged or missing, sorted; `discard` them and extract again.
         """
+        from tqdm import tqdm
+
         sealed = self._manifest()
-        tracklets = self._names() if sealed is None else sealed
-        return sorted(t for t in tracklets if not self._intact(t, sealed))
+        tracklets = list(self._names()) if sealed is None else list(sealed)
+        bar = tqdm(tracklets, desc="verify", unit=" tracklets", disable=not progress)
+        return sorted(t for t in bar if not self._intact(t, sealed))
 
     def _intact(self, tracklet: str, sealed: Mapping[str, Mapping[str, Any]] | None) -> bool:
         try:
@@ -266,7 +352,9 @@ class CubeStore:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def write(self, tracklet: str, cubes: NDArray) -> None:
+    def write(
+        self, tracklet: str, cubes: NDArray, storage: Storage = "float16", source: str = ""
+    ) -> None:
         """Write a tracklet's cubes, wholly or not at all.
 
         Parameters
@@ -274,7 +362,12 @@ class CubeStore:
         tracklet
             Its name; ``/`` makes subfolders.
         cubes
-            Shape [length, K, K, D]; stored as float16.
+            Shape [length, K, K, D], or [variants, length, K, K, D] with the plain frames first.
+        storage
+            ``float16``; or ``uint8``: every frame and channel is divided by a scale of its own and
+            rounded to 8 bits.
+        source
+            A name for the frames that the cubes were made of; see `adopt`.
 
         Raises
         ------
@@ -286,12 +379,55 @@ class CubeStore:
         """
         path = self._path(tracklet)
         data = self._checked(tracklet, cubes)
+        parts = _to_eight_bits(data) if storage == "uint8" else [data]
         self._unseal()
         self._headers.pop(tracklet, None)
-        with self._out_of_space(f"tracklet {tracklet}", data.nbytes):
+        with self._out_of_space(f"tracklet {tracklet}", sum(part.nbytes for part in parts)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, [_header_bytes(data), memoryview(data).cast("B")])
-        self._shape = data.shape[1:]
+            _write_whole(path, [_header_bytes(parts, source), *map(_bytes_of, parts)])
+        self._form = (data.shape[0], *data.shape[2:])
+
+    def adopt(self, other: CubeStore, tracklet: str, source: str) -> bool:
+        """Take a tracklet over from another store, as a second name for the same file.
+
+        Parameters
+        ----------
+        other
+            A store of the same backbone, preprocessing and augmentation.
+        tracklet
+            Its name.
+        source
+            The name of the frames, which has to be the one that `write` was given.
+
+        Returns
+        -------
+        bool
+            Whether it could be: it is there, whole, and of these frames, and the file system knows
+            second names.
+        """
+        if not source or tracklet not in other or other._header(tracklet).source != source:
+            return False
+        path = self._path(tracklet)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._unseal()
+        self._headers.pop(tracklet, None)
+        path.unlink(missing_ok=True)
+        try:
+            path.hardlink_to(other._path(tracklet))
+        except OSError:
+            return False
+        return True
+
+    @classmethod
+    def stores_under(cls, root: str | Path) -> list[Self]:
+        """Open every store in a folder; what can't be opened is passed over."""
+        found = []
+        for path in sorted(Path(root).glob("*/identity.json")):
+            try:
+                found.append(cls(path.parent))
+            except CubeStoreError:
+                continue
+        return found
 
     @contextmanager
     def _out_of_space(self, what: str, needed: int) -> Iterator[None]:
@@ -310,12 +446,13 @@ class CubeStore:
     def _checked(self, tracklet: str, cubes: NDArray) -> NDArray[np.float16]:
         with np.errstate(over="ignore"):
             data = np.ascontiguousarray(cubes, dtype=DTYPE)
-        shape = self.shape
-        if data.ndim != 4 or not len(data) or (shape is not None and data.shape[1:] != shape):
-            expected = "K, K, D" if shape is None else ", ".join(map(str, shape))
+        data = data[None] if data.ndim == 4 else data
+        form = self._variants_and_shape()
+        if data.ndim != 5 or not data.size or (form and (len(data), *data.shape[2:]) != form):
+            variants, *shape = form or ("variants", "K", "K", "D")
             raise ValueError(
-                f"tracklet {tracklet}: expected cubes [length >= 1, {expected}], "
-                f"got {list(data.shape)}"
+                f"tracklet {tracklet}: expected cubes [{variants}, length >= 1, "
+                f"{', '.join(map(str, shape))}], got {list(np.shape(cubes))}"
             )
         if not np.isfinite(data).all():
             raise ValueError(
@@ -329,6 +466,27 @@ class CubeStore:
         self._unseal()
         self._headers.pop(tracklet, None)
         self._path(tracklet).unlink(missing_ok=True)
+
+    def remove(self, tracklets: Iterable[str]) -> list[str]:
+        """Remove tracklets for good: a complete store stays complete without them.
+
+        Parameters
+        ----------
+        tracklets
+            Their names; those that are not there are passed over.
+
+        Returns
+        -------
+        list of str
+            What was removed.
+        """
+        sealed = self._manifest() is not None
+        gone = [tracklet for tracklet in tracklets if self._path(tracklet).exists()]
+        for tracklet in gone:
+            self.discard(tracklet)
+        if gone and sealed:
+            self.seal()
+        return gone
 
     def seal(self) -> None:
         """Declare the store complete: write the manifest, which names every whole tracklet."""
@@ -381,7 +539,12 @@ class CubeStore:
             )
 
     @staticmethod
-    def bytes_needed(lengths: Iterable[int], shape: Sequence[int]) -> int:
+    def bytes_needed(
+        lengths: Iterable[int],
+        shape: Sequence[int],
+        variants: int = 1,
+        storage: Storage = "float16",
+    ) -> int:
         """Disk space for tracklets.
 
         Parameters
@@ -390,14 +553,17 @@ class CubeStore:
             Frames of each tracklet.
         shape
             (K, K, D).
+        variants, storage
+            See `write`.
 
         Returns
         -------
         int
             Bytes: the activations, and a file system block a tracklet for header and rounding.
         """
-        block, a_frame = 4096, math.prod(shape) * DTYPE.itemsize
-        return sum(length * a_frame + block for length in lengths)
+        activations = math.prod(shape)
+        a_frame = activations * 2 if storage == "float16" else activations + 2 * shape[-1]
+        return sum(length * variants * a_frame + BLOCK for length in lengths)
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -410,6 +576,11 @@ class CubeStore:
                     f"slashes, none of them empty, `.`, `..` or longer than {LONGEST_NAME}"
                 )
         return self.folder.joinpath("cubes", *map(_safe, parts[:-1]), _safe(parts[-1]) + SUFFIX)
+
+    def _file(self, tracklet: str) -> str:
+        if tracklet not in self._files:
+            self._files[tracklet] = str(self._path(tracklet))
+        return self._files[tracklet]
 
     def _names(self) -> Iterator[str]:
         cubes = self.folder / "cubes"
@@ -483,12 +654,40 @@ def _safe(part: str) -> str:
     return quote(part, safe="").replace(".", "%2E")  # no dots: no clash with suffix or `.tmp`
 
 
-def _header_bytes(data: NDArray[np.float16]) -> bytes:
+def _to_eight_bits(data: NDArray[np.float16]) -> list[NDArray]:
+    """Divide every frame and channel by a scale, so that its largest value takes all 8 bits.
+
+    Returns
+    -------
+    list of ndarray
+        uint8 (int8 where a value is negative), shaped like the data; float16 [variants, length, D].
+    """
+    values = data.astype(np.float32)
+    kind, top = (np.int8, 127) if values.min() < 0 else (np.uint8, 255)
+    largest = np.abs(values).max(axis=(2, 3))
+    scale = np.minimum(largest / top, LARGEST_SCALE).astype(DTYPE)
+    by = scale.astype(np.float32)[:, :, None, None]
+    steps = np.divide(values, by, out=np.zeros_like(values), where=by > 0)
+    return [np.clip(np.rint(steps), -top, top).astype(kind), scale]
+
+
+def _bytes_of(data: NDArray) -> memoryview:
+    return memoryview(data).cast("B")
+
+
+def _header_bytes(parts: Sequence[NDArray], source: str) -> bytes:
     """Write a safetensors header: its length, JSON, spaces up to a multiple of 64."""
-    header = {
-        "__metadata__": {"sha256": hashlib.sha256(memoryview(data).cast("B")).hexdigest()},
-        TENSOR: {"dtype": "F16", "shape": list(data.shape), "data_offsets": [0, data.nbytes]},
-    }
+    digest, header, first = hashlib.sha256(), {}, 0
+    kinds = {dtype: name for name, dtype in STORED.items()}
+    for name, data in zip((TENSOR, SCALE), parts, strict=False):
+        digest.update(_bytes_of(data))
+        header[name] = {
+            "dtype": kinds[data.dtype],
+            "shape": list(data.shape),
+            "data_offsets": [first, first + data.nbytes],
+        }
+        first += data.nbytes
+    header["__metadata__"] = {"sha256": digest.hexdigest(), "source": source}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 8) % 64)
     return len(text).to_bytes(8, "little") + text
@@ -497,22 +696,29 @@ def _header_bytes(data: NDArray[np.float16]) -> bytes:
 def _read_header(path: Path) -> _Header:
     """Read what a cube file says about itself; ValueError where it makes no sense."""
     with path.open("rb", buffering=0) as file:
-        start = file.read(1024)  # a header of ours is 256 bytes: one read
+        start = file.read(1024)  # a header of ours is at most 384 bytes: one read
         length = int.from_bytes(start[:8], "little")
         if not 2 <= length <= 100_000:
             raise ValueError(f"a header of {length} bytes")
         text = start[8 : 8 + length] + file.read(max(0, length + 8 - len(start)))
     try:
         header = json.loads(text)
-        tensor = header[TENSOR]
+        tensor, scale = header[TENSOR], header.get(SCALE)
+        about = header["__metadata__"]
         shape = tuple(int(side) for side in tensor["shape"])
-        sha256 = header["__metadata__"]["sha256"]
-        fits = tensor["data_offsets"] == [0, math.prod(shape) * DTYPE.itemsize]
-    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        read = _Header(8 + length, str(tensor["dtype"]), shape, about["sha256"], about["source"])
+        if read.dtype not in STORED or len(shape) != 5 or min(shape) < 1:
+            raise ValueError(f"expected float16 or 8 bits of five dimensions, got {tensor}")
+        ends = [read.scale_offset - read.offset, read.file_bytes - read.offset]
+        fits = tensor["data_offsets"] == [0, ends[0]] and (scale is None) == (ends[0] == ends[1])
+        if scale is not None:
+            fits &= scale["data_offsets"] == ends and scale["shape"] == list(read.scale_shape)
+            fits &= scale["dtype"] == "F16"
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a cube file: {error!r}") from error
-    if tensor["dtype"] != "F16" or len(shape) != 4 or min(shape) < 1 or not fits:
-        raise ValueError(f"expected float16 of four dimensions, got {tensor}")
-    return _Header(8 + length, shape, sha256)
+    if not fits:
+        raise ValueError(f"sizes that contradict each other: {tensor}, {scale}")
+    return read
 
 
 def _data_sha256(path: Path, header: _Header) -> str:
@@ -522,7 +728,7 @@ def _data_sha256(path: Path, header: _Header) -> str:
 
 
 def _entry(header: _Header) -> dict[str, Any]:
-    return {"length": header.shape[0], "bytes": header.file_bytes, "sha256": header.sha256}
+    return {"length": header.length, "bytes": header.file_bytes, "sha256": header.sha256}
 
 
 def _json_bytes(obj: Any) -> bytes:
