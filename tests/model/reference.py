@@ -18,6 +18,8 @@ def conv(x, kernel):
     y = x.new_zeros(out, height, width)
     for i in range(k1):
         for j in range(k2):
+            if abs(i - k1 // 2) >= height or abs(j - k2 // 2) >= width:
+                continue  # sees nothing but padding
             y = y + torch.einsum(
                 "oc,chw->ohw", kernel[:, :, i, j], padded[:, i : i + height, j : j + width]
             )
