@@ -1,10 +1,12 @@
 import io
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from wherewhen.tracklets import ingest as ingest_module
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     IngestError,
@@ -13,6 +15,7 @@ from wherewhen.tracklets.ingest import (
     frame_number,
     image_files,
     ingest,
+    published,
     subfolders,
 )
 
@@ -66,6 +69,8 @@ def test_the_report_is_json_and_knows_no_root(tmp_path, found):
         "length": {"min": 3, "mean": 3.0, "max": 3},
         "sizes": ["4x8"],
         "faults": [],
+        "gaps_in_numbering": ["a/p", "b/p"],
+        "identical_frames": 5,
         "persons_in_one_camera": [],
         "convention": "all",
     }
@@ -164,6 +169,76 @@ def test_a_person_in_one_camera_is_named(tmp_path, found, caplog):
     assert ingested.report["persons_in_one_camera"] == ["q"]
     assert "in one camera only" in caplog.text
     assert "q" in caplog.text
+
+
+def test_what_the_authors_fixed_becomes_columns_and_counts(tmp_path, found):
+    found = [
+        replace(
+            tracklet, fixed={"subset": "test", "query": tracklet.camera == "a", "kind": "person"}
+        )
+        for tracklet in found
+    ]
+    odd = replace(found[0], name="c/0", person="0", camera="c")
+    odd = replace(odd, fixed={"subset": "test", "query": False, "kind": "distractor"})
+    ingested = ingest("tiny", tmp_path, [*found, odd], QUIET)
+    assert ingested.tracklets["query"].tolist() == [True, False, False]
+    assert ingested.tracklets["kind"].tolist() == ["person", "person", "distractor"]
+    assert ingested.report["kind"] == {"distractor": 1, "person": 2}
+    assert ingested.report["query"] == {"False": 2, "True": 1}
+    assert ingested.report["persons"] == 1
+    assert ingested.report["persons_in_one_camera"] == []
+
+
+def test_numbers_and_names_in_the_folder_may_be_given(tmp_path, found):
+    first = replace(found[0], files=["10.png", "2.png"], numbers=[4, 5])
+    frames = ingest("tiny", tmp_path, [first, found[1]], QUIET).frames
+    assert frames[["frame", "path"]].to_numpy().tolist()[:2] == [
+        [4, "a/p/10.png"],
+        [5, "a/p/2.png"],
+    ]
+
+
+def test_a_file_that_is_not_there_is_missing(tmp_path, found):
+    first = replace(found[0], files=[*found[0].files, "3.png"])
+    with pytest.raises(IngestError, match=r"a/p/3\.png: missing: no such file"):
+        ingest("tiny", tmp_path, [first, found[1]], QUIET)
+
+
+def test_headers_alone_find_no_broken_pixels(tmp_path, found):
+    (tmp_path / "a/p/2.png").write_bytes(picture((64, 64))[:80])
+    quick = IngestRules(progress=False, check="header", size=None)
+    ingested = ingest("tiny", tmp_path, found, quick)
+    assert ingested.frames["sha256"].str.len().tolist() == [64] * 6
+    (tmp_path / "a/p/2.png").write_bytes(b"nothing")
+    with pytest.raises(IngestError, match="cannot be decoded"):
+        ingest("tiny", tmp_path, found, quick)
+    with pytest.raises(ValueError, match="check is 'none': expected one of decode, header"):
+        IngestRules(check="none")
+
+
+@pytest.mark.parametrize("workers", [1, 7])
+def test_threads_change_nothing(tmp_path, found, workers, monkeypatch):
+    monkeypatch.setattr(ingest_module, "_CHUNK", 2)
+    (tmp_path / "b/p/2.png").write_bytes(b"")
+    rules = IngestRules(progress=False, allow_faulty=1)
+    expected = ingest("tiny", tmp_path, found, rules)
+    several = ingest("tiny", tmp_path, found, replace(rules, workers=workers))
+    assert several.frames.equals(expected.frames)
+    assert several.report == expected.report
+    with pytest.raises(ValueError, match="workers is 0"):
+        IngestRules(workers=0)
+
+
+def test_only_what_differs_is_told(tmp_path, found, caplog):
+    facts = {
+        "differs_from_published": published({"sequences": (600, 2), "cameras": (2, 2)}),
+        "notes": ["no splits"],
+    }
+    with caplog.at_level(logging.WARNING):
+        report = ingest("tiny", tmp_path, found, QUIET, facts).report
+    assert report["differs_from_published"] == {"sequences": {"published": 600, "found": 2}}
+    assert "sequences: 2 here, 600 published" in caplog.text
+    assert "no splits" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A reader knows one layout and says which files make which tracklet; everything else is alike for
 all data sets and stands here: numeric frame order, decoding every frame once, naming what is
-faulty, and stopping unless the user allowed that many faults.
+faulty, and stopping unless the user allowed that many faults. A part of a data set is as good as
+the whole: what differs from the published facts is reported, what is impossible stops.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -22,15 +25,21 @@ from PIL import Image
 from tqdm import tqdm
 
 from wherewhen.tracklets.fingerprint import fingerprint
-from wherewhen.tracklets.schema import validate_tables
+from wherewhen.tracklets.schema import FIXED, validate_tables
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """Files that count as frames, in any case of letters."""
 
 MODE = "RGB"
 """The mode a frame must have: backbones see three channels, and nothing is converted in silence."""
 
+CHECKS = ("decode", "header")
+"""How a frame is checked: every pixel, or its file's hash, size and mode alone (ten times as fast;
+broken pixels are then found by the extraction)."""
+
 _LARGEST_NUMBER = 2**63 - 1
+_CHUNK = 64
+"""Frames that a thread checks at a time."""
 _LISTED = 20
 """Faults or names a message lists before it only counts."""
 
@@ -66,11 +75,15 @@ class Ingested:
     report : dict
         What is there, what is faulty, what was left out; JSON can hold it, and no absolute path is
         in it, so that two machines with the same data get the same report.
+    root : pathlib.Path
+        The folder that the frames' paths are relative to: the data set's, or where its archive was
+        unpacked.
     """
 
     tracklets: pd.DataFrame
     frames: pd.DataFrame
     report: dict[str, Any]
+    root: Path
 
 
 @dataclass(frozen=True)
@@ -81,25 +94,31 @@ class FoundTracklet:
     ----------
     name, person, camera : str
         The tracklet's name and whose it is.
-    files : sequence of pathlib.Path
-        The frames, in any order.
+    files : sequence of pathlib.Path or str
+        The frames, in any order: paths, or names in the folder.
     folder : pathlib.Path
         Where they were looked for, to be named when there are none.
+    fixed : mapping
+        The optional columns of `schema.TRACKLETS` that the data set's authors fixed.
+    numbers : sequence of int, optional
+        The frames' numbers, one a file; parsed from the names by default.
     """
 
     name: str
     person: str
     camera: str
-    files: Sequence[Path]
+    files: Sequence[Path | str]
     folder: Path
+    fixed: Mapping[str, str | bool] = field(default_factory=dict)
+    numbers: Sequence[int] | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Frame:
     """One file on its way into the table of frames; `fault` says why it may not get there."""
 
     tracklet: str
-    path: Path
+    path: str
     number: int | None = None
     size: tuple[int, int] | None = None
     sha256: str = ""
@@ -120,12 +139,31 @@ class IngestRules:
         Faults that are tolerated; faulty frames are then left out.
     progress : bool
         Show a progress bar.
+    check : {"decode", "header"}
+        How thoroughly a frame is looked at (`CHECKS`).
+    workers : int or None
+        Threads that check frames; None for as many as there are processors.
     """
 
     size: tuple[int, int] | None = None
     common_size: bool = False
     allow_faulty: int = 0
     progress: bool = True
+    check: str = "decode"
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            object.__setattr__(self, "size", tuple(self.size))
+        if self.check not in CHECKS:
+            raise ValueError(f"check is {self.check!r}: expected one of {', '.join(CHECKS)}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers is {self.workers}: expected at least 1")
+
+    @property
+    def threads(self) -> int:
+        """Threads that check frames."""
+        return self.workers or os.cpu_count() or 1
 
 
 def ingest(
@@ -134,8 +172,9 @@ def ingest(
     found: Iterable[FoundTracklet],
     rules: IngestRules,
     facts: Mapping[str, Any] | None = None,
+    faults: Sequence[Mapping[str, str]] = (),
 ) -> Ingested:
-    """Decode all frames and build the tables.
+    """Check all frames and build the tables.
 
     Parameters
     ----------
@@ -149,6 +188,8 @@ def ingest(
         What frames must satisfy.
     facts : mapping, optional
         What the reader adds to the report. Its `persons_in_one_camera` joins those found here.
+    faults : sequence of mappings, optional
+        Faults that the reader found itself, each a `path` and a `fault`.
 
     Returns
     -------
@@ -161,43 +202,60 @@ def ingest(
         If there are more faults than allowed, or if no person is seen by two cameras.
     """
     found = sorted(found, key=lambda tracklet: tracklet.name)
-    empty = [tracklet for tracklet in found if not tracklet.files]
-    candidates = [frame for tracklet in found for frame in _in_order(tracklet)]
-    bar = tqdm(candidates, desc=f"ingest {dataset}", unit="frame", disable=not rules.progress)
-    for frame in bar:
-        if frame.fault is None:
-            _decode(frame)
+    candidates = [frame for tracklet in found for frame in _in_order(tracklet, root)]
+    _check_frames(candidates, root, rules, f"ingest {dataset}")
     _check_sizes(candidates, rules)
 
-    faults = [
-        {"path": _relative(tracklet.folder, root), "fault": "no frames in this folder"}
-        for tracklet in empty
-    ] + [
-        {"path": _relative(frame.path, root), "fault": frame.fault}
-        for frame in candidates
-        if frame.fault is not None
+    all_faults = [
+        *(dict(fault) for fault in faults),
+        *(
+            {"path": _relative(tracklet.folder, root), "fault": "no frames in this folder"}
+            for tracklet in found
+            if not tracklet.files
+        ),
+        *(
+            {"path": frame.path, "fault": frame.fault}
+            for frame in candidates
+            if frame.fault is not None
+        ),
     ]
-    frames = _frames_table([frame for frame in candidates if frame.fault is None], root)
+    frames = _frames_table([frame for frame in candidates if frame.fault is None])
     tracklets = _tracklets_table(found, frames)
-    report = _report(dataset, tracklets, frames, faults, dict(facts or {}))
-    if len(faults) > rules.allow_faulty:
-        raise IngestError(_faults_message(dataset, faults, rules.allow_faulty), report)
-    if not (tracklets.groupby("person")["camera"].nunique() >= 2).any():
+    report = _report(dataset, tracklets, frames, all_faults, dict(facts or {}))
+    if len(all_faults) > rules.allow_faulty:
+        raise IngestError(_faults_message(dataset, all_faults, rules.allow_faulty), report)
+    if not (_cameras_of_persons(tracklets) >= 2).any():
         raise IngestError(
-            f"data set {dataset}: none of its {tracklets['person'].nunique()} persons is seen by "
-            f"two cameras (cameras: {_listed(sorted(set(tracklets['camera'])))}). To re-identify, "
+            f"data set {dataset}: none of its {report['persons']} persons is seen by "
+            f"two cameras (cameras: {listed(sorted(set(tracklets['camera'])))}). To re-identify, "
             "the same person must bear the same name under two cameras: check the folders' names "
             "and the options that choose persons",
             report,
         )
-    if report["persons_in_one_camera"]:
-        _log.warning(
-            "%s: in one camera only, so never probe or gallery: %s",
-            dataset,
-            _listed(report["persons_in_one_camera"]),
-        )
+    _warn(dataset, report)
     validate_tables(tracklets, frames)
-    return Ingested(tracklets, frames, report)
+    return Ingested(tracklets, frames, report, root)
+
+
+def published(facts: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """Compare what is there with what a data set's authors published.
+
+    Parameters
+    ----------
+    facts : mapping of str to (published, found)
+        For instance ``{"tracklets": (600, 598)}``.
+
+    Returns
+    -------
+    dict
+        ``published`` and ``found`` of every fact that differs, by its name: empty for the whole
+        data set. For the report's `differs_from_published`.
+    """
+    return {
+        name: {"published": expected, "found": found}
+        for name, (expected, found) in facts.items()
+        if expected != found
+    }
 
 
 def frames_fingerprint(frames: pd.DataFrame) -> str:
@@ -216,12 +274,12 @@ def frames_fingerprint(frames: pd.DataFrame) -> str:
     return fingerprint(frames[["tracklet", "frame", "sha256"]].to_numpy().tolist())
 
 
-def frame_number(path: Path) -> int | None:
+def frame_number(path: Path | str) -> int | None:
     """Parse the frame number from a file's name.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or str
         The file, e.g. ``cam1_person001_00317.png``.
 
     Returns
@@ -229,7 +287,7 @@ def frame_number(path: Path) -> int | None:
     int or None
         The last run of digits in the name, as a number (317); None without digits.
     """
-    digits = re.findall(r"[0-9]+", path.stem)
+    digits = re.findall(r"[0-9]+", PurePath(path).stem)
     return int(digits[-1]) if digits else None
 
 
@@ -246,13 +304,14 @@ def image_files(folder: Path) -> list[Path]:
     list of pathlib.Path
         Files with an image's suffix that are not hidden, sorted by name.
     """
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    with os.scandir(folder) as entries:
+        return sorted(
+            folder / entry.name
+            for entry in entries
+            if entry.name.lower().endswith(IMAGE_SUFFIXES)
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        )
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -299,32 +358,114 @@ def expected_folder(folder: Path, what: str, layout: str) -> Path:
         found = "it is a file" if folder.exists() else "it does not exist"
         raise FileNotFoundError(
             f"{what}: no folder {folder} ({found}). Expected: {layout}. "
-            "Get the data set under its owner's terms, unpack it, and set the root to its folder"
+            "Get the data set under its owner's terms, and set the root to its folder or archive"
         )
     return folder
 
 
-def _in_order(tracklet: FoundTracklet) -> list[_Frame]:
+def listed(names: Sequence[str]) -> str:
+    """Write names in one line: the first twenty, then how many more.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names.
+
+    Returns
+    -------
+    str
+        ``"a, b, c"`` or ``"a, ..., t and 12 more"``.
+    """
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _in_order(tracklet: FoundTracklet, root: Path) -> list[_Frame]:
     """Sort by the number in the name: 2 before 10, which the order of names gets wrong."""
-    frames = [_Frame(tracklet.name, path, frame_number(path)) for path in sorted(tracklet.files)]
-    first: dict[int, Path] = {}
+    folder = _relative(tracklet.folder, root)
+    numbers = tracklet.numbers
+    if numbers is None:
+        numbers = [frame_number(file) for file in tracklet.files]
+    frames = [
+        _Frame(tracklet.name, _frame_path(file, folder, root), number)
+        for file, number in sorted(
+            zip(tracklet.files, numbers, strict=True), key=lambda pair: str(pair[0])
+        )
+    ]
+    first: dict[int, str] = {}
     for frame in frames:
         if frame.number is None:
             frame.fault = "name has no frame number"
         elif frame.number > _LARGEST_NUMBER:
             frame.fault = f"frame number {frame.number} is too large for the table"
         elif frame.number in first:
-            other = first[frame.number].name
+            other = PurePath(first[frame.number]).name
             frame.fault = f"frame number {frame.number} is already that of {other}"
         else:
             first[frame.number] = frame.path
     return sorted(frames, key=lambda frame: -1 if frame.number is None else frame.number)
 
 
-def _decode(frame: _Frame) -> None:
+def _frame_path(file: Path | str, folder: str, root: Path) -> str:
+    if isinstance(file, Path):
+        return _relative(file, root)
+    return file if folder == "." else f"{folder}/{file}"
+
+
+def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, title: str) -> None:
+    """Look at all files; reading, hashing and decoding leave Python's lock, so threads help."""
+    work = [frame for frame in frames if frame.fault is None]
+    chunks = (work[start : start + _CHUNK] for start in range(0, len(work), _CHUNK))
+
+    def check(chunk: Sequence[_Frame]) -> int:
+        for frame in chunk:
+            _check_frame(frame, root, rules.check == "decode")
+        return len(chunk)
+
+    with tqdm(total=len(work), desc=title, unit="frame", disable=not rules.progress) as bar:
+        for count in in_threads(check, chunks, rules.threads):
+            bar.update(count)
+
+
+def in_threads(work: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """Map in threads, with no more waiting than keeps them busy: an interrupt ends it soon.
+
+    Parameters
+    ----------
+    work : callable
+        From an item to a result.
+    items : iterable
+        Taken as they are needed.
+    workers : int
+        Threads.
+
+    Yields
+    ------
+    Any
+        The results, in the order of the items.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="frames") as pool:
+        waiting: deque[Future] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 4 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _check_frame(frame: _Frame, root: Path, decode: bool) -> None:
     """Read a file once; fill in what it is, or why it is faulty."""
     try:
-        content = frame.path.read_bytes()
+        with open(os.path.join(root, frame.path), "rb") as file:  # noqa: PTH118, PTH123 (speed)
+            content = file.read()
+    except FileNotFoundError:
+        frame.fault = "missing: no such file"
+        return
     except OSError as error:
         frame.fault = f"cannot be read: {error.strerror or error}"
         return
@@ -333,10 +474,12 @@ def _decode(frame: _Frame) -> None:
         return
     frame.sha256 = hashlib.sha256(content).hexdigest()
     try:
-        # Verifying finds a file cut inside its last bytes, loading finds everything before.
-        Image.open(io.BytesIO(content)).verify()
         image = Image.open(io.BytesIO(content))
-        image.load()
+        if decode:
+            if image.format == "PNG":  # verifying finds a file cut inside its last bytes,
+                image.verify()
+                image = Image.open(io.BytesIO(content))
+            image.load()  # loading finds everything before
     except Exception as error:  # whatever a decoder raises on broken bytes: it differs by format
         reason = str(error).split("<_io")[0].strip()  # without the buffer's address in memory
         frame.fault = f"cannot be decoded: {reason or type(error).__name__}"
@@ -348,7 +491,7 @@ def _decode(frame: _Frame) -> None:
 
 def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:
     sound = [frame for frame in frames if frame.fault is None]
-    size = tuple(rules.size) if rules.size is not None else None
+    size = rules.size
     if size is None and rules.common_size and sound:
         size = Counter(frame.size for frame in sound).most_common(1)[0][0]
     if size is None:
@@ -359,12 +502,12 @@ def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:
             frame.fault = f"size {width}x{height}, expected {size[0]}x{size[1]}"
 
 
-def _frames_table(frames: Sequence[_Frame], root: Path) -> pd.DataFrame:
+def _frames_table(frames: Sequence[_Frame]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "tracklet": pd.Series([frame.tracklet for frame in frames], dtype=str),
             "frame": pd.Series([frame.number for frame in frames], dtype="int64"),
-            "path": pd.Series([_relative(frame.path, root) for frame in frames], dtype=str),
+            "path": pd.Series([frame.path for frame in frames], dtype=str),
             "width": pd.Series([frame.size[0] for frame in frames], dtype="int64"),
             "height": pd.Series([frame.size[1] for frame in frames], dtype="int64"),
             "sha256": pd.Series([frame.sha256 for frame in frames], dtype=str),
@@ -376,16 +519,26 @@ def _frames_table(frames: Sequence[_Frame], root: Path) -> pd.DataFrame:
 
 def _tracklets_table(found: Sequence[FoundTracklet], frames: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the tracklets of which frames are left."""
-    length = frames.groupby("tracklet").size()
-    kept = [tracklet for tracklet in found if tracklet.name in length.index]
-    return pd.DataFrame(
-        {
-            "tracklet": pd.Series([tracklet.name for tracklet in kept], dtype=str),
-            "person": pd.Series([tracklet.person for tracklet in kept], dtype=str),
-            "camera": pd.Series([tracklet.camera for tracklet in kept], dtype=str),
-            "length": pd.Series([length[tracklet.name] for tracklet in kept], dtype="int64"),
-        }
-    )
+    length = frames.groupby("tracklet").size().to_dict()
+    kept = [tracklet for tracklet in found if tracklet.name in length]
+    columns = {
+        "tracklet": pd.Series([tracklet.name for tracklet in kept], dtype=str),
+        "person": pd.Series([tracklet.person for tracklet in kept], dtype=str),
+        "camera": pd.Series([tracklet.camera for tracklet in kept], dtype=str),
+        "length": pd.Series([length[tracklet.name] for tracklet in kept], dtype="int64"),
+    }
+    for name, column_type in FIXED.items():
+        if any(name in tracklet.fixed for tracklet in kept):
+            values = [tracklet.fixed[name] for tracklet in kept]
+            columns[name] = pd.Series(values, dtype=column_type)
+    return pd.DataFrame(columns)
+
+
+def _cameras_of_persons(tracklets: pd.DataFrame) -> pd.Series:
+    """Count the cameras of each labelled person."""
+    if "kind" in tracklets:
+        tracklets = tracklets[tracklets["kind"] == "person"]
+    return tracklets.groupby("person")["camera"].nunique()
 
 
 def _report(
@@ -396,12 +549,12 @@ def _report(
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     seen_before = facts.pop("persons_in_one_camera", [])
-    cameras = tracklets.groupby("person")["camera"].nunique()
+    cameras = _cameras_of_persons(tracklets)
     length = tracklets["length"]
     some = not tracklets.empty
     return {
         "dataset": dataset,
-        "persons": int(tracklets["person"].nunique()),
+        "persons": len(cameras),
         "cameras": sorted(set(tracklets["camera"])),
         "tracklets": len(tracklets),
         "frames": len(frames),
@@ -410,14 +563,50 @@ def _report(
             "mean": round(float(length.mean()), 2) if some else 0.0,
             "max": int(length.max()) if some else 0,
         },
+        **{
+            name: {str(value): count for value, count in counts.items()}
+            for name in FIXED
+            if name in tracklets
+            for counts in [tracklets[name].value_counts().sort_index().to_dict()]
+        },
         "sizes": sorted(
-            {f"{w}x{h}" for w, h in zip(frames["width"], frames["height"], strict=True)}
+            f"{width}x{height}"
+            for width, height in frames[["width", "height"]].drop_duplicates().to_numpy()
         ),
         "faults": faults,
+        "gaps_in_numbering": _gaps(frames),
+        "identical_frames": int(frames.duplicated("sha256").sum()),
         "persons_in_one_camera": sorted({*cameras.index[cameras < 2], *seen_before}),
         "fingerprint": frames_fingerprint(frames),
         **facts,
     }
+
+
+def _gaps(frames: pd.DataFrame) -> list[str]:
+    """Name the tracklets in which frame numbers are left out."""
+    step = frames.groupby("tracklet", sort=False)["frame"].diff()
+    return sorted(set(frames.loc[step > 1, "tracklet"]))
+
+
+def _warn(dataset: str, report: Mapping[str, Any]) -> None:
+    """Say what is no fault but should be known."""
+    if report["persons_in_one_camera"]:
+        _log.warning(
+            "%s: in one camera only, so never probe and never found: %s",
+            dataset,
+            listed(report["persons_in_one_camera"]),
+        )
+    for name, values in report.get("differs_from_published", {}).items():
+        _log.warning(
+            "%s: %s: %s here, %s published; %s",
+            dataset,
+            name,
+            values["found"],
+            values["published"],
+            "numbers from a part of a data set don't compare with published ones",
+        )
+    for note in report.get("notes", []):
+        _log.warning("%s: %s", dataset, note)
 
 
 def _faults_message(dataset: str, faults: Sequence[dict[str, str]], allowed: int) -> str:
@@ -436,8 +625,3 @@ def _faults_message(dataset: str, faults: Sequence[dict[str, str]], allowed: int
 
 def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

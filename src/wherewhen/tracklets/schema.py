@@ -47,6 +47,9 @@ def _column(table: pd.DataFrame, name: str, absent: object) -> pd.Series:
     return table[name] if name in table else pd.Series(absent, index=table.index)
 
 
+FIXED: dict[str, type] = {"subset": str, "query": bool, "kind": str}
+"""The optional columns of the table of tracklets: what a data set's authors fixed."""
+
 TRACKLETS = pa.DataFrameSchema(
     {
         "tracklet": pa.Column(str, pa.Check.str_length(min_value=1), unique=True),

@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 
+from wherewhen.tracklets import readers
 from wherewhen.tracklets.ingest import IngestError
-from wherewhen.tracklets.readers.folder import read
+
+read = partial(readers.read, "folder")
 
 
 def test_both_layouts_at_once(tmp_path, write_frames):

@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 
+from wherewhen.tracklets import readers
 from wherewhen.tracklets.ingest import IngestError
-from wherewhen.tracklets.readers.prid2011 import read
+
+read = partial(readers.read, "prid2011")
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ the same folder name under every camera.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from wherewhen.tracklets.archives import opened
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
@@ -24,25 +25,17 @@ from wherewhen.tracklets.ingest import (
 LAYOUT = "<root>/<camera>/<person>/[<tracklet>/]<frame>.png (or .jpg)"
 
 
-def read(
-    root: Path,
-    *,
-    size: Sequence[int] | None = None,
-    allow_faulty: int = 0,
-    progress: bool = True,
-) -> Ingested:
+def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = None) -> Ingested:
     """Read a set of crops in folders.
 
     Parameters
     ----------
     root : pathlib.Path
-        The folder of the cameras.
-    size : (int, int), optional
-        Width and height in pixels that every frame must have; any size by default.
-    allow_faulty : int
-        Faults to tolerate; faulty frames are left out.
-    progress : bool
-        Show a progress bar.
+        The folder of the cameras, or an archive of the cameras' folders.
+    rules : IngestRules, optional
+        What frames must satisfy.
+    unpack_to : pathlib.Path, optional
+        Where an archive is unpacked.
 
     Returns
     -------
@@ -56,18 +49,15 @@ def read(
     IngestError
         If frames are faulty or nobody is seen by two cameras.
     """
-    root = expected_folder(Path(root), "data set folder", LAYOUT)
+    rules = rules or IngestRules()
+    root = opened(Path(root), unpack_to, progress=rules.progress)
+    root = expected_folder(root, "data set folder", LAYOUT)
     found = list(_find(root))
     if not found:
         raise FileNotFoundError(
             f"data set folder: {root} has no folders of persons inside folders of cameras. "
             f"Expected: {LAYOUT}. Set the root to the folder that holds the cameras' folders"
         )
-    rules = IngestRules(
-        size=tuple(size) if size is not None else None,
-        allow_faulty=allow_faulty,
-        progress=progress,
-    )
     return ingest("folder", root, found, rules)
 
 

@@ -13,10 +13,11 @@ Discriminative Classification. SCIA 2011.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
+from wherewhen.tracklets.archives import find_folder, opened
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
@@ -25,30 +26,41 @@ from wherewhen.tracklets.ingest import (
     expected_folder,
     image_files,
     ingest,
+    published,
     subfolders,
 )
 
 CAMERAS = ("cam_a", "cam_b")
 LAYOUT = "prid_2011/multi_shot/cam_{a,b}/person_NNNN/NNNN.png under the root"
+_Folders = dict[str, dict[str, tuple[list[Path], Path]]]
+"""A camera's persons: files and folder of each."""
+
 CHOICES = ("all200", "min_frames")
+PUBLISHED = {"persons in cam_a": 385, "persons in cam_b": 749, "persons in both": 200}
+"""What the owners' archive holds; 178 of the 200 have 27 frames or more in both cameras."""
 
 
 def read(
     root: Path,
+    rules: IngestRules | None = None,
+    unpack_to: Path | None = None,
     *,
     persons: str = "all200",
     min_frames: int = 27,
     shared_persons: int = 200,
-    size: Sequence[int] | None = None,
-    allow_faulty: int = 0,
-    progress: bool = True,
+    distractors: bool = False,
 ) -> Ingested:
     """Read PRID 2011 or a set in its layout.
 
     Parameters
     ----------
     root : pathlib.Path
-        The folder that holds ``prid_2011``, or ``multi_shot``, or the cameras themselves.
+        The folder that holds ``prid_2011`` (or ``multi_shot``, or the cameras), or the archive.
+    rules : IngestRules, optional
+        What frames must satisfy. Without a `size` (64 x 128 in PRID 2011), every frame is held to
+        the size that most frames of the set have.
+    unpack_to : pathlib.Path, optional
+        Where an archive is unpacked.
     persons : {"all200", "min_frames"}
         Every person seen by both cameras, or those of them with enough frames in both.
     min_frames : int
@@ -56,19 +68,15 @@ def read(
     shared_persons : int
         The highest number that names the same person in both cameras: 200 in PRID 2011; raise it
         for a larger set written in the same layout.
-    size : (int, int), optional
-        Width and height in pixels that every frame must have (64 x 128 in PRID 2011); by default
-        the size that most frames of the set have.
-    allow_faulty : int
-        Faults to tolerate; faulty frames are left out.
-    progress : bool
-        Show a progress bar.
+    distractors : bool
+        Whether the persons seen by cam_b alone (549 in PRID 2011) join the gallery.
 
     Returns
     -------
     Ingested
-        Tables of the persons seen by both cameras; the report names who was left out and why. A
-        part of the set is fine: only what is there is read.
+        Tables of the persons seen by both cameras, and of distractors if asked for (the tables then
+        have a column `kind`); the report names who was left out and why. A part of the set is fine:
+        only what is there is read.
 
     Raises
     ------
@@ -81,7 +89,13 @@ def read(
     """
     if persons not in CHOICES:
         raise ValueError(f"persons is {persons!r}: expected one of {', '.join(CHOICES)}")
-    root = expected_folder(Path(root), "PRID 2011", LAYOUT)
+    rules = dataclasses.replace(rules or IngestRules(), common_size=True)
+    root = opened(
+        Path(root),
+        unpack_to,
+        lambda folder: find_folder(folder, CAMERAS) is not None,
+        rules.progress,
+    )
     folders = {camera: _sequences(_multi_shot(root) / camera) for camera in CAMERAS}
     chosen, left_out = _choose(folders, persons, min_frames, shared_persons)
     facts = {
@@ -89,31 +103,55 @@ def read(
         "persons_in_one_camera": left_out["in one camera only"],
         "left_out": left_out,
     }
+    if shared_persons == PUBLISHED["persons in both"]:  # else it is another set in this layout
+        facts["differs_from_published"] = published(_compared(folders, shared_persons))
     if not chosen:
         raise IngestError(_nobody_message(root, left_out), facts)
+    kinds = dict.fromkeys(((camera, name) for name in chosen for camera in CAMERAS), "person")
+    if distractors:
+        others = _distractors(folders, shared_persons)
+        kinds |= dict.fromkeys(((CAMERAS[1], name) for name in others), "distractor")
+        facts["distractors"] = len(others)
+        facts["persons_in_one_camera"] = sorted({*left_out["in one camera only"]} - {*others})
     found = [
-        FoundTracklet(f"{camera}/{person}", person, camera, *folders[camera][person])
-        for person in chosen
-        for camera in CAMERAS
+        FoundTracklet(
+            f"{camera}/{person}",
+            person,
+            camera,
+            *folders[camera][person],
+            {"kind": kind} if distractors else {},
+        )
+        for (camera, person), kind in kinds.items()
     ]
-    rules = IngestRules(
-        size=tuple(size) if size is not None else None,
-        common_size=True,
-        allow_faulty=allow_faulty,
-        progress=progress,
-    )
     return ingest("prid2011", root, found, rules, facts)
 
 
 def _multi_shot(root: Path) -> Path:
-    """Find the folder of the cameras: the archive is unpacked in one of these ways."""
-    for folder in (root / "prid_2011" / "multi_shot", root / "multi_shot", root):
-        if all((folder / camera).is_dir() for camera in CAMERAS):
-            return folder
-    raise FileNotFoundError(
-        f"PRID 2011: {root} has no multi_shot folder with {' and '.join(CAMERAS)}. "
-        f"Expected: {LAYOUT}. Unpack the archive there or correct the root"
-    )
+    """Find the folder of the cameras: the archive is unpacked in one of several ways."""
+    root = expected_folder(root, "PRID 2011", LAYOUT)
+    folder = find_folder(root, CAMERAS)
+    if folder is None:
+        raise FileNotFoundError(
+            f"PRID 2011: {root} has no multi_shot folder with {' and '.join(CAMERAS)}. "
+            f"Expected: {LAYOUT}, or the owners' archive. Correct the root"
+        )
+    return folder
+
+
+def _compared(folders: _Folders, shared_persons: int) -> dict[str, tuple[int, int]]:
+    first, second = (folders[camera] for camera in CAMERAS)
+    both = sum(_number(name) <= shared_persons for name in {*first} & {*second})
+    found = (len(first), len(second), both)
+    return {
+        name: (expected, count)
+        for (name, expected), count in zip(PUBLISHED.items(), found, strict=True)
+    }
+
+
+def _distractors(folders: _Folders, shared_persons: int) -> list[str]:
+    """Name whom cam_b alone has seen: above the shared numbers a name means somebody else."""
+    first, second = (folders[camera] for camera in CAMERAS)
+    return [name for name in second if name not in first or _number(name) > shared_persons]
 
 
 def _sequences(camera: Path) -> dict[str, tuple[list[Path], Path]]:
@@ -122,7 +160,7 @@ def _sequences(camera: Path) -> dict[str, tuple[list[Path], Path]]:
 
 
 def _choose(
-    folders: dict[str, dict[str, tuple[list[Path], Path]]],
+    folders: _Folders,
     persons: str,
     min_frames: int,
     shared_persons: int,
