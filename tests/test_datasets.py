@@ -111,15 +111,15 @@ class TestSyntheticPeople:
         """Let the writer note what it was asked for instead of rendering it."""
         asked = []
 
-        def write_prid2011(people, root, progress=True):
+        def write_set(people, root, progress=True):
             asked.append(people)
-            folder = root / people / "prid_2011"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = root / people
+            (folder / "prid_2011").mkdir(parents=True, exist_ok=True)
             if people == "interrupted":
                 raise KeyboardInterrupt
             return folder
 
-        monkeypatch.setattr("wherewhen.synthetic.writer.write_prid2011", write_prid2011)
+        monkeypatch.setattr("wherewhen.synthetic.writer.write_set", write_set)
         return asked
 
     def test_the_root_of_the_tree_is_loaded(self, tmp_path, written):
@@ -128,6 +128,11 @@ class TestSyntheticPeople:
         assert dataset.load() == tmp_path / "0123"
         assert (dataset.load() / "prid_2011").is_dir()
         assert json.loads((tmp_path / "current.json").read_text()) == {"name": "0123"}
+
+    def test_a_part_of_a_set_may_be_what_is_loaded(self, tmp_path, written):
+        dataset = SyntheticPeopleDataset(str(tmp_path))
+        dataset.save("0123/archive")
+        assert dataset.load() == tmp_path / "0123/archive"
 
     def test_an_interrupted_set_is_not_the_current_one(self, tmp_path, written):
         dataset = SyntheticPeopleDataset(str(tmp_path))

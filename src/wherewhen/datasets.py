@@ -71,7 +71,8 @@ class _CurrentFolder(AbstractDataset[Any, Any]):
     def _point_to(self, folder: Path) -> None:
         note = self._filepath / self.NOTE
         partial = note.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps({"name": folder.name}) + "\n", encoding="utf-8")
+        name = folder.relative_to(self._filepath).as_posix()
+        partial.write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
         partial.replace(note)
 
     def _exists(self) -> bool:
@@ -82,7 +83,7 @@ class _CurrentFolder(AbstractDataset[Any, Any]):
 
 
 class SyntheticPeopleDataset(_CurrentFolder):
-    """Rendered people: saved from a plan, loaded as the root of a PRID 2011 tree.
+    """Rendered people: saved from a plan, loaded as what their layout's reader is pointed at.
 
     Parameters
     ----------
@@ -94,12 +95,12 @@ class SyntheticPeopleDataset(_CurrentFolder):
 
     def save(self, data: Any) -> None:
         """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`."""
-        from wherewhen.synthetic.writer import write_prid2011
+        from wherewhen.synthetic.writer import write_set
 
-        self._point_to(write_prid2011(data, self._filepath).parent)
+        self._point_to(write_set(data, self._filepath))
 
     def load(self) -> Path:
-        """Return the folder that holds ``prid_2011/multi_shot``."""
+        """Return the folder or the archive."""
         return self._current()
 
 

@@ -1,8 +1,8 @@
-"""Synthetic room: walking people rendered from the `anny` body model, laid out like PRID 2011.
+"""Synthetic room: walking people rendered from the `anny` body model.
 
 It gives the first run something to learn from without a dataset's licence: real bodies from real
 viewpoints, dressed from a small wardrobe that many of them share. `plan` decides who is filmed
-where and for how long, `SyntheticSet.render` films one tracklet, `write_prid2011` writes them all
+where and for how long, `SyntheticSet.render` films one tracklet, `write_set` writes them all
 and `mosaic` shows them. `torch`, `anny` and `warp` are imported when something is rendered, never
 before.
 
@@ -13,7 +13,7 @@ May import the `tracklets`, `metric_learning`, `retrieval`, `features` and `mode
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.synthetic.mosaic import mosaic
 from wherewhen.synthetic.planning import SyntheticSet, plan
-from wherewhen.synthetic.writer import write_prid2011
+from wherewhen.synthetic.writer import write_set
 
 __all__ = [
     "CameraConfig",
@@ -21,5 +21,5 @@ __all__ = [
     "SyntheticSet",
     "mosaic",
     "plan",
-    "write_prid2011",
+    "write_set",
 ]

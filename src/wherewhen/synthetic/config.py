@@ -6,10 +6,11 @@ A mistyped parameter is refused before anything is rendered. The defaults are th
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from wherewhen.synthetic import layouts
 from wherewhen.tracklets.fingerprint import fingerprint
 
 ILIDS_MEAN_SHARE = (73 - 23) / (192 - 23)
@@ -17,6 +18,9 @@ ILIDS_MEAN_SHARE = (73 - 23) / (192 - 23)
 
 RENDERER = 2
 """Raised when the same config gives other bytes than before, so that old sets are not reused."""
+
+ADDED_LATER = ("layout", "archive", "tracklets", "distractors", "junk")
+"""Fields that older sets did not have: their defaults leave a set its name."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(ge=0.0)]
@@ -100,8 +104,25 @@ def default_camera(index: int) -> CameraConfig:
 class SyntheticConfig(_Strict):
     """Who is filmed, by which cameras, for how long, and how hard it is to know them again."""
 
+    layout: Literal["prid2011", "ilids_vid", "mars", "folder", "manifest"] = "prid2011"
+    """How the set lies on the disk: as the data set of that name, lists and tables included, to be
+    read by the reader of that name."""
+
+    archive: bool = False
+    """Also pack the set as its owners do (tar or zip), to be read from there."""
+
     persons: int = Field(default=80, ge=1, le=9999)
-    """People, each filmed once by every camera."""
+    """People, each filmed by every camera (`mars`: by two or more)."""
+
+    tracklets: int = Field(default=1, ge=1)
+    """How often a camera films a person (`mars`: at most so often); `prid2011` and `ilids_vid`
+    have room for one tracklet."""
+
+    distractors: int = Field(default=0, ge=0)
+    """People filmed once, by the last camera (`mars`: any), who match nobody."""
+
+    junk: int = Field(default=0, ge=0)
+    """Badly cut tracklets of which nobody can be known (`mars`)."""
 
     cameras: Annotated[int, Field(ge=1, le=26)] | tuple[CameraConfig, ...] = 2
     """The cameras, or how many of the default ones."""
@@ -184,6 +205,14 @@ class SyntheticConfig(_Strict):
         names = [camera.name for camera in self.camera_list]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"cameras {names}: expected at least one, each with its own name")
+        layouts.check(
+            layouts.layout_named(self.layout),
+            len(names),
+            self.tracklets,
+            self.distractors,
+            self.junk,
+            self.archive,
+        )
         return self
 
     @property
@@ -204,5 +233,8 @@ class SyntheticConfig(_Strict):
     def fingerprint(self) -> str:
         """Name of everything that decides the bytes (`workers` does not)."""
         content = self.model_dump(mode="json", exclude={"workers"})
+        for name in ADDED_LATER:
+            if content[name] == type(self).model_fields[name].default:
+                del content[name]
         content["cameras"] = [camera.model_dump(mode="json") for camera in self.camera_list]
         return fingerprint({"renderer": RENDERER, "config": content})

@@ -102,7 +102,9 @@ class Studio:
                 waiting.set_exception(error)
         return waiting.result()
 
-    def film(self, person: persons.Person, number: int, camera: int, length: int) -> np.ndarray:
+    def film(
+        self, person: persons.Person, number: int, camera: int, length: int, take: int = 0
+    ) -> np.ndarray:
         """Film a tracklet.
 
         Parameters
@@ -115,6 +117,8 @@ class Studio:
             Index of the camera.
         length : int
             Frames.
+        take : int
+            Which time it is that this camera films this person, from 0.
 
         Returns
         -------
@@ -122,7 +126,8 @@ class Studio:
             uint8 [length, height, width, 3].
         """
         config, setup = self.config, self.config.camera_list[camera]
-        generator = persons.stream(config.seed, persons.TRACKLET, number, camera, 1)
+        key = (number, camera, 1) if take == 0 else (number, camera, 1, take)
+        generator = persons.stream(config.seed, persons.TRACKLET, *key)
         actor = self._actor(person, number)
         azimuths = _azimuths(setup, length, generator)
         phases = self._phases(actor, length, generator)

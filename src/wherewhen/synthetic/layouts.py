@@ -56,7 +56,9 @@ class Layout:
     """Whether frames are whole pictures out of which a box is cut."""
 
 
-def check(form: Layout, cameras: int, takes: int, distractors: int, junk: int) -> None:
+def check(
+    form: Layout, cameras: int, takes: int, distractors: int, junk: int, archive: bool = False
+) -> None:
     """Refuse what a layout has no place for.
 
     Parameters
@@ -64,7 +66,9 @@ def check(form: Layout, cameras: int, takes: int, distractors: int, junk: int) -
     form : Layout
         The layout.
     cameras, takes, distractors, junk : int
-        As for `list_shots`.
+        Cameras, tracklets of a person in each, and how many tracklets of those kinds.
+    archive : bool
+        Whether it is to be packed.
 
     Raises
     ------
@@ -88,6 +92,11 @@ def check(form: Layout, cameras: int, takes: int, distractors: int, junk: int) -
                 f"layout {form.name} has no place for {kind}, but {count} are asked for: take 0, "
                 f"or another layout ({others})"
             )
+    if archive and not form.archives:
+        raise ValueError(
+            f"layout {form.name} has no official archive: leave archive out, or take one of "
+            + ", ".join(name for name, other in LAYOUTS.items() if other.archives)
+        )
 
 
 def layout_named(name: str) -> Layout:
@@ -147,9 +156,51 @@ def write(
     places = form.places(shots, camera_names)
     for shot in shots:
         write_tracklet(home, places[shot.tracklet], frames(shot), form.boxed)
-    (home / UNFINISHED).rmdir()
+    finish(form, home, shots, camera_names, archive)
+    return root_of(form, home, archive)
+
+
+def finish(
+    form: Layout, home: Path, shots: Sequence[Shot], camera_names: Sequence[str], archive: bool
+) -> None:
+    """Write what lies beside the frames when all of them are written, and pack it if asked to.
+
+    Parameters
+    ----------
+    form : Layout
+        The layout.
+    home : pathlib.Path
+        The set's folder.
+    shots, camera_names, archive
+        As for `write`.
+    """
+    shutil.rmtree(home / UNFINISHED, ignore_errors=True)
     form.lists(home, shots, camera_names)
-    return pack(form, home) if archive else home / form.root
+    if archive:
+        pack(form, home)
+
+
+def root_of(form: Layout, home: Path, archive: bool) -> Path:
+    """Say what a reader is pointed at.
+
+    Parameters
+    ----------
+    form : Layout
+        The layout.
+    home : pathlib.Path
+        The set's folder.
+    archive : bool
+        Whether the set is packed.
+
+    Returns
+    -------
+    pathlib.Path
+        A folder, or the archive if it is a single one.
+    """
+    if not archive:
+        return home / form.root
+    folder = home / "archive"
+    return folder / next(iter(form.archives)) if len(form.archives) == 1 else folder
 
 
 def write_flat(
@@ -192,7 +243,7 @@ def write_flat(
     names = [f"cam_{chr(ord('a') + camera)}" for camera in range(cameras)]
     frames_of = length if callable(length) else lambda *_: length
     form = layout_named(layout)
-    check(form, cameras, takes, distractors, junk)
+    check(form, cameras, takes, distractors, junk, archive)
     shots = list_shots(
         persons, names, frames_of, takes, distractors, junk, single, varied=form.varied
     )
@@ -229,46 +280,55 @@ def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def read_frame(path: Path, number: int, size: tuple[int, int], boxed: bool) -> np.ndarray:
+    """Read a frame that `write_tracklet` wrote.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    number : int
+        Its place in the tracklet, from 0.
+    size : (int, int)
+        Width and height of a frame (pixels).
+    boxed : bool
+        As for `write_tracklet`.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 [height, width, 3].
+    """
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
+    if not boxed:
+        return pixels
+    left, top, width, height = box_of(number, *size)
+    return pixels[top : top + height, left : left + width]
+
+
 def box_of(number: int, width: int, height: int) -> tuple[int, int, int, int]:
     """Say where a crop stands in its whole picture: left, top, width, height (pixels)."""
     return 1 + number % width, 2 + number % height, width, height
 
 
-def pack(form: Layout, home: Path) -> Path:
-    """Pack a written set as its owners do.
+def pack(form: Layout, home: Path) -> None:
+    """Pack a written set as its owners do: the same set gives the same bytes.
 
     Parameters
     ----------
     form : Layout
         The layout.
     home : pathlib.Path
-        The folder that it was written into.
-
-    Returns
-    -------
-    pathlib.Path
-        The archive, or the folder of archives if there are several. The same set gives the same
-        bytes.
-
-    Raises
-    ------
-    ValueError
-        If the layout has no official archive.
+        The folder that it was written into; archives come into its folder ``archive``.
     """
-    if not form.archives:
-        raise ValueError(
-            f"layout {form.name} has no official archive: write it as a folder, or take one of "
-            + ", ".join(name for name, other in LAYOUTS.items() if other.archives)
-        )
     folder = home / "archive"
     folder.mkdir(exist_ok=True)
     for name, tops in form.archives.items():
         files = sorted(path for top in tops for path in (home / top).rglob("*") if path.is_file())
-        whole = folder / name
-        unfinished = whole.with_name(name + UNFINISHED)
+        unfinished = folder / (name + UNFINISHED)
         (_tar if name.endswith(".tar") else _zip)(unfinished, home, files)
-        unfinished.replace(whole)
-    return folder / next(iter(form.archives)) if len(form.archives) == 1 else folder
+        unfinished.replace(folder / name)
 
 
 def _picture_around(frame: np.ndarray, number: int) -> np.ndarray:

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wherewhen.synthetic import layouts
 from wherewhen.synthetic.planning import SyntheticSet
+from wherewhen.synthetic.shots import PERSON, Shot
 
 PAPER = (250, 250, 248)
 
 
 def mosaic(
-    source: SyntheticSet | Path | str,
+    synthetic_set: SyntheticSet,
+    home: Path | str | None = None,
     persons: int | Sequence[int] = 16,
     columns: int = 8,
     frames: int = 1,
@@ -24,9 +27,11 @@ def mosaic(
 
     Parameters
     ----------
-    source : SyntheticSet or path
-        A planned set, of which the first frames are rendered, or the folder `prid_2011` of a
-        written one (`multi_shot` inside, or the folder of cameras itself).
+    synthetic_set : SyntheticSet
+        A planned set.
+    home : path, optional
+        The folder that it was written into (`writer.home_of`), to read the pictures from; without
+        it, the first frames are rendered.
     persons : int or sequence of int
         The first so many people, or their numbers.
     columns : int
@@ -39,19 +44,39 @@ def mosaic(
     Returns
     -------
     PIL.Image.Image
-        RGB.
+        RGB. A person whom a camera did not see leaves its place empty; of several tracklets the
+        first is shown.
 
     Raises
     ------
     FileNotFoundError
-        If the folder holds no tracklets of such persons.
+        If the set has no such person, or the folder not their pictures.
     """
-    numbers = list(range(1, persons + 1)) if isinstance(persons, int) else list(persons)
-    strips = _rendered(source, numbers, frames) if isinstance(source, SyntheticSet) else _read(
-        Path(source), numbers, frames
-    )  # fmt: skip
-    columns = min(columns, len(strips))
-    cells = [_stack(strip, zoom) for strip in strips]
+    first = {
+        (shot.person, shot.camera): shot
+        for shot in reversed(synthetic_set.shots)
+        if shot.kind == PERSON
+    }
+    known = sorted({person for person, _ in first})
+    numbers = known[:persons] if isinstance(persons, int) else list(persons)
+    cameras = range(len(synthetic_set.config.camera_list))
+    wanted = [first[key] for key in sorted(first) if key[0] in numbers]
+    if not wanted:
+        raise FileNotFoundError(
+            f"nobody of {numbers[:10]} is in this set: expected numbers from 1 to {known[-1]}"
+        )
+    strips = (
+        _rendered(synthetic_set, wanted, frames)
+        if home is None
+        else _read(synthetic_set, Path(home), wanted, frames)
+    )
+    empty = np.full_like(next(iter(strips.values())), PAPER)
+    cells = [
+        _stack([strips.get((number, camera), empty) for camera in cameras], zoom)
+        for number in numbers
+        if any((number, camera) in strips for camera in cameras)
+    ]
+    columns = min(columns, len(cells))
     height, width = cells[0].shape[:2]
     gap = 3 * zoom
     rows = -(-len(cells) // columns)
@@ -76,32 +101,38 @@ def _spread(length: int, count: int) -> list[int]:
     return [int((index + 0.5) * length / count) for index in range(count)]
 
 
-def _rendered(source: SyntheticSet, numbers: list[int], frames: int) -> list[list[np.ndarray]]:
-    names = [camera.name for camera in source.config.camera_list]
-    wanted = [f"{name}/person_{number:04d}" for number in numbers for name in names]
-    strips = {
-        name: np.concatenate(list(tracklet[_spread(len(tracklet), frames)]), axis=1)
-        for name, tracklet in source.render_all(wanted)
-    }
-    return [[strips[f"{name}/person_{number:04d}"] for name in names] for number in numbers]
-
-
-def _read(folder: Path, numbers: list[int], frames: int) -> list[list[np.ndarray]]:
-    shots = folder / "multi_shot" if (folder / "multi_shot").is_dir() else folder
-    cameras = sorted(path for path in shots.glob("cam_*") if path.is_dir())
-    strips = []
-    for number in numbers:
-        found = []
-        for camera in cameras:
-            files = sorted((camera / f"person_{number:04d}").glob("*.png"))
-            if files:
-                chosen = [np.asarray(Image.open(files[i])) for i in _spread(len(files), frames)]
-                found.append(np.concatenate(chosen, axis=1))
-        if found and len(found) == len(cameras):
-            strips.append(found)
-    if not strips:
-        raise FileNotFoundError(
-            f"no pictures of persons {numbers[0]} to {numbers[-1]} below {shots}: expected "
-            "cam_*/person_NNNN/*.png; write the set with write_prid2011 first"
+def _rendered(
+    synthetic_set: SyntheticSet, shots: Sequence[Shot], frames: int
+) -> dict[tuple[int, int], np.ndarray]:
+    filmed = synthetic_set.render_all([shot.tracklet for shot in shots])
+    return {
+        (shot.person, shot.camera): np.concatenate(
+            list(tracklet[_spread(len(tracklet), frames)]), axis=1
         )
+        for shot, (_, tracklet) in zip(shots, filmed, strict=True)
+    }
+
+
+def _read(
+    synthetic_set: SyntheticSet, home: Path, shots: Sequence[Shot], frames: int
+) -> dict[tuple[int, int], np.ndarray]:
+    config = synthetic_set.config
+    form = layouts.layout_named(config.layout)
+    places = form.places(synthetic_set.shots, [camera.name for camera in config.camera_list])
+    strips = {}
+    for shot in shots:
+        files = [
+            (home / places[shot.tracklet][number], number)
+            for number in _spread(shot.length, frames)
+        ]
+        if not all(file.is_file() for file, _ in files):
+            raise FileNotFoundError(
+                f"no picture of tracklet {shot.tracklet} at {files[0][0]}: write the set with "
+                "write_set first"
+            )
+        crops = [
+            layouts.read_frame(file, number, (config.width, config.height), form.boxed)
+            for file, number in files
+        ]
+        strips[shot.person, shot.camera] = np.concatenate(crops, axis=1)
     return strips

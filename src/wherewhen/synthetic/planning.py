@@ -7,32 +7,18 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from wherewhen.synthetic import filming, persons
+from wherewhen.synthetic import filming, layouts, persons
 from wherewhen.synthetic.config import SyntheticConfig
+from wherewhen.synthetic.shots import JUNK, Shot, list_shots
 
 Result = TypeVar("Result")
 
 BETA_SPREAD = 3.0
 """Concentration of the lengths' distribution; 3 gives iLIDS-VID's long tail."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One tracklet's place in the plan."""
-
-    tracklet: str
-    """Its name, `cam_a/person_0001`."""
-    person: int
-    """Number of the person, from 1."""
-    camera: int
-    """Index of the camera."""
-    length: int
-    """Frames."""
 
 
 class SyntheticSet:
@@ -54,6 +40,11 @@ class SyntheticSet:
     def tracklets(self) -> tuple[str, ...]:
         """Names of the tracklets, camera by camera, `cam_a/person_0001`."""
         return tuple(self._shots)
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """The plan: who is seen where, in the order of `tracklets`."""
+        return tuple(self._shots.values())
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -117,7 +108,10 @@ class SyntheticSet:
             )
         shot = self._shots[tracklet]
         length = shot.length if frames is None else min(frames, shot.length)
-        return self._open_studio().film(self.person(shot.person), shot.person, shot.camera, length)
+        filmed = self._open_studio().film(
+            self.person(shot.person), shot.person, shot.camera, length, shot.take
+        )
+        return _cut_badly(filmed) if shot.kind == JUNK else filmed
 
     def render_all(
         self, tracklets: Iterable[str] | None = None
@@ -198,19 +192,30 @@ def plan(config: SyntheticConfig) -> SyntheticSet:
     return SyntheticSet(config)
 
 
-def _shots(config: SyntheticConfig) -> Iterator[Shot]:
+def _shots(config: SyntheticConfig) -> list[Shot]:
     share = (config.mean_length - config.min_frames) / max(1, config.max_frames - config.min_frames)
-    for index, camera in enumerate(config.camera_list):
-        for person in range(1, config.persons + 1):
-            generator = persons.stream(config.seed, persons.TRACKLET, person, index)
-            span = config.max_frames - config.min_frames
-            inside = 0 < share < 1
-            drawn = (
-                generator.beta(BETA_SPREAD * share, BETA_SPREAD * (1 - share)) if inside else share
-            )
-            yield Shot(
-                tracklet=f"{camera.name}/person_{person:04d}",
-                person=person,
-                camera=index,
-                length=config.min_frames + round(float(drawn) * span),
-            )
+
+    def length(person: int, camera: int, take: int) -> int:
+        # The first take's stream is that of sets in which there was no second one.
+        further = () if take == 0 else (1 + take,)
+        generator = persons.stream(config.seed, persons.TRACKLET, person, camera, *further)
+        inside = 0 < share < 1
+        drawn = generator.beta(BETA_SPREAD * share, BETA_SPREAD * (1 - share)) if inside else share
+        return config.min_frames + round(float(drawn) * (config.max_frames - config.min_frames))
+
+    return list_shots(
+        config.persons,
+        [camera.name for camera in config.camera_list],
+        length,
+        takes=config.tracklets,
+        distractors=config.distractors,
+        junk=config.junk,
+        varied=layouts.layout_named(config.layout).varied,
+    )
+
+
+def _cut_badly(frames: np.ndarray) -> np.ndarray:
+    """Enlarge a quarter of each frame, as a detector that missed gives."""
+    _, height, width, _ = frames.shape
+    part = frames[:, : height - height // 2, width // 2 :]
+    return part.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]

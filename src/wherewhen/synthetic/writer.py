@@ -1,4 +1,6 @@
-"""Synthetic room: write a set in the layout of PRID 2011, whole tracklets only, to be gone on with.
+"""Synthetic room: render a set and write it in its layout, whole tracklets only.
+
+A call that was killed is gone on with by the next one.
 
 Each set lies under the fingerprint of its config, so that another config never mixes with it:
 `<root>/<fingerprint>/prid_2011/multi_shot/cam_a/person_0001/0001.png`.
@@ -12,20 +14,15 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from wherewhen.synthetic import layouts
 from wherewhen.synthetic.config import RENDERER
 from wherewhen.synthetic.planning import SyntheticSet
-
-UNFINISHED = ".unfinished"
-"""Ending of the folder of a tracklet that is being written."""
 
 MANIFEST = "manifest.json"
 
 
-def write_prid2011(synthetic_set: SyntheticSet, root: Path | str, progress: bool = True) -> Path:
-    """Render what is missing and write it as PRID 2011's multi-shot folders.
+def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = True) -> Path:
+    """Render what is missing and write it in the layout that the set's config names.
 
     A killed call is gone on with by calling again: tracklets that lie there whole are kept, a
     half-written one is rendered anew. The manifest is written last; with it the set is complete.
@@ -42,7 +39,8 @@ def write_prid2011(synthetic_set: SyntheticSet, root: Path | str, progress: bool
     Returns
     -------
     pathlib.Path
-        `<root>/<fingerprint>/prid_2011`, the folder that the reader `prid2011` reads.
+        What the reader of the layout's name is pointed at: `<root>/<fingerprint>`, a folder in it,
+        or the archive.
 
     Raises
     ------
@@ -52,20 +50,33 @@ def write_prid2011(synthetic_set: SyntheticSet, root: Path | str, progress: bool
     """
     from tqdm import tqdm
 
-    home = Path(root) / synthetic_set.fingerprint
-    folder = home / "prid_2011"
+    home = home_of(synthetic_set, root)
+    config = synthetic_set.config
+    form = layouts.layout_named(config.layout)
+    reads_from = layouts.root_of(form, home, config.archive)
     if is_complete(synthetic_set, root):
-        return folder
-    shots = folder / "multi_shot"
-    _remove_unfinished(shots)
-    missing = [name for name in synthetic_set.tracklets if not (shots / name).is_dir()]
+        return reads_from
+    shutil.rmtree(home / layouts.UNFINISHED, ignore_errors=True)
+    names = [camera.name for camera in config.camera_list]
+    places = form.places(synthetic_set.shots, names)
+    missing = [name for name, files in places.items() if not (home / files[-1]).is_file()]
     lengths = synthetic_set.lengths
     total = sum(lengths.values())
     done = total - sum(lengths[name] for name in missing)
 
     def write(name: str) -> int:
         frames = synthetic_set.render(name)
-        _write_tracklet(shots / name, frames)
+        try:
+            layouts.write_tracklet(home, places[name], frames, form.boxed)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(
+                errno.ENOSPC,
+                f"no space left on the disk while writing tracklet {name}: its half-written frames "
+                "were removed, the tracklets written before are kept; free space and run again to "
+                "go on, or ask for fewer persons or frames",
+            ) from error
         return len(frames)
 
     bar = tqdm(total=total, initial=done, unit="frame", desc="synthesise", disable=not progress)
@@ -73,8 +84,27 @@ def write_prid2011(synthetic_set: SyntheticSet, root: Path | str, progress: bool
         # Frames are encoded by the thread that rendered them, else one thread would hold up all.
         for _, frames in synthetic_set.work(write, synthetic_set.person_by_person(missing)):
             bar.update(frames)
+    layouts.finish(form, home, synthetic_set.shots, names, config.archive)
     _write_manifest(synthetic_set, home / MANIFEST)
-    return folder
+    return reads_from
+
+
+def home_of(synthetic_set: SyntheticSet, root: Path | str) -> Path:
+    """Name the folder of a set among others.
+
+    Parameters
+    ----------
+    synthetic_set : SyntheticSet
+        From `plan`.
+    root : path
+        Folder of synthetic sets.
+
+    Returns
+    -------
+    pathlib.Path
+        `<root>/<fingerprint>`.
+    """
+    return Path(root) / synthetic_set.fingerprint
 
 
 def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
@@ -85,46 +115,22 @@ def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
     synthetic_set : SyntheticSet
         From `plan`.
     root : path
-        As for `write_prid2011`.
+        As for `write_set`.
 
     Returns
     -------
     bool
-        Whether its manifest is there, and all of its tracklets' folders.
+        Whether its manifest is there, its archive if it has one, and the last frame of each of its
+        tracklets.
     """
-    home = Path(root) / synthetic_set.fingerprint
-    shots = home / "prid_2011" / "multi_shot"
-    return (home / MANIFEST).is_file() and all(
-        (shots / name).is_dir() for name in synthetic_set.tracklets
-    )
-
-
-def _remove_unfinished(shots: Path) -> None:
-    for folder in shots.glob(f"*/*{UNFINISHED}"):
-        shutil.rmtree(folder)
-
-
-def _write_tracklet(folder: Path, frames: np.ndarray) -> None:
-    """Write the frames beside their place and move them there at once."""
-    unfinished = folder.with_name(folder.name + UNFINISHED)
-    try:
-        unfinished.mkdir(parents=True)
-        for number, frame in enumerate(frames, start=1):
-            Image.fromarray(frame).save(unfinished / f"{number:04d}.png", compress_level=3)
-        unfinished.rename(folder)
-    except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC,
-                f"no space left on the disk while writing tracklet {folder}: its half-written "
-                "frames were removed, the tracklets written before are kept; free space and run "
-                "again to go on, or ask for fewer persons or frames",
-            ) from error
-        raise
-    except BaseException:  # an interrupt, too, leaves no half-written tracklet
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    home, config = home_of(synthetic_set, root), synthetic_set.config
+    form = layouts.layout_named(config.layout)
+    if not (home / MANIFEST).is_file():
+        return False
+    if not layouts.root_of(form, home, config.archive).exists():
+        return False
+    places = form.places(synthetic_set.shots, [camera.name for camera in config.camera_list])
+    return all((home / files[-1]).is_file() for files in places.values())
 
 
 def _write_manifest(synthetic_set: SyntheticSet, path: Path) -> None:
@@ -140,6 +146,6 @@ def _write_manifest(synthetic_set: SyntheticSet, path: Path) -> None:
             for package in ("anny", "warp-lang", "numpy", "pillow")
         },
     }
-    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished = path.with_name(path.name + layouts.UNFINISHED)
     unfinished.write_text(json.dumps(content, indent=2) + "\n")
     unfinished.rename(path)

@@ -13,8 +13,10 @@ def plan_people(parameters: SyntheticConfig) -> People:
     return plan(parameters)
 
 
-def picture_people(folder: Path) -> Image:
+def picture_people(parameters: SyntheticConfig, root: Path) -> Image:
     """Lay some of the rendered people out in one picture."""
     from wherewhen.synthetic.mosaic import mosaic
+    from wherewhen.synthetic.planning import plan
 
-    return mosaic(folder / "prid_2011")
+    home = next(path for path in (root, *root.parents) if path.name == parameters.fingerprint)
+    return mosaic(plan(parameters), home)

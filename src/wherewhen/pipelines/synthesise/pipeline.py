@@ -10,6 +10,11 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(nodes.plan_people, "params:synthesise", "synthetic_people", name="plan_people"),
-            node(nodes.picture_people, "synthetic_people", "people_mosaic", name="picture_people"),
+            node(
+                nodes.picture_people,
+                ["params:synthesise", "synthetic_people"],
+                "people_mosaic",
+                name="picture_people",
+            ),
         ]
     )
