@@ -4,7 +4,13 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from wherewhen.model.config import PRESETS, NetworkConfig, network_config
+from wherewhen.model.config import (
+    ARCHITECTURES,
+    KERNELS,
+    PRESETS,
+    NetworkConfig,
+    network_config,
+)
 
 
 def test_imports_without_torch():
@@ -37,10 +43,28 @@ def test_one_kernel_serves_all_layers():
     assert config.hidden_kernels == ((1, 3),) * 3
 
 
-@pytest.mark.parametrize("variant", [[9, 1], [1, 9], [5, 5]])
-def test_kernel_variants_of_table_ii(variant):
-    config = network_config("paper", hidden_kernels=[5, *variant], input_kernels=[3, *variant])
-    assert [kernel[0] for kernel in config.hidden_kernels[1:]] == variant
+@pytest.mark.parametrize(
+    ("name", "second", "third"), [("9x9-1x1", 9, 1), ("1x1-9x9", 1, 9), ("5x5-5x5", 5, 5)]
+)
+def test_kernel_variants_of_table_ii(name, second, third):
+    config = network_config("paper", **KERNELS[name])
+    assert config.input_kernels == ((3, 3), (second, second), (third, third))
+    assert config.hidden_kernels == ((5, 5), (second, second), (third, third))
+
+
+def test_the_architectures_of_table_iii():
+    """Nine rows: two backbones with three kernels each, their vectors, and the muted network."""
+    assert len(ARCHITECTURES) == 9
+    backbones = [architecture.backbone for architecture in ARCHITECTURES.values()]
+    assert (backbones.count("vgg16"), backbones.count("googlenet")) == (3, 4)
+    for name, architecture in ARCHITECTURES.items():
+        config = network_config("paper", **architecture.network)
+        assert config.channels == (128, 256, 256)
+        assert (config.attention == "muted") == name.endswith("muted")
+        is_vector = ":" in architecture.backbone
+        assert (set(config.input_kernels + config.hidden_kernels) == {(1, 1)}) == is_vector
+    best = network_config("paper", **ARCHITECTURES["googlenet-5x5-5x5"].network)
+    assert best == network_config("paper")
 
 
 def test_what_is_wrong_is_named():
@@ -54,6 +78,14 @@ def test_what_is_wrong_is_named():
         network_config(hidden_kernels=4)
     with pytest.raises(ValidationError, match="channels"):
         network_config(channels=7)
+    with pytest.raises(ValidationError, match="attention_layer is 3, but there are 2 layers"):
+        network_config(channels=[8, 8], attention_layer=3)
+    with pytest.raises(ValidationError, match="update_bias needs a bias"):
+        network_config("paper", update_bias=-2)
+    with pytest.raises(ValidationError, match="4 does not divide the 6 channels"):
+        network_config(channels=[6, 8], normalisation="group")
+    with pytest.raises(ValidationError, match="attention_temperature"):
+        network_config(attention_temperature=0)
 
 
 def test_every_field_has_a_docstring():
