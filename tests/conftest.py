@@ -1,10 +1,28 @@
-"""What tests of all rooms share: where the repository and the optional shared data lie."""
+"""What tests of all rooms share: where the repository and the optional shared data lie.
 
+Two processes run the tests (`-n 0`: one, as a debugger wants it). A file's tests stay together,
+and so do all of tests/end_to_end, which share a run of the whole chain.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # before torch is imported, here and in the commands that tests start: two processes with two
+    # threads each on two cores wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(REPOSITORY / "tests").parts[0]
+        group = folder if folder == "end_to_end" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
