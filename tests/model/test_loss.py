@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from wherewhen.model.loss import PairLoss, attention_penalty, pair_cross_entropy
+from wherewhen.model.attention import entropy_share
+from wherewhen.model.loss import (
+    PairLoss,
+    attention_penalty,
+    batch_hard_triplet,
+    entropy_gap,
+    pair_cross_entropy,
+)
 
 
 def uniform(frames, grid=7, clips=2):
@@ -69,3 +76,68 @@ def test_the_terms_add_up():
     mask = torch.ones(2, 3, dtype=torch.bool)
     terms = PairLoss(0.5)(torch.randn(2), torch.tensor([True, False]), attention, mask)
     torch.testing.assert_close(terms.loss, terms.cross_entropy + 0.5 * terms.penalty)
+
+
+def test_the_hardest_negatives_by_hand():
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0, 3.0])
+    same = torch.tensor([True, False, False, False, False])
+    counted = torch.tensor([True, True, True, True, False])
+    loss = {x: math.log(1 + math.exp(x)) for x in (0.0, 1.0, 2.0)}
+    # of three negatives a half is two, rounded up: those with the logits 1 and 2
+    balanced = pair_cross_entropy(logits, same, balanced=True, hardest=0.5, counted=counted)
+    assert balanced.item() == pytest.approx((loss[0.0] + (loss[1.0] + loss[2.0]) / 2) / 2)
+    plain = pair_cross_entropy(logits, same, balanced=False, hardest=0.5, counted=counted)
+    assert plain.item() == pytest.approx((loss[0.0] + loss[1.0] + loss[2.0]) / 3)
+
+
+def test_pairs_that_do_not_count_have_no_influence():
+    logits, same = torch.randn(5), torch.tensor([True, False, True, False, False])
+    counted = torch.tensor([True, True, True, False, True])
+    for balanced in (True, False):
+        torch.testing.assert_close(
+            pair_cross_entropy(logits, same, balanced, counted=counted),
+            pair_cross_entropy(logits[counted], same[counted], balanced),
+        )
+
+
+def test_entropy_gap_by_hand():
+    attention = torch.zeros(2, 2, 2, 2, requires_grad=True)
+    with torch.no_grad():
+        attention[0] = 0.25  # uniform: entropy 1
+        attention[1, :, 0, 0] = 1.0  # one location: entropy 0
+        attention[1, 0, 0] = 0.5  # two locations of four: entropy 1/2
+    mask = torch.tensor([[True, True], [True, True]])
+    gap = entropy_gap(attention, mask, 0.75)
+    assert gap.item() == pytest.approx((0.25**2 + (0.25 - 0.75) ** 2) / 2)
+    gap.backward()
+    assert torch.isfinite(attention.grad).all()
+    mask[1, 1] = False
+    assert entropy_gap(attention, mask, 0.75).item() == pytest.approx((0.25**2 + 0.25**2) / 2)
+    assert entropy_gap(torch.ones(2, 2, 1, 1), mask, 0.5).item() == 0
+
+
+def test_entropy_is_brought_to_its_target():
+    scores = torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    optimiser = torch.optim.Adam([scores], lr=0.1)
+    for _ in range(200):
+        attention = scores.softmax(2).unflatten(2, (3, 3))
+        optimiser.zero_grad()
+        entropy_gap(attention, mask, 0.4).backward()
+        optimiser.step()
+    assert entropy_share(attention.detach(), mask).item() == pytest.approx(0.4, abs=0.02)
+
+
+def test_batch_hard_triplets_by_hand():
+    # on a line: a at 0 and 3, b at 4 and 9; c alone has no positive
+    embeddings = torch.tensor([[0.0], [3.0], [4.0], [9.0], [20.0]], requires_grad=True)
+    persons = torch.tensor([0, 0, 1, 1, 2])
+    # farthest minus nearest: 3 - 4, 3 - 1, 5 - 1, 5 - 6
+    margin = batch_hard_triplet(embeddings, persons, margin=1.5)
+    assert margin.item() == pytest.approx((0.5 + 3.5 + 5.5 + 0.5) / 4)
+    soft = batch_hard_triplet(embeddings, persons, margin=None)
+    expected = [math.log(1 + math.exp(x)) for x in (-1, 2, 4, -1)]
+    assert soft.item() == pytest.approx(sum(expected) / 4)
+    soft.backward()
+    assert torch.isfinite(embeddings.grad).all()
+    assert batch_hard_triplet(embeddings, torch.arange(5), margin=1.0).item() == 0

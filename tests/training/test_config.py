@@ -4,10 +4,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from wherewhen.model.config import network_config
-from wherewhen.model.siamese import build_network
 from wherewhen.training.config import PRESETS, TrainingConfig, training_config
-from wherewhen.training.loop import build_optimiser
 
 
 def test_imports_without_torch():
@@ -47,12 +44,3 @@ def test_identity_leaves_out_what_changes_nothing():
     config = training_config()
     assert config.identity() == training_config(checkpoint_every=7, preload_gigabytes=0).identity()
     assert config.identity() != training_config(frames=7).identity()
-
-
-def test_parts_have_their_own_rates():
-    network = build_network(network_config(projection=2, channels=[3]), 4, 3)
-    optimiser = build_optimiser(network, training_config(rate=0.1, part_rates={"attention": 0.02}))
-    rates = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
-    for name, parameter in network.named_parameters():
-        expected = 0.002 if name.startswith("attention.") else 0.1
-        assert rates[id(parameter)] == pytest.approx(expected), name

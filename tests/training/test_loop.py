@@ -14,7 +14,7 @@ from wherewhen.model.config import network_config
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
 from wherewhen.training.config import training_config
-from wherewhen.training.loop import HISTORY, TrainingDiverged, calibrate, preload, train
+from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
 
 D, K = 8, 3
 QUICK = {"frames": 5, "persons_per_batch": 3, "checkpoint_every": 4, "validate_every": 1}
@@ -32,8 +32,9 @@ def assert_same_weights(one, other):
 
 
 def assert_same_history(one, other):
+    timing = list(TIMING)
     pd.testing.assert_frame_equal(
-        one.drop(columns="pairs_per_second"), other.drop(columns="pairs_per_second"), rtol=0, atol=0
+        one.drop(columns=timing), other.drop(columns=timing), rtol=0, atol=0
     )
 
 
@@ -189,7 +190,10 @@ def test_history_has_a_row_a_step_and_the_validation_curve(toy, tmp_path, preset
     )
     assert tuple(history.columns) == HISTORY
     assert list(history["epoch"]) == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert list(history.dropna()["step"]) == [4, 8]
+    assert list(history.dropna(subset="validation_loss")["step"]) == [4, 8]
+    assert list(history.dropna(subset="validation_map")["step"]) == [4, 8]
+    assert history["roofline"].isna().all()
+    assert history["waiting"].between(0, 1).all()
     assert ["validation_loss" in row for row in logged] == [False, False, False, True] * 2
     total = history["cross_entropy"] + config.penalty_weight * history["penalty"]
     np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
@@ -238,23 +242,34 @@ def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
     assert preload(cubes, list(tracklets["tracklet"]), 0.0) is cubes
 
 
+class Poisoned:
+    """Cubes that are no numbers when they are read for the n-th time."""
+
+    def __init__(self, cubes, tracklet, good_reads):
+        self.cubes, self.lengths = cubes, cubes.lengths
+        self.tracklet, self.good_reads = tracklet, good_reads
+
+    def read(self, tracklet, start=0, stop=None):
+        values = self.cubes.read(tracklet, start, stop)
+        if tracklet == self.tracklet and stop is not None and stop - start > 1:
+            self.good_reads -= 1
+            if self.good_reads < 0:
+                return np.full_like(values, np.nan)
+        return values
+
+
 def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy, tmp_path):
-    cubes, tracklets = toy(6)
-    config = training_config(**(QUICK | {"steps": 8, "checkpoint_every": 2}))
-
-    def poison(row):
-        if row["step"] == 5:
-            for values in cubes.cubes.values():
-                values[:] = np.nan
-
-    config = config.model_copy(update={"preload_gigabytes": 0.0})
+    cubes, tracklets = toy(6, lengths=(5, 9))
+    settings = {"steps": 8, "checkpoint_every": 2, "preload_gigabytes": 0.0}
+    config = training_config(**(QUICK | settings))
+    poisoned = Poisoned(cubes, "cam_a/person_0001", good_reads=2)  # an epoch, two steps, reads once
     with pytest.raises(
-        TrainingDiverged, match=r"step 6: the loss is nan; the batch was cam_.*person_.*checkpoint"
+        TrainingDiverged,
+        match=r"step [56]: the loss is nan; the batch was .*cam_a/person_0001.*checkpoint.pt$",
     ):
-        train(small_network(), cubes, tracklets, None, config, tmp_path, poison, progress=False)
-    healthy, _ = toy(6)
+        train(small_network(), poisoned, tracklets, None, config, tmp_path, progress=False)
     network, logged = small_network(), []
-    train(network, healthy, tracklets, None, config, tmp_path, logged.append, progress=False)
+    train(network, cubes, tracklets, None, config, tmp_path, logged.append, progress=False)
     assert [row["step"] for row in logged] == [5, 6, 7, 8]
     assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
 

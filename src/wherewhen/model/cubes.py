@@ -27,7 +27,10 @@ class CubeReader(Protocol):
 
 
 def gather(
-    reader: CubeReader, windows: Sequence[Window], frames: int | None = None
+    reader: CubeReader,
+    windows: Sequence[Window],
+    frames: int | None = None,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Read clips into one batch, the short ones repeated cyclically and masked.
 
@@ -39,6 +42,8 @@ def gather(
         N windows.
     frames
         Frames T of the batch; None for those of the longest window.
+    out
+        ``[N, T, K, K, D]`` on the CPU, in the reader's dtype, to write into; None for a new tensor.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def gather(
     """
     frames = frames or max(stop - start for _, start, stop in windows)
     lengths = reader.lengths  # once: a store may have to look them up
-    cubes, masks = None, []
+    cubes, masks = None if out is None else out.numpy(), []
     for index, (tracklet, start, stop) in enumerate(windows):
         if not 0 <= start < stop <= lengths[tracklet]:
             raise ValueError(

@@ -1,7 +1,11 @@
-"""What training minimises: cross entropy of pairs and the attention penalty (IV-B, Eq 9)."""
+"""What training minimises: cross entropy of pairs and the attention penalty (IV-B, Eq 9).
+
+And what may be added to them: attention held at an entropy, and batch-hard triplets.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,7 +23,13 @@ class LossTerms(NamedTuple):
     """Mean over clips, before the weight."""
 
 
-def pair_cross_entropy(logits: Tensor, same: Tensor, balanced: bool) -> Tensor:
+def pair_cross_entropy(
+    logits: Tensor,
+    same: Tensor,
+    balanced: bool,
+    hardest: float = 1.0,
+    counted: Tensor | None = None,
+) -> Tensor:
     """Binary cross entropy of pairs, the second term of Eq 9, as a mean.
 
     Parameters
@@ -30,16 +40,27 @@ def pair_cross_entropy(logits: Tensor, same: Tensor, balanced: bool) -> Tensor:
         Whether the pair shows one person, ``[P]``.
     balanced
         Give positives and negatives half of the weight each, however many there are.
+    hardest
+        Share of the negatives that count, rounded up: those with the largest losses.
+    counted
+        Which of the pairs count at all, ``[P]``; None for all.
     """
     losses = nn.functional.binary_cross_entropy_with_logits(
         logits, same.to(logits.dtype), reduction="none"
     )
-    if not balanced:
-        return losses.mean()
-    positives = same.sum()
-    counts = torch.where(same, positives, same.numel() - positives)
-    classes = (positives > 0).to(losses.dtype) + (positives < same.numel()).to(losses.dtype)
-    return (losses / counts).sum() / classes
+    if counted is None:
+        counted = torch.ones_like(same)
+    if hardest < 1:
+        counted = counted & (same | _hardest(losses.detach(), counted & ~same, hardest))
+    kinds = torch.stack([counted & same, counted & ~same] if balanced else [counted])
+    means = (losses * kinds).sum(1) / kinds.sum(1).clamp_min(1)
+    return means.sum() / kinds.any(1).sum()
+
+
+def _hardest(losses: Tensor, among: Tensor, share: float) -> Tensor:
+    """Mark the largest losses ``[P]`` among some; their number never leaves the device."""
+    order = losses.masked_fill(~among, -torch.inf).argsort(descending=True, stable=True)
+    return among & (order.argsort() < (share * among.sum()).ceil())
 
 
 def attention_penalty(attention: Tensor, mask: Tensor, reachable: bool) -> Tensor:
@@ -67,6 +88,65 @@ def attention_penalty(attention: Tensor, mask: Tensor, reachable: bool) -> Tenso
     return (1.0 - spent).square().sum(1).mean()
 
 
+def entropy_gap(attention: Tensor, mask: Tensor, target: Tensor | float) -> Tensor:
+    """Squared distance of the clips' attention entropy from a target, as a mean over clips.
+
+    Parameters
+    ----------
+    attention
+        Weights ``[N, T, K, K]``.
+    mask
+        Valid frames ``[N, T]``.
+    target
+        Entropy as a share of its maximum log(K*K): 0 for one location, 1 for uniform.
+
+    Returns
+    -------
+    Tensor
+        Scalar; 0 on a 1 x 1 grid, where there is nothing to choose.
+    """
+    weights = attention.flatten(2)
+    if weights.shape[2] == 1:
+        return 0.0 * weights.sum()
+    # 0 log 0 = 0, but its gradient is infinite: attention that has saturated stays finite here
+    entropy = -(weights * weights.clamp_min(1e-12).log()).sum(2) / math.log(weights.shape[2])
+    mean = (entropy * mask).sum(1) / mask.sum(1)
+    return (mean - target).square().mean()
+
+
+def batch_hard_triplet(embeddings: Tensor, persons: Tensor, margin: float | None) -> Tensor:
+    """Batch-hard triplet loss (Hermans, Beyer, Leibe 2017, "In Defense of the Triplet Loss", Eq 5).
+
+    Every clip is an anchor, with the farthest clip of its person and the nearest clip of another;
+    the mean runs over the anchors that have both (0 without any).
+
+    Parameters
+    ----------
+    embeddings
+        ``[N, E]``, compared by Euclidean distance.
+    persons
+        Who they show, ``[N]`` integers.
+    margin
+        By how much the one is to be nearer than the other; None for the soft margin,
+        ``log(1 + exp(farthest - nearest))``.
+    """
+    squares = embeddings.square().sum(1)
+    squared = squares[:, None] + squares[None, :] - 2.0 * embeddings @ embeddings.T
+    distances = squared.clamp_min(1e-12).sqrt()  # the root of 0 has no gradient
+    alike = persons[:, None] == persons[None, :]
+    others = ~torch.eye(len(persons), dtype=torch.bool, device=persons.device)
+    positives, negatives = alike & others, ~alike
+    farthest = distances.masked_fill(~positives, -torch.inf).amax(1)
+    nearest = distances.masked_fill(~negatives, torch.inf).amin(1)
+    anchors = positives.any(1) & negatives.any(1)
+    differences = torch.where(anchors, farthest - nearest, 0.0)
+    if margin is None:
+        losses = nn.functional.softplus(differences)
+    else:
+        losses = (differences + margin).clamp_min(0.0)
+    return (losses * anchors).sum() / anchors.sum().clamp_min(1)
+
+
 class PairLoss(nn.Module):
     """Eq 9, minimised (the paper's "maximised" is a slip).
 
@@ -76,20 +156,44 @@ class PairLoss(nn.Module):
         Lambda.
     reachable_target
         See `attention_penalty`.
-    balanced
+    balanced, hardest
         See `pair_cross_entropy`.
     """
 
     def __init__(
-        self, penalty_weight: float = 0.01, reachable_target: bool = True, balanced: bool = True
+        self,
+        penalty_weight: float = 0.01,
+        reachable_target: bool = True,
+        balanced: bool = True,
+        hardest: float = 1.0,
     ) -> None:
         super().__init__()
         self.penalty_weight = penalty_weight
         self.reachable_target = reachable_target
         self.balanced = balanced
+        self.hardest = hardest
 
-    def forward(self, logits: Tensor, same: Tensor, attention: Tensor, mask: Tensor) -> LossTerms:
-        """Loss of pairs (logits and truth ``[P]``) and of the clips' attention ``[N, T, K, K]``."""
-        cross_entropy = pair_cross_entropy(logits, same, self.balanced)
+    def forward(
+        self,
+        logits: Tensor,
+        same: Tensor,
+        attention: Tensor,
+        mask: Tensor,
+        counted: Tensor | None = None,
+        penalty_weight: Tensor | None = None,
+    ) -> LossTerms:
+        """Loss of a batch.
+
+        Parameters
+        ----------
+        logits, same, counted
+            Of the pairs, ``[P]``; see `pair_cross_entropy`.
+        attention, mask
+            Of the clips, ``[N, T, K, K]`` and ``[N, T]``.
+        penalty_weight
+            Another lambda, for a schedule.
+        """
+        cross_entropy = pair_cross_entropy(logits, same, self.balanced, self.hardest, counted)
         penalty = attention_penalty(attention, mask, self.reachable_target)
-        return LossTerms(cross_entropy + self.penalty_weight * penalty, cross_entropy, penalty)
+        weight = self.penalty_weight if penalty_weight is None else penalty_weight
+        return LossTerms(cross_entropy + weight * penalty, cross_entropy, penalty)

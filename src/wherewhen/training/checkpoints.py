@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 NAME = "checkpoint.pt"
+BEST = "best.pt"
 
 
 class CheckpointError(ValueError):
@@ -16,7 +17,7 @@ class CheckpointError(ValueError):
 
 
 class Checkpoints:
-    """The last checkpoint of one run, in a folder of its own: ``<root>/<fingerprint>/``.
+    """The last and the best checkpoint of one run, in a folder: ``<root>/<fingerprint>/``.
 
     The fingerprint is of everything that has influence on the result, so that a run with other
     parameters has another folder and never goes on from here.
@@ -32,6 +33,7 @@ class Checkpoints:
     def __init__(self, root: Path | str, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self.path = Path(root) / fingerprint / NAME
+        self.best_path = self.path.with_name(BEST)
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the last checkpoint; being killed meanwhile leaves the old one.
@@ -41,18 +43,11 @@ class Checkpoints:
         state
             Tensors, numbers, strings and containers of them.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            with temporary.open("wb") as file:
-                torch.save({"fingerprint": self.fingerprint, "state": state}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(self.path.parent)
+        self._write(self.path, state)
+
+    def save_best(self, state: dict[str, Any]) -> None:
+        """Replace the best checkpoint; see `save`."""
+        self._write(self.best_path, state)
 
     def load(self) -> dict[str, Any] | None:
         """Read the last checkpoint's state, on the CPU; None if there is none.
@@ -62,20 +57,41 @@ class Checkpoints:
         CheckpointError
             If the file is damaged or belongs to a run with other parameters.
         """
-        if not self.path.exists():
+        return self._read(self.path)
+
+    def load_best(self) -> dict[str, Any] | None:
+        """Read the best checkpoint's state; see `load`."""
+        return self._read(self.best_path)
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        try:
+            with temporary.open("wb") as file:
+                torch.save({"fingerprint": self.fingerprint, "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        if not path.exists():
             return None
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
             found, state = content["fingerprint"], content["state"]
         except Exception as error:
             raise CheckpointError(
-                f"{self.path} cannot be read as a checkpoint ({error}); delete it to train from "
-                f"the start"
+                f"{path} cannot be read as a checkpoint ({error}); delete it to train from the "
+                f"start"
             ) from error
         if found != self.fingerprint:
             raise CheckpointError(
-                f"{self.path} belongs to run {found}, not to {self.fingerprint}: it was moved; "
-                f"delete it to train from the start"
+                f"{path} belongs to run {found}, not to {self.fingerprint}: it was moved; delete "
+                f"it to train from the start"
             )
         return state
 

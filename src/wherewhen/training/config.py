@@ -7,8 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Part = Literal[
-    "input", "gru", "initial_state", "attention", "temporal_pooling", "readout", "similarity"
+    "input",
+    "gru",
+    "initial_state",
+    "attention",
+    "temporal_pooling",
+    "readout",
+    "similarity",
+    "identity",
 ]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class TrainingConfig(BaseModel):
@@ -45,18 +54,79 @@ class TrainingConfig(BaseModel):
     balanced: bool = True
     """Give positive and negative pairs half of the weight each in Eq 9."""
 
+    hardest_negatives: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of a batch's negative pairs that count in Eq 9: those with the largest loss; 1 for all.
+    For ``all_in_batch``, where nearly all pairs are negative and most are easy."""
+
+    negative_candidates: int = Field(default=1, ge=1)
+    """For ``drawn``: of so many negative pairs drawn, take the one whose embeddings were the most
+    alike when they were last seen (cosine, as known when the epoch began); 1 takes any."""
+
     penalty_weight: float = Field(default=0.01, ge=0.0)
     """Lambda of Eq 9 (V-B: 1)."""
+
+    penalty_weight_end: Annotated[float, Field(ge=0.0)] | None = None
+    """Lambda at the end of `attention_anneal`, reached in a straight line; None keeps it."""
 
     penalty: Literal["reachable", "paper"] = "reachable"
     """Attention penalty: target T/(K*K), mean over locations; or target 1, sum (Eq 9, row 16)."""
 
+    entropy_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term that holds the attention's entropy at a target: the mean over
+    clips of (entropy - target)^2, the entropy a mean over a clip's frames and a share of its
+    maximum. Uniform attention has no gradient of its own there: the pairs decide where it goes."""
+
+    entropy_target: Share = 0.9
+    """Entropy to be held: 1 is uniform, 0 a single location."""
+
+    entropy_target_end: Share | None = None
+    """Target at the end of `attention_anneal`, reached in a straight line; None keeps it."""
+
+    attention_anneal: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Share of all steps in which `penalty_weight_end` and `entropy_target_end` are reached."""
+
+    identity_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term: cross entropy of naming the training person, by a cosine
+    classifier with a learned scale on the embeddings. Its weights are kept in checkpoints and are
+    no part of the network."""
+
+    identity_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Label smoothing of the identity term."""
+
+    triplet_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term: batch-hard triplets (Hermans et al. 2017), every clip with the
+    farthest one of its person and the nearest one of another in the batch, by Euclidean
+    distance."""
+
+    triplet_margin: Annotated[float, Field(gt=0.0)] | None = 0.3
+    """Margin of the triplet term; None for the soft margin, log(1 + exp(difference))."""
+
+    optimiser: Literal["rmsprop", "adamw"] = "rmsprop"
+    """RMSProp (V-B, row 17), or Adam with decoupled weight decay."""
+
     rate: float = Field(default=1e-3, gt=0.0)
-    """Learning rate of RMSProp (row 17; the paper gives none)."""
+    """Learning rate (row 17; the paper gives none)."""
 
     part_rates: dict[Part, Annotated[float, Field(ge=0.0)]] = {"attention": 0.02}
     """Factors on the rate for parts of the network, 0 to freeze one; 1 for those not named. At the
-    full rate the attention saturates and training collapses."""
+    full rate the attention saturates and training collapses. ``identity`` is the classifier of
+    `identity_weight`."""
+
+    warm_up: int = Field(default=0, ge=0)
+    """Steps in which the rate rises from 0 in a straight line."""
+
+    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"
+    """The rate after `warm_up`: as it is, falling to `rate_end` at the last step in a straight line
+    or half a cosine, or multiplied by `step_factor` at each of `step_at`."""
+
+    rate_end: Share = 0.0
+    """Factor on the rate at the last step, for ``linear`` and ``cosine``."""
+
+    step_at: tuple[Share, ...] = (0.5, 0.75)
+    """Shares of all steps at which ``step`` lowers the rate."""
+
+    step_factor: float = Field(default=0.1, gt=0.0, le=1.0)
+    """What ``step`` multiplies the rate by."""
 
     alpha: float = Field(default=0.95, ge=0.0, lt=1.0)
     """Decay of RMSProp's mean square (row 17)."""
@@ -64,6 +134,12 @@ class TrainingConfig(BaseModel):
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Momentum of RMSProp (row 17: 0.9, as in ``paper``). 0.9 makes the step ten times as long; on
     toy cubes rate 1e-4 with it did as well as 1e-3 without, and 1e-3 with it no better."""
+
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Decays of AdamW's mean and mean square."""
+
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """Decoupled weight decay of AdamW; on kernels and matrices, not on biases and scalars."""
 
     clip: float = Field(default=5.0, gt=0.0)
     """Every entry of the gradient is clipped to [-clip, clip] (IV-B)."""
@@ -78,25 +154,76 @@ class TrainingConfig(BaseModel):
     validate_every: int = Field(default=5, ge=1)
     """Epochs between points of the validation curve; the last epoch always has one."""
 
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop when so many points of the validation curve in a row brought nothing better; None goes
+    on to the end."""
+
+    monitor: Literal["validation_loss", "validation_rank_1", "validation_map"] = "validation_loss"
+    """What is meant by better in `patience` and `keep`."""
+
+    keep: Literal["last", "best"] = "last"
+    """Which weights training ends with: the last, or those of the best point of the validation
+    curve. Both are kept as checkpoints when there are validation persons."""
+
     calibration_frames: int = Field(default=512, ge=1)
     """Frames, spread over the training tracklets, for the statistics of the cubes and their PCA."""
 
     checkpoint_every: int = Field(default=50, ge=1)
     """Steps between checkpoints. Without influence on the result."""
 
+    look_every: int = Field(default=20, ge=1)
+    """Steps between looks at what a GPU has computed: the history's numbers, and whether they are
+    numbers. A CPU is looked at in every step. Without influence on the result."""
+
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    """Encode so many clips at a time, so that a large batch fits the memory; None for all at once.
+    The pairs still span the batch: every clip is encoded without a graph, the loss is
+    differentiated with respect to the embeddings and the attention, and every clip is encoded
+    again. A third more work, and the gradient of the whole batch to rounding."""
+
     preload_gigabytes: float = Field(default=4.0, ge=0.0)
-    """Keep the training cubes in memory (float16) if they take no more. Without influence on the
-    result."""
+    """Keep the training cubes in memory (float16) if they take no more; else they are read one
+    batch ahead. Without influence on the result."""
+
+    preload_device_share: Share = 0.5
+    """Keep the training cubes on the GPU if they take no more than this share of its free memory.
+    Without influence on the result."""
 
     device: str = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ..."""
 
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    """Of the factors of the convolutions; sums, states, weights and their updates are float32.
+    ``auto`` is bfloat16 where the device is fast at it."""
+
+    convolution: Literal["auto", "direct", "dft"] = "auto"
+    """Form of the convolutions, equal up to rounding: torch's own, products of frequencies, or what
+    is faster for the device, the grid and the kernels."""
+
+    cuda_graph: bool = True
+    """On a GPU, record the step of every batch shape once and play it back (not with
+    `micro_batch`)."""
+
+    roofline: bool = False
+    """Measure the machine's rate of matrix products at the start, and log the step's share of it.
+    Without influence on the result."""
+
     @model_validator(mode="after")
-    def _pairs_are_half_and_half(self) -> TrainingConfig:
+    def _fields_agree(self) -> TrainingConfig:
         if self.pairs == "drawn" and self.pairs_per_batch % 2:
             raise ValueError(
                 f"pairs_per_batch is {self.pairs_per_batch}, expected an even number: half of the "
                 f"pairs are positive"
+            )
+        if self.negative_candidates > 1 and self.pairs != "drawn":
+            raise ValueError(
+                f"negative_candidates is {self.negative_candidates}, but pairs: {self.pairs} draws "
+                f"no negative pairs; use pairs: drawn, or hardest_negatives"
+            )
+        if self.weight_decay > 0 and self.optimiser != "adamw":
+            raise ValueError(
+                f"weight_decay is {self.weight_decay:g}, but optimiser: {self.optimiser} has none; "
+                f"use optimiser: adamw, or weight_decay: 0"
             )
         return self
 
@@ -104,7 +231,14 @@ class TrainingConfig(BaseModel):
         """Everything that has influence on the result, for the fingerprint of a run."""
         return self.model_dump(
             mode="json",
-            exclude={"checkpoint_every", "preload_gigabytes", "validation_fraction"},
+            exclude={
+                "checkpoint_every",
+                "look_every",
+                "preload_gigabytes",
+                "preload_device_share",
+                "roofline",
+                "validation_fraction",
+            },
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,14 @@ import pandas as pd
 from wherewhen.model.cubes import Window
 from wherewhen.tracklets.clips import training_window
 from wherewhen.training.config import TrainingConfig
+
+
+class View(NamedTuple):
+    """A tracklet, whom it shows and where."""
+
+    tracklet: str
+    person: str
+    camera: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,10 @@ class Batch:
     """``[P]``: index of its other clip, from another camera."""
     same: np.ndarray
     """``[P]`` bool: whether both show one person (Sim and Dis of Eq 9)."""
+    persons: np.ndarray
+    """``[N]``: index of the person whom each clip shows, among the sampler's `everybody`."""
+    cameras: np.ndarray
+    """``[N]``: the name of each clip's camera."""
 
 
 class PairSampler(ABC):
@@ -58,6 +71,8 @@ class PairSampler(ABC):
         ):
             self.views.setdefault(person, {}).setdefault(camera, []).append(tracklet)
         self.views = dict(sorted(self.views.items()))
+        self.everybody = list(self.views)
+        self.numbers = {person: number for number, person in enumerate(self.everybody)}
         self.persons = [person for person, cameras in self.views.items() if len(cameras) > 1]
         if len(self.persons) < 2:
             raise ValueError(
@@ -71,22 +86,49 @@ class PairSampler(ABC):
         """Steps of an epoch."""
 
     @abstractmethod
-    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
-        """Draw the batches of an epoch."""
+    def epoch(
+        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
+    ) -> Iterator[Batch]:
+        """Draw the batches of an epoch.
+
+        Parameters
+        ----------
+        generator
+            The source of randomness.
+        known
+            What is known of the tracklets' embeddings, for a sampler that looks for hard pairs.
+        """
+
+    @abstractmethod
+    def most_pairs(self, clips: int) -> int:
+        """Return the most pairs that a batch of so many clips can have."""
 
     def _window(self, tracklet: str, generator: np.random.Generator) -> Window:
         start = training_window(self.lengths[tracklet], self.frames, generator)
         return tracklet, start, min(start + self.frames, self.lengths[tracklet])
 
-    def _positive(self, person: str, generator: np.random.Generator) -> list[tuple[str, str]]:
-        """Two tracklets of a person from different cameras, each with its camera."""
+    def _positive(self, person: str, generator: np.random.Generator) -> list[View]:
+        """Two tracklets of a person from different cameras."""
         cameras = list(self.views[person])
         chosen = generator.choice(len(cameras), 2, replace=False)
         return [self._one_of(person, cameras[index], generator) for index in chosen]
 
-    def _one_of(self, person: str, camera: str, generator: np.random.Generator) -> tuple[str, str]:
+    def _one_of(self, person: str, camera: str, generator: np.random.Generator) -> View:
         tracklets = self.views[person][camera]
-        return tracklets[generator.integers(len(tracklets))], camera
+        return View(tracklets[generator.integers(len(tracklets))], person, camera)
+
+    def _batch(
+        self,
+        drawn: Sequence[View],
+        generator: np.random.Generator,
+        left: np.ndarray,
+        right: np.ndarray,
+    ) -> Batch:
+        """Draw the windows of tracklets, and compare some of them."""
+        windows = [self._window(view.tracklet, generator) for view in drawn]
+        persons = np.array([self.numbers[view.person] for view in drawn])
+        cameras = np.array([view.camera for view in drawn])
+        return Batch(windows, left, right, persons[left] == persons[right], persons, cameras)
 
 
 class AllInBatch(PairSampler):
@@ -116,21 +158,23 @@ class AllInBatch(PairSampler):
         full = -(-len(self.persons) // self.persons_per_batch)
         return min(full, len(self.persons) // 2)  # a batch of one person has no negative pair
 
-    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
-        """Draw the batches of an epoch: every person once."""
+    def most_pairs(self, clips: int) -> int:
+        """Return the number of pairs across two cameras, or of all pairs if there are more."""
+        cameras = {camera for views in self.views.values() for camera in views}
+        return clips**2 // 4 if len(cameras) == 2 else clips * (clips - 1) // 2
+
+    def epoch(
+        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
+    ) -> Iterator[Batch]:
+        """Draw the batches of an epoch: every person once, whatever is known."""
         order = generator.permutation(len(self.persons))
         for members in np.array_split(order, self.batches_per_epoch):
-            yield self._batch([self.persons[index] for index in members], generator)
-
-    def _batch(self, persons: list[str], generator: np.random.Generator) -> Batch:
-        drawn = [view for person in persons for view in self._positive(person, generator)]
-        windows = [self._window(tracklet, generator) for tracklet, _ in drawn]
-        cameras = np.array([camera for _, camera in drawn])
-        owners = np.repeat(np.arange(len(persons)), 2)
-        left, right = np.triu_indices(len(drawn), 1)
-        across = cameras[left] != cameras[right]
-        left, right = left[across], right[across]
-        return Batch(windows, left, right, owners[left] == owners[right])
+            persons = [self.persons[index] for index in members]
+            drawn = [view for person in persons for view in self._positive(person, generator)]
+            cameras = np.array([view.camera for view in drawn])
+            left, right = np.triu_indices(len(drawn), 1)
+            across = cameras[left] != cameras[right]
+            yield self._batch(drawn, generator, left[across], right[across])
 
 
 class DrawnPairs(PairSampler):
@@ -142,6 +186,9 @@ class DrawnPairs(PairSampler):
         See `PairSampler`.
     pairs_per_batch
         Pairs a batch, half of them positive.
+    candidates
+        Negative pairs drawn for every one that is taken: the one whose embeddings are the most
+        alike as far as they are known.
     """
 
     def __init__(
@@ -150,29 +197,44 @@ class DrawnPairs(PairSampler):
         lengths: Mapping[str, int],
         frames: int,
         pairs_per_batch: int,
+        candidates: int = 1,
     ) -> None:
         super().__init__(tracklets, lengths, frames)
         self.positives_per_batch = pairs_per_batch // 2
-        self.everybody = list(self.views)
+        self.candidates = candidates
 
     @property
     def batches_per_epoch(self) -> int:
         """Steps in which every person with two cameras has one positive pair."""
         return -(-len(self.persons) // self.positives_per_batch)
 
-    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+    def most_pairs(self, clips: int) -> int:
+        """Return the number of pairs: no clip is in two."""
+        return clips // 2
+
+    def epoch(
+        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
+    ) -> Iterator[Batch]:
         """Draw the batches of an epoch: a positive pair a person, and as many negative ones."""
         order = generator.permutation(len(self.persons))
         for first in range(0, len(order), self.positives_per_batch):
             members = order[first : first + self.positives_per_batch]
             positives = [self._positive(self.persons[index], generator) for index in members]
-            negatives = [self._negative(generator) for _ in members]
-            drawn = [tracklet for pair in positives + negatives for tracklet, _ in pair]
-            windows = [self._window(tracklet, generator) for tracklet in drawn]
+            negatives = [self._hard_negative(generator, known) for _ in members]
+            drawn = [view for pair in positives + negatives for view in pair]
             pairs = np.arange(len(positives) + len(negatives))
-            yield Batch(windows, 2 * pairs, 2 * pairs + 1, pairs < len(positives))
+            yield self._batch(drawn, generator, 2 * pairs, 2 * pairs + 1)
 
-    def _negative(self, generator: np.random.Generator) -> list[tuple[str, str]]:
+    def _hard_negative(
+        self, generator: np.random.Generator, known: KnownEmbeddings | None
+    ) -> list[View]:
+        """Draw some negative pairs; take the most alike, or the first if nothing is known."""
+        pairs = [self._negative(generator) for _ in range(self.candidates)]
+        if known is None or len(pairs) == 1:
+            return pairs[0]
+        return max(pairs, key=lambda pair: known.similarity(pair[0].tracklet, pair[1].tracklet))
+
+    def _negative(self, generator: np.random.Generator) -> list[View]:
         """Tracklets of two persons from different cameras; rejection keeps the draw uniform."""
         while True:
             chosen = generator.choice(len(self.everybody), 2, replace=False)
@@ -182,8 +244,35 @@ class DrawnPairs(PairSampler):
                 cameras = list(self.views[person])
                 camera = cameras[generator.integers(len(cameras))]
                 pair.append(self._one_of(person, camera, generator))
-            if pair[0][1] != pair[1][1]:
+            if pair[0].camera != pair[1].camera:
                 return pair
+
+
+class KnownEmbeddings:
+    """What the embeddings of tracklets were when they were last seen, as unit vectors.
+
+    Parameters
+    ----------
+    tracklets
+        Their names.
+    vectors
+        ``[len(tracklets), E]`` float16, zero for those not yet seen.
+    """
+
+    def __init__(self, tracklets: Sequence[str], vectors: np.ndarray) -> None:
+        self.rows = {tracklet: row for row, tracklet in enumerate(sorted(tracklets))}
+        self.vectors = vectors
+
+    def update(self, tracklets: Sequence[str], embeddings: np.ndarray) -> None:
+        """Remember embeddings ``[N, E]`` of tracklets."""
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        rows = [self.rows[tracklet] for tracklet in tracklets]
+        self.vectors[rows] = embeddings / np.maximum(lengths, 1e-12)
+
+    def similarity(self, left: str, right: str) -> float:
+        """Cosine of two tracklets; less than any if one has not been seen."""
+        one, other = (self.vectors[self.rows[name]].astype(np.float32) for name in (left, right))
+        return float(one @ other) if one.any() and other.any() else -np.inf
 
 
 def build_sampler(
@@ -199,5 +288,7 @@ def build_sampler(
         See `PairSampler`.
     """
     if config.pairs == "drawn":
-        return DrawnPairs(tracklets, lengths, config.frames, config.pairs_per_batch)
+        return DrawnPairs(
+            tracklets, lengths, config.frames, config.pairs_per_batch, config.negative_candidates
+        )
     return AllInBatch(tracklets, lengths, config.frames, config.persons_per_batch)

@@ -1,0 +1,318 @@
+"""Clips on their way to the step: indexed where all cubes are kept, else read one batch ahead."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from wherewhen.model.cubes import CubeReader, Window, gather
+from wherewhen.tracklets.clips import cyclic_positions
+
+
+class Clips(NamedTuple):
+    """Clips of cubes, on the device of the training."""
+
+    cubes: Tensor
+    """``[N, T, K, K, D]``; overwritten by one of the next batches."""
+    mask: Tensor
+    """``[N, T]``: valid frames."""
+    copied: torch.cuda.Event | None = None
+    """When they are there, if they are on the way to a GPU."""
+
+
+class PreloadedCubes:
+    """Cubes of some tracklets, in one tensor.
+
+    Parameters
+    ----------
+    reader
+        Where they are read from, once.
+    tracklets
+        Which.
+    progress
+        Show a progress bar.
+    device
+        Where they are kept.
+    """
+
+    def __init__(
+        self,
+        reader: CubeReader,
+        tracklets: Sequence[str],
+        progress: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        known = reader.lengths
+        self.lengths = {tracklet: known[tracklet] for tracklet in tracklets}
+        stops = np.cumsum(list(self.lengths.values()))
+        self._starts = dict(zip(self.lengths, (stops - list(self.lengths.values())), strict=True))
+        one = torch.from_numpy(np.array(reader.read(tracklets[0], 0, 1)))
+        self.cubes = torch.empty((int(stops[-1]), *one.shape[1:]), dtype=one.dtype, device=device)
+        for name in tqdm(self.lengths, desc="load cubes", unit="tracklet", disable=not progress):
+            self._rows(name).copy_(torch.from_numpy(np.array(reader.read(name))))
+
+    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """View a window of a tracklet (a copy of it, if the cubes are on a GPU)."""
+        return self._rows(tracklet)[start:stop].cpu().numpy()
+
+    def gather(self, windows: Sequence[Window], frames: int, out: Tensor | None = None) -> Clips:
+        """Copy clips together, the short ones repeated cyclically and masked.
+
+        Parameters
+        ----------
+        windows
+            N windows.
+        frames
+            Frames T of a clip.
+        out
+            ``[N * T, K, K, D]`` to write into; None for a new tensor.
+        """
+        indices, masks = [], []
+        for tracklet, start, stop in windows:
+            if not 0 <= start < stop <= self.lengths[tracklet]:
+                raise ValueError(
+                    f"window {start}:{stop} of tracklet {tracklet} is empty or not inside its "
+                    f"{self.lengths[tracklet]} frames"
+                )
+            positions, mask = cyclic_positions(start, stop, frames)
+            indices.append(self._starts[tracklet] + positions)
+            masks.append(mask)
+        index = move(torch.from_numpy(np.concatenate(indices)), self.cubes.device)
+        cubes = torch.index_select(self.cubes, 0, index, out=out)
+        mask = move(torch.from_numpy(np.stack(masks)), self.cubes.device)
+        return Clips(cubes.unflatten(0, (len(windows), frames)), mask)
+
+    def _rows(self, tracklet: str) -> Tensor:
+        start = self._starts[tracklet]
+        return self.cubes[start : start + self.lengths[tracklet]]
+
+
+def preload(
+    reader: CubeReader,
+    tracklets: Sequence[str],
+    gigabytes: float,
+    progress: bool = False,
+    device: torch.device | str = "cpu",
+    device_share: float = 0.5,
+) -> CubeReader:
+    """Keep tracklets' cubes where there is room for them.
+
+    Parameters
+    ----------
+    reader
+        Where they are.
+    tracklets
+        Which will be needed.
+    gigabytes
+        The most that they may take of the main memory.
+    progress
+        Show a progress bar.
+    device
+        Where they are needed.
+    device_share
+        The most that they may take of a GPU's free memory.
+
+    Returns
+    -------
+    CubeReader
+        `PreloadedCubes` on the GPU or in the main memory, or the reader itself.
+    """
+    device = torch.device(device)
+    if isinstance(reader, PreloadedCubes) and reader.cubes.device == device:
+        return reader
+    frame = reader.read(tracklets[0], 0, 1).nbytes
+    lengths = reader.lengths
+    needed = frame * sum(lengths[tracklet] for tracklet in tracklets)
+    if device.type == "cuda" and needed <= device_share * torch.cuda.mem_get_info(device)[0]:
+        return PreloadedCubes(reader, tracklets, progress, device)
+    return PreloadedCubes(reader, tracklets, progress) if needed <= gigabytes * 1e9 else reader
+
+
+class ClipSource(Protocol):
+    """Where a step's clips come from."""
+
+    ahead: bool
+    """Whether the next batch is to be loaded, by another thread, while a step is taken."""
+
+    def load(self, windows: Sequence[Window]) -> Clips:
+        """Load clips."""
+
+    def hand_over(self, clips: Clips) -> Clips:
+        """Let the step have what was loaded."""
+
+
+class ResidentClips:
+    """Clips of cubes that are on the device of the training.
+
+    Parameters
+    ----------
+    cubes
+        The cubes.
+    frames
+        Frames T of a clip.
+    """
+
+    ahead = False
+
+    def __init__(self, cubes: PreloadedCubes, frames: int) -> None:
+        self.cubes = cubes
+        self.frames = frames
+        self._buffer: Tensor | None = None
+
+    def load(self, windows: Sequence[Window]) -> Clips:
+        """Gather clips by index into a buffer that is used again and again."""
+        needed = len(windows) * self.frames
+        if self._buffer is None or len(self._buffer) < needed:
+            self._buffer = self.cubes.cubes.new_empty((needed, *self.cubes.cubes.shape[1:]))
+        return self.cubes.gather(windows, self.frames, self._buffer[:needed])
+
+    def hand_over(self, clips: Clips) -> Clips:
+        """Let the step have what was loaded."""
+        return clips
+
+
+class StreamedClips:
+    """Clips read into two buffers in turn, pinned and copied in a stream of its own for a GPU.
+
+    While the step works on the one, a thread fills the other.
+
+    Parameters
+    ----------
+    reader
+        Where the cubes are.
+    frames
+        Frames T of a clip.
+    device
+        Where they are needed.
+    """
+
+    ahead = True
+
+    def __init__(self, reader: CubeReader, frames: int, device: torch.device) -> None:
+        self.reader = reader
+        self.frames = frames
+        self.device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._buffers: list[Tensor | None] = [None, None]
+        self._copied: list[torch.cuda.Event | None] = [None, None]
+        self._turn = 0
+
+    def load(self, windows: Sequence[Window]) -> Clips:
+        """Read clips, and begin to copy them to the GPU."""
+        self._turn = 1 - self._turn
+        copied = self._copied[self._turn]
+        if copied is not None:
+            copied.synchronize()  # the GPU may still be fetching the buffer's last content
+        cubes, mask = gather(self.reader, windows, self.frames, self._buffer(windows))
+        if self._stream is None:
+            return Clips(cubes, mask)
+        with torch.cuda.stream(self._stream):
+            on_gpu = cubes.to(self.device, non_blocking=True), move(mask, self.device)
+            self._copied[self._turn] = self._stream.record_event()
+        return Clips(*on_gpu, self._copied[self._turn])
+
+    def hand_over(self, clips: Clips) -> Clips:
+        """Let the GPU's present stream wait for the copy (the CPU does not)."""
+        if clips.copied is not None:
+            stream = torch.cuda.current_stream(self.device)
+            stream.wait_event(clips.copied)
+            for tensor in (clips.cubes, clips.mask):
+                tensor.record_stream(stream)  # its memory is not to be reused before
+        return clips
+
+    def _buffer(self, windows: Sequence[Window]) -> Tensor:
+        shape = (len(windows), self.frames)
+        buffer = self._buffers[self._turn]
+        if buffer is None or len(buffer) < math.prod(shape):
+            one = torch.from_numpy(np.array(self.reader.read(windows[0][0], 0, 1)))
+            buffer = torch.empty(
+                (math.prod(shape), *one.shape[1:]),
+                dtype=one.dtype,
+                pin_memory=self._stream is not None,
+            )
+            self._buffers[self._turn] = buffer
+        return buffer[: math.prod(shape)].unflatten(0, shape)
+
+
+def clip_source(reader: CubeReader, frames: int, device: torch.device) -> ClipSource:
+    """Choose by where the cubes are.
+
+    Parameters
+    ----------
+    reader
+        From `preload`.
+    frames
+        Frames T of a clip.
+    device
+        Where the step is taken.
+    """
+    if isinstance(reader, PreloadedCubes) and reader.cubes.device == device:
+        return ResidentClips(reader, frames)
+    return StreamedClips(reader, frames, device)
+
+
+class _HasWindows(Protocol):
+    @property
+    def windows(self) -> Sequence[Window]: ...
+
+
+Drawn = TypeVar("Drawn", bound=_HasWindows)
+
+
+def load_clips(
+    source: ClipSource, batches: Iterable[Drawn | None]
+) -> Iterator[tuple[Drawn, Clips, float]]:
+    """Load the clips of batches, in order, one batch ahead of the step if the source wants it.
+
+    Parameters
+    ----------
+    source
+        Where they come from.
+    batches
+        What is drawn, with ``windows``. None means that the next one can be drawn only when all
+        steps before it are done.
+
+    Yields
+    ------
+    tuple
+        The batch, its clips, and the seconds that the caller was kept waiting.
+    """
+    if not source.ahead:
+        for batch in batches:
+            if batch is not None:
+                began = time.perf_counter()
+                clips = source.hand_over(source.load(batch.windows))
+                yield batch, clips, time.perf_counter() - began
+        return
+
+    def receive(batch: Drawn, loading: Future[Clips]) -> tuple[Drawn, Clips, float]:
+        began = time.perf_counter()
+        clips = source.hand_over(loading.result())
+        return batch, clips, time.perf_counter() - began
+
+    with ThreadPoolExecutor(1, "read cubes") as thread:
+        coming: tuple[Drawn, Future[Clips]] | None = None
+        for batch in batches:
+            following = None
+            if batch is not None:
+                following = batch, thread.submit(source.load, batch.windows)
+            if coming is not None:
+                yield receive(*coming)
+            coming = following
+        if coming is not None:
+            yield receive(*coming)
+
+
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """Bring a tensor from the CPU to a device, a GPU without waiting for it."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,0 +1,271 @@
+"""One step: forward, backward and clipping, whole or in micro-batches, recorded or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wherewhen.model.attention import entropy_share
+from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.training.clips import move
+from wherewhen.training.config import TrainingConfig
+from wherewhen.training.losses import Annealed, Compared, TrainingLoss
+from wherewhen.training.pairs import Batch
+
+
+class StepInputs(NamedTuple):
+    """What a step works on, all on its device."""
+
+    cubes: Tensor
+    """``[N, T, K, K, D]``."""
+    mask: Tensor
+    """``[N, T]``: valid frames."""
+    compared: Compared
+    now: Annealed
+
+    def tensors(self) -> list[Tensor]:
+        """Return all of them in one list."""
+        return [self.cubes, self.mask, *self.compared, *self.now]
+
+
+class StepOutputs(NamedTuple):
+    """What a step leaves beside the gradients; overwritten by the next, if it is recorded."""
+
+    values: dict[str, Tensor]
+    """Scalars: the loss, its terms, and what is told beside them."""
+    embeddings: Tensor
+    """``[N, E]``."""
+
+
+TakeStep = Callable[[StepInputs], StepOutputs]
+
+
+def compare(batch: Batch, device: torch.device, pairs: int | None = None) -> Compared:
+    """Bring a batch's pairs to the device.
+
+    Parameters
+    ----------
+    batch
+        From a sampler.
+    device
+        Where they are needed.
+    pairs
+        Fill them up to so many, with pairs that do not count; None leaves them as many as they are.
+    """
+    missing = 0 if pairs is None else pairs - len(batch.left)
+
+    def filled(values: torch.Tensor) -> Tensor:
+        return move(nn.functional.pad(values, (0, missing)), device)
+
+    left, right, same = (torch.from_numpy(one) for one in (batch.left, batch.right, batch.same))
+    counted = torch.ones_like(same)
+    persons = move(torch.from_numpy(batch.persons), device)
+    return Compared(filled(left), filled(right), filled(same), filled(counted), persons)
+
+
+class Step:
+    """Fills the gradients of network and loss, and clips them; nothing waits for a GPU.
+
+    Parameters
+    ----------
+    network, loss
+        What is differentiated.
+    parameters
+        With respect to what.
+    config
+        ``clip, micro_batch``.
+    """
+
+    def __init__(
+        self,
+        network: SiameseAttentionNetwork,
+        loss: TrainingLoss,
+        parameters: Sequence[nn.Parameter],
+        config: TrainingConfig,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.parameters = parameters
+        self.config = config
+
+    def __call__(self, inputs: StepInputs) -> StepOutputs:
+        """Take a step up to the update of the weights."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        size = self.config.micro_batch
+        if size is None or size >= len(inputs.cubes):
+            encoding, terms = self._whole(inputs)
+        else:
+            encoding, terms = self._in_parts(inputs, size)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        values = terms | {
+            "gradient_norm": torch.nn.utils.get_total_norm(gradients),
+            "attention_entropy": entropy_share(encoding.attention.detach(), inputs.mask),
+        }
+        torch.nn.utils.clip_grad_value_(self.parameters, self.config.clip)
+        detached = {name: value.detach() for name, value in values.items()}
+        return StepOutputs(detached, encoding.embedding.detach())
+
+    def _terms(self, encoding: Encoding, inputs: StepInputs) -> dict[str, Tensor]:
+        return self.loss(
+            self.network.pairwise_logits,
+            encoding.embedding,
+            encoding.attention,
+            inputs.mask,
+            inputs.compared,
+            inputs.now,
+        )
+
+    def _whole(self, inputs: StepInputs) -> tuple[Encoding, dict[str, Tensor]]:
+        encoding = self.network.encode(inputs.cubes, inputs.mask)
+        terms = self._terms(encoding, inputs)
+        terms["loss"].backward()
+        return encoding, terms
+
+    def _in_parts(self, inputs: StepInputs, size: int) -> tuple[Encoding, dict[str, Tensor]]:
+        """Differentiate in two passes: the loss by what is encoded, then that by the weights.
+
+        The second pass repeats the first one's random numbers, so that dropout is the same. Source:
+        Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup".
+        """
+        parts = list(zip(inputs.cubes.split(size), inputs.mask.split(size), strict=True))
+        device = inputs.cubes.device
+        states, encodings = [], []
+        with torch.no_grad():
+            for cubes, mask in parts:
+                states.append(_random_state(device))
+                encodings.append(self.network.encode(cubes, mask))
+        leaves = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
+        leaves.embedding.requires_grad_()
+        leaves.attention.requires_grad_()
+        terms = self._terms(leaves, inputs)
+        terms["loss"].backward()
+        by_encoding = [tensor.grad.split(size) for tensor in (leaves.embedding, leaves.attention)]
+        for (cubes, mask), state, *gradients in zip(parts, states, *by_encoding, strict=True):
+            _set_random_state(state, device)
+            encoding = self.network.encode(cubes, mask)
+            pairs = zip((encoding.embedding, encoding.attention), gradients, strict=True)
+            learned = [(tensor, by) for tensor, by in pairs if tensor.requires_grad]
+            torch.autograd.backward(*zip(*learned, strict=True))
+        return leaves, terms
+
+
+class Recorded(NamedTuple):
+    """A step on buffers that stay where they are."""
+
+    inputs: StepInputs
+    replay: Callable[[], None]
+    outputs: StepOutputs
+    gradients: list[Tensor | None]
+
+
+Record = Callable[[Callable[[], StepOutputs]], tuple[Callable[[], None], StepOutputs]]
+
+
+class RecordedStep:
+    """Takes a step by playing it back, recorded once for every shape of its inputs.
+
+    A GPU is kept waiting by the launches of thousands of small operations; recorded as one CUDA
+    graph they are launched at once.
+
+    Parameters
+    ----------
+    step
+        What is recorded.
+    record
+        How: runs a function and returns what repeats it on the same buffers, and its outputs.
+    """
+
+    def __init__(self, step: Step, record: Record) -> None:
+        self.step = step
+        self.record = record
+        self._recorded: dict[tuple, Recorded] = {}
+
+    def __call__(self, inputs: StepInputs) -> StepOutputs:
+        """Take a step up to the update of the weights."""
+        shapes = tuple((tensor.shape, tensor.dtype) for tensor in inputs.tensors())
+        recorded = self._recorded.get(shapes)
+        if recorded is None:
+            recorded = self._recorded[shapes] = self._record(inputs)
+        for buffer, tensor in zip(recorded.inputs.tensors(), inputs.tensors(), strict=True):
+            buffer.copy_(tensor, non_blocking=True)
+        recorded.replay()
+        for parameter, gradient in zip(self.step.parameters, recorded.gradients, strict=True):
+            parameter.grad = gradient
+        return recorded.outputs
+
+    def _record(self, inputs: StepInputs) -> Recorded:
+        buffers = StepInputs(
+            inputs.cubes.clone(),
+            inputs.mask.clone(),
+            Compared(*(tensor.clone() for tensor in inputs.compared)),
+            Annealed(*(tensor.clone() for tensor in inputs.now)),
+        )
+        replay, outputs = self.record(lambda: self.step(buffers))
+        gradients = [parameter.grad for parameter in self.step.parameters]
+        return Recorded(buffers, replay, outputs, gradients)
+
+
+def record_cuda_graph(
+    function: Callable[[], StepOutputs],
+) -> tuple[Callable[[], None], StepOutputs]:
+    """Record a function as a CUDA graph; the random state is left as it was.
+
+    Parameters
+    ----------
+    function
+        Always the same operations on the same buffers, without a look at their values.
+    """
+    state = torch.cuda.get_rng_state()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):  # libraries choose their algorithms and allocate their workspaces
+            function()
+    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.set_rng_state(state)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outputs = function()
+    return graph.replay, outputs
+
+
+def build_step(
+    network: SiameseAttentionNetwork,
+    loss: TrainingLoss,
+    parameters: Sequence[nn.Parameter],
+    config: TrainingConfig,
+    device: torch.device,
+) -> TakeStep:
+    """Make the step that suits the device.
+
+    Parameters
+    ----------
+    network, loss, parameters, config
+        See `Step`; ``cuda_graph, micro_batch`` decide whether it is recorded.
+    device
+        Where it is taken.
+    """
+    step = Step(network, loss, parameters, config)
+    if is_recorded(config, device):
+        return RecordedStep(step, record_cuda_graph)
+    return step
+
+
+def is_recorded(config: TrainingConfig, device: torch.device) -> bool:
+    """Whether the step is recorded; its inputs then have few shapes."""
+    return device.type == "cuda" and config.cuda_graph and config.micro_batch is None
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _set_random_state(state: Tensor, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
