@@ -175,6 +175,28 @@ def test_rankings_by_hand():
     assert len(rankings(CROSS["distances"], ["p"], list("abcde"), **names, max_rank=None)) == 4
 
 
+def test_true_matches_beyond_the_last_rank_are_listed_when_asked_for():
+    names = {key: CROSS[key] for key in CROSS if key != "distances"}
+    task = {"max_rank": 1, "all_matches": True}
+    table = rankings(CROSS["distances"], ["p"], list("abcde"), **names, **task)
+    assert table[["rank", "gallery"]].to_numpy().tolist() == [[1, "b"], [2, "a"], [4, "d"]]
+
+
+def test_both_definitions_of_average_precision_judge_the_same_ranks():
+    result = evaluate(**CROSS)
+    assert result.match_ranks[0].tolist() == [2, 4]
+    trapezoid = evaluate(**CROSS, average_precision="trapezoid")
+    np.testing.assert_array_equal(
+        result.average_precisions_by("trapezoid"), trapezoid.average_precisions
+    )
+
+
+def test_ties_with_what_is_dropped_are_none():
+    # x/1, of the probe's own camera, is as far away as the first match
+    result = evaluate(**(CROSS | {"distances": np.array([[0.4, 0.2, 0.4, 0.6, 0.5]])}))
+    assert (result.ties, result.match_ranks[0].tolist()) == (0, [2, 4])
+
+
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="probe_persons has 3 entries: expected 2"):
         evaluate(DISTANCES[:2], **SMALL)
@@ -191,13 +213,19 @@ def test_errors_name_what_is_wrong():
     names = {key: CROSS[key] for key in CROSS if key != "distances"}
     with pytest.raises(ValueError, match="gallery_ids has 4 entries: expected 5"):
         rankings(CROSS["distances"], ["p"], list("abcd"), **names)
+    with pytest.raises(ValueError, match="gallery_junk has 1 entries: expected 5"):
+        evaluate(**CROSS, gallery_junk=[True])
+    with pytest.raises(ValueError, match="gallery_junk holds int64: expected True or False"):
+        evaluate(**CROSS, gallery_junk=np.zeros(5, dtype=np.int64))
+    with pytest.raises(ValueError, match="all 5 gallery tracklets are junk"):
+        evaluate(**CROSS, gallery_junk=[True] * 5)
     with pytest.raises(ValueError, match="max_rank is 0"):
         rankings(CROSS["distances"], ["p"], list("abcde"), **names, max_rank=0)
 
 
 def test_the_ground_floor_needs_no_torch():
     program = (
-        "import sys, wherewhen.retrieval.evaluate, wherewhen.metric_learning.pipeline, "
+        "import sys, wherewhen.retrieval, wherewhen.metric_learning.pipeline, "
         "wherewhen.tracklets.readers, wherewhen.tracklets.splits, wherewhen.tracklets.clips; "
         "sys.exit(any(m in sys.modules for m in ('torch', 'kedro', 'mlflow')))"
     )

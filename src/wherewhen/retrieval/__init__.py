@@ -7,5 +7,17 @@ pandas only, no other room, never torch.
 
 from wherewhen.retrieval.evaluate import Evaluation, evaluate, rankings
 from wherewhen.retrieval.protocols import PROTOCOLS, Protocol
+from wherewhen.retrieval.re_ranking import re_rank
+from wherewhen.retrieval.scoring import score
+from wherewhen.retrieval.task import Task
 
-__all__ = ["PROTOCOLS", "Evaluation", "Protocol", "evaluate", "rankings"]
+__all__ = [
+    "PROTOCOLS",
+    "Evaluation",
+    "Protocol",
+    "Task",
+    "evaluate",
+    "rankings",
+    "re_rank",
+    "score",
+]

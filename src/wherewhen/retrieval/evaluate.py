@@ -6,8 +6,8 @@ another tracklet, its rank says something about the order of rows, and the reade
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS, MEASURES
 from wherewhen.retrieval.cmc import cmc
-from wherewhen.retrieval.protocols import Protocol, protocol_named
+from wherewhen.retrieval.task import Probe, Task, expect_length
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Evaluation:
     ties : int
         True matches at exactly the distance of a tracklet of another person, so that their rank
         depends on the order of the gallery.
+    match_ranks : tuple of numpy.ndarray
+        For every probe the ranks of all its true matches, rising.
     """
 
     protocol: str
@@ -52,6 +54,7 @@ class Evaluation:
     valid: np.ndarray
     probes_without_match: int
     ties: int
+    match_ranks: tuple[np.ndarray, ...] = field(repr=False)
 
     def measures(self) -> dict[str, float]:
         """Name every number as tables of scores do.
@@ -64,6 +67,21 @@ class Evaluation:
         ranks = {f"rank-{rank}": float(value) for rank, value in enumerate(self.cmc, start=1)}
         return ranks | {MEASURES[self.average_precision]: self.mean_ap}
 
+    def average_precisions_by(self, definition: str) -> np.ndarray:
+        """Judge the same ranks by either definition of average precision.
+
+        Parameters
+        ----------
+        definition : {"mean_precision", "trapezoid"}
+            The definition.
+
+        Returns
+        -------
+        numpy.ndarray, float64 [P]
+            Every probe's average precision; NaN without a true match.
+        """
+        return _average_precisions(self.match_ranks, definition)
+
 
 def evaluate(
     distances: ArrayLike,
@@ -74,6 +92,8 @@ def evaluate(
     protocol: str = "single_match",
     average_precision: str = "mean_precision",
     max_rank: int = 20,
+    gallery_junk: ArrayLike | None = None,
+    gallery_queries: ArrayLike | None = None,
 ) -> Evaluation:
     """Judge a distance matrix (Section V-C).
 
@@ -92,6 +112,11 @@ def evaluate(
         The definition of average precision.
     max_rank : int
         The last rank of the CMC curve.
+    gallery_junk : array_like of bool [G], optional
+        Gallery tracklets that no ranking contains, beside the persons that the protocol drops.
+    gallery_queries : array_like of bool [G], optional
+        Gallery tracklets that are probes too: `query_excluded` drops them. Without this argument it
+        takes them to be left out already.
 
     Returns
     -------
@@ -104,30 +129,63 @@ def evaluate(
         If shapes do not fit, a distance is NaN, a name is unknown, the data contradict the
         protocol, or no probe has a true match.
     """
-    rules = protocol_named(protocol)
+    task = Task(
+        distances,
+        probe_persons,
+        gallery_persons,
+        probe_cameras,
+        gallery_cameras,
+        protocol,
+        gallery_junk,
+        gallery_queries,
+    )
+    return evaluate_task(task, average_precision, max_rank)
+
+
+def evaluate_task(
+    task: Task, average_precision: str = "mean_precision", max_rank: int = 20
+) -> Evaluation:
+    """Judge a task: what `evaluate` does once distances and names are checked.
+
+    Parameters
+    ----------
+    task : Task
+        Distances, names and protocol.
+    average_precision : {"mean_precision", "trapezoid"}
+        The definition of average precision.
+    max_rank : int
+        The last rank of the CMC curve.
+
+    Returns
+    -------
+    Evaluation
+        The curve, the mean average precision and what each probe contributes.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, the data contradict the protocol, or no probe has a true match.
+    """
     if average_precision not in AVERAGE_PRECISIONS:
         raise ValueError(
             f"no average precision {average_precision!r}: expected one of "
             + ", ".join(AVERAGE_PRECISIONS)
         )
-    task = _Task(distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules)
-    first_ranks = np.zeros(len(task.distances), dtype=np.int64)
-    average_precisions = np.full(len(task.distances), np.nan)
-    ties = 0
-    for probe, _, row, matches in task.probes():
-        if matches.any():
-            ranks, tied = _ranks_of(row, matches)
-            first_ranks[probe] = ranks[0]
-            average_precisions[probe] = AVERAGE_PRECISIONS[average_precision](ranks)
-            ties += tied
+    match_ranks, ties = [], 0
+    for probe in task.probes():
+        ranks, tied = _ranks_of(probe)
+        match_ranks.append(ranks)
+        ties += tied
+    first_ranks = np.array([ranks[0] if len(ranks) else 0 for ranks in match_ranks], dtype=np.int64)
     valid = first_ranks > 0
     if not valid.any():
         raise ValueError(
-            f"none of {len(valid)} probes has a true match under the protocol {protocol}: expected "
-            "persons that both probes and gallery contain; check the names and cameras"
+            f"none of {len(valid)} probes has a true match under the protocol {task.rules.name}: "
+            "expected persons that both probes and gallery contain; check the names and cameras"
         )
+    average_precisions = _average_precisions(match_ranks, average_precision)
     return Evaluation(
-        protocol=protocol,
+        protocol=task.rules.name,
         average_precision=average_precision,
         cmc=cmc(first_ranks[valid], max_rank),
         mean_ap=float(average_precisions[valid].mean()),
@@ -136,6 +194,7 @@ def evaluate(
         valid=valid,
         probes_without_match=int((~valid).sum()),
         ties=ties,
+        match_ranks=tuple(match_ranks),
     )
 
 
@@ -149,6 +208,9 @@ def rankings(
     gallery_cameras: Sequence[str],
     protocol: str = "single_match",
     max_rank: int | None = 20,
+    all_matches: bool = False,
+    gallery_junk: ArrayLike | None = None,
+    gallery_queries: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """List for every probe who stands at which rank.
 
@@ -165,7 +227,11 @@ def rankings(
     protocol : str
         A key of `protocols.PROTOCOLS`; what it drops stands in no ranking.
     max_rank : int or None
-        The last rank to list; None for all.
+        The last rank to list; None for all, a table of P x G rows.
+    all_matches : bool
+        List true matches beyond `max_rank` too, at their ranks.
+    gallery_junk, gallery_queries : array_like of bool [G], optional
+        As in `evaluate`.
 
     Returns
     -------
@@ -181,116 +247,73 @@ def rankings(
     """
     if max_rank is not None and max_rank < 1:
         raise ValueError(f"max_rank is {max_rank}: expected at least 1, or None for all")
-    rules = protocol_named(protocol)
-    task = _Task(distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, rules)
-    gallery_names = np.asarray(gallery_ids, dtype=object)
+    task = Task(
+        distances,
+        probe_persons,
+        gallery_persons,
+        probe_cameras,
+        gallery_cameras,
+        protocol,
+        gallery_junk,
+        gallery_queries,
+    )
     probe_names = np.asarray(probe_ids, dtype=object)
-    _expect_length("probe_ids", len(probe_names), len(task.distances))
-    _expect_length("gallery_ids", len(gallery_names), task.distances.shape[1])
-    parts = []
-    for probe, columns, row, matches in task.probes():
-        order = np.argsort(row, kind="stable")[:max_rank]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "probe": probe_names[probe],
-                    "rank": np.arange(1, len(order) + 1, dtype=np.int64),
-                    "gallery": gallery_names[columns[order]],
-                    "distance": row[order].astype(np.float64),
-                    "correct": matches[order],
-                }
-            )
-        )
-    table = pd.concat(parts, ignore_index=True)
-    return table.astype({"probe": str, "gallery": str})
+    gallery_names = np.asarray(gallery_ids, dtype=object)
+    expect_length("probe_ids", probe_names, len(task.distances))
+    expect_length("gallery_ids", gallery_names, task.distances.shape[1])
+    listed = [_listed(probe, max_rank, all_matches) for probe in task.probes()]
+    places = np.concatenate([order for _, order, _ in listed])
+    rows = np.repeat(np.arange(len(listed)), [len(order) for _, order, _ in listed])
+    columns = task.columns[places]
+    return pd.DataFrame(
+        {
+            "probe": probe_names[rows],
+            "rank": np.concatenate([ranks for ranks, _, _ in listed]),
+            "gallery": gallery_names[columns],
+            "distance": task.distances[rows, columns].astype(np.float64),
+            "correct": np.concatenate([correct for _, _, correct in listed]),
+        }
+    ).astype({"probe": str, "gallery": str})
 
 
-class _Task:
-    """The inputs of an evaluation, checked once, and served probe by probe."""
-
-    def __init__(
-        self,
-        distances: ArrayLike,
-        probe_persons: Sequence[str],
-        gallery_persons: Sequence[str],
-        probe_cameras: Sequence[str],
-        gallery_cameras: Sequence[str],
-        rules: Protocol,
-    ):
-        distances = np.asarray(distances)
-        if distances.ndim != 2 or distances.size == 0:
-            raise ValueError(
-                f"distances have shape {distances.shape}: expected [probes, gallery], neither empty"
-            )
-        broken = np.argwhere(np.isnan(distances))
-        if broken.size:
-            raise ValueError(
-                f"distances: {len(broken)} are NaN, first in row {broken[0, 0]}, column "
-                f"{broken[0, 1]}. Expected numbers: check the embeddings"
-            )
-        probes, gallery = distances.shape
-        _expect_length("probe_persons", len(probe_persons), probes)
-        _expect_length("probe_cameras", len(probe_cameras), probes)
-        _expect_length("gallery_persons", len(gallery_persons), gallery)
-        _expect_length("gallery_cameras", len(gallery_cameras), gallery)
-        self.distances = distances
-        self.rules = rules
-        self.persons = probe_persons
-        # Names become numbers once: comparing those is fast in a gallery of any size.
-        self.probe_person, self.gallery_person = _codes(probe_persons, gallery_persons)
-        self.probe_camera, self.gallery_camera = _codes(probe_cameras, gallery_cameras)
-        self.kept = ~np.isin(
-            np.asarray(gallery_persons, dtype=object), sorted(rules.dropped_persons)
-        )
-
-    def probes(self) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield a probe's number, its gallery's columns, their distances and which are matches."""
-        for probe, row in enumerate(self.distances):
-            same_person = self.gallery_person == self.probe_person[probe]
-            same_camera = self.gallery_camera == self.probe_camera[probe]
-            kept = self.kept
-            if self.rules.drops_same_camera:
-                kept = kept & ~(same_person & same_camera)
-            if self.rules.single_match:
-                self._check_single(probe, same_person, same_camera)
-            columns = np.flatnonzero(kept)
-            yield probe, columns, row[columns], same_person[columns]
-
-    def _check_single(self, probe: int, same_person: np.ndarray, same_camera: np.ndarray) -> None:
-        matches = np.flatnonzero(same_person)
-        if len(matches) > 1 or same_camera[matches].any():
-            raise ValueError(
-                f"protocol {self.rules.name}: probe {probe} (person {self.persons[probe]!r}) has "
-                f"gallery rows {matches[:5].tolist()} of its person, "
-                f"{int(same_camera[matches].sum())} of them from its own camera. Expected at most "
-                "one, from another camera: use the protocol cross_camera, or one tracklet a person"
-            )
+def _listed(
+    probe: Probe, max_rank: int | None, all_matches: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ranks that a table lists, where in the probe's distances, and which are true."""
+    order = np.argsort(probe.distances, kind="stable")
+    order = order[~np.isin(order, probe.dropped)]
+    correct = np.isin(order, probe.matches)
+    listed = np.arange(len(order)) < (len(order) if max_rank is None else max_rank)
+    kept = np.flatnonzero(listed | correct if all_matches else listed)
+    return kept + 1, order[kept], correct[kept]
 
 
-def _ranks_of(distances: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, int]:
+def _ranks_of(probe: Probe) -> tuple[np.ndarray, int]:
     """Rank the true matches without sorting the gallery, and count those that are tied.
 
     A rank is one more than the tracklets that are nearer, or as near and earlier in the gallery.
     """
-    places = np.flatnonzero(matches)
-    ranks = np.empty(len(places), dtype=np.int64)
-    tied = 0
-    for index, place in enumerate(places):
-        distance = distances[place]
-        equal = distances == distance
-        ranks[index] = 1 + np.count_nonzero(distances < distance) + np.count_nonzero(equal[:place])
-        tied += bool(np.any(equal & ~matches))
-    return np.sort(ranks), tied
+    row, matches = probe.distances, probe.matches
+    if not len(matches):
+        return np.empty(0, dtype=np.int64), 0
+    distances = row[matches]
+    ranks = 1 + _count_rows(row < distances[:, None])
+    if len(probe.dropped):
+        ranks -= (row[probe.dropped] < distances[:, None]).sum(axis=1)
+    equal = row == distances[:, None]
+    if np.count_nonzero(equal) == len(matches):  # each to itself alone
+        return np.sort(ranks), 0
+    equal[:, probe.dropped] = False
+    ranks += [np.count_nonzero(found[:place]) for found, place in zip(equal, matches, strict=True)]
+    tied = _count_rows(equal) > equal[:, matches].sum(axis=1)
+    return np.sort(ranks), int(np.count_nonzero(tied))
 
 
-def _codes(probes: Sequence[str], gallery: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    names = [*probes, *gallery]
-    codes = pd.factorize(np.asarray(names, dtype=object), use_na_sentinel=False)[0]
-    return codes[: len(probes)], codes[len(probes) :]
+def _count_rows(found: np.ndarray) -> np.ndarray:
+    """Count what is true in each row; counting bits is twice as fast as counting booleans."""
+    return np.bitwise_count(np.packbits(found, axis=1)).sum(axis=1, dtype=np.int64)
 
 
-def _expect_length(name: str, length: int, expected: int) -> None:
-    if length != expected:
-        raise ValueError(
-            f"{name} has {length} entries: expected {expected}, one for each of them in distances"
-        )
+def _average_precisions(match_ranks: Sequence[np.ndarray], definition: str) -> np.ndarray:
+    of_ranks = AVERAGE_PRECISIONS[definition]
+    return np.array([of_ranks(ranks) if len(ranks) else np.nan for ranks in match_ranks])

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MARS_JUNK = frozenset({"-1", "00-1"})
+"""What MARS calls tracklets that show nobody in particular: in its tables, and as a folder."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -22,6 +25,8 @@ class Protocol:
     drops_same_camera : bool
         Leave the probe's person in the probe's own camera out of its gallery, the probe itself
         included: finding it again is no re-identification. Other persons in that camera stay.
+    drops_queries : bool
+        Leave the tracklets that are probes out of everybody's gallery.
     single_match : bool
         Every probe has at most one true match, from another camera; anything else is an error.
     dropped_persons : frozenset of str
@@ -30,6 +35,7 @@ class Protocol:
 
     name: str
     drops_same_camera: bool = False
+    drops_queries: bool = False
     single_match: bool = False
     dropped_persons: frozenset[str] = frozenset()
 
@@ -41,6 +47,18 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("single_match", single_match=True),
         # any number of tracklets, cameras and matches
         Protocol("cross_camera", drops_same_camera=True),
+        # MARS as its authors evaluate it: all test tracklets are gallery, the probes among them
+        # (L. Zheng et al.: MARS: A Video Benchmark for Large-Scale Person Re-identification. 2016)
+        Protocol("official", drops_same_camera=True, dropped_persons=MARS_JUNK),
+        # MARS as torchreid and most papers evaluate it: 140 probes lose their only match
+        Protocol(
+            "query_excluded",
+            drops_same_camera=True,
+            drops_queries=True,
+            dropped_persons=MARS_JUNK,
+        ),
+        # MARS, closest to the paper's wording: a probe and a gallery tracklet a person, drawn
+        Protocol("two_camera", single_match=True, dropped_persons=MARS_JUNK),
     )
 }
 """The protocols by name."""
