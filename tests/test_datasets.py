@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from kedro.io import DatasetError, Version
+from safetensors.torch import save_file
 
 from wherewhen.datasets import (
     CubeStoreDataset,
@@ -186,3 +187,17 @@ class TestNetwork:
         assert (header["channels"], header["grid"]) == (5, 2)
         assert header["config"]["channels"] == [4]
         assert pd.Index(tmp_path.iterdir()).tolist() == [path]
+
+    def test_equal_networks_make_equal_files(self, tmp_path, network):
+        files = set()
+        for _ in range(8):
+            again = build_network(network.config, channels=5, grid=2)
+            write_network(again, tmp_path / "network.safetensors")
+            files.add((tmp_path / "network.safetensors").read_bytes())
+        assert len(files) == 1
+
+    def test_a_file_that_holds_no_network_is_named(self, tmp_path):
+        path = tmp_path / "weights.safetensors"
+        save_file({"weight": torch.zeros(2)}, path)
+        with pytest.raises(ValueError, match=r"weights.safetensors does not say how its network"):
+            read_network_header(path)

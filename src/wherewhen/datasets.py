@@ -15,6 +15,9 @@ from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError, Ve
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.extraction import CubeExtraction, fill
 
+HEADER = "network"
+"""The entry of a network file's header that says how the network was built, as JSON."""
+
 
 class FolderDataset(AbstractDataset[Any, Path]):
     """A folder that a node keeps for itself, made when it is first asked for.
@@ -172,6 +175,8 @@ class NetworkDataset(AbstractVersionedDataset[Any, Any]):
 def write_network(network: Any, path: Path) -> None:
     """Write a network's weights and all that is needed to build it again.
 
+    Equal networks make equal files, to the byte.
+
     Parameters
     ----------
     network : wherewhen.model.siamese.SiameseAttentionNetwork
@@ -181,11 +186,13 @@ def write_network(network: Any, path: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    header = {
-        "config": network.config.model_dump_json(),
-        "channels": str(network.channels),
-        "grid": str(network.grid),
+    built = {
+        "config": network.config.model_dump(mode="json"),
+        "channels": network.channels,
+        "grid": network.grid,
     }
+    # one entry: safetensors writes several in an order that changes from file to file
+    header = {HEADER: json.dumps(built, sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     save_file(weights, partial, metadata=header)
@@ -193,12 +200,23 @@ def write_network(network: Any, path: Path) -> None:
 
 
 def read_network_header(path: str | Path) -> dict[str, Any]:
-    """Read how a saved network was built: ``config`` (a dict), ``channels``, ``grid``."""
+    """Read how a saved network was built: ``config`` (a dict), ``channels``, ``grid``.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a network's.
+    """
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as opened:
-        header = opened.metadata()
-    return {name: json.loads(value) for name, value in header.items()}
+        header = opened.metadata() or {}
+    if HEADER not in header:
+        raise ValueError(
+            f"{path} does not say how its network was built (no `{HEADER}` in its header): it was "
+            f"not saved by this version; train again, or save the network with write_network"
+        )
+    return json.loads(header[HEADER])
 
 
 def read_network(path: str | Path) -> Any:
