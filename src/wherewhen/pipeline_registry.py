@@ -52,12 +52,12 @@ def register_pipelines() -> dict[str, Pipeline]:
         "synthesise": synthesise.create_pipeline(),
         "ingest": ingest.create_pipeline(root),
         "split": split.create_pipeline(trials),
-        "extract": extract.create_pipeline(root),
+        "extract": extract.create_pipeline(),
         "train": train.create_pipeline(trials),
         "embed": embed.create_pipeline(trials),
         "learn_metric": learn_metric.create_pipeline(trials),
         "evaluate": evaluate.create_pipeline(trials),
-        "report": report.create_pipeline(trials, root),
+        "report": report.create_pipeline(trials),
     }
     everything = [
         stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic

@@ -29,13 +29,24 @@ class IngestParameters(Group):
     """The layout of the data set: a name of `wherewhen.tracklets.readers.READERS`."""
 
     root: str | None = None
-    """The data set's folder, relative to the project's root; null: the rendered people."""
+    """The data set's folder, or its archive, or a folder with its archives, relative to the
+    project's root; null: the rendered people."""
+
+    unpack_to: str | None = None
+    """Where archives are unpacked and crops are cut to; null: ``unpacked`` beside them."""
+
+    check: Literal["decode", "header"] = "decode"
+    """How thoroughly a frame is looked at: every pixel, or its hash, size and mode alone."""
+
+    workers: int | None = Field(None, ge=1)
+    """Threads that check frames; null: as many as there are processors."""
 
     allow_faulty: int = Field(0, ge=0)
     """So many unreadable or odd frames are left out; one more stops the run."""
 
     options: dict[str, Any] = {}
-    """What the reader takes besides: ``persons``, ``min_frames``, ``size``."""
+    """What the reader takes besides: ``size``; prid2011's ``persons``, ``min_frames``,
+    ``shared_persons``, ``distractors``; mars's ``info``; manifest's ``manifest``."""
 
     @property
     def synthetic(self) -> bool:
@@ -127,7 +138,10 @@ class EmbedParameters(Group):
 
 
 class LearnMetricParameters(Group):
-    """PCA, then KISSME or LFDA (Section V-G)."""
+    """PCA, then KISSME, LFDA or XQDA (Section V-G)."""
+
+    metrics: tuple[Literal["kissme", "lfda", "xqda"], ...] = ("kissme", "lfda")
+    """The metrics that are learned, each on the same vectors."""
 
     dimension: int = Field(150, ge=1)
     """Dimensions kept by the PCA; fewer when there are fewer samples, with a warning."""
@@ -138,6 +152,22 @@ class LearnMetricParameters(Group):
     lfda: dict[str, Any] = {}
     """Parameters of :class:`wherewhen.metric_learning.LFDA`."""
 
+    xqda: dict[str, Any] = {}
+    """Parameters of :class:`wherewhen.metric_learning.XQDA`."""
+
+
+class ReRankingParameters(Group):
+    """k-reciprocal re-ranking: `wherewhen.retrieval.re_ranking`."""
+
+    k1: int = Field(20, ge=1)
+    """Two tracklets are neighbours if each is among the other's k1 nearest."""
+
+    k2: int = Field(6, ge=1)
+    """So many nearest share their neighbourhoods; 1: none do."""
+
+    weight: float = Field(0.3, ge=0, le=1, alias="lambda")
+    """``lambda``, the original distance's share."""
+
 
 class EvaluateParameters(Group):
     """How rankings become numbers."""
@@ -145,14 +175,32 @@ class EvaluateParameters(Group):
     dataset: str = "unnamed"
     """What the scores call the data set: ``globals.yml``'s ``dataset``."""
 
-    protocol: str = "single_match"
+    protocol: Literal[
+        "single_match", "cross_camera", "official", "query_excluded", "two_camera"
+    ] = "single_match"
     """A name of `wherewhen.retrieval.protocols.PROTOCOLS`."""
 
-    average_precision: str = "mean_precision"
-    """Which definition of AP the mAP averages."""
+    average_precision: Literal["mean_precision", "trapezoid"] = "mean_precision"
+    """Which definition of AP the printed table's mAP averages; the scores have both."""
 
     max_rank: int = Field(20, ge=1)
-    """Length of the CMC curve; shorter when the gallery is smaller."""
+    """Length of the CMC curve; beyond the gallery's size it stays as it is."""
+
+    re_ranking: ReRankingParameters | None = None
+    """Judge every distance between vectors once more, re-ranked; null: don't."""
+
+    confidence: float = Field(0.95, gt=0, lt=1)
+    """What share of the resampled means an interval holds."""
+
+    resamples: int = Field(1000, ge=0)
+    """How often the probes of a trial are drawn anew for the intervals; 0: no intervals."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of those draws."""
+
+    ranked: int | None = Field(None, ge=1)
+    """The ranks of each probe that the table of rankings keeps, beside all its true matches; null:
+    all of them, which in MARS are 24 million rows a metric."""
 
 
 class ReportParameters(Group):
@@ -180,6 +228,19 @@ class Parameters(Group):
     learn_metric: LearnMetricParameters = LearnMetricParameters()
     evaluate: EvaluateParameters = EvaluateParameters()
     report: ReportParameters = ReportParameters()
+
+    @model_validator(mode="after")
+    def _picture_what_is_judged(self) -> "Parameters":
+        """Find a metric that nobody learns before anything is trained."""
+        judged = ["cosine", *self.learn_metric.metrics, "euclidean", "siamese"]
+        if self.evaluate.re_ranking is not None:
+            judged += [f"{name}+re-ranking" for name in judged if name != "siamese"]
+        if self.report.metric not in judged:
+            raise ValueError(
+                f"report.metric is {self.report.metric!r}: expected one of {', '.join(judged)}, or "
+                "that metric in learn_metric.metrics"
+            )
+        return self
 
 
 class ParameterError(ValueError):

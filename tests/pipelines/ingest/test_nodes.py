@@ -1,3 +1,5 @@
+import zipfile
+
 import pytest
 from PIL import Image
 
@@ -22,8 +24,9 @@ def first_frame(root):
 
 def test_a_sound_set_is_admitted(root):
     found, report = read_frames(root, IngestParameters())
-    tracklets, frames = admit(found)
+    tracklets, frames, folder = admit(found)
     assert (len(tracklets), len(frames)) == (2, 4)
+    assert folder == root.as_posix()
     assert report["faults"] == []
 
 
@@ -38,7 +41,7 @@ def test_of_a_faulty_set_the_report_is_kept_and_the_reason_given(root):
 def test_as_many_faults_as_allowed_are_left_out(root):
     first_frame(root).write_bytes(b"")
     found, report = read_frames(root, IngestParameters(allow_faulty=1))
-    _, frames = admit(found)
+    _, frames, _ = admit(found)
     assert len(frames) == 3
     assert len(report["faults"]) == 1
 
@@ -46,6 +49,18 @@ def test_as_many_faults_as_allowed_are_left_out(root):
 def test_a_missing_folder_is_no_report(root):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_frames(root / "nowhere", IngestParameters())
+
+
+def test_an_archive_is_unpacked_where_the_parameter_says(root, tmp_path_factory):
+    archive = tmp_path_factory.mktemp("archive") / "set.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in root.rglob("*.png"):
+            file.write(path, path.relative_to(root))
+    target = root / "elsewhere"
+    found, _ = read_frames(archive, IngestParameters(unpack_to=str(target)))
+    _, frames, folder = admit(found)
+    assert folder == (target / "set").as_posix()
+    assert (target / "set" / frames["path"][0]).is_file()
 
 
 def test_the_readers_options_are_handed_on(root):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from wherewhen.pipelines.parameters import IngestParameters
 from wherewhen.pipelines.types import Root
-from wherewhen.project import from_root
+from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.ingest import Ingested, IngestError
 from wherewhen.tracklets.readers import read
 
@@ -19,7 +19,10 @@ def read_frames(
         found = read(
             parameters.reader,
             from_root(root),
+            unpack_to=parameters.unpack_to and from_root(parameters.unpack_to),
             allow_faulty=parameters.allow_faulty,
+            check=parameters.check,
+            workers=parameters.workers,
             **parameters.options,
         )
     except IngestError as error:
@@ -27,8 +30,8 @@ def read_frames(
     return found, found.report
 
 
-def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pass the tables on, or stop the run with the reader's reason."""
+def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame, Root]:
+    """Pass the tables and the frames' folder on, or stop the run with the reader's reason."""
     if isinstance(found, IngestError):
         raise found
-    return found.tracklets, found.frames
+    return found.tracklets, found.frames, to_root(found.root)

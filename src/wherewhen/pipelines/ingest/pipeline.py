@@ -11,7 +11,7 @@ def create_pipeline(root: str) -> Pipeline:
     Parameters
     ----------
     root : str
-        What holds the data set's folder: the rendered people, or a parameter.
+        What holds the data set's folder or archive: the rendered people, or a parameter.
     """
     return Pipeline(
         [
@@ -21,6 +21,6 @@ def create_pipeline(root: str) -> Pipeline:
                 ["found", "ingest_report"],
                 name="read_frames",
             ),
-            node(nodes.admit, "found", ["tracklets", "frames"], name="admit"),
+            node(nodes.admit, "found", ["tracklets", "frames", "frames_root"], name="admit"),
         ]
     )

@@ -7,15 +7,13 @@ from kedro.pipeline import Pipeline, node
 from wherewhen.pipelines.report import nodes
 
 
-def create_pipeline(trials: Sequence[str], root: str) -> Pipeline:
+def create_pipeline(trials: Sequence[str]) -> Pipeline:
     """Return the stage.
 
     Parameters
     ----------
     trials : sequence of str
         The trials' namespaces.
-    root : str
-        What holds the data set's folder: the rendered people, or a parameter.
     """
     first = trials[0]
     rankings = f"{first}.rankings_network"
@@ -32,7 +30,7 @@ def create_pipeline(trials: Sequence[str], root: str) -> Pipeline:
             node(
                 nodes.draw_attention,
                 [
-                    root,
+                    "frames_root",
                     "frames",
                     "cubes",
                     f"{first}.network",
@@ -45,7 +43,7 @@ def create_pipeline(trials: Sequence[str], root: str) -> Pipeline:
             ),
             node(
                 nodes.draw_ranked,
-                [root, "frames", rankings, "params:report"],
+                ["frames_root", "frames", rankings, "params:report"],
                 ["best_ranked", "worst_ranked"],
                 name="draw_ranked_probes",
             ),
