@@ -79,7 +79,7 @@ def bytes_of(store):
 
 def test_cubes_are_the_backbones_frame_by_frame(extraction, dataset):
     root, _, frames = dataset
-    cubes = extraction.cubes_of("cam_b/person_0001")
+    (cubes,) = extraction.cubes_of("cam_b/person_0001")
     assert cubes.dtype == np.float16
     assert cubes.shape == (9, *extraction.cube_shape) == (9, 4, 4, 8)
     rows = frames[frames.tracklet == "cam_b/person_0001"].sort_values("position")
@@ -100,7 +100,7 @@ def test_frames_come_in_the_order_of_their_positions(dataset):
 
 def test_frames_of_different_sizes(tmp_path):
     plan = CubeExtraction(tiny_backbone(), *write_dataset(tmp_path, sizes=((64, 128), (30, 90))))
-    assert plan.cubes_of("cam_b/person_0001").shape == (9, 4, 4, 8)
+    assert plan.cubes_of("cam_b/person_0001").shape == (1, 9, 4, 4, 8)
 
 
 def test_fill_makes_a_complete_store(store, extraction):
@@ -109,7 +109,7 @@ def test_fill_makes_a_complete_store(store, extraction):
     assert store.verify() == []
     assert store.lengths == LENGTHS
     for tracklet in LENGTHS:
-        np.testing.assert_array_equal(store.read(tracklet), extraction.cubes_of(tracklet))
+        np.testing.assert_array_equal(store.read(tracklet), extraction.cubes_of(tracklet)[0])
 
 
 def test_a_complete_store_is_left_alone(store, extraction, monkeypatch):
@@ -146,10 +146,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, extraction, monk
     interrupted = CubeStore.create(tmp_path / "two", extraction.identity)
     write = CubeStore.write
 
-    def once(self, tracklet, cubes):
+    def once(self, tracklet, cubes, *rest):
         if self.lengths:
             raise KeyboardInterrupt
-        write(self, tracklet, cubes)
+        write(self, tracklet, cubes, *rest)
 
     monkeypatch.setattr(CubeStore, "write", once)
     with pytest.raises(KeyboardInterrupt):

@@ -8,8 +8,8 @@ preprocessing, augmentation, data set).  Inside, one safetensors file a tracklet
     <root>/<key>/manifest.json                   written last: lengths and checksums
 
 A file's tensor ``cubes`` is [variants, length, K, K, D]: variant 0 is the plain frame, the others
-are augmented ones, each as a whole, so that a window of any variant is one piece of the file.  It is
-float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D].
+are augmented ones, one after the other, so that a window of any variant is one piece of the file.
+It is float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D].
 
 A killed writer leaves whole files and perhaps one temporary file, which the next writer removes.
 Windows of frames are read with ``preadv`` at the header's offset, straight into the caller's
@@ -315,8 +315,7 @@ class CubeStore:
         self._read_exactly(tracklet, descriptor, header.offset + frame * header.frame_bytes, steps)
         first = header.scale_offset + frame * scale.nbytes // len(scale)
         self._read_exactly(tracklet, descriptor, first, scale)
-        # in float32: numpy's float16 products are several times slower
-        out[:] = steps * scale.astype(np.float32)[:, None, None]
+        out[:] = _scaled(steps, scale)
 
     def verify(self, progress: bool = False) -> list[str]:
         """Read every byte and compare with the checksums.
@@ -669,6 +668,32 @@ def _to_eight_bits(data: NDArray[np.float16]) -> list[NDArray]:
     by = scale.astype(np.float32)[:, :, None, None]
     steps = np.divide(values, by, out=np.zeros_like(values), where=by > 0)
     return [np.clip(np.rint(steps), -top, top).astype(kind), scale]
+
+
+def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
+    """Give cubes the values that they would have when read from a store.
+
+    Parameters
+    ----------
+    cubes
+        float16, shape [length, K, K, D].
+    storage
+        See `CubeStore.write`.
+
+    Returns
+    -------
+    ndarray
+        float16, of the same shape.
+    """
+    if storage == "float16":
+        return cubes
+    steps, scale = _to_eight_bits(cubes[None])
+    return _scaled(steps[0], scale[0]).astype(DTYPE)
+
+
+def _scaled(steps: NDArray, scale: NDArray[np.float16]) -> NDArray[np.float32]:
+    # in float32: numpy's float16 products are several times slower
+    return steps * scale.astype(np.float32)[:, None, None]
 
 
 def _bytes_of(data: NDArray) -> memoryview:

@@ -5,16 +5,21 @@ it out into a cube store and goes on where an earlier run stopped.  A tracklet i
 from its own first frame, never across tracklets, so that its cubes do not depend on what was
 extracted before it, and a run that was killed and continued writes the same bytes as one that was
 not.
+
+PNG and JPEG files are decoded by torchvision (twice as fast as Pillow, for the same pixels), BMP
+files by Pillow, in threads beside the network.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +30,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from wherewhen.features.cube_store import CubeStore
+from wherewhen.features.augmentation import Augmentation
+from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.ingest import frames_fingerprint
 
@@ -36,6 +42,13 @@ if TYPE_CHECKING:
 
 READ_AHEAD = 3
 """Batches that are decoded while the network computes."""
+MOST_READERS = 8
+"""Decoding threads that feed a GPU; a processor needs one, the network takes 90 % of its time."""
+DECODER = "torchvision; Pillow for BMP"
+MADE_BY = ("backbone", "batch_size", "decoder", "augmentation", "storage")
+"""Fields of the identity; cubes of the same frames and the same fields have the same bytes."""
+
+log = logging.getLogger(__name__)
 
 
 class ExtractionError(ValueError):
@@ -59,6 +72,14 @@ class CubeExtraction:
     batch_size
         Frames that go through the network at once.  Sums are taken in another order in batches of
         another size (the last digits of float32 differ), so it is a part of the identity.
+    augmentation
+        Which variants of every frame are made.
+    storage
+        How a store keeps them; see `CubeStore.write`.
+    kept
+        Tracklets that `fill` stores; None stores all.  `StreamedCubes` makes the others on demand.
+    readers
+        Decoding threads; None takes one, or up to eight for a GPU.
     """
 
     backbone: Backbone
@@ -66,6 +87,10 @@ class CubeExtraction:
     tracklets: pd.DataFrame
     frames: pd.DataFrame
     batch_size: int = 16
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    storage: Storage = "float16"
+    kept: Collection[str] | None = None
+    readers: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -78,6 +103,11 @@ class CubeExtraction:
             "backbone": self.backbone.record,
             "batch_size": self.batch_size,
             "dataset": frames_fingerprint(self.frames),
+            "decoder": DECODER,
+            "storage": self.storage,
+            "augmentation": self.augmentation.model_dump()
+            if self.augmentation.variants > 1
+            else {"variants": 1},
         }
 
     @cached_property
@@ -90,6 +120,19 @@ class CubeExtraction:
         """(K, K, D)."""
         return (self.backbone.grid, self.backbone.grid, self.backbone.channels)
 
+    @property
+    def to_keep(self) -> list[str]:
+        """The tracklets that a store holds when it is complete."""
+        if self.kept is None:
+            return list(self.lengths)
+        if unknown := sorted(set(self.kept) - set(self.lengths)):
+            raise KeyError(f"the tables have no tracklet {unknown[0]}")
+        return [tracklet for tracklet in self.lengths if tracklet in set(self.kept)]
+
+    def source(self, tracklet: str) -> str:
+        """Name the frames of a tracklet: the same for the same images in the same order."""
+        return fingerprint([sha256 for _, sha256 in self._frames_of[tracklet]])
+
     def cubes_of(self, tracklet: str) -> NDArray[np.float16]:
         """Make the cubes of one tracklet.
 
@@ -101,7 +144,7 @@ class CubeExtraction:
         Returns
         -------
         ndarray
-            float16, shape [length, K, K, D], frames in order.
+            float16, shape [variants, length, K, K, D], frames in order.
 
         Raises
         ------
@@ -112,6 +155,28 @@ class CubeExtraction:
         """
         ((_, cubes),) = self.stream([tracklet])
         return cubes
+
+    def window(self, tracklet: str, start: int, stop: int, variant: int = 0) -> NDArray[np.float16]:
+        """Make the cubes of a window of frames: the bytes that `stream` gives these frames.
+
+        Parameters
+        ----------
+        tracklet
+            Its name.
+        start, stop
+            First frame and the one after the last.
+        variant
+            Which of the variants.
+
+        Returns
+        -------
+        ndarray
+            float16, shape [stop - start, K, K, D].
+        """
+        first = start - start % self.batch_size  # batches begin where they do in `stream`
+        batches = ((tracklet, at, (variant,)) for at in range(first, stop, self.batch_size))
+        parts = [self._compute(prepared) for _, prepared in self._prepared(batches)]
+        return np.concatenate(parts, axis=1)[0, start - first : stop - first]
 
     def stream(self, tracklets: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float16]]]:
         """Make the cubes of many tracklets; images are decoded while the network computes.
@@ -126,16 +191,17 @@ class CubeExtraction:
         tracklet : str
             In the given order.
         cubes : ndarray
-            float16, shape [length, K, K, D].
+            float16, shape [variants, length, K, K, D].
         """
+        variants = range(self.augmentation.variants)
         batches = (
-            (tracklet, start) for tracklet in tracklets for start in self._batch_starts(tracklet)
+            (tracklet, start, variants)
+            for tracklet in tracklets
+            for start in self._batch_starts(tracklet)
         )
-        prepared = _ahead(lambda batch: (batch[0], self._prepare(*batch)), batches)
-        for tracklet, parts in groupby(prepared, key=lambda part: part[0]):
-            # values beyond float16 become infinite here and are refused by the store
-            cubes = [self.backbone.compute(images).half().cpu().numpy() for _, images in parts]
-            yield tracklet, np.concatenate(cubes)
+        for tracklet, parts in groupby(self._prepared(batches), key=lambda part: part[0]):
+            cubes = [self._compute(prepared) for _, prepared in parts]
+            yield tracklet, np.concatenate(cubes, axis=1)
 
     def _batch_starts(self, tracklet: str) -> range:
         if tracklet not in self.lengths:
@@ -151,14 +217,49 @@ class CubeExtraction:
             for tracklet, group in groupby(rows, key=lambda row: row[0])
         }
 
-    def _prepare(self, tracklet: str, start: int) -> Tensor:
-        import torch
+    def _prepared(
+        self, batches: Iterable[tuple[str, int, Sequence[int]]]
+    ) -> Iterator[tuple[str, list[Tensor]]]:
+        """Yield each batch's tracklet and its frames, once a variant, ready for the network."""
+        threads = self.readers
+        if threads is None:
+            gpu = self.backbone.device.type != "cpu"
+            threads = min(MOST_READERS, os.cpu_count() or 1) if gpu else 1
+        return _ahead(lambda batch: (batch[0], self._prepare(*batch)), batches, threads)
 
+    def _prepare(self, tracklet: str, start: int, variants: Sequence[int]) -> list[Tensor]:
         frames = self._frames_of[tracklet][start : start + self.batch_size]
         images = [read_frame(Path(self.root, path), sha256) for path, sha256 in frames]
+        return [
+            self._preprocess(
+                [
+                    self.augmentation.view(tracklet, position, variant).of(image)
+                    for position, image in enumerate(images, start)
+                ]
+                if variant
+                else images
+            )
+            for variant in variants
+        ]
+
+    def _preprocess(self, images: list[NDArray[np.uint8]]) -> Tensor:
+        import torch
+
         if len({image.shape for image in images}) == 1:
             return self.backbone.preprocess(np.stack(images))
         return torch.cat([self.backbone.preprocess(image[None]) for image in images])
+
+    def _compute(self, prepared: list[Tensor]) -> NDArray[np.float16]:
+        """Turn a batch, prepared once a variant, into [variants, frames, K, K, D]."""
+        # values beyond float16 become infinite here and are refused by the store
+        return np.stack([self._cubes(images).half().cpu().numpy() for images in prepared])
+
+    def _cubes(self, images: Tensor) -> Tensor:
+        if not self.backbone.compiled:
+            return self.backbone.compute(images)
+        # compiled for one size of batch: the last of a tracklet is filled up
+        full = images[[*range(len(images)), *[0] * (self.batch_size - len(images))]]
+        return self.backbone.compute(full)[: len(images)]
 
 
 def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
@@ -192,16 +293,38 @@ def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise ExtractionError(f"frame {path} changed since it was ingested; ingest again")
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.array(image.convert("RGB"))
-    except OSError as error:  # UnidentifiedImageError is one
+        return _decode(content)
+    except (OSError, RuntimeError) as error:  # Pillow's and torchvision's
+        reason = str(error).splitlines()[0].removeprefix("[Errno 0] ")
         raise ExtractionError(
-            f"frame {path} can't be decoded ({error}); replace it and ingest again"
+            f"frame {path} can't be decoded ({reason}); replace it and ingest again"
         ) from error
 
 
-def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) -> None:
+def _decode(content: bytes) -> NDArray[np.uint8]:
+    if content[:2] == b"BM":
+        with Image.open(io.BytesIO(content)) as image:
+            return np.array(image.convert("RGB"))
+    import torch
+    from torchvision.io import ImageReadMode, decode_image
+
+    if not content:
+        raise RuntimeError("the file is empty")
+    encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    return decode_image(encoded, ImageReadMode.RGB).permute(1, 2, 0).numpy()
+
+
+def fill(
+    store: CubeStore,
+    extraction: CubeExtraction,
+    progress: bool = True,
+    verify: bool = False,
+    budget_gib: float | None = None,
+) -> None:
     """Make the cubes that a store lacks, then seal it.
+
+    What a store beside it has of the same frames, made in the same way, is taken over from there:
+    when a data set loses or gains people, only the new ones are computed.
 
     Parameters
     ----------
@@ -211,14 +334,19 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
         The plan.
     progress
         Whether to show a bar, in frames per second.
+    verify
+        Read everything that is there first; what is damaged is named and made again.
+    budget_gib
+        The most that the whole store may take, in GiB; None: what the disk holds.
 
     Raises
     ------
     ValueError
         If the store is of another identity.
     CubeStoreError
-        If the disk can't hold what is missing, or fills up on the way, or another process writes
-        into the store.  Finished tracklets stay, and calling again goes on from there.
+        If budget or disk can't hold the cubes (before anything is made), if the disk fills up on
+        the way, or another process writes into the store.  Finished tracklets stay, and calling
+        again goes on from there.
     """
     from tqdm import tqdm
 
@@ -227,34 +355,153 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
             f"{store.folder} is the store of other cubes; make this extraction's own with "
             "CubeStore.create(root, extraction.identity)"
         )
-    lengths = extraction.lengths
+    lengths, wanted = extraction.lengths, extraction.to_keep
     with store.writing():
-        missing = [tracklet for tracklet in lengths if tracklet not in store]
+        if verify:
+            _discard_damaged(store, progress)
+        missing = [tracklet for tracklet in wanted if tracklet not in store]
         if not missing and store.complete:
             return
-        to_make = [lengths[tracklet] for tracklet in missing]
-        store.require_space(store.bytes_needed(to_make, extraction.cube_shape))
+        missing = _adopt(store, extraction, missing)
+        _require_room(store, extraction, wanted, missing, budget_gib)
+        frames, to_make = (sum(lengths[t] for t in names) for names in (wanted, missing))
         with tqdm(
-            total=sum(lengths.values()),
-            initial=sum(lengths.values()) - sum(to_make),
+            total=frames,
+            initial=frames - to_make,
             desc="extract",
             unit=" frames",
             disable=not progress,
         ) as bar:
             for tracklet, cubes in extraction.stream(missing):
-                store.write(tracklet, cubes)
-                bar.update(len(cubes))
+                store.write(tracklet, cubes, extraction.storage, extraction.source(tracklet))
+                bar.update(lengths[tracklet])
         store.seal()
 
 
-def _ahead(work: Any, items: Iterable[Any]) -> Iterator[Any]:
-    """Map in one background thread that stays a few items ahead of the consumer."""
-    with ThreadPoolExecutor(1, thread_name_prefix="frames") as pool:
+def _discard_damaged(store: CubeStore, progress: bool) -> None:
+    damaged = store.verify(progress)
+    for tracklet in damaged:
+        store.discard(tracklet)
+    if damaged:
+        log.warning("damaged or gone, made again: %s", ", ".join(damaged))
+    else:
+        log.info("verified: every cube in %s is as it was written", store.folder)
+
+
+def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> list[str]:
+    """Take over what stores beside this one have; return what is still missing."""
+    made_alike = [
+        other
+        for other in CubeStore.stores_under(store.folder.parent)
+        if other.key != store.key
+        and all(other.identity.get(part) == extraction.identity[part] for part in MADE_BY)
+    ]
+    if not made_alike:
+        return missing
+    left = []
+    for tracklet in missing:
+        source = extraction.source(tracklet)
+        if not any(store.adopt(other, tracklet, source) for other in made_alike):
+            left.append(tracklet)
+    if len(left) < len(missing):
+        log.info("%d tracklets are taken over from other stores", len(missing) - len(left))
+    return left
+
+
+def _require_room(
+    store: CubeStore,
+    extraction: CubeExtraction,
+    wanted: list[str],
+    missing: list[str],
+    budget_gib: float | None,
+) -> None:
+    """Say what the cubes will take, and refuse what budget or disk can't hold."""
+    variants = extraction.augmentation.variants
+
+    def needed(tracklets: list[str]) -> int:
+        lengths = (extraction.lengths[tracklet] for tracklet in tracklets)
+        return store.bytes_needed(lengths, extraction.cube_shape, variants, extraction.storage)
+
+    whole, to_make = needed(wanted), needed(missing)
+    log.info(
+        "cubes of %d tracklets, %d frames in %d variant(s), %s: %.2f GiB, %.2f GiB to be made",
+        len(wanted),
+        sum(extraction.lengths[tracklet] for tracklet in wanted),
+        variants,
+        extraction.storage,
+        whole / 2**30,
+        to_make / 2**30,
+    )
+    if budget_gib is not None and whole > budget_gib * 2**30:
+        raise CubeStoreError(
+            f"the cubes need {whole / 2**30:.2f} GiB, the budget (extract.budget_gib) is "
+            f"{budget_gib:g} GiB. Ways out: a larger budget, `extract.storage: uint8` (half), "
+            "`extract.tracklets: train`, fewer `extract.augmentation.variants`, or a backbone with "
+            "fewer channels. Nothing was written"
+        )
+    store.require_space(to_make)
+
+
+class StreamedCubes:
+    """Cubes from a store where it keeps them, otherwise made when they are asked for.
+
+    For data sets whose test tracklets would not fit: training reads its tracklets many times, a
+    test tracklet is needed once for every network.
+
+    Parameters
+    ----------
+    store
+        Of the extraction's identity, complete for the tracklets that are kept.
+    extraction
+        The plan of all.
+    """
+
+    def __init__(self, store: CubeStore, extraction: CubeExtraction):
+        if fingerprint(extraction.identity) != store.key:
+            raise ValueError(f"{store.folder} is the store of other cubes; run the extraction")
+        self.store, self.extraction = store, extraction
+        self.lengths = extraction.lengths
+        self.key, self.identity = store.key, store.identity
+        self.variants = extraction.augmentation.variants
+        self.shape = extraction.cube_shape
+        self.grid, _, self.channels = self.shape
+
+    def read(
+        self,
+        tracklet: str,
+        start: int = 0,
+        stop: int | None = None,
+        out: NDArray[np.float16] | None = None,
+        variant: int = 0,
+    ) -> NDArray[np.float16]:
+        """Read or make a window of frames; see `CubeStore.read`."""
+        if tracklet in self.store.lengths:
+            return self.store.read(tracklet, start, stop, out, variant)
+        stop = self.lengths[tracklet] if stop is None else stop
+        if not (0 <= start <= stop <= self.lengths[tracklet] and 0 <= variant < self.variants):
+            raise IndexError(
+                f"tracklet {tracklet}: frames {start} to {stop} of variant {variant} were asked "
+                f"for, it has {self.lengths[tracklet]} in {self.variants} variant(s)"
+            )
+        if start == stop:
+            cubes = np.empty((0, *self.shape), np.float16)
+        else:
+            cubes = self.extraction.window(tracklet, start, stop, variant)
+            cubes = as_stored(cubes, self.extraction.storage)
+        if out is None:
+            return cubes
+        out[:] = cubes
+        return out
+
+
+def _ahead(work: Any, items: Iterable[Any], threads: int = 1) -> Iterator[Any]:
+    """Map in background threads that stay a few items ahead of the consumer."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="frames") as pool:
         waiting: deque[Future] = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > READ_AHEAD:
+                if len(waiting) >= READ_AHEAD + threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
