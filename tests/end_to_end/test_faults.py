@@ -173,8 +173,9 @@ def test_nobody_in_two_cameras(kedro_run, root, project):
         ("split.trials=many", "split.trials = 'many'"),
         ("train.training.modern.epoch=3", "epoch"),
         ("extract.weights.sorce=random", "did you mean source?"),
-        ("ingest.reader=prid2012", "no reader 'prid2012': expected one of folder, prid2011"),
-        ("ingest.options.person=all200", "has no option person"),
+        ("ingest.reader=prid2012", "no reader 'prid2012': expected one of folder, ilids_vid"),
+        ("ingest.options.prid2011.person=all200", "has no option person"),
+        ("ingest.options.prid.persons=all200", "no reader is called"),
     ],
 )
 def test_a_mistyped_parameter(kedro_run, root, project, given, message):

@@ -1,7 +1,18 @@
+from typing import get_args
+
 import pytest
 from omegaconf import OmegaConf
 
-from wherewhen.pipelines.parameters import ParameterError, Parameters, check_parameters
+from wherewhen.metric_learning.pipeline import METRICS
+from wherewhen.pipelines.parameters import (
+    EvaluateParameters,
+    LearnMetricParameters,
+    ParameterError,
+    Parameters,
+    check_parameters,
+)
+from wherewhen.retrieval import PROTOCOLS
+from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
 
 
 def shipped(repository, environment):
@@ -14,18 +25,22 @@ def shipped(repository, environment):
     return OmegaConf.to_container(merged, resolve=True)
 
 
-@pytest.mark.parametrize("environment", ["base", "prid2011"])
+@pytest.mark.parametrize("environment", ["base", "ilids_vid", "mars", "prid2011"])
 def test_every_shipped_environment_is_valid(repository, environment):
     assert check_parameters(shipped(repository, environment))
 
 
-def test_prid2011_is_the_papers_setting(repository):
-    parameters = check_parameters(shipped(repository, "prid2011"))
+@pytest.mark.parametrize(
+    ("environment", "epochs"), [("prid2011", 1000), ("ilids_vid", 1000), ("mars", 2000)]
+)
+def test_the_benchmarks_are_in_the_papers_setting(repository, environment, epochs):
+    parameters = check_parameters(shipped(repository, environment))
+    assert parameters.ingest.reader == environment
     assert parameters.extract.backbone == "googlenet"
     assert parameters.split.trials == 10
     for preset in ("modern", "paper"):
         train = parameters.train.model_copy(update={"preset": preset})
-        assert train.training_config().epochs == 1000
+        assert train.training_config().epochs == epochs
         assert train.training_config().frames == 20
         assert train.network_config().channels == (128, 256, 256)
 
@@ -48,6 +63,12 @@ def test_one_parameter_selects_the_paper():
         ({"train": {"preset": "papr"}}, "train.preset = 'papr'"),
         ({"train": {"training": {"modern": {"epoch": 3}}}}, "epoch"),
         ({"train": {"network": {"modrn": {}}}}, "modrn"),
+        ({"evaluate": {"protocol": "mars"}}, "evaluate.protocol = 'mars'"),
+        (
+            {"evaluate": {"re_ranking": {"lamda": 0.1}}},
+            "evaluate.re_ranking.lamda: no such parameter; did you mean lambda?",
+        ),
+        ({"report": {"metric": "xqda"}}, "report.metric is 'xqda'"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):
@@ -67,3 +88,18 @@ def test_trials_are_numbered_from_zero():
         "trial_01",
         "trial_02",
     ]
+
+
+def test_every_protocol_and_definition_may_be_asked_for():
+    fields = EvaluateParameters.model_fields
+    assert set(get_args(fields["protocol"].annotation)) == set(PROTOCOLS)
+    assert set(get_args(fields["average_precision"].annotation)) == set(AVERAGE_PRECISIONS)
+    assert set(get_args(get_args(LearnMetricParameters.model_fields["metrics"].annotation)[0])) == (
+        set(METRICS)
+    )
+
+
+def test_what_is_learned_or_re_ranked_may_be_pictured():
+    tree = {"report": {"metric": "xqda+re-ranking"}, "learn_metric": {"metrics": ["xqda"]}}
+    assert check_parameters(tree | {"evaluate": {"re_ranking": {}}})
+    assert check_parameters({"report": {"metric": "siamese"}})

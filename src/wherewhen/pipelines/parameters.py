@@ -5,14 +5,15 @@ is checked before anything is built, so a typo costs a second and not an extract
 """
 
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import NetworkConfig, network_config
 from wherewhen.synthetic.config import SyntheticConfig
-from wherewhen.tracklets.splits import trial_name
+from wherewhen.tracklets.splits import trial_name, trial_number
 from wherewhen.training.config import TrainingConfig, training_config
 
 
@@ -44,9 +45,18 @@ class IngestParameters(Group):
     allow_faulty: int = Field(0, ge=0)
     """So many unreadable or odd frames are left out; one more stops the run."""
 
-    options: dict[str, Any] = {}
-    """What the reader takes besides: ``size``; prid2011's ``persons``, ``min_frames``,
+    options: dict[str, dict[str, Any]] = {}
+    """For each reader what it takes besides: ``size``; prid2011's ``persons``, ``min_frames``,
     ``shared_persons``, ``distractors``; mars's ``info``; manifest's ``manifest``."""
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_of_readers(cls, options: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        from wherewhen.tracklets.readers import READERS
+
+        if unknown := sorted(set(options) - set(READERS)):
+            raise ValueError(f"no reader is called {unknown}: {', '.join(sorted(READERS))} are")
+        return options
 
     @property
     def synthetic(self) -> bool:
@@ -57,14 +67,45 @@ class IngestParameters(Group):
 class SplitParameters(Group):
     """Who trains and who is searched for."""
 
-    trials: int = Field(10, ge=1, le=100)
-    """Random splits; results are mean and standard deviation over them (Section V-C)."""
+    source: Literal["drawn", "official", "auto", "file"] = "drawn"
+    """``drawn`` from the seed; ``official``: the data set's owners' (MARS's columns, iLIDS-VID's
+    list); ``auto``: the owners' where there is one, else drawn, and the log says which; ``file``:
+    as `path` says."""
 
-    seed: int = 0
-    """Seed of all splits."""
+    path: str | None = None
+    """For ``file``: a table of splits (``.parquet``, ``.csv``) or torchreid's ``.json``, relative
+    to the project's root."""
+
+    fingerprint: str | None = None
+    """For ``file``: the name that the splits must have; null: any."""
+
+    trials: int = Field(10, ge=1, le=100)
+    """Splits; results are mean and standard deviation over them (Section V-C). Where the split is
+    fixed (MARS), trials differ by the seed of what follows: ``train.seed_by_trial``."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of all splits that are drawn."""
 
     train_fraction: float = Field(0.5, gt=0, lt=1)
-    """Share of the persons that train (Section V-B)."""
+    """Share of the persons that train (Section V-B), where splits are drawn."""
+
+    probe_camera: str | None = None
+    """Where splits are drawn, the probes' camera; null: the first by name."""
+
+    gallery_camera: str | None = None
+    """Where splits are drawn, the gallery's camera; null: the next by name."""
+
+    torchreid: bool = False
+    """Also write the splits in torchreid's JSON form (two cameras)."""
+
+    @model_validator(mode="after")
+    def _check_path(self) -> "SplitParameters":
+        if (self.source == "file") != (self.path is not None):
+            raise ValueError(
+                f"source is {self.source} and path is {self.path}: a path belongs to source file, "
+                "and source file needs one"
+            )
+        return self
 
     @property
     def trial_names(self) -> list[str]:
@@ -87,6 +128,31 @@ class ExtractParameters(Group):
     batch_size: int = Field(16, ge=1)
     """Frames in a forward pass."""
 
+    compiled: bool = False
+    """Compile the network: a minute at the start, up to 1.4 times as fast; needs a C++ compiler."""
+
+    device: str = "auto"
+    """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
+
+    readers: int | None = Field(None, ge=1)
+    """Threads that decode frames; null: one, or up to eight for a GPU."""
+
+    augmentation: Augmentation = Augmentation()
+    """Variants of every frame that are stored beside the plain one."""
+
+    tracklets: Literal["all", "train"] = "all"
+    """``train``: only tracklets that train in some trial are stored, the others are made anew
+    whenever they are embedded."""
+
+    storage: Literal["float16", "uint8"] = "float16"
+    """``uint8``: half the room, activations off by 0.2 to 0.3 %."""
+
+    budget_gib: float | None = Field(None, gt=0)
+    """The most that the cubes may take, in GiB; null: what the disk holds."""
+
+    verify: bool = False
+    """Read every stored cube first; what is damaged is named and made again."""
+
 
 class TrainParameters(Group):
     """The Siamese attention network and its training: a preset, and what differs from it."""
@@ -100,6 +166,10 @@ class TrainParameters(Group):
     training: dict[str, dict[str, Any]] = {}
     """For each preset, fields of :class:`wherewhen.training.config.TrainingConfig` to change."""
 
+    seed_by_trial: bool = False
+    """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
+    else tells trials apart."""
+
     @model_validator(mode="after")
     def _build_both(self) -> "TrainParameters":
         """Find a typo in either preset now, not when it is chosen some day."""
@@ -111,13 +181,18 @@ class TrainParameters(Group):
             training_config(preset, **self.training.get(preset, {}))
         return self
 
-    def network_config(self) -> NetworkConfig:
+    def network_config(self, trial: str = "trial_00") -> NetworkConfig:
         """Return the chosen preset's network with this environment's changes."""
-        return network_config(self.preset, **self.network.get(self.preset, {}))
+        config = network_config(self.preset, **self.network.get(self.preset, {}))
+        return config.model_copy(update={"seed": config.seed + self._shift(trial)})
 
-    def training_config(self) -> TrainingConfig:
+    def training_config(self, trial: str = "trial_00") -> TrainingConfig:
         """Return the chosen preset's training with this environment's changes."""
-        return training_config(self.preset, **self.training.get(self.preset, {}))
+        config = training_config(self.preset, **self.training.get(self.preset, {}))
+        return config.model_copy(update={"seed": config.seed + self._shift(trial)})
+
+    def _shift(self, trial: str) -> int:
+        return trial_number(trial) if self.seed_by_trial else 0
 
 
 class EmbedParameters(Group):
@@ -293,4 +368,6 @@ def _fields_at(path: list[str]) -> list[str]:
     for part in path:
         field = getattr(model, "model_fields", {}).get(part)
         model = field.annotation if field else None
-    return list(getattr(model, "model_fields", {}))
+        model = next((kind for kind in get_args(model) if hasattr(kind, "model_fields")), model)
+    fields = getattr(model, "model_fields", {})
+    return [field.alias or name for name, field in fields.items()]

@@ -65,4 +65,4 @@ def test_an_archive_is_unpacked_where_the_parameter_says(root, tmp_path_factory)
 
 def test_the_readers_options_are_handed_on(root):
     with pytest.raises(ValueError, match=r"persons is 'some': expected one of"):
-        read_frames(root, IngestParameters(options={"persons": "some"}))
+        read_frames(root, IngestParameters(options={"prid2011": {"persons": "some"}}))

@@ -23,7 +23,7 @@ def read_frames(
             allow_faulty=parameters.allow_faulty,
             check=parameters.check,
             workers=parameters.workers,
-            **parameters.options,
+            **parameters.options.get(parameters.reader, {}),
         )
     except IngestError as error:
         return error, error.report
