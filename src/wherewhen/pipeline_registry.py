@@ -51,8 +51,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     stages = {
         "synthesise": synthesise.create_pipeline(),
         "ingest": ingest.create_pipeline(root),
-        "split": split.create_pipeline(trials),
-        "extract": extract.create_pipeline(),
+        "split": split.create_pipeline(trials, current.split.torchreid),
+        "extract": extract.create_pipeline(current.extract.tracklets == "train"),
         "train": train.create_pipeline(trials),
         "embed": embed.create_pipeline(trials),
         "learn_metric": learn_metric.create_pipeline(trials),

@@ -14,12 +14,17 @@ from typing import Any
 
 import pandas as pd
 
+from wherewhen.tracklets.archives import find_folder
+from wherewhen.tracklets.readers import ilids_vid
 from wherewhen.tracklets.schema import SPLITS, validate
 from wherewhen.tracklets.splits import (
     COLUMNS,
     assert_persons_disjoint,
+    fixed_splits,
+    has_fixed_split,
     split_fingerprint,
     splits_of,
+    take_trials,
 )
 
 LS_SET = "ls_set"
@@ -27,6 +32,46 @@ LS_SET = "ls_set"
 
 _SHOWN = 10
 _log = logging.getLogger(__name__)
+
+
+def official_splits(
+    tracklets: pd.DataFrame,
+    root: Path | str,
+    trials: int,
+    seed: int = 0,
+    protocol: str = "official",
+) -> tuple[pd.DataFrame, str] | None:
+    """Split a data set as its owners do, if they do.
+
+    Parameters
+    ----------
+    tracklets : pandas.DataFrame
+        The data set (`schema.TRACKLETS`).
+    root : path
+        Its folder, where iLIDS-VID's list is looked for.
+    trials : int
+        Number of trials.
+    seed, protocol
+        As for `fixed_splits`.
+
+    Returns
+    -------
+    tuple of pandas.DataFrame and str, or None
+        `schema.SPLITS`, and in words where it comes from; None if the owners gave no split.
+
+    Raises
+    ------
+    ValueError
+        If the owners' list does not fit the tracklets, or has fewer trials.
+    """
+    if has_fixed_split(tracklets):
+        return fixed_splits(tracklets, trials, seed, protocol), f"fixed, for protocol {protocol}"
+    holder = find_folder(Path(root), [ilids_vid.SPLITS])
+    if holder is None:
+        return None
+    tested = read_ls_set(holder / ilids_vid.SPLITS, tracklets["person"])
+    splits = splits_of(tracklets, tested, *ilids_vid.CAMERAS)
+    return take_trials(splits, trials), f"official, {Path(ilids_vid.SPLITS).name}"
 
 
 def read_ls_set(path: Path | str, persons: Iterable[str]) -> list[list[str]]:

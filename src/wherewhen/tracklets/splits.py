@@ -39,6 +39,22 @@ def trial_name(index: int) -> str:
     return f"trial_{index:02d}"
 
 
+def trial_number(name: str) -> int:
+    """Tell a trial's number from its name: the reverse of `trial_name`.
+
+    Parameters
+    ----------
+    name : str
+        For instance ``"trial_00"``.
+
+    Returns
+    -------
+    int
+        Its number, from 0.
+    """
+    return int(name.rpartition("_")[2])
+
+
 def draw_splits(
     tracklets: pd.DataFrame,
     trials: int,
@@ -223,6 +239,36 @@ def has_fixed_split(tracklets: pd.DataFrame) -> bool:
         Whether the columns `subset` and `query` are there.
     """
     return {"subset", "query"} <= set(tracklets.columns)
+
+
+def take_trials(splits: pd.DataFrame, trials: int) -> pd.DataFrame:
+    """Keep the first so many trials of splits that others drew.
+
+    Parameters
+    ----------
+    splits : pandas.DataFrame
+        `schema.SPLITS`.
+    trials : int
+        How many.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of the trials 0 to `trials` - 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer, or they bear other names.
+    """
+    wanted = [trial_name(trial) for trial in range(trials)]
+    there = sorted(set(splits["trial"]))
+    if missing := [name for name in wanted if name not in there]:
+        raise ValueError(
+            f"{trials} trials are asked for, but {missing[0]} is not among the {len(there)} given "
+            f"({there[0]} to {there[-1]}): ask for as many as there are"
+        )
+    return splits[splits["trial"].isin(wanted)].reset_index(drop=True)
 
 
 def split_fingerprint(split: pd.DataFrame) -> str:

@@ -1,25 +1,66 @@
 """Nodes of `split`."""
 
+import logging
+from typing import Any
+
 import pandas as pd
 
 from wherewhen.pipelines.parameters import SplitParameters
-from wherewhen.tracklets.splits import draw_splits, split_fingerprint
+from wherewhen.pipelines.types import Root
+from wherewhen.project import from_root
+from wherewhen.tracklets.readers.ilids_vid import SPLITS
+from wherewhen.tracklets.split_files import official_splits, read_splits, to_torchreid
+from wherewhen.tracklets.splits import draw_splits, split_fingerprint, take_trials
+
+log = logging.getLogger(__name__)
 
 
-def draw(
-    tracklets: pd.DataFrame, parameters: SplitParameters
+def split(
+    tracklets: pd.DataFrame, root: Root, parameters: SplitParameters, protocol: str
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Draw the splits of all trials, and name each by its hash."""
-    splits = draw_splits(
-        tracklets,
-        trials=parameters.trials,
-        seed=parameters.seed,
-        train_fraction=parameters.train_fraction,
-    )
-    hashes = {trial: split_fingerprint(split) for trial, split in splits.groupby("trial")}
-    return splits, {"splits": split_fingerprint(splits), **hashes}
+    """Give every tracklet its role in all trials, and name the splits by their hashes."""
+    splits, source = _splits(tracklets, root, parameters, protocol)
+    log.info("splits: %s", source)
+    hashes = {trial: split_fingerprint(rows) for trial, rows in splits.groupby("trial")}
+    return splits, {"source": source, "splits": split_fingerprint(splits), **hashes}
 
 
 def take_trial(splits: pd.DataFrame, trial: str) -> pd.DataFrame:
     """Take the rows of one trial."""
     return splits[splits.trial == trial].reset_index(drop=True)
+
+
+def export_torchreid(splits: pd.DataFrame) -> list[dict[str, Any]]:
+    """Say who trains and is tested in torchreid's form."""
+    return to_torchreid(splits)
+
+
+def _splits(
+    tracklets: pd.DataFrame, root: Root, parameters: SplitParameters, protocol: str
+) -> tuple[pd.DataFrame, str]:
+    """Find the splits, and say in words where they come from."""
+    if parameters.source == "file":
+        splits = read_splits(from_root(parameters.path), tracklets, parameters.fingerprint)
+        return take_trials(splits, parameters.trials), f"file, {parameters.path}"
+    if parameters.source != "drawn":
+        official = official_splits(
+            tracklets, from_root(root), parameters.trials, parameters.seed, protocol
+        )
+        if official is not None:
+            return official
+        missing = "this data set comes without a split of its owners"
+        if parameters.source == "official":
+            raise ValueError(
+                f"split.source is official, but {missing} (iLIDS-VID's is the file "
+                f"{SPLITS} under the data set's folder): put it there, or set drawn or auto"
+            )
+        log.warning("%s: splits are drawn from seed %d", missing, parameters.seed)
+    splits = draw_splits(
+        tracklets,
+        trials=parameters.trials,
+        seed=parameters.seed,
+        train_fraction=parameters.train_fraction,
+        probe_camera=parameters.probe_camera,
+        gallery_camera=parameters.gallery_camera,
+    )
+    return splits, f"drawn, seed {parameters.seed}"

@@ -8,14 +8,25 @@ from kedro.pipeline import Pipeline, node
 from wherewhen.pipelines.split import nodes
 
 
-def create_pipeline(trials: Iterable[str]) -> Pipeline:
-    """Return the stage: one table of all trials, and from it one a trial."""
-    draw = node(
-        nodes.draw,
-        ["tracklets", "params:split"],
+def create_pipeline(trials: Iterable[str], torchreid: bool = False) -> Pipeline:
+    """Return the stage: one table of all trials, and from it one a trial.
+
+    Parameters
+    ----------
+    trials : iterable of str
+        The trials' namespaces.
+    torchreid : bool
+        Whether the splits are exported to torchreid's form.
+    """
+    split = node(
+        nodes.split,
+        ["tracklets", "frames_root", "params:split", "params:evaluate.protocol"],
         ["splits", "split_fingerprints"],
-        name="draw_splits",
+        name="split",
     )
+    exports = [
+        node(nodes.export_torchreid, "splits", "torchreid_splits", name="export_torchreid"),
+    ]
     takes = [
         node(
             update_wrapper(partial(nodes.take_trial, trial=trial), nodes.take_trial),
@@ -26,4 +37,4 @@ def create_pipeline(trials: Iterable[str]) -> Pipeline:
         )
         for trial in trials
     ]
-    return Pipeline([draw, *takes])
+    return Pipeline([split, *takes, *(exports if torchreid else [])])

@@ -20,8 +20,9 @@ def initialise(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameter
     from wherewhen.model.siamese import build_network
     from wherewhen.training.loop import calibrate
 
-    training = parameters.training_config()
-    network = build_network(parameters.network_config(), cubes.channels, cubes.grid)
+    trial = split.trial.iloc[0]
+    training = parameters.training_config(trial)
+    network = build_network(parameters.network_config(trial), cubes.channels, cubes.grid)
     learners = split[split.role == "train"].tracklet.to_list()
     calibrate(network, cubes, learners, training.calibration_frames)
     return network
@@ -37,10 +38,11 @@ def fit(
     """Train, from the last checkpoint if there is one, with numbers by step in MLflow."""
     from wherewhen.training.loop import train
 
-    config = parameters.training_config()
+    trial = split.trial.iloc[0]
+    config = parameters.training_config(trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(untrained)  # training works in place
-    with MetricLog(prefix=split.trial.iloc[0]) as log:
+    with MetricLog(prefix=trial) as log:
         history = train(
             network,
             cubes,
