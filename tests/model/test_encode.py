@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from wherewhen.model.config import network_config
-from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.encode import encode_frames, encode_tracklets
 from wherewhen.model.siamese import build_network
 
 
@@ -44,3 +44,21 @@ def test_attention_comes_on_demand():
     assert result.attention is None
     assert result.frame_weights is None
     assert result.embeddings.shape == (1, network.embedding_size)
+
+
+def test_another_pooling_pools_the_valid_frames_and_has_no_frame_weights():
+    class Last:
+        def transform(self, clips):
+            return np.stack([frames[-1] for frames in clips])
+
+    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    windows = [("t3", 2, 9), ("t0", 0, 1)]
+    pooled = encode_tracklets(network, Reader(), windows, progress=False, pooling=Last())
+    frames = encode_frames(network, Reader(), windows, progress=False)
+    assert [len(clip) for clip in frames] == [7, 1]
+    np.testing.assert_array_equal(pooled.embeddings, [clip[-1] for clip in frames])
+    # a clip of one frame is that frame
+    own = encode_tracklets(network, Reader(), windows, progress=False)
+    np.testing.assert_allclose(pooled.embeddings[1], own.embeddings[1], atol=1e-6)
+    with pytest.raises(ValueError, match="only the network's own pooling has frame weights"):
+        encode_tracklets(network, Reader(), windows, attention=True, pooling=Last())

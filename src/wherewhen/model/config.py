@@ -184,6 +184,28 @@ class NetworkConfig(BaseModel):
         return self
 
 
+class FisherConfig(BaseModel):
+    """Fisher vectors in the place of the network's temporal pooling (Eq 10, row 8)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    components: int = Field(default=8, ge=1)
+    """Gaussians C of the mixture (V-D; the paper names no number)."""
+
+    dimension: Annotated[int, Field(ge=1)] | None = None
+    """Dimensions that a PCA leaves of a frame's states before the mixture; None for no PCA (the
+    paper). A Fisher vector has 2 D C entries."""
+
+    improved: bool = True
+    """Take signed square roots, then scale to length 1; the paper has neither."""
+
+    frames: int = Field(default=10_000, ge=1)
+    """Frames of training persons, about, to which the mixture is fitted."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of those frames' choice and of the mixture's start."""
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     "modern": {},
     "paper": {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from wherewhen.model.cubes import CubeReader, Window, gather
@@ -27,6 +30,13 @@ class Encodings:
     """Of each window ``[stop - start]`` float32, if attention was asked for."""
 
 
+class FramePooling(Protocol):
+    """What pools the frames' states of clips in the place of the network's own Eq 6."""
+
+    def transform(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        """Pool clips ``[T_n, E]`` into vectors ``[N, F]``."""
+
+
 def encode_tracklets(
     network: SiameseAttentionNetwork,
     reader: CubeReader,
@@ -34,6 +44,7 @@ def encode_tracklets(
     batch_size: int = 8,
     progress: bool = True,
     attention: bool = False,
+    pooling: FramePooling | None = None,
 ) -> Encodings:
     """Encode windows of tracklets, in batches of windows of like length.
 
@@ -51,37 +62,109 @@ def encode_tracklets(
         Show a progress bar (frames).
     attention
         Also return attention maps and frame weights.
+    pooling
+        What pools the frames' states (`SiameseAttentionNetwork.frame_states`) instead of the
+        network, such as a fitted `wherewhen.model.fisher.FisherVector` (Eq 10).
 
     Returns
     -------
     Encodings
+
+    Raises
+    ------
+    ValueError
+        If attention is asked for with another pooling, which has no frame weights.
     """
+    if attention and pooling is not None:
+        raise ValueError("attention: only the network's own pooling has frame weights")
     windows = list(windows)
-    lengths = [stop - start for _, start, stop in windows]
-    embeddings = np.empty((len(windows), network.embedding_size), np.float32)
+    embeddings: list[np.ndarray] = [np.empty(0)] * len(windows)
     maps: list[np.ndarray] = [np.empty(0)] * len(windows)
     weights: list[np.ndarray] = [np.empty(0)] * len(windows)
-    order = sorted(range(len(windows)), key=lambda index: (-lengths[index], index))
     device = next(network.parameters()).device
+    with _evaluating(network):
+        for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
+            if pooling is None:
+                encoding = network.encode(cubes, mask)
+                vectors = encoding.embedding.float().cpu().numpy()
+            else:
+                states = _valid_frames(network.frame_states(cubes, mask), mask)
+                vectors = pooling.transform(states).astype(np.float32)
+            for index, vector in zip(batch, vectors, strict=True):
+                embeddings[index] = vector
+            if attention:
+                seen = _valid_frames(encoding.attention, mask)
+                weighed = _valid_frames(encoding.frame_weights, mask)
+                for index, of_clip, alpha in zip(batch, seen, weighed, strict=True):
+                    maps[index], weights[index] = of_clip, alpha
+    return Encodings(
+        windows,
+        np.stack(embeddings) if windows else np.empty((0, network.embedding_size), np.float32),
+        maps if attention else None,
+        weights if attention else None,
+    )
+
+
+def encode_frames(
+    network: SiameseAttentionNetwork,
+    reader: CubeReader,
+    windows: Sequence[Window],
+    batch_size: int = 8,
+    progress: bool = True,
+) -> list[np.ndarray]:
+    """Give the states of every frame of windows of tracklets, unpooled.
+
+    Parameters
+    ----------
+    network, reader, windows, batch_size, progress
+        As for `encode_tracklets`.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Of each window ``[stop - start, E]`` float32 (`SiameseAttentionNetwork.frame_states`).
+    """
+    windows = list(windows)
+    states: list[np.ndarray] = [np.empty(0)] * len(windows)
+    device = next(network.parameters()).device
+    with _evaluating(network):
+        for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
+            found = _valid_frames(network.frame_states(cubes, mask), mask)
+            for index, frames in zip(batch, found, strict=True):
+                states[index] = frames
+    return states
+
+
+@contextmanager
+def _evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
+    """Put a network into evaluation mode, without gradients, for the time being."""
     was_training = network.training
     network.eval()
     try:
-        with (
-            torch.no_grad(),
-            tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar,
-        ):
-            for first in range(0, len(order), batch_size):
-                batch = order[first : first + batch_size]
-                cubes, mask = gather(reader, [windows[index] for index in batch])
-                encoding = network.encode(cubes.to(device), mask.to(device))
-                embeddings[batch] = encoding.embedding.float().cpu().numpy()
-                for row, index in enumerate(batch if attention else ()):
-                    kept = slice(0, lengths[index])
-                    maps[index] = encoding.attention[row, kept].float().cpu().numpy()
-                    weights[index] = encoding.frame_weights[row, kept].float().cpu().numpy()
-                bar.update(sum(lengths[index] for index in batch))
+        with torch.no_grad():
+            yield
     finally:
         network.train(was_training)
-    return Encodings(
-        windows, embeddings, maps if attention else None, weights if attention else None
-    )
+
+
+def _batches(
+    reader: CubeReader,
+    windows: list[Window],
+    batch_size: int,
+    device: torch.device,
+    progress: bool,
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Positions of windows of like length, and their cubes and mask on the device."""
+    lengths = [stop - start for _, start, stop in windows]
+    order = sorted(range(len(windows)), key=lambda index: (-lengths[index], index))
+    with tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar:
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
+            cubes, mask = gather(reader, [windows[index] for index in batch])
+            yield batch, cubes.to(device), mask.to(device)
+            bar.update(sum(lengths[index] for index in batch))
+
+
+def _valid_frames(values: Tensor, mask: Tensor) -> list[np.ndarray]:
+    """Split ``[N, T, ...]`` into the valid frames of each clip."""
+    return [value[valid].float().cpu().numpy() for value, valid in zip(values, mask, strict=True)]

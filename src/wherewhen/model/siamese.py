@@ -234,9 +234,7 @@ class SiameseAttentionNetwork(nn.Module):
             before = states if recurrent else start
             weights = self.attention(before[self.attention_layer], frame)
             attended = self.glimpse(frame, weights)
-            states, outputs = self.gru(
-                attended, before, valid[:, None, None, None], products
-            )
+            states, outputs = self.gru(attended, before, valid[:, None, None, None], products)
             attention.append(torch.where(valid[:, None, None], weights, 0.0))
             all_outputs.append([attended, *outputs])
         return torch.stack(attention, 1), all_outputs
