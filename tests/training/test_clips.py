@@ -1,0 +1,136 @@
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from wherewhen.model.cubes import gather
+from wherewhen.training.clips import (
+    Clips,
+    PreloadedCubes,
+    ResidentClips,
+    StreamedClips,
+    clip_source,
+    load_clips,
+    preload,
+)
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Drawn:
+    windows: list
+
+
+def windows(cubes, seed, count):
+    generator = np.random.default_rng(seed)
+    names = sorted(cubes.lengths)
+    chosen = [names[index] for index in generator.integers(len(names), size=count)]
+    starts = [int(generator.integers(cubes.lengths[name])) for name in chosen]
+    return [(n, s, min(s + 4, cubes.lengths[n])) for n, s in zip(chosen, starts, strict=True)]
+
+
+def test_every_source_gives_the_same_clips(toy):
+    cubes, _ = toy(5)
+    names = sorted(cubes.lengths)
+    sources = [
+        ResidentClips(PreloadedCubes(cubes, names), 4),
+        StreamedClips(PreloadedCubes(cubes, names), 4, CPU),
+        StreamedClips(cubes, 4, CPU),
+    ]
+    batches = [Drawn(windows(cubes, seed, count)) for seed, count in enumerate((3, 5, 2, 5))]
+    for source in sources:
+        found = load_clips(source, batches)
+        for batch, (same, clips, waited) in zip(batches, found, strict=True):
+            expected, mask = gather(cubes, batch.windows, 4)
+            assert same is batch
+            assert torch.equal(clips.cubes, expected)
+            assert clips.cubes.dtype == torch.float16
+            assert torch.equal(clips.mask, mask)
+            assert waited >= 0
+
+
+def test_preloaded_cubes_are_those_of_the_reader(toy):
+    cubes, tracklets = toy(3)
+    chosen = list(tracklets["tracklet"])[1:4]
+    kept = PreloadedCubes(cubes, chosen)
+    assert sorted(kept.lengths) == sorted(chosen)
+    for name in chosen:
+        np.testing.assert_array_equal(kept.read(name), cubes.read(name))
+        np.testing.assert_array_equal(kept.read(name, 1, 3), cubes.read(name, 1, 3))
+    with pytest.raises(ValueError, match=r"window 2:99 of tracklet .* not inside its"):
+        kept.gather([(chosen[0], 2, 99)], 4)
+
+
+def test_cubes_are_kept_where_there_is_room(toy):
+    cubes, tracklets = toy(3)
+    names = list(tracklets["tracklet"])
+    assert preload(cubes, names, 0.0) is cubes
+    kept = preload(cubes, names, 1.0)
+    assert isinstance(kept, PreloadedCubes)
+    assert preload(kept, names, 0.0) is kept
+    assert isinstance(clip_source(kept, 4, CPU), ResidentClips)
+    assert isinstance(clip_source(cubes, 4, CPU), StreamedClips)
+
+
+class Source:
+    """Notes when it loads, in the thread that it is told to."""
+
+    ahead = True
+
+    def __init__(self, notes, fails_at=None):
+        self.notes, self.fails_at = notes, fails_at
+
+    def load(self, window):
+        if window == self.fails_at:
+            raise OSError(f"batch {window} cannot be read")
+        self.notes.append(("load", window, threading.current_thread() is threading.main_thread()))
+        return Clips(torch.tensor(window), torch.tensor(True))
+
+    def hand_over(self, clips):
+        return clips
+
+
+def draw(notes, numbers):
+    for number in numbers:
+        notes.append(("draw", number))
+        yield None if number is None else Drawn(number)
+
+
+def test_the_next_batch_is_read_by_a_thread_during_the_step():
+    notes = []
+    for batch, clips, _ in load_clips(Source(notes), draw(notes, [0, 1, 2])):
+        assert clips.cubes.item() == batch.windows
+        notes.append(("step", batch.windows))
+    drawn = [note for note in notes if note[0] != "load"]
+    assert drawn == [
+        *[("draw", 0), ("draw", 1), ("step", 0), ("draw", 2), ("step", 1), ("step", 2)]
+    ]
+    assert [note[1:] for note in notes if note[0] == "load"] == [(n, False) for n in range(3)]
+
+
+def test_nothing_is_drawn_beyond_a_barrier_before_the_steps_are_done():
+    for ahead in (True, False):
+        notes, source = [], Source([])
+        source.ahead = ahead
+        for batch, _, _ in load_clips(source, draw(notes, [0, 1, None, 2])):
+            notes.append(("step", batch.windows))
+        assert notes.index(("step", 1)) < notes.index(("draw", 2))
+        assert [note for note in notes if note[0] == "step"] == [("step", n) for n in range(3)]
+
+
+def test_what_the_thread_cannot_read_is_raised_in_its_turn():
+    steps = []
+    with pytest.raises(OSError, match="batch 2 cannot be read"):
+        for batch, _, _ in load_clips(Source([], fails_at=2), draw([], [0, 1, 2, 3])):
+            steps.append(batch.windows)
+    assert steps == [0, 1]
+
+
+def test_a_loop_that_is_left_leaves_no_thread():
+    loader = load_clips(Source([]), draw([], range(100)))
+    next(loader)
+    loader.close()
+    assert not any("read cubes" in thread.name for thread in threading.enumerate())

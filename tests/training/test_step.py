@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import torch
+
+from wherewhen.model.config import network_config
+from wherewhen.model.convolution import Execution
+from wherewhen.model.siamese import Encoding, build_network
+from wherewhen.training.config import training_config
+from wherewhen.training.losses import Annealed, TrainingLoss, annealed
+from wherewhen.training.pairs import Batch
+from wherewhen.training.step import RecordedStep, Step, StepInputs, StepOutputs, compare
+
+CPU = torch.device("cpu")
+EVERYTHING = {"entropy_weight": 0.5, "identity_weight": 0.3, "triplet_weight": 0.2, "clip": 1e6}
+
+
+def inputs(clips=6, seed=0, dtype=torch.float64, pairs=None):
+    generator = torch.Generator().manual_seed(seed)
+    cubes = torch.randn(clips, 3, 2, 2, 5, generator=generator, dtype=dtype)
+    mask = torch.arange(3) < torch.tensor([3, 2] * (clips // 2))[:, None]
+    left, right = np.triu_indices(clips, 1)
+    persons = np.arange(clips) // 2
+    same = persons[left] == persons[right]
+    batch = Batch([], left, right, same, persons, np.array(["a", "b"] * (clips // 2)))
+    now = Annealed(*(torch.tensor(v, dtype=dtype) for v in (0.7, 0.8)))
+    return StepInputs(cubes, mask, compare(batch, CPU, pairs), now)
+
+
+def build(dtype=torch.float64, network=None, **training):
+    config = training_config(**(EVERYTHING | training))
+    settings = {"projection": 4, "channels": [3], "hidden_kernels": [1]} | (network or {})
+    model = build_network(network_config(**settings), 5, 2).to(dtype).train()
+    model.execution = Execution("direct")
+    with torch.no_grad():  # away from the uniform start, where attention has no gradient
+        for index, parameter in enumerate(model.attention.parameters()):
+            generator = torch.Generator().manual_seed(index)
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=dtype))
+    loss = TrainingLoss(config, model.embedding_size, persons=4).to(dtype)
+    parameters = [*model.parameters(), *loss.parameters()]
+    return Step(model, loss, parameters, config)
+
+
+def gradients(step):
+    return [None if p.grad is None else p.grad.clone() for p in step.parameters]
+
+
+def assert_close(one, other):
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        assert (left is None) == (right is None)
+        if left is not None:
+            torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("attention", ["learned", "muted"])
+@pytest.mark.parametrize("size", [1, 4, 6])
+def test_micro_batches_have_the_gradient_of_the_batch(size, attention):
+    network = {"attention": attention}
+    whole, parts = build(network=network), build(network=network, micro_batch=size)
+    outputs = [step(inputs()) for step in (whole, parts)]
+    assert_close(gradients(whole), gradients(parts))
+    assert_close(list(outputs[0].values.values()), list(outputs[1].values.values()))
+    assert_close([outputs[0].embeddings], [outputs[1].embeddings])
+
+
+def test_the_second_pass_drops_what_the_first_one_dropped():
+    step = build(network={"dropout": 0.5}, micro_batch=4)
+    data = inputs()
+    torch.manual_seed(3)
+    step(data)
+    state = torch.get_rng_state()
+
+    torch.manual_seed(3)  # the same draws, with every graph kept at once
+    for parameter in step.parameters:
+        parameter.grad, found = None, parameter.grad
+        parameter.found = found
+    parts = zip(data.cubes.split(4), data.mask.split(4), strict=True)
+    encodings = [step.network.encode(*part) for part in parts]
+    joined = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
+    terms = step.loss(
+        step.network.pairwise_logits,
+        joined.embedding,
+        joined.attention,
+        data.mask,
+        data.compared,
+        data.now,
+    )
+    terms["loss"].backward()
+    assert_close(gradients(step), [parameter.found for parameter in step.parameters])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_gradients_are_clipped_by_element_and_their_norm_is_told_before():
+    free, clipped = build(), build(clip=0.01)
+    outputs = [step(inputs()) for step in (free, clipped)]
+    flat = torch.cat([g.flatten() for g in gradients(free) if g is not None])
+    for output in outputs:
+        assert output.values["gradient_norm"].item() == pytest.approx(flat.norm().item())
+    expected = [None if g is None else g.clamp(-0.01, 0.01) for g in gradients(free)]
+    assert_close(expected, gradients(clipped))
+
+
+def play_back(function):
+    """What a CUDA graph does, on the CPU: the same operations on the same buffers."""
+    outputs = function()
+    kept = StepOutputs({k: v.clone() for k, v in outputs.values.items()}, outputs.embeddings)
+    step = play_back.step
+    static = [parameter.grad for parameter in step.parameters]
+
+    def replay():
+        again = function()
+        for name, value in again.values.items():
+            kept.values[name].copy_(value)
+        kept.embeddings.copy_(again.embeddings)
+        for parameter, gradient in zip(step.parameters, static, strict=True):
+            if gradient is not None:
+                gradient.copy_(parameter.grad)
+
+    return replay, kept
+
+
+def test_a_recorded_step_equals_the_plain_one_for_every_shape():
+    plain, step = build(), build()
+    play_back.step = step
+    recordings = []
+
+    def record(function):
+        recordings.append(function)
+        return play_back(function)
+
+    recorded = RecordedStep(step, record)
+    for clips, seed in [(6, 0), (6, 1), (4, 2), (6, 3), (4, 4)]:
+        expected, found = plain(inputs(clips, seed)), recorded(inputs(clips, seed))
+        assert_close(gradients(plain), gradients(step))
+        assert_close(list(expected.values.values()), list(found.values.values()))
+        assert_close([expected.embeddings], [found.embeddings])
+    assert len(recordings) == 2
+
+
+def test_the_loss_follows_its_schedule_in_a_recorded_step():
+    step = build()
+    play_back.step = step
+    recorded = RecordedStep(step, play_back)
+    config = training_config(penalty_weight=1, penalty_weight_end=0)
+    losses = []
+    for number in (0, 9):
+        now = Annealed(*(torch.tensor(v).double() for v in annealed(config, number, 10).values()))
+        values = recorded(inputs()._replace(now=now)).values
+        losses.append((values["loss"] - 0.0).clone())
+        penalty = values["penalty"].clone()
+    # the target of the entropy stays: the difference is lambda's
+    assert (losses[0] - losses[1]).item() == pytest.approx(penalty.item())
+
+
+def test_filled_up_pairs_change_nothing():
+    plain, filled = build(), build()
+    plain(inputs())
+    filled(inputs(pairs=40))
+    assert_close(gradients(plain), gradients(filled))
