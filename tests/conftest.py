@@ -37,3 +37,12 @@ def real_footage() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real footage at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def mars_info() -> Path:
+    """MARS's real tables of tracklets and queries, where a workplace has them."""
+    folder = REPOSITORY.parent / "shared" / "data" / "mars-info"
+    if not folder.is_dir():
+        pytest.skip(f"no tables of MARS at {folder}")
+    return folder

@@ -237,7 +237,7 @@ def test_only_what_differs_is_told(tmp_path, found, caplog):
     with caplog.at_level(logging.WARNING):
         report = ingest("tiny", tmp_path, found, QUIET, facts).report
     assert report["differs_from_published"] == {"sequences": {"published": 600, "found": 2}}
-    assert "sequences: 2 here, 600 published" in caplog.text
+    assert "sequences 2 (published: 600)" in caplog.text
     assert "no splits" in caplog.text
 
 

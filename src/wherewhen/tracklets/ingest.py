@@ -596,14 +596,15 @@ def _warn(dataset: str, report: Mapping[str, Any]) -> None:
             dataset,
             listed(report["persons_in_one_camera"]),
         )
-    for name, values in report.get("differs_from_published", {}).items():
+    if differing := report.get("differs_from_published"):
+        facts = [
+            f"{name} {values['found']} (published: {values['published']})"
+            for name, values in differing.items()
+        ]
         _log.warning(
-            "%s: %s: %s here, %s published; %s",
+            "%s: not what its authors published, so scores don't compare with published ones: %s",
             dataset,
-            name,
-            values["found"],
-            values["published"],
-            "numbers from a part of a data set don't compare with published ones",
+            listed(facts),
         )
     for note in report.get("notes", []):
         _log.warning("%s: %s", dataset, note)
