@@ -119,9 +119,9 @@ class SummaryHooks:
 
         scores = catalog.load("scores")
         console = Console()
-        console.print(
-            console_table(summarise(scores), scores.dataset.iloc[0], scores.protocol.iloc[0])
-        )
+        said = scores.dataset.iloc[0], scores.protocol.iloc[0]
+        definition = pipeline_registry.parameters().evaluate.average_precision
+        console.print(console_table(summarise(scores), *said, definition))
         console.print("Compare runs and see the figures: [bold]uv run kedro mlflow ui[/bold]")
 
 

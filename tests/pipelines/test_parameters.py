@@ -60,6 +60,10 @@ def test_one_parameter_selects_the_paper():
         ({"split": {"trails": 3}}, "split.trails: no such parameter; did you mean trials?"),
         ({"extract": {"weights": {"pth": "x"}}}, "extract.weights.pth: no such parameter"),
         ({"split": {"trials": 0}}, "split.trials = 0"),
+        ({"split": {"source": "file"}}, "source file needs one"),
+        ({"split": {"path": "splits.json"}}, "source is drawn and path is splits.json"),
+        ({"synthesise": {"layout": "mars"}}, "layout is mars, but ingest.reader is prid2011"),
+        ({"synthesise": {"layout": "ilids_vid", "junk": 1}}, "ilids_vid has no place for junk"),
         ({"train": {"preset": "papr"}}, "train.preset = 'papr'"),
         ({"train": {"training": {"modern": {"epoch": 3}}}}, "epoch"),
         ({"train": {"network": {"modrn": {}}}}, "modrn"),
@@ -75,6 +79,16 @@ def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):
     with pytest.raises(ParameterError) as caught:
         check_parameters(tree)
     assert message in str(caught.value)
+
+
+def test_a_trials_seed_is_its_own_where_the_split_is_fixed(repository):
+    mars = check_parameters(shipped(repository, "mars"))
+    assert mars.split.source == "official"
+    for config in (mars.train.network_config, mars.train.training_config):
+        assert [config(f"trial_{trial:02d}").seed for trial in (0, 1, 9)] == [0, 1, 9]
+    drawn = Parameters().train
+    assert drawn.training_config("trial_05").seed == drawn.training_config().seed
+    assert drawn.network_config("trial_05") == drawn.network_config()
 
 
 def test_every_wrong_parameter_is_listed():

@@ -42,6 +42,14 @@ def test_a_value_that_is_no_fraction_is_named(scores, value):
         require_scores(scores)
 
 
+def test_a_count_may_be_any_number_but_none_below_zero(scores):
+    scores.loc[1, ["measure", "value"]] = ["probes", 1980.0]
+    require_scores(scores)
+    scores.loc[1, "value"] = -1.0
+    with pytest.raises(ValueError, match="probes has value -1"):
+        require_scores(scores)
+
+
 def test_a_number_that_stands_there_twice_is_named(scores):
     scores.loc[1, "trial"] = "trial_00"
     with pytest.raises(ValueError, match="trial_00, network, cosine, rank-1 stands there twice"):

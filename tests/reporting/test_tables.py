@@ -141,6 +141,55 @@ def test_console_table_counts_uneven_trials(scores):
     assert "over 1 to 2 trials" in printed(console_table(summarise(uneven), "pets", "two_camera"))
 
 
+@pytest.fixture
+def detailed(scores):
+    """Two trials of one row, with what `wherewhen.retrieval.score` measures besides."""
+    further = {
+        "mAP-trapezoid": [0.5, 0.7],
+        "rank-1-low": [0.5, 0.7],
+        "rank-1-high": [0.7, 0.9],
+        "eer": [0.03, 0.05],
+        "probes": [1980, 1980],
+        "probes-without-match": [140, 140],
+        "ties": [3, 4],
+    }
+    return score_table({("network", "kissme"): {m: [0.6, 0.8] for m in MEASURES} | further})
+
+
+def test_what_else_is_measured_follows_in_the_summary(detailed):
+    row = summarise(detailed).iloc[0]
+    assert row["mAP-trapezoid"] == pytest.approx(0.6)
+    assert row["mAP-trapezoid std"] == pytest.approx(math.sqrt(0.02))
+    assert row["probes"] == 1980
+    assert "ece" not in row.index
+
+
+def test_a_further_measure_that_a_trial_lacks_has_no_mean(detailed):
+    lost = detailed[(detailed["measure"] == "eer") & (detailed["trial"] == "trial_01")].index
+    assert math.isnan(summarise(detailed.drop(index=lost)).iloc[0]["eer"])
+
+
+def test_console_table_says_what_a_reader_should_know_besides(detailed):
+    text = printed(console_table(summarise(detailed), "mars", "query_excluded", "trapezoid"))
+    text = " ".join(text.split())
+    assert "mAP-trapezoid" in text
+    assert "60.0 ± 14.1" in text
+    assert (
+        "1,980 probes a trial, 140 without a true match (in no mean); true matches tied with "
+        "others: 3.5"
+    ) in text
+    assert (
+        "network + KISSME: rank-1 60.0 to 80.0 by bootstrap over a trial's probes, equal error "
+        "rate 4.0"
+    ) in text
+
+
+def test_markdown_names_the_definition_of_map(detailed):
+    header = to_markdown(summarise(detailed), "trapezoid").splitlines()[0]
+    assert "| mAP-trapezoid |" in header
+    assert "| mAP |" not in header
+
+
 def test_names_with_brackets_are_no_markup(scores):
     scores["features"] = scores["features"].replace("network", "[red]wide")
     assert "[red]wide" in printed(console_table(summarise(scores), "pets", "two_camera"))

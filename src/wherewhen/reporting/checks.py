@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
+
+from wherewhen.retrieval.scoring import COUNTS
 
 SCORE_COLUMNS = ("dataset", "protocol", "trial", "features", "metric", "measure", "value")
 SCORE_KEY = ["trial", "features", "metric", "measure"]
@@ -42,13 +45,13 @@ def require_scores(scores: pd.DataFrame) -> None:
     ----------
     scores : pandas.DataFrame
         Columns ``dataset, protocol, trial, features, metric, measure, value``, one row a number,
-        ``value`` a fraction from 0 to 1.
+        ``value`` a fraction from 0 to 1, or a count where the measure is one.
 
     Raises
     ------
     ValueError
         For an empty table, a missing column, several datasets or protocols in one table, a number
-        that stands there twice, or a value that is no fraction.
+        that stands there twice, or a value that is no fraction (below 0, for a count).
     """
     require_table(scores, SCORE_COLUMNS, "scores")
     for column in ("dataset", "protocol"):
@@ -63,7 +66,8 @@ def require_scores(scores: pd.DataFrame) -> None:
         raise ValueError(
             f"scores: {_row_name(twice)} stands there twice; expected one row a number."
         )
-    wrong = scores[~scores["value"].between(0, 1)]
+    greatest = np.where(scores["measure"].isin(COUNTS), np.inf, 1.0)
+    wrong = scores[~scores["value"].between(0, greatest)]
     if not wrong.empty:
         raise ValueError(
             f"scores: {_row_name(wrong)} has value {wrong['value'].iloc[0]}; "

@@ -96,7 +96,8 @@ def describe_features(features: str) -> str:
 
 def describe_metric(metric: str) -> str:
     """Name of a metric for people; an unknown one keeps its own, spaced."""
-    return METRICS.get(metric, metric.replace("_", " "))
+    name, *more = metric.split("+")
+    return " + ".join([METRICS.get(name, name.replace("_", " ")), *more])
 
 
 def describe(features: str, metric: str) -> str:

@@ -10,14 +10,27 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from wherewhen.reporting.checks import require_scores, require_table
-from wherewhen.reporting.style import describe_features, describe_metric, sort_key
+from wherewhen.reporting.style import describe, describe_features, describe_metric, sort_key
+from wherewhen.retrieval.average_precision import MEASURES as MEAN_APS
+from wherewhen.retrieval.scoring import COUNTS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 MEASURES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")
+"""What a printed table shows; its last may be the other definition of mAP."""
+
+FURTHER = (
+    "mAP-trapezoid",
+    *("rank-1-low", "rank-1-high", "mAP-low", "mAP-high"),
+    *("tpr@fpr=1%", "tpr@fpr=0.1%", "eer", "ece"),
+    *COUNTS,
+)
+"""What a summary holds besides, where the scores do."""
+
 NOTHING = "–"
 
+_NAMES = "features, metric"  # the console's first column
 _CONSOLE = 80  # columns of a console that does not say how wide it is
 
 _RANKED = ("trial", "features", "metric", "probe", "rank", "gallery", "distance", "correct")
@@ -30,15 +43,17 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     ----------
     scores : pandas.DataFrame
         Columns ``dataset, protocol, trial, features, metric, measure, value``; one dataset and one
-        protocol; ``value`` as a fraction. Measures other than :data:`MEASURES` are left aside.
+        protocol; ``value`` as a fraction. Measures other than :data:`MEASURES` and
+        :data:`FURTHER` are left aside.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``features, metric, trials`` and for each measure its mean (``rank-1``) and its
         standard deviation (``rank-1 std``, ddof 1, NaN for a single trial). A measure that no trial
-        has (rank-20 of a gallery of 12) is NaN. Baselines come first, then the untrained network,
-        the network and rows of other names.
+        has (rank-20 of a gallery of 12) is NaN. Those of :data:`FURTHER` that the scores have
+        follow, each with its deviation; an interval's ends are those of one trial, averaged.
+        Baselines come first, then the untrained network, the network and rows of other names.
 
     Raises
     ------
@@ -48,16 +63,29 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """
     require_scores(scores)
     groups = dict(list(scores.groupby(["features", "metric"])))
-    return pd.DataFrame([_summary_row(key, groups[key]) for key in sorted(groups, key=_by_style)])
+    there = set(scores["measure"])
+    further = [measure for measure in FURTHER if measure in there]
+    return pd.DataFrame(
+        [_summary_row(key, groups[key], further) for key in sorted(groups, key=_by_style)]
+    )
 
 
-def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
+def shown_measures(average_precision: str = "mean_precision") -> tuple[str, ...]:
+    """Name the columns of a printed table, the last by the definition of average precision."""
+    return (*MEASURES[:-1], MEAN_APS[average_precision])
+
+
+def format_summary(
+    summary: pd.DataFrame, average_precision: str = "mean_precision"
+) -> pd.DataFrame:
     """Write a summary for people.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         As :func:`summarise` returns it.
+    average_precision : {"mean_precision", "trapezoid"}
+        Whose mean the last measure is: ``mAP`` or ``mAP-trapezoid``.
 
     Returns
     -------
@@ -65,19 +93,22 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
         Strings; columns ``features, metric``, the measures as ``"83.1 ± 2.4"`` in percent
         (``"83.1"`` for one trial, ``"–"`` for a measure that is not there) and ``trials``.
     """
-    _require_summary(summary)
+    measures = shown_measures(average_precision)
+    _require_summary(summary, measures)
     columns = {
         "features": [describe_features(name) for name in summary["features"]],
         "metric": [describe_metric(name) for name in summary["metric"]],
     }
-    for measure in MEASURES:
+    for measure in measures:
         pairs = zip(summary[measure], summary[f"{measure} std"], strict=True)
         columns[measure] = [_percent(mean, deviation) for mean, deviation in pairs]
     columns["trials"] = [str(trials) for trials in summary["trials"]]
     return pd.DataFrame(columns)
 
 
-def console_table(summary: pd.DataFrame, dataset: str, protocol: str) -> Table:
+def console_table(
+    summary: pd.DataFrame, dataset: str, protocol: str, average_precision: str = "mean_precision"
+) -> Table:
     """Summary as a table for the console, the best value of each measure in bold.
 
     Parameters
@@ -86,6 +117,8 @@ def console_table(summary: pd.DataFrame, dataset: str, protocol: str) -> Table:
         As :func:`summarise` returns it.
     dataset, protocol : str
         Where the numbers come from; title and caption carry them.
+    average_precision : {"mean_precision", "trapezoid"}
+        Whose mean the last column is.
 
     Returns
     -------
@@ -96,51 +129,55 @@ def console_table(summary: pd.DataFrame, dataset: str, protocol: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    text, best = format_summary(summary), _best(summary)
+    measures = shown_measures(average_precision)
+    text, best = format_summary(summary, average_precision), _best(summary, measures)
     table = Table(
         title=f"Re-identification on {dataset}, percent",
-        caption=caption(summary, protocol),
+        caption=escape("\n".join([caption(summary, protocol), *details(summary)])),
         title_style="bold",
         caption_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
         collapse_padding=True,
         pad_edge=False,
-        padding=(0, _gap(text)),
+        padding=(0, _gap(text, measures)),
     )
-    table.add_column("features, metric", no_wrap=True)
-    for measure in MEASURES:
+    table.add_column(_NAMES, no_wrap=True)
+    for measure in measures:
         table.add_column(measure, justify="right", no_wrap=True)
     for features, rows in text.groupby("features", sort=False):
         table.add_row(escape(features))
         for row in rows.index:
-            cells = [_bold(text.at[row, m], best.at[row, m], "[bold]", "[/bold]") for m in MEASURES]
+            cells = [_bold(text.at[row, m], best.at[row, m], "[bold]", "[/bold]") for m in measures]
             table.add_row(f"  {escape(text.at[row, 'metric'])}", *cells)
         table.add_section()
     return table
 
 
-def to_markdown(summary: pd.DataFrame) -> str:
+def to_markdown(summary: pd.DataFrame, average_precision: str = "mean_precision") -> str:
     """Summary as a Markdown table for documents, the best value of each measure in bold.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         As :func:`summarise` returns it.
+    average_precision : {"mean_precision", "trapezoid"}
+        Whose mean the last measure is.
 
     Returns
     -------
     str
         A pipe table in percent, ending in a line break.
     """
-    text, best = format_summary(summary), _best(summary)
+    measures = shown_measures(average_precision)
+    text, best = format_summary(summary, average_precision), _best(summary, measures)
     lines = [
         "| " + " | ".join(text.columns) + " |",
         "|---|---|" + "---:|" * (len(text.columns) - 2),
     ]
     for row in text.index:
         cells = {c: str(text.at[row, c]).replace("|", "\\|") for c in text.columns}
-        cells |= {m: _bold(cells[m], best.at[row, m], "**", "**") for m in MEASURES}
+        cells |= {m: _bold(cells[m], best.at[row, m], "**", "**") for m in measures}
         lines.append("| " + " | ".join(cells.values()) + " |")
     return "\n".join(lines) + "\n"
 
@@ -152,6 +189,38 @@ def caption(summary: pd.DataFrame, protocol: str) -> str:
         return f"protocol {protocol}, one trial (no deviation)"
     trials = f"{most} trials" if fewest == most else f"{fewest} to {most} trials"
     return f"protocol {protocol}, mean ± standard deviation over {trials}"
+
+
+def details(summary: pd.DataFrame) -> list[str]:
+    """Say what a reader of the table should know besides, where the summary holds it.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        As :func:`summarise` returns it.
+
+    Returns
+    -------
+    list of str
+        One line on the probes (how many, how many without a true match, ties), and one on the row
+        with the best rank-1: its interval over probes, and its equal error rate.
+    """
+    lines = []
+    if set(COUNTS) <= set(summary.columns):
+        probes, unmatched, ties = (summary[count].max() for count in COUNTS)
+        lines.append(
+            f"{probes:,.0f} probes a trial, {unmatched:,.0f} without a true match (in no mean); "
+            f"true matches tied with others: {_number(ties)}"
+        )
+    interval = ["rank-1-low", "rank-1-high"]
+    if {*interval, "eer"} <= set(summary.columns) and summary["rank-1"].notna().any():
+        best = summary.loc[summary["rank-1"].idxmax()]
+        low, high, error = (f"{100 * best[measure]:.1f}" for measure in (*interval, "eer"))
+        lines.append(
+            f"{describe(best['features'], best['metric'])}: rank-1 {low} to {high} by bootstrap "
+            f"over a trial's probes, equal error rate {error}"
+        )
+    return lines
 
 
 def first_matches(rankings: pd.DataFrame) -> pd.DataFrame:
@@ -215,9 +284,9 @@ def _by_style(key: tuple[str, str]) -> tuple:
     return sort_key(*key)
 
 
-def _summary_row(key: tuple[str, str], rows: pd.DataFrame) -> dict[str, object]:
+def _summary_row(key: tuple[str, str], rows: pd.DataFrame, further: list[str]) -> dict[str, object]:
     values = rows.pivot(index="trial", columns="measure", values="value")
-    values = values.reindex(columns=list(MEASURES))
+    values = values.reindex(columns=[*MEASURES, *further])
     holes = values.isna()
     for measure in MEASURES:
         if holes[measure].any() and not holes[measure].all():
@@ -227,15 +296,15 @@ def _summary_row(key: tuple[str, str], rows: pd.DataFrame) -> dict[str, object]:
                 "a mean over some of the trials would mislead. Run those trials again."
             )
     row: dict[str, object] = {"features": key[0], "metric": key[1], "trials": len(values)}
-    for measure in MEASURES:
-        row[measure] = values[measure].mean()
+    for measure in values.columns:
+        row[measure] = values[measure].mean(skipna=False)
         row[f"{measure} std"] = values[measure].std(ddof=1)
     return row
 
 
-def _require_summary(summary: pd.DataFrame) -> None:
-    measures = [column for m in MEASURES for column in (m, f"{m} std")]
-    require_table(summary, ["features", "metric", "trials", *measures], "summary")
+def _require_summary(summary: pd.DataFrame, measures: tuple[str, ...]) -> None:
+    columns = [column for m in measures for column in (m, f"{m} std")]
+    require_table(summary, ["features", "metric", "trials", *columns], "summary")
 
 
 def _percent(mean: float, deviation: float) -> str:
@@ -245,15 +314,20 @@ def _percent(mean: float, deviation: float) -> str:
     return f"{100 * mean:.1f}{spread}"
 
 
-def _gap(text: pd.DataFrame) -> int:
+def _number(mean: float) -> str:
+    return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
+
+
+def _gap(text: pd.DataFrame, measures: tuple[str, ...]) -> int:
     """Pad the console's columns by one, or by nothing where 80 would not be enough."""
-    widths = [text[measure].map(len).max() for measure in MEASURES]
-    return int(text["features"].map(len).max() + sum(widths) + 2 * len(widths) <= _CONSOLE)
+    widths = [max(len(measure), text[measure].map(len).max()) for measure in measures]
+    names = [_NAMES, *text["features"], *("  " + text["metric"])]
+    return int(max(map(len, names)) + sum(widths) + 2 * len(widths) <= _CONSOLE)
 
 
-def _best(summary: pd.DataFrame) -> pd.DataFrame:
+def _best(summary: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
     """Mask of the best means; equal as printed is equal."""
-    printed = (100 * summary[list(MEASURES)]).round(1)
+    printed = (100 * summary[list(measures)]).round(1)
     return printed.eq(printed.max())
 
 

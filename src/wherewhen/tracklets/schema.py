@@ -140,11 +140,11 @@ SCORES = pa.DataFrameSchema(
         "features": _name(),
         "metric": _name(),
         "measure": _name(),
-        "value": pa.Column("float64", pa.Check.in_range(0, 1)),
+        "value": pa.Column("float64", pa.Check.ge(0)),
     },
     name="scores",
 )
-"""One row a number, as a fraction; no number stands without its protocol."""
+"""One row a number, a fraction or a count; no number stands without its protocol."""
 
 
 def validate(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wherewhen.pipelines.embed.nodes import choose_windows, pool
+from wherewhen.pipelines.embed.nodes import choose_windows, compare, pool
 from wherewhen.pipelines.parameters import EmbedParameters
 
 
@@ -55,3 +55,19 @@ def test_pooling_averages_the_window_with_and_without_rows(windows):
     assert gallery == pytest.approx([7.5 + 5])
     assert rows[rows.role == "probe"].vector.iloc[0] == pytest.approx([1.5, 11.5])
     assert means.drop(columns="vector").equals(windows)
+
+
+def test_a_network_compares_every_probe_with_the_gallery():
+    class Network:
+        """A similarity that is the inner product."""
+
+        def pairwise_logits(self, probes, gallery):
+            return probes @ gallery.T
+
+    rows = [("probe", [1.0, 2.0]), ("gallery", [3.0, 0.0]), ("train", [9.0, 9.0]),
+            ("gallery", [0.0, 5.0])]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["role", "vector"])
+    table["vector"] = [np.array(vector, dtype=np.float32) for vector in table["vector"]]
+    logits = compare(Network(), table)
+    assert logits.dtype == np.float32
+    assert logits.tolist() == [[3.0, 10.0]]

@@ -1,12 +1,20 @@
 """Four vectors in a plane, whose ranks can be read off a sheet of paper."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from wherewhen.pipelines.evaluate.nodes import collect, score_network, score_vectors
+from wherewhen.pipelines.evaluate.nodes import (
+    collect,
+    collect_reliability,
+    score_network,
+    score_vectors,
+)
 from wherewhen.pipelines.parameters import EvaluateParameters
+from wherewhen.tracklets.schema import SCORES, validate
 
 PARAMETERS = EvaluateParameters(dataset="sheet", max_rank=2)
 
@@ -34,12 +42,8 @@ class Swapped:
         return np.array([[0.0], [1.0]])[:: 1 if vectors[0, 1] == 0.0 else -1]
 
 
-class Network:
-    """A similarity that knows the answer."""
-
-    def pairwise_logits(self, probes, gallery):
-        assert probes.dtype == gallery.dtype == torch.float32
-        return torch.tensor([[5.0, -5.0], [-5.0, 5.0]])
+LOGITS = np.array([[5.0, -5.0], [-5.0, 5.0]], dtype=np.float32)
+"""A similarity that knows the answer."""
 
 
 def measured(scores, metric):
@@ -49,7 +53,19 @@ def measured(scores, metric):
 def test_by_angle_one_of_two_is_found_first(embeddings):
     # p: 5.7 degrees to its match, 90 to q. q: 45 to its match, 39.3 to p.
     scores, _ = score_vectors(embeddings, {}, PARAMETERS, features="mean_pooled")
-    assert measured(scores, "cosine") == {"rank-1": 0.5, "rank-2": 1.0, "mAP": 0.75}
+    found = measured(scores, "cosine")
+    assert {name: found[name] for name in ("rank-1", "rank-2", "mAP")} == {
+        "rank-1": 0.5,
+        "rank-2": 1.0,
+        "mAP": 0.75,
+    }
+    assert found["mAP-trapezoid"] == pytest.approx((1 + (0 + 1 / 2) / 2) / 2)
+    assert (found["probes"], found["probes-without-match"], found["ties"]) == (2, 0, 0)
+    assert found["rank-1-low"] == 0.0
+    # pairs of one person: 5.7 and 45 degrees; of two: 39.3 and 90. At 39.3 one of two is refused
+    # and none accepted before, one after.
+    assert found["eer"] == 0.5
+    validate(scores, SCORES)
 
 
 def test_every_number_says_what_it_is_of(embeddings):
@@ -79,11 +95,66 @@ def test_the_rankings_are_whole_and_name_their_tracklets(embeddings):
 
 
 def test_a_network_is_also_scored_by_its_own_similarity_and_by_length(embeddings):
-    scores, _ = score_network(embeddings, {}, Network(), PARAMETERS, features="network")
+    scores, _, _ = score_network(embeddings, {}, LOGITS, PARAMETERS, features="network")
     assert set(scores.metric) == {"cosine", "euclidean", "siamese"}
     assert measured(scores, "siamese")["rank-1"] == 1.0
     # p: 9.06 to its match, 1.41 to q. q: 1 to its match, 9 to p.
     assert measured(scores, "euclidean")["rank-1"] == 0.5
+
+
+def test_the_similarity_is_asked_what_its_promises_are_worth(embeddings):
+    scores, _, table = score_network(embeddings, {}, LOGITS, PARAMETERS, features="network")
+    sigmoid = 1 / (1 + np.exp(5.0))  # 0.7 %, where no pair is of one person
+    assert measured(scores, "siamese")["ece"] == pytest.approx(sigmoid, rel=1e-5)
+    assert table["confidence"].tolist() == pytest.approx([sigmoid, 1 - sigmoid])
+    assert table["frequency"].tolist() == [0, 1]
+    assert set(table["features"]) == {"network"}
+    assert len(collect_reliability(table, table)) == 4
+
+
+def test_re_ranking_is_one_metric_more(embeddings):
+    parameters = EvaluateParameters(dataset="sheet", re_ranking={"k1": 2, "k2": 1, "lambda": 1})
+    scores, ranked, _ = score_network(embeddings, {}, LOGITS, parameters, features="network")
+    assert set(scores.metric) == set(ranked.metric) | {"siamese"}
+    assert {"cosine", "cosine+re-ranking", "euclidean+re-ranking"} < set(scores.metric)
+    # with lambda 1 the original order stays
+    plain, again = (measured(scores, name) for name in ("cosine", "cosine+re-ranking"))
+    assert plain["mAP"] == again["mAP"]
+
+
+def test_long_rankings_are_cut_but_keep_the_true_matches(embeddings):
+    parameters = EvaluateParameters(dataset="sheet", ranked=1)
+    _, ranked = score_vectors(embeddings, {}, parameters, features="mean_pooled")
+    assert ranked.groupby("probe")["rank"].apply(list).to_dict() == {"a/p": [1], "a/q": [1, 2]}
+
+
+def test_a_tracklet_on_both_sides_is_left_out_where_the_protocol_asks(embeddings):
+    both = embeddings[embeddings.tracklet == "a/p"].assign(role="gallery")
+    parameters = EvaluateParameters(dataset="sheet", protocol="query_excluded", ranked=None)
+    table = pd.concat([embeddings, both], ignore_index=True)
+    _, ranked = score_vectors(table, {}, parameters, features="mean_pooled")
+    assert set(ranked.gallery) == {"b/p", "b/q"}
+
+
+def test_evaluating_imports_no_torch():
+    program = (
+        "import sys, numpy as np, pandas as pd;"
+        "from wherewhen.pipelines.evaluate.nodes import score_network;"
+        "from wherewhen.pipelines.learn_metric.nodes import learn;"
+        "from wherewhen.pipelines.parameters import EvaluateParameters, LearnMetricParameters;"
+        "from wherewhen.reporting.tables import console_table, summarise;"
+        "roles = ['train'] * 8 + ['probe'] * 2 + ['gallery'] * 2;"
+        "vectors = list(np.random.default_rng(0).normal(size=(12, 3)));"
+        "table = pd.DataFrame({'trial': 't', 'tracklet': list('abcdefghijkl'), 'role': roles,"
+        " 'person': list('aabbccddxyxy'), 'camera': list('121212121122'), 'vector': vectors});"
+        "kinds = LearnMetricParameters(dimension=2, metrics=['kissme', 'lfda', 'xqda'],"
+        " xqda={'regularisation': 0});"
+        "metrics = learn(table, kinds);"
+        "scores = score_network(table, metrics, np.eye(2), EvaluateParameters(), 'network')[0];"
+        "console_table(summarise(scores), 'd', 'p');"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_trials_are_put_together_and_averaged():

@@ -1,5 +1,6 @@
 """Nodes of `embed`."""
 
+import numpy as np
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
@@ -38,6 +39,21 @@ def encode(
         batch_size=parameters.batch_size,
     )
     return windows.assign(vector=list(encodings.embeddings))
+
+
+def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
+    """Let the network say how alike probes and gallery are: the logits of Eq 8, [P, G].
+
+    Done here, where the network is at hand: what evaluates needs no torch.
+    """
+    import torch
+
+    probes, gallery = (
+        torch.from_numpy(np.stack(embeddings[embeddings.role == role].vector.to_list())).float()
+        for role in ("probe", "gallery")
+    )
+    with torch.inference_mode():
+        return network.pairwise_logits(probes, gallery).numpy()
 
 
 def pool(cubes: CubeStore, windows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -31,10 +31,20 @@ def create_pipeline(trials: Iterable[str]) -> Pipeline:
         )
         for features, network in NETWORKS.items()
     ]
+    compare = [
+        node(
+            nodes.compare,
+            [network, f"embeddings_{features}"],
+            f"logits_{features}",
+            name=f"compare_by_{network}",
+        )
+        for features, network in NETWORKS.items()
+    ]
     pool = node(
         nodes.pool,
         ["cubes", "windows"],
         ["embeddings_mean_pooled", "embeddings_row_pooled"],
         name="pool_cubes",
     )
-    return per_trial(Pipeline([windows, *encode, pool]), trials, shared={"cubes", "params:embed"})
+    once = Pipeline([windows, *encode, *compare, pool])
+    return per_trial(once, trials, shared={"cubes", "params:embed"})

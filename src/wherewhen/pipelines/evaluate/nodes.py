@@ -1,17 +1,26 @@
 """Nodes of `evaluate`: distances from every metric, rankings and scores from every distance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from wherewhen.pipelines.parameters import EvaluateParameters
-from wherewhen.pipelines.types import Metrics, Network
+from wherewhen.pipelines.types import Metrics
+from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
-from wherewhen.retrieval.evaluate import evaluate, rankings
+from wherewhen.retrieval.evaluate import rankings
+from wherewhen.retrieval.re_ranking import re_rank
+from wherewhen.retrieval.scoring import score
+from wherewhen.retrieval.task import Task
 
-HEADLINES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mAP-trapezoid")
+HEADLINES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mAP-trapezoid", "eer", "ece")
 """The measures that become MLflow metrics; a curve's other points stay in the table."""
+
+Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
+"""A metric's name, probes and gallery where it measures, and the distance there."""
 
 Distances = Iterator[tuple[str, np.ndarray]]
 
@@ -20,32 +29,34 @@ def score_vectors(
     embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score vectors by their angle and by the learned metrics."""
-    probes, gallery = _vectors(embeddings, "probe"), _vectors(embeddings, "gallery")
-    return _score(embeddings, features, parameters, _distances(probes, gallery, metrics))
+    distances = _distances(_spaces(embeddings, metrics), parameters)
+    return _score(embeddings, features, parameters, distances)
 
 
 def score_network(
     embeddings: pd.DataFrame,
     metrics: Metrics,
-    network: Network,
+    logits: np.ndarray,
     parameters: EvaluateParameters,
     features: str,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score a network's embeddings, also by the similarity that it was trained with (Eq 8)."""
-    import torch
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Score a network's embeddings, also by the similarity that it was trained with (Eq 8).
 
-    probes, gallery = _vectors(embeddings, "probe"), _vectors(embeddings, "gallery")
-    with torch.inference_mode():
-        logits = network.pairwise_logits(
-            torch.from_numpy(probes).float(), torch.from_numpy(gallery).float()
-        )
+    The third table says how far that similarity can be believed as a probability.
+    """
 
     def distances() -> Distances:
-        yield from _distances(probes, gallery, metrics)
-        yield "euclidean", euclidean(probes, gallery)
-        yield "siamese", -logits.double().numpy()
+        spaces = [*_spaces(embeddings, metrics), ("euclidean", *_tested(embeddings), euclidean)]
+        yield from _distances(spaces, parameters)
+        yield "siamese", -logits
 
-    return _score(embeddings, features, parameters, distances())
+    scores, ranked = _score(embeddings, features, parameters, distances())
+    names = _names(embeddings, parameters)
+    genuine, impostor = Task(-logits, **names).pairs()
+    table = reliability(expit(-genuine), expit(-impostor))
+    row = _row(embeddings, features, "siamese", parameters)
+    error = pd.DataFrame([{**row, "measure": "ece", "value": expected_calibration_error(table)}])
+    return pd.concat([scores, error], ignore_index=True), ranked, table.assign(**row)
 
 
 def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict]]:
@@ -61,42 +72,82 @@ def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str
     return scores, pd.concat(tables[half:], ignore_index=True), metrics
 
 
-def _vectors(embeddings: pd.DataFrame, role: str) -> np.ndarray:
-    return np.stack(embeddings[embeddings.role == role].vector.to_list()).astype(np.float64)
+def collect_reliability(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Put the reliability of all trials together."""
+    return pd.concat(tables, ignore_index=True)
 
 
-def _distances(probes: np.ndarray, gallery: np.ndarray, metrics: Metrics) -> Distances:
-    yield "cosine", cosine(probes, gallery)
+def _tested(embeddings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Take the vectors of probes and gallery."""
+    probes, gallery = (
+        np.stack(embeddings[embeddings.role == role].vector.to_list()).astype(np.float64)
+        for role in ("probe", "gallery")
+    )
+    return probes, gallery
+
+
+def _spaces(embeddings: pd.DataFrame, metrics: Metrics) -> Iterator[Space]:
+    probes, gallery = _tested(embeddings)
+    yield "cosine", probes, gallery, cosine
     for name, metric in metrics.items():
-        yield name, euclidean(metric.transform(probes), metric.transform(gallery))
+        yield name, metric.transform(probes), metric.transform(gallery), euclidean
+
+
+def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
+    """Measure in every space, and once more with re-ranking where it is asked for."""
+    for name, probes, gallery, distance in spaces:
+        yield name, distance(probes, gallery)
+        if parameters.re_ranking is not None:
+            options = parameters.re_ranking.model_dump()
+            yield f"{name}+re-ranking", re_rank(probes, gallery, distance, **options)
+
+
+def _names(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
+    """Say who probes and gallery are, and under which protocol they meet."""
+    probes, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
+    return {
+        "probe_persons": probes.person.to_list(),
+        "gallery_persons": gallery.person.to_list(),
+        "probe_cameras": probes.camera.to_list(),
+        "gallery_cameras": gallery.camera.to_list(),
+        "protocol": parameters.protocol,
+        "gallery_queries": gallery.tracklet.isin(probes.tracklet).to_numpy(),
+    }
+
+
+def _row(
+    embeddings: pd.DataFrame, features: str, metric: str, parameters: EvaluateParameters
+) -> dict[str, str]:
+    """Say what a number is of."""
+    return {
+        "dataset": parameters.dataset,
+        "protocol": parameters.protocol,
+        "trial": embeddings.trial.iloc[0],
+        "features": features,
+        "metric": metric,
+    }
 
 
 def _score(
     embeddings: pd.DataFrame, features: str, parameters: EvaluateParameters, distances: Distances
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn distance matrices into rows of the two tables."""
-    probes, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
-    who = {
-        "probe_persons": probes.person.to_list(),
-        "gallery_persons": gallery.person.to_list(),
-        "probe_cameras": probes.camera.to_list(),
-        "gallery_cameras": gallery.camera.to_list(),
-        "protocol": parameters.protocol,
-    }
-    names = probes.tracklet.to_list(), gallery.tracklet.to_list()
+    names = _names(embeddings, parameters)
+    tracklets = [
+        embeddings[embeddings.role == role].tracklet.to_list() for role in ("probe", "gallery")
+    ]
     scores, ranked = [], []
     for metric, matrix in distances:
-        row = {"trial": embeddings.trial.iloc[0], "features": features, "metric": metric}
-        measures = evaluate(
-            matrix,
-            **who,
-            average_precision=parameters.average_precision,
+        row = _row(embeddings, features, metric, parameters)
+        measures = score(
+            Task(matrix, **names),
             max_rank=parameters.max_rank,
-        ).measures()
-        scores.append(
-            pd.DataFrame({"measure": list(measures), "value": list(measures.values())}).assign(
-                dataset=parameters.dataset, protocol=parameters.protocol, **row
-            )
+            confidence=parameters.confidence,
+            resamples=parameters.resamples,
+            seed=parameters.seed,
         )
-        ranked.append(rankings(matrix, *names, **who, max_rank=None).assign(**row))
+        table = pd.DataFrame({"measure": list(measures), "value": list(measures.values())})
+        scores.append(table.assign(**row))
+        listed = rankings(matrix, *tracklets, **names, max_rank=parameters.ranked, all_matches=True)
+        ranked.append(listed.assign(trial=row["trial"], features=features, metric=metric))
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)

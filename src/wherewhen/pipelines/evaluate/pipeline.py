@@ -20,16 +20,26 @@ def create_pipeline(trials: Sequence[str]) -> Pipeline:
         ["scores", "rankings", "score_metrics"],
         name="collect_scores",
     )
-    return per_trial(once, trials, shared={"params:evaluate"}) + Pipeline([collect])
+    reliability = node(
+        nodes.collect_reliability,
+        [f"{trial}.reliability_{features}" for trial in trials for features in NETWORKS],
+        "reliability",
+        name="collect_reliability",
+    )
+    together = Pipeline([collect, reliability])
+    return per_trial(once, trials, shared={"params:evaluate"}) + together
 
 
 def _score(features: str) -> object:
     """Wire the scoring of one kind of features; a network's have its own similarity besides."""
-    function: Callable = nodes.score_network if features in NETWORKS else nodes.score_vectors
-    network = [NETWORKS[features]] if features in NETWORKS else []
+    by_network = features in NETWORKS
+    function: Callable = nodes.score_network if by_network else nodes.score_vectors
+    logits, reliability = (
+        [f"{name}_{features}"] if by_network else [] for name in ("logits", "reliability")
+    )
     return node(
         update_wrapper(partial(function, features=features), function),
-        [f"embeddings_{features}", f"metrics_{features}", *network, "params:evaluate"],
-        [f"scores_{features}", f"rankings_{features}"],
+        [f"embeddings_{features}", f"metrics_{features}", *logits, "params:evaluate"],
+        [f"scores_{features}", f"rankings_{features}", *reliability],
         name=f"score_{features}",
     )

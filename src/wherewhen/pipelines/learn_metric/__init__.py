@@ -1,4 +1,4 @@
-"""Stage `learn_metric`: PCA, then KISSME or LFDA, on the training persons alone."""
+"""Stage `learn_metric`: PCA, then KISSME, LFDA or XQDA, on the training persons alone."""
 
 from wherewhen.pipelines.learn_metric.pipeline import create_pipeline
 
