@@ -40,6 +40,8 @@ INPUT_SIZE = 224
 PATIENCE = 5.0
 """Seconds to wait for a sign of life from a download host."""
 HALF = (0.5, 0.5, 0.5)
+POOLED = ":pool"
+"""What follows a backbone's name where its grid is averaged into one cell."""
 
 Precision = Literal["float32", "bfloat16"]
 """What a backbone multiplies in."""
@@ -236,7 +238,10 @@ def build_backbone(
     name
         ``googlenet``: up to the last inception block (5b), 7 x 7 x 1024, the paper's choice.
         ``vgg16``: up to and with the last max-pooling, 7 x 7 x 512 (conv5_3 before it is 14 x 14).
+        ``vgg16:fc7``: up to and with the second fully connected layer, rectified, 1 x 1 x 4096.
         ``timm:NAME``: any network of timm, up to the features that its pooling sees.
+        ``NAME:pool``: the mean of any of these over its grid; ``googlenet:pool`` is GoogLeNet's
+        last pooled layer, 1 x 1 x 1024.
     weights
         Where its weights come from.
     device
@@ -264,12 +269,14 @@ def build_backbone(
 
     Notes
     -----
-    Source: "Where-and-When to Look", section V-B (GoogLeNet's and VGG16's last convolution).
+    Source: "Where-and-When to Look", sections V-B (GoogLeNet's and VGG16's last convolution) and
+    V-C (VGG16's fc7 and GoogLeNet's last layer, for the FC-GRU baselines (1) and (2)).
     torch's own random state is left as it was.
     """
     import torch
 
-    trunk = _trunk_of(name)
+    whole = name.removesuffix(POOLED)
+    trunk = _trunk_of(whole)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed or 0)
         module = trunk.build()
@@ -278,7 +285,7 @@ def build_backbone(
         elif weights.source == "imagenet":
             module.load_state_dict(_without(trunk.heads, trunk.download()), strict=False)
         else:
-            _load_checkpoint(name, module, trunk, weights)
+            _load_checkpoint(whole, module, trunk, weights)
     record = {
         "library": trunk.library,
         "weights": {"source": weights.source, "sha256": state_sha256(module)},
@@ -286,9 +293,17 @@ def build_backbone(
     if weights.source == "random":
         record["weights"]["seed"] = weights.seed
     record["folded_batch_norms"] = fold_batch_norms(module) if fold else 0
-    return Backbone(
-        name, trunk.wrap(module), trunk.preprocessing, record, device, precision, compiled
-    )
+    network = trunk.wrap(module)
+    if name != whole:
+        network = torch.nn.Sequential(network, torch.nn.AdaptiveAvgPool2d(1))
+    return Backbone(name, network, trunk.preprocessing, record, device, precision, compiled)
+
+
+def usable_device(device: str) -> str:
+    """Resolve ``auto``: a GPU if torch sees one, else the processor."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def fold_batch_norms(module: nn.Module) -> int:
@@ -362,11 +377,12 @@ class _Trunk(NamedTuple):
 def _trunk_of(name: str) -> _Trunk:
     if name.startswith("timm:"):
         return _timm_trunk(name)
-    trunks = {"googlenet": _googlenet_trunk, "vgg16": _vgg16_trunk}
+    trunks = {"googlenet": _googlenet_trunk, "vgg16": _vgg16_trunk, "vgg16:fc7": _fc7_trunk}
     if name not in trunks:
         raise ValueError(
             f"backbone `{name}` is not known; known: {', '.join(trunks)} and `timm:NAME` with a "
-            "name from timm.list_models(), e.g. timm:tf_efficientnet_lite0"
+            "name from timm.list_models(), e.g. timm:tf_efficientnet_lite0; each also with "
+            f"`{POOLED}` behind it"
         )
     return trunks[name]()
 
@@ -420,8 +436,33 @@ def _vgg16_trunk() -> _Trunk:
         # the convolutions alone: the classifier would be 90 % of the parameters
         return nn.Sequential(OrderedDict(features=make_layers(cfgs["D"])))
 
-    imagenet = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    return _torchvision_trunk("vgg16", imagenet, ("classifier.",), build)
+    return _torchvision_trunk("vgg16", _imagenet_preprocessing(), ("classifier.",), build)
+
+
+def _fc7_trunk() -> _Trunk:
+    """VGG16 up to the vector that its last layer classifies, on a grid of one cell."""
+
+    def build() -> nn.Module:
+        from torch import nn
+        from torch.nn.utils import skip_init
+        from torchvision.models.vgg import cfgs, make_layers
+
+        # initialised or loaded below: a start for 120 million weights would be drawn in vain
+        fc6, fc7 = skip_init(nn.Linear, 512 * 7 * 7, 4096), skip_init(nn.Linear, 4096, 4096)
+        parts = {
+            "features": make_layers(cfgs["D"]),
+            "avgpool": nn.AdaptiveAvgPool2d(7),
+            "flatten": nn.Flatten(),
+            "classifier": nn.Sequential(fc6, nn.ReLU(), nn.Dropout(), fc7, nn.ReLU()),
+            "grid": nn.Unflatten(1, (4096, 1, 1)),
+        }
+        return nn.Sequential(OrderedDict(parts))
+
+    return _torchvision_trunk("vgg16", _imagenet_preprocessing(), ("classifier.6.",), build)
+
+
+def _imagenet_preprocessing() -> Preprocessing:
+    return Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 def _torchvision_trunk(
@@ -463,7 +504,7 @@ def _initialise_he(module: nn.Module) -> None:
     from torch import nn
 
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight, mode="fan_in", nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

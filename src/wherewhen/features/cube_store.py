@@ -166,6 +166,10 @@ class CubeStore:
         except (OSError, ValueError):
             return False
 
+    def has_file(self, tracklet: str) -> bool:
+        """Whether a tracklet has a file, whole or damaged."""
+        return self._path(tracklet).exists()
+
     @property
     def lengths(self) -> Mapping[str, int]:
         """Frames of every tracklet in the store: those sealed, else those whole so far."""
@@ -480,7 +484,7 @@ class CubeStore:
             What was removed.
         """
         sealed = self._manifest() is not None
-        gone = [tracklet for tracklet in tracklets if self._path(tracklet).exists()]
+        gone = [tracklet for tracklet in tracklets if self.has_file(tracklet)]
         for tracklet in gone:
             self.discard(tracklet)
         if gone and sealed:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import os
 from collections import deque
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from PIL import Image
 
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
+from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.ingest import frames_fingerprint
 
@@ -44,6 +46,7 @@ READ_AHEAD = 3
 """Batches that are decoded while the network computes."""
 MOST_READERS = 8
 """Decoding threads that feed a GPU; a processor needs one, the network takes 90 % of its time."""
+PLAN = "plan.json"
 DECODER = "torchvision; Pillow for BMP"
 MADE_BY = ("backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""
@@ -80,6 +83,12 @@ class CubeExtraction:
         Tracklets that `fill` stores; None stores all.  `StreamedCubes` makes the others on demand.
     readers
         Decoding threads; None takes one, or up to eight for a GPU.
+    verify
+        `fill` first reads everything that is there; what is damaged is named and made again.
+    budget_gib
+        The most that the whole store may take, in GiB; None: what the disk holds.
+    recipe
+        Arguments of `build_backbone` that make the backbone again; `save` needs it.
     """
 
     backbone: Backbone
@@ -91,6 +100,9 @@ class CubeExtraction:
     storage: Storage = "float16"
     kept: Collection[str] | None = None
     readers: int | None = None
+    verify: bool = False
+    budget_gib: float | None = None
+    recipe: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -119,6 +131,44 @@ class CubeExtraction:
     def cube_shape(self) -> tuple[int, int, int]:
         """(K, K, D)."""
         return (self.backbone.grid, self.backbone.grid, self.backbone.channels)
+
+    def save(self, folder: Path) -> None:
+        """Write the plan down, so that another process can go on making cubes.
+
+        Parameters
+        ----------
+        folder
+            Gets ``plan.json``, ``tracklets.parquet`` and ``frames.parquet``.
+        """
+        if self.recipe is None:
+            raise ValueError("an extraction without a recipe can't be saved: give its backbone's")
+        plan = {
+            "recipe": self.recipe,
+            "root": str(self.root),
+            "batch_size": self.batch_size,
+            "augmentation": self.augmentation.model_dump(),
+            "storage": self.storage,
+            "readers": self.readers,
+        }
+        self.tracklets.to_parquet(folder / "tracklets.parquet")
+        self.frames.to_parquet(folder / "frames.parquet")
+        (folder / PLAN).write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Build the plan that `save` wrote down, its backbone included."""
+        from wherewhen.features.backbones import build_backbone
+
+        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        recipe = plan.pop("recipe")
+        weights = WeightsSource(**recipe.pop("weights"))
+        return cls(
+            backbone=build_backbone(weights=weights, **recipe),
+            tracklets=pd.read_parquet(folder / "tracklets.parquet"),
+            frames=pd.read_parquet(folder / "frames.parquet"),
+            augmentation=Augmentation(**plan.pop("augmentation")),
+            **plan,
+        )
 
     @property
     def to_keep(self) -> list[str]:
@@ -314,13 +364,7 @@ def _decode(content: bytes) -> NDArray[np.uint8]:
     return decode_image(encoded, ImageReadMode.RGB).permute(1, 2, 0).numpy()
 
 
-def fill(
-    store: CubeStore,
-    extraction: CubeExtraction,
-    progress: bool = True,
-    verify: bool = False,
-    budget_gib: float | None = None,
-) -> None:
+def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) -> None:
     """Make the cubes that a store lacks, then seal it.
 
     What a store beside it has of the same frames, made in the same way, is taken over from there:
@@ -334,10 +378,6 @@ def fill(
         The plan.
     progress
         Whether to show a bar, in frames per second.
-    verify
-        Read everything that is there first; what is damaged is named and made again.
-    budget_gib
-        The most that the whole store may take, in GiB; None: what the disk holds.
 
     Raises
     ------
@@ -357,13 +397,13 @@ def fill(
         )
     lengths, wanted = extraction.lengths, extraction.to_keep
     with store.writing():
-        if verify:
+        if extraction.verify:
             _discard_damaged(store, progress)
         missing = [tracklet for tracklet in wanted if tracklet not in store]
         if not missing and store.complete:
             return
         missing = _adopt(store, extraction, missing)
-        _require_room(store, extraction, wanted, missing, budget_gib)
+        _require_room(store, extraction, wanted, missing)
         frames, to_make = (sum(lengths[t] for t in names) for names in (wanted, missing))
         with tqdm(
             total=frames,
@@ -394,7 +434,7 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
         other
         for other in CubeStore.stores_under(store.folder.parent)
         if other.key != store.key
-        and all(other.identity.get(part) == extraction.identity[part] for part in MADE_BY)
+        and all(other.identity.get(part) == extraction.identity.get(part) for part in MADE_BY)
     ]
     if not made_alike:
         return missing
@@ -409,14 +449,10 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
 
 
 def _require_room(
-    store: CubeStore,
-    extraction: CubeExtraction,
-    wanted: list[str],
-    missing: list[str],
-    budget_gib: float | None,
+    store: CubeStore, extraction: CubeExtraction, wanted: list[str], missing: list[str]
 ) -> None:
     """Say what the cubes will take, and refuse what budget or disk can't hold."""
-    variants = extraction.augmentation.variants
+    variants, budget = extraction.augmentation.variants, extraction.budget_gib
 
     def needed(tracklets: list[str]) -> int:
         lengths = (extraction.lengths[tracklet] for tracklet in tracklets)
@@ -432,10 +468,10 @@ def _require_room(
         whole / 2**30,
         to_make / 2**30,
     )
-    if budget_gib is not None and whole > budget_gib * 2**30:
+    if budget is not None and whole > budget * 2**30:
         raise CubeStoreError(
             f"the cubes need {whole / 2**30:.2f} GiB, the budget (extract.budget_gib) is "
-            f"{budget_gib:g} GiB. Ways out: a larger budget, `extract.storage: uint8` (half), "
+            f"{budget:g} GiB. Ways out: a larger budget, `extract.storage: uint8` (half), "
             "`extract.tracklets: train`, fewer `extract.augmentation.variants`, or a backbone with "
             "fewer channels. Nothing was written"
         )
