@@ -15,6 +15,7 @@ from wherewhen.datasets import (
     read_network_header,
     write_network,
 )
+from wherewhen.features.augmentation import Augmentation
 from wherewhen.model.config import network_config
 from wherewhen.model.siamese import build_network
 
@@ -23,6 +24,15 @@ class Extraction:
     """What `fill` needs of a `CubeExtraction`, made without a backbone."""
 
     cube_shape = (2, 2, 3)
+    augmentation = Augmentation()
+    storage, kept, verify, budget_gib = "float16", None, False, None
+
+    @property
+    def to_keep(self):
+        return list(self.lengths)
+
+    def source(self, tracklet):
+        return ""
 
     def __init__(self, name, lengths, fails_at=None):
         self.identity = {"backbone": name}

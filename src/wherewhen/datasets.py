@@ -13,7 +13,7 @@ from typing import Any
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError, Version
 
 from wherewhen.features.cube_store import CubeStore
-from wherewhen.features.extraction import CubeExtraction, fill
+from wherewhen.features.extraction import PLAN, CubeExtraction, StreamedCubes, fill
 
 HEADER = "network"
 """The entry of a network file's header that says how the network was built, as JSON."""
@@ -110,6 +110,8 @@ class SyntheticPeopleDataset(_CurrentFolder):
 class CubeStoreDataset(_CurrentFolder):
     """Feature cubes: saved from a :class:`CubeExtraction`, loaded as a :class:`CubeStore`.
 
+    Where only the training tracklets are kept, loaded as :class:`StreamedCubes`.
+
     Parameters
     ----------
     filepath : str
@@ -123,11 +125,17 @@ class CubeStoreDataset(_CurrentFolder):
         """Make and store the cubes that are missing."""
         store = CubeStore.create(self._filepath, data.identity)
         fill(store, data)
+        (store.folder / PLAN).unlink(missing_ok=True)
+        if data.kept is not None:
+            data.save(store.folder)
         self._point_to(store.folder)
 
-    def load(self) -> CubeStore:
+    def load(self) -> CubeStore | StreamedCubes:
         """Open the store that was completed last."""
-        return CubeStore(self._current())
+        store = CubeStore(self._current())
+        if (store.folder / PLAN).is_file():
+            return StreamedCubes(store, CubeExtraction.load(store.folder))
+        return store
 
 
 class NetworkDataset(AbstractVersionedDataset[Any, Any]):

@@ -92,6 +92,41 @@ def test_vgg16_ends_after_its_last_pooling(images):
     assert 0.05 < vgg(images[:1]).abs().mean() < 20
 
 
+def test_fc7_of_vgg16_is_torchvisions(images):
+    backbone = build_backbone("vgg16:fc7", RANDOM)
+    assert (backbone.grid, backbone.channels) == (1, 4096)
+    with torch.device("meta"):
+        whole = torchvision.models.vgg16()
+    state = backbone.module.state_dict()
+    missing, unexpected = whole.load_state_dict(state, strict=False, assign=True)
+    assert (set(missing), unexpected) == ({"classifier.6.weight", "classifier.6.bias"}, [])
+    whole = whole.eval()
+    with torch.inference_mode():
+        prepared = backbone.preprocess(images)
+        fc7 = whole.classifier[:5](whole.avgpool(whole.features(prepared)).flatten(1))
+    vectors = backbone(images)
+    assert 0.05 < vectors.mean() < 20
+    torch.testing.assert_close(vectors, fc7[:, None, None], rtol=1e-3, atol=1e-3)
+
+
+def test_pooled_is_the_mean_over_the_grid(googlenet, lite0, images):
+    """Of GoogLeNet that is its last pooled layer (V-C)."""
+    for name, weights, plain in (("googlenet", RANDOM, googlenet), (LITE0, PACKAGE, lite0)):
+        pooled = build_backbone(f"{name}:pool", weights)
+        assert (pooled.grid, pooled.channels) == (1, plain.channels)
+        mean = plain(images).mean((1, 2), keepdim=True)
+        torch.testing.assert_close(pooled(images), mean, rtol=1e-4, atol=1e-5)
+        assert pooled.record["weights"] == plain.record["weights"]
+        assert pooled.record["name"] == f"{name}:pool"
+
+
+def test_every_architecture_of_table_iii_names_a_backbone():
+    from wherewhen.model.config import ARCHITECTURES
+
+    for architecture in ARCHITECTURES.values():
+        backbones._trunk_of(architecture.backbone.removesuffix(":pool"))
+
+
 def test_a_seed_is_a_seed(googlenet):
     state = torch.get_rng_state()
     again = build_backbone("timm:resnet18", RANDOM).record
@@ -214,7 +249,8 @@ def test_a_network_whose_way_depends_on_the_image_keeps_its_norms():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet", "known: googlenet, vgg16 and `timm:NAME`"),
+        ("resnet", "known: googlenet, vgg16, vgg16:fc7 and `timm:NAME`"),
+        ("vgg16:fc8", "`vgg16:fc8` is not known"),
         ("timm:resnet-18", "has no model `resnet-18`; close: .*resnet18"),
     ],
 )

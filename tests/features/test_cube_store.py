@@ -168,6 +168,94 @@ def test_the_key_follows_the_identity(tmp_path):
     assert len(folders) == 2
 
 
+# --- variants and 8 bits -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage", ["float16", "uint8"])
+def test_variants_are_kept_apart(store, storage):
+    cubes = np.stack([cubes_of(5, seed) for seed in range(3)])
+    store.write("t", cubes, storage)
+    assert store.variants == 3
+    assert store.lengths == {"t": 5}
+    for variant in range(3):
+        window = store.read("t", 1, 4, variant=variant)
+        expected = cube_store.as_stored(cubes[variant], storage)[1:4]
+        np.testing.assert_array_equal(window, expected)
+    with pytest.raises(IndexError, match=r"variant 3 was asked for, the store has 3"):
+        store.read("t", variant=3)
+
+
+@pytest.mark.parametrize(("low", "steps"), [(0, 255), (-1, 127)], ids=["positive", "signed"])
+def test_eight_bits_are_off_by_half_a_step(store, low, steps):
+    cubes = np.random.default_rng(0).uniform(low, 1, (4, 3, 3, 8)).astype(np.float16)
+    cubes *= np.float16(10.0) ** np.arange(-4, 4)  # every channel has a scale of its own
+    cubes[2, :, :, 5] = 0
+    store.write("t", cubes, "uint8")
+    read = store.read("t").astype(np.float64)
+    largest = np.abs(cubes.astype(np.float64)).max(axis=(1, 2), keepdims=True)
+    # half a step, and what float16 loses of scale and value
+    assert (np.abs(read - cubes) <= largest * (0.5 / steps + 0.0015) + 1e-6).all()
+    assert not read[2, :, :, 5].any()
+    with safe_open(file_of(store, "t"), "numpy") as file:
+        assert file.get_tensor("cubes").dtype == (np.uint8 if low == 0 else np.int8)
+        assert file.get_tensor("scale").shape == (1, 4, 8)
+
+
+def test_the_largest_values_of_float16_survive_eight_bits(store):
+    store.write("t", np.full((1, 3, 3, 4), 65504.0), "uint8")
+    np.testing.assert_allclose(store.read("t"), 65504, rtol=1e-3)
+
+
+@pytest.mark.parametrize("position", [0, 40, 400, -1])
+def test_a_flipped_bit_in_eight_bits_is_found(store, position):
+    store.write("t", cubes_of(9), "uint8")
+    store.seal()
+    flip_bit(file_of(store, "t"), position)
+    assert store.verify() == ["t"]
+
+
+def test_eight_bits_take_what_is_said(store):
+    store.write("t", np.zeros((2, 9, 7, 7, 64)), "uint8")
+    needed = CubeStore.bytes_needed([9], (7, 7, 64), variants=2, storage="uint8")
+    assert needed - 4096 < file_of(store, "t").stat().st_size <= needed
+
+
+# --- taking over and taking away -----------------------------------------------------------------
+
+
+def test_a_file_is_adopted_only_for_the_same_frames(tmp_path, store):
+    store.write("t", cubes_of(5), source="frames of t")
+    other = CubeStore.create(tmp_path, {"another": "data set"})
+    assert not other.adopt(store, "t", "other frames")
+    assert not other.adopt(store, "t", "")
+    assert not other.adopt(store, "nobody", "frames of t")
+    assert other.adopt(store, "t", "frames of t")
+    other.seal()
+    np.testing.assert_array_equal(other.read("t"), cubes_of(5))
+    assert other.verify() == []
+    store.remove(["t"])
+    assert other.verify() == []  # a name of its own
+
+
+def test_a_damaged_file_is_not_adopted(tmp_path, store):
+    store.write("t", cubes_of(5), source="frames")
+    file_of(store, "t").write_bytes(file_of(store, "t").read_bytes()[:-1])
+    assert not CubeStore.create(tmp_path, {"another": 1}).adopt(store, "t", "frames")
+
+
+def test_removed_tracklets_leave_a_complete_store(sealed):
+    assert sealed.remove(["lonely", "nobody"]) == ["lonely"]
+    again = CubeStore(sealed.folder)
+    assert again.complete
+    assert set(again.lengths) == {"cam_a/person_0001", "cam_b/person_0001"}
+    assert again.verify() == []
+
+
+def test_stores_that_can_not_be_opened_are_passed_over(tmp_path, store):
+    (CubeStore.create(tmp_path, {"broken": 1}).folder / "identity.json").write_text("{")
+    assert [found.key for found in CubeStore.stores_under(tmp_path)] == [store.key]
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,17 @@ import pytest
 import torch
 from PIL import Image
 
-from wherewhen.features.backbones import Backbone, Preprocessing
+from wherewhen.features.augmentation import Augmentation
+from wherewhen.features.backbones import Backbone, Preprocessing, build_backbone
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
-from wherewhen.features.extraction import CubeExtraction, ExtractionError, fill, read_frame
+from wherewhen.features.extraction import (
+    CubeExtraction,
+    ExtractionError,
+    StreamedCubes,
+    fill,
+    read_frame,
+)
+from wherewhen.features.weights import WeightsSource
 
 LENGTHS = {"cam_a/person_0001": 5, "cam_a/person_0002": 2, "cam_b/person_0001": 9}
 
@@ -232,6 +241,134 @@ def test_too_small_a_disk_is_refused_before_the_start(store, extraction, monkeyp
     assert list(store.lengths) == []
 
 
+def test_a_budget_is_kept(store, extraction):
+    small = replace(extraction, budget_gib=1e-6)
+    with pytest.raises(CubeStoreError, match=r"need 0.00 GiB, the budget .* is 1e-06 GiB. Ways"):
+        fill(store, small, progress=False)
+    assert list(store.lengths) == []
+    fill(store, replace(extraction, budget_gib=1e-3), progress=False)
+
+
+def test_what_is_needed_is_said_beforehand(store, extraction, caplog):
+    with caplog.at_level("INFO"):
+        fill(store, extraction, progress=False)
+    assert "3 tracklets, 16 frames in 1 variant(s), float16: 0.00 GiB" in caplog.text
+
+
+def test_verify_makes_only_the_damaged_again(store, extraction, monkeypatch, caplog):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    file = store.folder / "cubes/cam_b/person_0001.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 4
+    file.write_bytes(content)
+    fill(CubeStore(store.folder), extraction, progress=False)  # its size is right: not looked into
+    assert bytes_of(store) != before
+    written = []
+    write = CubeStore.write
+    monkeypatch.setattr(
+        CubeStore, "write", lambda self, *rest: (written.append(rest[0]), write(self, *rest))
+    )
+    fill(CubeStore(store.folder), replace(extraction, verify=True), progress=False)
+    assert written == ["cam_b/person_0001"]
+    assert "made again: cam_b/person_0001" in caplog.text
+    assert bytes_of(store) == before
+
+
+# --- variants ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def augmented(extraction):
+    return replace(extraction, augmentation=Augmentation(variants=3, mirror=True, seed=1))
+
+
+def test_variants_are_views_of_the_frames(augmented, dataset):
+    cubes = augmented.cubes_of("cam_b/person_0001")
+    assert cubes.shape == (3, 9, 4, 4, 8)
+    path = dataset[0] / "cam_b/person_0001/0003.png"
+    for variant in range(3):
+        view = augmented.augmentation.view("cam_b/person_0001", 2, variant)
+        image = view.of(np.asarray(Image.open(path)))
+        expected = augmented.backbone(image[None])[0].numpy()
+        np.testing.assert_allclose(cubes[variant, 2], expected, rtol=2e-3, atol=1e-3)
+
+
+def test_variant_0_is_the_plain_frame(augmented, extraction):
+    plain = extraction.cubes_of("cam_a/person_0001")[0]
+    np.testing.assert_array_equal(augmented.cubes_of("cam_a/person_0001")[0], plain)
+    assert augmented.identity != extraction.identity
+
+
+def test_more_readers_change_nothing(augmented):
+    many = replace(augmented, readers=3)
+    for tracklet in LENGTHS:
+        np.testing.assert_array_equal(many.cubes_of(tracklet), augmented.cubes_of(tracklet))
+
+
+@pytest.mark.parametrize("storage", ["float16", "uint8"])
+def test_what_is_not_kept_is_streamed_to_the_same_values(tmp_path, augmented, storage):
+    plan = replace(augmented, storage=storage)
+    whole = CubeStore.create(tmp_path / "whole", plan.identity)
+    fill(whole, plan, progress=False)
+    part = replace(plan, kept={"cam_a/person_0001"})
+    store = CubeStore.create(tmp_path / "part", part.identity)
+    fill(store, part, progress=False)
+    assert list(store.lengths) == ["cam_a/person_0001"]
+    assert store.complete
+    reader = StreamedCubes(store, part)
+    assert reader.lengths == LENGTHS
+    for tracklet, length in LENGTHS.items():
+        for start, stop, variant in ((0, length, 0), (1, length, 2), (1, 2, 1), (0, 0, 0)):
+            np.testing.assert_array_equal(
+                reader.read(tracklet, start, stop, variant=variant),
+                whole.read(tracklet, start, stop, variant=variant),
+            )
+    out = np.empty((2, 4, 4, 8), np.float16)
+    assert reader.read("cam_b/person_0001", 5, 7, out=out) is out
+    np.testing.assert_array_equal(out, whole.read("cam_b/person_0001", 5, 7))
+    with pytest.raises(IndexError, match="has 9 in 3 variant"):
+        reader.read("cam_b/person_0001", 0, 10)
+
+
+def test_a_tracklet_to_keep_that_is_not_there(extraction):
+    with pytest.raises(KeyError, match="no tracklet nobody"):
+        replace(extraction, kept={"nobody"}).to_keep  # noqa: B018
+
+
+def test_a_plan_is_taken_up_elsewhere(tmp_path, dataset):
+    recipe = {
+        "name": "timm:test_resnet",
+        "weights": {"source": "random", "seed": 0},
+        "precision": "float32",
+    }
+    backbone = build_backbone("timm:test_resnet", WeightsSource(**recipe["weights"]))
+    plan = CubeExtraction(
+        backbone, *dataset, augmentation=Augmentation(variants=2), storage="uint8", recipe=recipe
+    )
+    plan.save(tmp_path)
+    again = CubeExtraction.load(tmp_path)
+    assert again.identity == plan.identity
+    window = again.window("cam_a/person_0001", 1, 3, variant=1)
+    np.testing.assert_array_equal(window, plan.cubes_of("cam_a/person_0001")[1, 1:3])
+
+
+def test_people_who_go_or_come_leave_the_others_cubes(store, extraction, monkeypatch):
+    fill(store, extraction, progress=False)
+    others = extraction.tracklets[extraction.tracklets.tracklet != "cam_a/person_0002"]
+    fewer = replace(
+        extraction,
+        tracklets=others,
+        frames=extraction.frames[extraction.frames.tracklet != "cam_a/person_0002"],
+    )
+    monkeypatch.setattr(CubeExtraction, "stream", lambda self, names: iter([] if not names else 1))
+    next_store = CubeStore.create(store.folder.parent, fewer.identity)
+    assert next_store.key != store.key
+    fill(next_store, fewer, progress=False)  # nothing was computed
+    assert next_store.complete
+    assert set(next_store.lengths) == set(others.tracklet)
+
+
 # --- frames that are not what they were ----------------------------------------------------------
 
 
@@ -254,6 +391,22 @@ def test_an_unreadable_frame(dataset, tmp_path, keep):
     (tmp_path / "0001.png").write_bytes(content[:keep])
     with pytest.raises(ExtractionError, match=r"0001.png can't be decoded"):
         read_frame(tmp_path / "0001.png")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "bmp", "png"])
+def test_frames_are_decoded_as_pillow_does(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (48, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((96, 200)).save(tmp_path / f"frame.{suffix}")
+    expected = np.asarray(Image.open(tmp_path / f"frame.{suffix}")).astype(int)
+    assert np.abs(read_frame(tmp_path / f"frame.{suffix}") - expected).max() <= 2
+
+
+def test_a_truncated_jpeg(tmp_path):
+    Image.new("RGB", (64, 128), (200, 30, 90)).save(tmp_path / "frame.jpg")
+    content = (tmp_path / "frame.jpg").read_bytes()
+    (tmp_path / "frame.jpg").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(ExtractionError, match=r"frame.jpg can't be decoded"):
+        read_frame(tmp_path / "frame.jpg")
 
 
 def test_an_unknown_tracklet(extraction):

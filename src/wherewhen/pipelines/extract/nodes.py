@@ -12,17 +12,40 @@ from wherewhen.tracklets.fingerprint import fingerprint
 
 
 def plan_extraction(
-    root: Root, tracklets: pd.DataFrame, frames: pd.DataFrame, parameters: ExtractParameters
+    root: Root,
+    tracklets: pd.DataFrame,
+    frames: pd.DataFrame,
+    parameters: ExtractParameters,
+    splits: pd.DataFrame | None = None,
 ) -> tuple[CubeExtraction, dict[str, Any]]:
-    """Build the backbone; the cubes are made while the plan is saved."""
-    from wherewhen.features.backbones import build_backbone
+    """Build the backbone; the cubes are made while the plan is saved.
+
+    With splits, only the cubes of tracklets that train in one of the trials are kept.
+    """
+    from wherewhen.features.backbones import build_backbone, usable_device
 
     weights = parameters.weights
     if weights.path is not None:
         weights = weights.model_copy(update={"path": from_root(weights.path)})
-    backbone = build_backbone(parameters.backbone, weights, precision=parameters.precision)
+    recipe = {
+        "name": parameters.backbone,
+        "precision": parameters.precision,
+        "compiled": parameters.compiled,
+        "device": usable_device(parameters.device),
+    }
     extraction = CubeExtraction(
-        backbone, from_root(root), tracklets, frames, batch_size=parameters.batch_size
+        build_backbone(weights=weights, **recipe),
+        from_root(root),
+        tracklets,
+        frames,
+        batch_size=parameters.batch_size,
+        augmentation=parameters.augmentation,
+        storage=parameters.storage,
+        kept=None if splits is None else set(splits[splits.role == "train"].tracklet),
+        readers=parameters.readers,
+        verify=parameters.verify,
+        budget_gib=parameters.budget_gib,
+        recipe={**recipe, "weights": weights.model_dump(mode="json")},
     )
     identity = extraction.identity
     return extraction, {
