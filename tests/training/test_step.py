@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from wherewhen.model import siamese
 from wherewhen.model.config import network_config
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Encoding, build_network
 from wherewhen.training.config import training_config
-from wherewhen.training.losses import Annealed, TrainingLoss, annealed
+from wherewhen.training.losses import Annealed, Compared, TrainingLoss, annealed
 from wherewhen.training.pairs import Batch
 from wherewhen.training.step import RecordedStep, Step, StepInputs, StepOutputs, compare
 
@@ -150,6 +151,27 @@ def test_the_loss_follows_its_schedule_in_a_recorded_step():
         penalty = values["penalty"].clone()
     # the target of the entropy stays: the difference is lambda's
     assert (losses[0] - losses[1]).item() == pytest.approx(penalty.item())
+
+
+@pytest.mark.parametrize("network", [{}, {"attention": "muted", "temporal_pooling": "max"}])
+def test_a_step_that_is_recorded_looks_at_no_values(monkeypatch, network):
+    monkeypatch.setattr(siamese, "_recording", lambda tensor: True)
+    step = build(torch.float32, network | {"dropout": 0.5}, hardest_negatives=0.5)
+    step.network.to("meta")  # tensors without values: a look at one is an error
+    step.loss.to("meta")
+    step.parameters = [*step.network.parameters(), *step.loss.parameters()]
+    data = inputs(dtype=torch.float32)
+    moved = StepInputs(
+        data.cubes.to("meta"),
+        data.mask.to("meta"),
+        Compared(*(tensor.to("meta") for tensor in data.compared)),
+        Annealed(*(tensor.to("meta") for tensor in data.now)),
+    )
+    outputs = step(moved)
+    assert outputs.values["loss"].is_meta
+    monkeypatch.setattr(siamese, "_recording", lambda tensor: False)
+    with pytest.raises(RuntimeError, match="meta"):
+        step(moved)
 
 
 def test_filled_up_pairs_change_nothing():

@@ -170,7 +170,8 @@ class SiameseAttentionNetwork(nn.Module):
         cubes
             ``[N, T, K, K, D]`` in time order, any floating dtype.
         mask
-            Valid frames ``[N, T]`` (bool); None if all are. Each clip needs one.
+            Valid frames ``[N, T]`` (bool); None if all are, which spares the masking. Each clip
+            needs one.
 
         Returns
         -------
@@ -179,11 +180,12 @@ class SiameseAttentionNetwork(nn.Module):
         Raises
         ------
         ValueError
-            If shapes disagree with the network or each other, or a clip has no valid frame.
+            If shapes disagree with the network or each other, or a clip has no valid frame (not
+            seen while a CUDA graph is recorded).
         """
         mask = self._checked_mask(cubes, mask)
         attention, states = self._read(cubes, mask)
-        pooled, frame_weights = self.temporal_pooling(states, mask)
+        pooled, frame_weights = self.temporal_pooling(states, _all_valid(cubes, mask))
         return Encoding(self.readout(pooled), attention, frame_weights)
 
     forward = encode
@@ -206,40 +208,46 @@ class SiameseAttentionNetwork(nn.Module):
         mask = self._checked_mask(cubes, mask)
         _, states = self._read(cubes, mask)
         embeddings = self.readout([state.flatten(0, 1) for state in states])
-        return embeddings.unflatten(0, mask.shape).masked_fill(~mask[:, :, None], 0.0)
+        embeddings = embeddings.unflatten(0, cubes.shape[:2])
+        return embeddings if mask is None else embeddings.masked_fill(~mask[:, :, None], 0.0)
 
-    def _read(self, cubes: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _read(self, cubes: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """Attention ``[N, T, K, K]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
-        padded = ~mask[:, :, None, None, None]
-        if bool(padded.any()):  # not even NaN gets through, forwards or backwards
-            cubes = cubes.masked_fill(padded, 0.0)
-        inputs = self.input(cubes).masked_fill(padded, 0.0)
-        frames_first = inputs.permute(1, 0, 4, 2, 3).contiguous()
-        counts = mask.sum(1, keepdim=True)
-        mean_slice = inputs.mean((2, 3)).sum(1) / counts
-        attention, states = self._look(frames_first, self.initial_state(mean_slice), mask)
+        if mask is None:
+            inputs = self.input(cubes)
+            mean_slice = inputs.mean((1, 2, 3))
+        else:  # not even NaN gets through, forwards or backwards
+            padded = ~mask[:, :, None, None, None]
+            inputs = self.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
+            mean_slice = inputs.mean((2, 3)).sum(1) / mask.sum(1, keepdim=True)
+        attention, states = self._look(inputs, self.initial_state(mean_slice), mask)
         return attention, [
-            torch.stack([state[layer] for state in states], 1) for layer in self.layers_read
+            _stack_frames([state[layer] for state in states]) for layer in self.layers_read
         ]
 
     def _look(
-        self, inputs: Tensor, start: list[Tensor], mask: Tensor
+        self, inputs: Tensor, start: list[Tensor], mask: Tensor | None
     ) -> tuple[Tensor, list[list[Tensor]]]:
         """Look at frame after frame: attention ``[N, T, K, K]``, each frame's layers 0 to L."""
         recurrent = self.config.recurrence == "gru"
         states = start
-        products = self.gru.products(self.execution, len(inputs))
+        products = self.gru.products(self.execution, inputs.shape[1])
+        frames = products[0].form.lay_out(inputs)
         attention, all_outputs = [], []
-        for frame, valid in zip(inputs.unbind(0), mask.unbind(1), strict=True):
+        for time, frame in enumerate(frames.unbind(0)):
             before = states if recurrent else start
             weights = self.attention(before[self.attention_layer], frame)
             attended = self.glimpse(frame, weights)
-            states, outputs = self.gru(attended, before, valid[:, None, None, None], products)
-            attention.append(torch.where(valid[:, None, None], weights, 0.0))
+            valid = None if mask is None else mask[:, time, None, None]
+            states, outputs = self.gru(
+                attended, before, None if valid is None else valid[:, None], products
+            )
+            attention.append(weights if valid is None else torch.where(valid, weights, 0.0))
             all_outputs.append([attended, *outputs])
         return torch.stack(attention, 1), all_outputs
 
-    def _checked_mask(self, cubes: Tensor, mask: Tensor | None) -> Tensor:
+    def _checked_mask(self, cubes: Tensor, mask: Tensor | None) -> Tensor | None:
+        """None where all frames are known to be valid."""
         expected = (self.grid, self.grid, self.channels)
         if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
             raise ValueError(
@@ -247,15 +255,17 @@ class SiameseAttentionNetwork(nn.Module):
                 f"K, K, D = {expected}: the network was built for another backbone"
             )
         if mask is None:
-            return torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
+            return None
         if mask.shape != cubes.shape[:2] or mask.dtype != torch.bool:
             raise ValueError(
                 f"mask is {mask.dtype} of shape {tuple(mask.shape)}, expected torch.bool of shape "
                 f"{tuple(cubes.shape[:2])}"
             )
+        if _recording(mask):
+            return mask
         if not bool(mask.any(1).all()):
             raise ValueError("mask: a clip has no valid frame")
-        return mask
+        return None if bool(mask.all()) else mask
 
     def logits(self, left: Tensor, right: Tensor) -> Tensor:
         """Logits ``[N]`` that pairs of embeddings ``[N, E]`` show the same person (Eq 8)."""
@@ -264,6 +274,25 @@ class SiameseAttentionNetwork(nn.Module):
     def pairwise_logits(self, left: Tensor, right: Tensor) -> Tensor:
         """Logits ``[N, M]`` of all pairs of embeddings ``[N, E]`` and ``[M, E]`` (Eq 8)."""
         return self.similarity.pairwise(left, right)
+
+
+def _recording(tensor: Tensor) -> bool:
+    """Whether a CUDA graph is being recorded: nothing may then depend on what tensors hold."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def _all_valid(cubes: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is not None:
+        return mask
+    return torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
+
+
+def _stack_frames(states: list[Tensor]) -> Tensor:
+    """``[N, T, C, H, W]`` of T states ``[N, C, H, W]``, their layout in memory kept."""
+    order = states[0].dim_order()
+    stacked = torch.stack([state.permute(order) for state in states])
+    back = [order.index(dimension) + 1 for dimension in range(4)]
+    return stacked.permute(back[0], 0, *back[1:])
 
 
 def _initial_state(config: NetworkConfig, inputs: int, gru: ConvGRUStack) -> nn.Module:

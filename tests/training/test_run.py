@@ -1,0 +1,173 @@
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from wherewhen.model.config import network_config
+from wherewhen.model.siamese import build_network
+from wherewhen.training.checkpoints import CheckpointError
+from wherewhen.training.config import training_config
+from wherewhen.training.loop import train
+from wherewhen.training.run import HISTORY, TIMING
+from wherewhen.training.validation import Validation
+
+QUICK = {"frames": 4, "persons_per_batch": 3, "checkpoint_every": 4, "validate_every": 1}
+
+
+def network(preset="modern", **overrides):
+    config = network_config(**({"projection": 4, "channels": [3], "dropout": 0.3} | overrides))
+    return build_network(config, 8, 3)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def run(toy, tmp_path):
+    cubes, tracklets = toy(8)
+    training = tracklets[tracklets["person"] < "p0006"]
+    validation = tracklets.drop(training.index)
+
+    def go(preset="modern", folder="run", kill_at=None, held_out=validation, **settings):
+        def log(row):
+            if row["step"] == kill_at:
+                raise Killed
+
+        model, config = network(), training_config(preset, **(QUICK | settings))
+        arguments = (training, held_out, config, tmp_path / folder, log)
+        return model, train(model, cubes, *arguments, progress=False)
+
+    return go
+
+
+def assert_same(one, other):
+    for name, value in one[0].state_dict().items():
+        assert torch.equal(value, other[0].state_dict()[name]), name
+    histories = [history.drop(columns=list(TIMING)) for _, history in (one, other)]
+    pd.testing.assert_frame_equal(*histories, rtol=0, atol=0)
+
+
+EVERYTHING = {
+    "entropy_weight": 0.5,
+    "entropy_target_end": 0.5,
+    "penalty_weight_end": 0.0,
+    "identity_weight": 0.1,
+    "triplet_weight": 0.1,
+    "hardest_negatives": 0.5,
+    "optimiser": "adamw",
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "warm_up": 2,
+    "micro_batch": 4,
+    "preload_gigabytes": 0.0,
+    "patience": 30,
+    "keep": "best",
+}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"preset": "modern", "epochs": 4, **EVERYTHING},
+        {"preset": "paper", "epochs": 4, "pairs_per_batch": 4, "negative_candidates": 4},
+    ],
+    ids=["everything", "hard drawn pairs"],
+)
+def test_a_killed_run_with_more_state_goes_on_to_the_same_weights(run, settings):
+    undisturbed = run(folder="undisturbed", **settings)
+    for step in (3, 6):
+        with pytest.raises(Killed):
+            run(folder="killed", kill_at=step, **settings)
+    assert_same(undisturbed, run(folder="killed", **settings))
+
+
+def test_terms_in_use_have_columns(run):
+    _, history = run(steps=2, **EVERYTHING)
+    added = ["penalty_weight", "entropy_target", "entropy_gap", "triplet", "identity"]
+    assert list(history.columns) == [*HISTORY, *added]
+    terms = history[["cross_entropy", "penalty", "entropy_gap", "triplet", "identity"]]
+    expected = terms @ np.array([1, 0, 0.5, 0.1, 0.1]) + history.penalty_weight * history.penalty
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
+    np.testing.assert_allclose(history["rate"], [1e-3 / 3, 2e-3 / 3])
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Let the validation curve be as a test wants it."""
+
+    def script(values, name="validation_loss"):
+        points = iter(values)
+        measures = dict.fromkeys(("validation_loss", "validation_rank_1", "validation_map"), 0.5)
+        monkeypatch.setattr(
+            Validation, "measure", lambda self: measures | {name: next(points)}, raising=True
+        )
+
+    return script
+
+
+def test_training_stops_when_nothing_gets_better(run, scripted):
+    scripted([0.9, 0.5, 0.7, float("nan"), 0.6, 0.1])
+    _, history = run(epochs=9, patience=3)  # two steps an epoch, a point an epoch
+    assert len(history) == 10
+    _, again = run(epochs=9, patience=3)
+    pd.testing.assert_frame_equal(history, again)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "best"), [("validation_loss", 4), ("validation_rank_1", 2), ("validation_map", 2)]
+)
+def test_the_best_weights_are_kept(run, scripted, monitor, best):
+    points = [0.7, 0.5, 0.6, 0.6]
+    scripted(points, monitor)
+    model, _ = run(epochs=4, keep="best", monitor=monitor, seed=1)
+    again, _ = run(epochs=4, keep="best", monitor=monitor, seed=1)
+    scripted(points)
+    then, _ = run(folder="shorter", steps=best, seed=1)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, then.state_dict()[name]), name
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_best_weights_that_are_gone_are_named(run, tmp_path):
+    run(epochs=1, keep="best")
+    (path,) = tmp_path.rglob("best.pt")
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"best\.pt should hold the weights of step 2"):
+        run(epochs=1, keep="best")
+
+
+@pytest.mark.parametrize("settings", [{"keep": "best"}, {"patience": 2}])
+def test_looking_at_nobody_is_refused(run, settings):
+    with pytest.raises(ValueError, match="look at validation persons, and there are none"):
+        run(held_out=None, **settings)
+
+
+def test_a_gpus_steps_are_looked_at_together(run, monkeypatch):
+    plain = run(folder="plain", steps=7)
+    looks = []
+
+    def is_looked_at(self, step):
+        looks.append(step)
+        return step in (3, 4, 6, 7)
+
+    monkeypatch.setattr("wherewhen.training.run.Run._is_looked_at", is_looked_at)
+    monkeypatch.setattr("wherewhen.training.run.Run._has_point", lambda self, step: step in (4, 6))
+    together = run(folder="together", steps=7)
+    assert looks == list(range(1, 8))
+    curve = ["validation_loss", "validation_rank_1", "validation_map"]
+    assert_same(
+        (plain[0], plain[1].drop(columns=curve)), (together[0], together[1].drop(columns=curve))
+    )
+    assert list(together[1].dropna(subset="validation_loss")["step"]) == [4, 6]
+
+
+def test_waiting_and_the_roofline_are_told(run, caplog):
+    with caplog.at_level(logging.INFO, logger="wherewhen.training"):
+        _, history = run(steps=2, roofline=True)
+    assert (history["roofline"] > 0).all()
+    assert history["waiting"].between(0, 1).all()
+    assert "TFLOP/s" in caplog.text
+    assert "the step waited for its clips" in caplog.text

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+
+from wherewhen.model.config import network_config
+from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.loss import PairLoss
+from wherewhen.model.siamese import build_network
+from wherewhen.training.clips import PreloadedCubes
+from wherewhen.training.config import training_config
+from wherewhen.training.pairs import build_sampler
+from wherewhen.training.validation import Validation
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def measured(toy):
+    cubes, tracklets = toy(6, lengths=(4, 5))  # a clip is the whole tracklet
+
+    def measure(preset="modern", preloaded=True, **settings):
+        network = build_network(network_config(projection=4, channels=[3], dropout=0.5), 8, 3)
+        network.train()
+        config = training_config(preset, frames=4, **settings)
+        sampler = build_sampler(config, tracklets, cubes.lengths)
+        reader = PreloadedCubes(cubes, sorted(cubes.lengths)) if preloaded else cubes
+        found = Validation(network, reader, sampler, config, CPU).measure()
+        assert network.training
+        return found, network, cubes, tracklets
+
+    return measure
+
+
+def test_the_point_is_that_of_the_whole_tracklets(measured):
+    found, network, cubes, tracklets = measured(persons_per_batch=6)
+    rows = tracklets.sort_values(["camera", "person"])
+    windows = [(name, 0, 4) for name in rows["tracklet"]]
+    encodings = encode_tracklets(network, cubes, windows, progress=False, attention=True)
+    vectors = torch.from_numpy(encodings.embeddings)
+    one, other = vectors.split(6)
+    ranks = []
+    for probes, gallery in ((one, other), (other, one)):
+        cosines = probes @ gallery.T  # the same persons of the same camera are left out
+        same_camera = probes @ probes.T
+        for person in range(6):
+            own = cosines[person, person]
+            others = torch.cat([cosines[person], same_camera[person]])
+            others = others[[i for i in range(12) if i % 6 != person]]
+            ranks.append(1 + int((others > own).sum()))
+    assert found["validation_rank_1"] == pytest.approx(np.mean(np.array(ranks) == 1))
+    assert found["validation_map"] == pytest.approx(np.mean(1 / np.array(ranks)))
+    logits = network.pairwise_logits(one, other).flatten()
+    attention = torch.from_numpy(np.stack(encodings.attention))
+    mask = torch.ones(12, 4, dtype=torch.bool)
+    loss = PairLoss()(logits, torch.eye(6).flatten().bool(), attention, mask).loss
+    assert found["validation_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_terms_that_are_added_in_training_are_no_part_of_it(measured):
+    plain, *_ = measured(persons_per_batch=3)
+    terms = {"identity_weight": 1.0, "triplet_weight": 1.0, "entropy_weight": 1.0}
+    schedules = {"hardest_negatives": 0.5, "penalty_weight_end": 5.0}
+    added, *_ = measured(persons_per_batch=3, **terms, **schedules)
+    assert added == plain
+    parts, *_ = measured(persons_per_batch=3, micro_batch=4, preloaded=False)
+    assert parts == pytest.approx(plain)
+
+
+def test_drawn_pairs_have_ranks_too(measured):
+    found, *_ = measured("paper")
+    assert 0 <= found["validation_rank_1"] <= found["validation_map"] <= 1
