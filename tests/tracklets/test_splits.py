@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wherewhen.tracklets.readers.mars import read_info
 from wherewhen.tracklets.splits import (
     assert_persons_disjoint,
     draw_splits,
@@ -189,6 +190,22 @@ def test_two_cameras_are_drawn_for_every_person_who_has_them():
     pd.testing.assert_frame_equal(again, splits[splits["trial"] < "trial_02"])
     other = fixed_splits(mars(), 40, seed=2, protocol="two_camera")
     assert split_fingerprint(splits) != split_fingerprint(other)
+
+
+def test_the_real_mars(mars_info):
+    tracklets = read_info(mars_info)
+
+    def roles(protocol):
+        splits = fixed_splits(tracklets, 1, protocol=protocol)
+        return splits.groupby("role").size().to_dict(), splits
+
+    sides = {"train": 8298, "probe": 1980}
+    assert roles("official")[0] == sides | {"gallery": 12_180}
+    sizes, splits = roles("query_excluded")
+    assert sizes == sides | {"gallery": 12_180 - 1980}
+    junk = splits["tracklet"].isin(tracklets.loc[tracklets["kind"] == "junk", "tracklet"])
+    assert (~junk & (splits["role"] == "gallery")).sum() == 9330
+    assert roles("two_camera")[0] == sides | {"probe": 626, "gallery": 626}  # 8 have one camera
 
 
 def test_faults_of_a_fixed_split():

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
-from wherewhen.model.config import NetworkConfig, network_config
+from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.splits import trial_name, trial_number
 from wherewhen.training.config import TrainingConfig, training_config
@@ -117,7 +117,8 @@ class ExtractParameters(Group):
     """The network that turns a frame into a feature cube."""
 
     backbone: str = "googlenet"
-    """``googlenet``, ``vgg16`` or ``timm:NAME``."""
+    """``googlenet``, ``vgg16`` or ``timm:NAME``; for fully connected GRUs on a 1x1 grid
+    ``vgg16:fc7`` or ``googlenet:pool``."""
 
     weights: WeightsSource = WeightsSource()
     """Where its weights come from. Nothing falls back in silence."""
@@ -211,6 +212,10 @@ class EmbedParameters(Group):
     batch_size: int = Field(16, ge=1)
     """Clips in a forward pass."""
 
+    fisher: FisherConfig | None = None
+    """Also pool the trained network's frames into Fisher vectors (Section V-D, Eq 10): features
+    ``fisher`` beside ``network``. ``{}`` for the defaults; null: not."""
+
 
 class LearnMetricParameters(Group):
     """PCA, then KISSME, LFDA or XQDA (Section V-G)."""
@@ -303,6 +308,17 @@ class Parameters(Group):
     learn_metric: LearnMetricParameters = LearnMetricParameters()
     evaluate: EvaluateParameters = EvaluateParameters()
     report: ReportParameters = ReportParameters()
+
+    @model_validator(mode="after")
+    def _read_what_is_rendered(self) -> "Parameters":
+        """Find a reader of another layout before anybody is rendered."""
+        if self.ingest.synthetic and self.ingest.reader != self.synthesise.layout:
+            raise ValueError(
+                f"synthesise.layout is {self.synthesise.layout}, but ingest.reader is "
+                f"{self.ingest.reader}: rendered people are read by the reader of their layout's "
+                "name; set both alike"
+            )
+        return self
 
     @model_validator(mode="after")
     def _picture_what_is_judged(self) -> "Parameters":
