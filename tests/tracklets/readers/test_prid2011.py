@@ -91,3 +91,20 @@ def test_real_footage(real_footage):
 
     shorter = read(real_footage, persons="min_frames", progress=False).tracklets
     assert shorter["person"].nunique() == 15  # 7, 8, 16 and 18 have fewer than 27 frames
+
+
+def test_persons_of_the_second_camera_may_join_the_gallery(root):
+    ingested = read(root, distractors=True, progress=False)
+    distractors = ingested.tracklets[ingested.tracklets["kind"] == "distractor"]
+    assert distractors["tracklet"].tolist() == ["cam_b/person_0004", "cam_b/person_0201"]
+    assert ingested.report["persons"] == 2
+    assert ingested.report["distractors"] == 2
+    assert ingested.report["persons_in_one_camera"] == ["person_0003"]
+    assert "kind" not in read(root, progress=False).tracklets
+
+
+def test_what_differs_from_the_published_set_is_told(root):
+    differs = read(root, progress=False).report["differs_from_published"]
+    assert differs["persons in cam_b"] == {"published": 749, "found": 4}
+    assert differs["persons in both"] == {"published": 200, "found": 2}
+    assert "differs_from_published" not in read(root, shared_persons=999, progress=False).report

@@ -130,6 +130,9 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if rows.empty:
         raise IngestError(f"{path.name}: has no rows. Expected one a frame")
     rows = rows.apply(lambda column: column.str.strip())
+    booleans = [column for column in FIXED if column in rows and FIXED[column] is bool]
+    for column in booleans:
+        rows[column] = rows[column].str.lower()
     rows["line"] = rows.index + 2
     for column in set(BOX) - set(box):
         rows[column] = ""
@@ -138,9 +141,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     rows["is_video"] = rows["path"].str.lower().str.endswith(VIDEOS)
     for column in ("frame", *BOX):
         rows[column] = rows[column].replace("", "0").astype("int64")
-    for column, column_type in FIXED.items():
-        if column in rows and column_type is bool:
-            rows[column] = rows[column].str.lower().map(_BOOLEANS)
+    for column in booleans:
+        rows[column] = rows[column].map(_BOOLEANS).astype(bool)
     return rows
 
 
@@ -160,12 +162,12 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
             BOX,
         ),
         (
-            ~empty & boxes[["width", "height"]].isin(["0", "00"]).any(axis=1),
+            ~empty & boxes[["width", "height"]].apply(lambda c: c.str.fullmatch("0+")).any(axis=1),
             "the box is empty",
             BOX,
         ),
         (
-            rows["path"].str.contains(r"^/|^[A-Za-z]:|\\\\") | parts.map(lambda p: ".." in p),
+            rows["path"].str.contains(r"^/|^[A-Za-z]:|\\") | parts.map(lambda p: ".." in p),
             "path leaves the manifest's folder, to which it must be relative (with /)",
             ["path"],
         ),
@@ -175,7 +177,7 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
             ["tracklet"],
         ),
         (
-            rows.duplicated(["tracklet", "frame"]),
+            rows.assign(frame=rows["frame"].str.lstrip("0")).duplicated(["tracklet", "frame"]),
             "tracklet and frame have occurred before",
             ["tracklet", "frame"],
         ),
@@ -187,7 +189,7 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
         )
     for column, column_type in FIXED.items():
         if column in rows and column_type is bool:
-            known = rows[column].str.lower().isin(_BOOLEANS)
+            known = rows[column].isin(_BOOLEANS)
             rules.append((~known, f"{column} is neither true nor false", [column]))
     for wrong, what, columns in rules:
         at = rows[wrong.astype(bool)]

@@ -1,0 +1,244 @@
+import builtins
+import csv
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wherewhen.synthetic.layouts import write_flat
+from wherewhen.tracklets import readers
+from wherewhen.tracklets.ingest import IngestError
+
+read = partial(readers.read, "manifest", progress=False)
+PLAIN = ["tracklet", "person", "camera", "frame", "path"]
+BOXED = [*PLAIN, "left", "top", "width", "height"]
+
+
+def write(folder, rows, columns=BOXED):
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two whole pictures in which every pixel says where it is."""
+    (tmp_path / "full").mkdir()
+    for number in (1, 2):
+        pixels = np.zeros((20, 30, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1] = np.meshgrid(np.arange(30), np.arange(20))
+        pixels[..., 2] = number
+        Image.fromarray(pixels).save(tmp_path / f"full/{number}.png")
+    return tmp_path
+
+
+def boxes():
+    """Person p in two cameras, two crops a picture."""
+    return [
+        ["a/p", "p", "a", 1, "full/1.png", 3, 4, 5, 6],
+        ["a/p", "p", "a", 2, "full/2.png", 25, 14, 5, 6],
+        ["b/p", "p", "b", 7, "full/1.png", 0, 0, 5, 6],
+    ]
+
+
+def test_crops_are_cut_where_the_box_stands(pictures):
+    ingested = read(write(pictures, boxes()))
+    assert ingested.tracklets.to_numpy().tolist() == [["a/p", "p", "a", 2], ["b/p", "p", "b", 1]]
+    assert ingested.frames["frame"].tolist() == [1, 2, 7]
+    crops = [np.array(Image.open(ingested.root / path)) for path in ingested.frames["path"]]
+    assert [crop.shape for crop in crops] == [(6, 5, 3)] * 3
+    assert crops[0][0, 0].tolist() == [3, 4, 1]
+    assert crops[1][-1, -1].tolist() == [29, 19, 2]
+    assert crops[2][0, 0].tolist() == [0, 0, 1]
+    assert ingested.root.parent == pictures / "unpacked"
+    assert ingested.report["cut_from"] == {"pictures": 3, "videos": 0}
+
+
+def test_what_is_cut_is_not_cut_again_unless_it_changed(pictures, monkeypatch):
+    first = read(write(pictures, boxes()))
+    crop = first.root / first.frames["path"][0]
+    before = crop.stat().st_mtime_ns
+    (first.root / first.frames["path"][1]).unlink()
+    again = read(pictures)
+    assert again.root == first.root
+    assert crop.stat().st_mtime_ns == before
+    assert again.report == first.report
+    Image.new("RGB", (30, 20), (9, 9, 9)).save(pictures / "full/1.png")
+    assert read(pictures).root != first.root
+
+
+def test_crops_that_are_there_are_read_in_place(tmp_path):
+    for path in ("x.png", "y.png", "z.png"):
+        Image.new("RGB", (4, 8)).save(tmp_path / path)
+    rows = [["a", "p", "north", 10, "y.png"], ["a", "p", "north", 9, "z.png"]]
+    rows += [["b", "p", "south", 0, "x.png"]]
+    ingested = read(write(tmp_path, rows, PLAIN))
+    assert ingested.root == tmp_path
+    assert ingested.frames["path"].tolist() == ["z.png", "y.png", "x.png"]
+    assert ingested.frames["frame"].tolist() == [9, 10, 0]
+    assert not (tmp_path / "unpacked").exists()
+    (tmp_path / "manifest.csv").rename(tmp_path / "mine.csv")
+    assert len(read(tmp_path / "mine.csv").frames) == 3
+    assert len(read(tmp_path, manifest="mine.csv").frames) == 3
+
+
+def test_it_may_say_what_the_authors_fixed(pictures):
+    rows = [
+        [*row, "test", query, "person"]
+        for row, query in zip(boxes(), ["True", "true", "0"], strict=True)
+    ]
+    tracklets = read(write(pictures, rows, [*BOXED, "subset", "query", "kind"])).tracklets
+    assert tracklets["query"].tolist() == [True, False]
+    assert tracklets["subset"].tolist() == ["test", "test"]
+
+
+def change(row, column, value):
+    def rows():
+        changed = boxes()
+        changed[row][BOXED.index(column)] = value
+        return changed
+
+    return rows
+
+
+FAULTS = {
+    "outside": (
+        change(1, "left", 26),
+        r"full/2.png: line 3: the box 5x6 at 26, 14 reaches outside the picture of 30x20",
+    ),
+    "missing": (change(0, "path", "no.png"), "no.png: missing: no such file; 1 crops of it"),
+    "broken": (change(0, "path", "manifest.csv"), "manifest.csv: cannot be decoded: .*1 crops"),
+    "empty": (change(0, "person", ""), r"person is empty: line 2 \(''\)"),
+    "frame": (change(0, "frame", "-1"), r"frame is not a number from 0: line 2 \('-1'\)"),
+    "box": (change(2, "top", "x"), r"box is not made of four numbers.*line 4 \('0', 'x', '5', '6'"),
+    "half a box": (change(2, "top", ""), r"box is not made of four numbers"),
+    "no size": (change(2, "width", "0"), "the box is empty: line 4"),
+    "absolute": (change(0, "path", "/etc/1.png"), "path leaves the manifest's folder.*line 2"),
+    "parent": (change(0, "path", "full/../../1.png"), "path leaves the manifest's folder"),
+    "tracklet": (change(0, "tracklet", "../p"), "tracklet is no name that a folder can bear"),
+    "twice": (change(1, "frame", 1), r"tracklet and frame have occurred before: line 3 \('a/p'"),
+    "person differs": (change(1, "person", "q"), r"person differs inside the tracklet: line 3"),
+    "camera differs": (change(1, "camera", "b"), r"camera differs inside the tracklet: line 3"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named(pictures, fault):
+    rows, message = FAULTS[fault]
+    with pytest.raises(IngestError, match=message):
+        read(write(pictures, rows()))
+
+
+def test_a_faulty_crop_may_be_left_out(pictures):
+    ingested = read(write(pictures, FAULTS["outside"][0]()), allow_faulty=1)
+    assert ingested.frames["frame"].tolist() == [1, 7]
+    assert len(ingested.report["faults"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"tracklet,person,camera,frame\na,p,c,1\n", "no column path.*it has tracklet, person"),
+        (b"tracklet,person,camera,frame,path,left\n", "no column top, width, height"),
+        (b"tracklet,person,camera,frame,path\n", "has no rows"),
+        (b"", r"can't be read as CSV \(No columns"),
+        (b"\xff\xfe\x00", "can't be read as CSV"),
+        (
+            b"tracklet,person,camera,frame,path,query\na,p,c,1,x.png,maybe\n",
+            "query is neither true",
+        ),
+    ],
+)
+def test_what_is_no_manifest_is_named(tmp_path, content, message):
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(IngestError, match=f"manifest.csv: {message}"):
+        read(tmp_path)
+
+
+def test_a_missing_manifest_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no manifest.csv. Expected a CSV file with"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
+        read(tmp_path / "nowhere")
+
+
+def test_an_archive_with_a_manifest_is_read(tmp_path):
+    import shutil
+
+    root = write_flat("manifest", tmp_path / "set", persons=2)
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", root)
+    ingested = read(archive, unpack_to=tmp_path / "out")
+    assert len(ingested.tracklets) == 4
+    assert ingested.root.is_relative_to(tmp_path / "out")
+
+
+def test_without_pyav_videos_are_refused(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *arguments, **options):
+        if name == "av":
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    rows = [["a", "p", "north", 0, "a.mp4"], ["b", "p", "south", 0, "b.mp4"]]
+    with pytest.raises(IngestError, match="PyAV, which decodes them, is not installed"):
+        read(write(tmp_path, rows, PLAIN))
+
+
+@pytest.fixture
+def film():
+    """Write a video of grey pictures, number n of shade 20 + 20 n."""
+    av = pytest.importorskip("av")
+
+    def write_film(path, pictures=8):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("mpeg4", rate=5)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for number in range(pictures):
+                grey = np.full((48, 64, 3), 20 + 20 * number, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            container.mux(stream.encode())
+
+    return write_film
+
+
+def shades(ingested):
+    return [
+        round((np.array(Image.open(ingested.root / path)).mean() - 20) / 20)
+        for path in ingested.frames["path"]
+    ]
+
+
+def test_crops_are_cut_from_videos(tmp_path, film):
+    film(tmp_path / "a.mp4")
+    film(tmp_path / "b.MP4")
+    rows = [
+        ["a/p", "p", "a", 0, "a.mp4", 10, 4, 5, 6],
+        ["a/p", "p", "a", 7, "a.mp4", 59, 42, 5, 6],
+        ["a/q", "q", "a", 3, "a.mp4", 0, 0, 5, 6],
+        ["b/p", "p", "b", 5, "b.MP4", "", "", "", ""],
+    ]
+    ingested = read(write(tmp_path, rows))
+    assert shades(ingested) == [0, 7, 3, 5]
+    assert ingested.report["sizes"] == ["5x6", "64x48"]
+    assert ingested.report["cut_from"] == {"pictures": 0, "videos": 2}
+
+
+def test_faults_of_videos_are_named(tmp_path, film):
+    film(tmp_path / "a.mp4")
+    film(tmp_path / "b.mp4")
+    (tmp_path / "c.mp4").write_bytes(b"no video at all")
+    rows = [["a", "p", "a", 0, "a.mp4"], ["b", "p", "b", 1, "b.mp4"]]
+    late = [*rows, ["b", "p", "b", 20, "b.mp4"], ["b", "p", "b", 21, "b.mp4"]]
+    with pytest.raises(IngestError, match=r"b.mp4: ends after frame 7, .* asks for 20, 21"):
+        read(write(tmp_path, late, PLAIN))
+    with pytest.raises(IngestError, match=r"c.mp4: cannot be decoded: .*; 1 crops of it are lost"):
+        read(write(tmp_path, [*rows, ["c", "p", "c", 1, "c.mp4"]], PLAIN))
+    with pytest.raises(IngestError, match=r"d.mp4: missing: no such file; 1 crops"):
+        read(write(tmp_path, [*rows, ["d", "p", "d", 1, "d.mp4"]], PLAIN))
+    content = (tmp_path / "b.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(content[: len(content) // 2])  # its index is at the end
+    with pytest.raises(IngestError, match=r"b.mp4: cannot be decoded"):
+        read(write(tmp_path, rows, PLAIN))
