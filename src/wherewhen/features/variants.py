@@ -36,6 +36,8 @@ class Variants:
         Also offer every variant's cubes with left and right exchanged.  That costs nothing, but is
         not what a mirrored frame's cubes are (they differ by some 46 % for GoogLeNet): a network
         does not see left and right alike.
+    stored
+        Whether to offer the stored variants; false offers the plain ones alone.
 
     Attributes
     ----------
@@ -43,9 +45,9 @@ class Variants:
         Variants of a tracklet, the plain one included.
     """
 
-    def __init__(self, reader: VariantReader, flip: bool = False):
+    def __init__(self, reader: VariantReader, flip: bool = False, stored: bool = True):
         self._reader = reader
-        self._stored = getattr(reader, "variants", 1)
+        self._stored = getattr(reader, "variants", 1) if stored else 1
         self.count = self._stored * (2 if flip else 1)
         self.lengths = {
             self.name(tracklet, variant): length

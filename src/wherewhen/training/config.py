@@ -181,6 +181,14 @@ class TrainingConfig(BaseModel):
     differentiated with respect to the embeddings and the attention, and every clip is encoded
     again. A third more work, and the gradient of the whole batch to rounding."""
 
+    draw_variants: bool = True
+    """Draw one of the cubes' augmented variants for every clip, where the store has several (V-B,
+    row 20); false takes the plain frames alone."""
+
+    flip_cubes: bool = False
+    """Also draw cubes with left and right exchanged. It costs neither disk nor extraction, but is
+    not what the mirrored frames' cubes are (GoogLeNet's differ by 46 %)."""
+
     preload_gigabytes: float = Field(default=4.0, ge=0.0)
     """Keep the training cubes in memory (float16) if they take no more; else they are read one
     batch ahead. Without influence on the result."""

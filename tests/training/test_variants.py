@@ -1,0 +1,90 @@
+"""Augmented variants of the cubes are drawn for every clip, and kept out of the rest."""
+
+import numpy as np
+import pytest
+import torch
+
+from wherewhen.features.variants import Variants
+from wherewhen.model.config import network_config
+from wherewhen.model.siamese import build_network
+from wherewhen.training.config import training_config
+from wherewhen.training.loop import train
+
+D, K = 8, 3
+QUICK = {"frames": 4, "persons_per_batch": 3, "checkpoint_every": 2, "validate_every": 1}
+
+
+class TwoVariants:
+    """Toy cubes, and beside them ones that are shifted; it notes what is read."""
+
+    variants = 2
+
+    def __init__(self, cubes):
+        self.cubes, self.lengths, self.asked = cubes, cubes.lengths, []
+
+    def read(self, tracklet, start=0, stop=None, variant=0):
+        self.asked.append((tracklet, variant))
+        return self.cubes.read(tracklet, start, stop) + np.float16(variant)
+
+
+@pytest.fixture
+def data(toy):
+    cubes, tracklets = toy(8)
+    training = tracklets[tracklets["person"] < "p0006"]
+    return TwoVariants(cubes), training, tracklets.drop(training.index)
+
+
+def trained(data, folder, steps=4, log=None, **options):
+    cubes, training, validation = data
+    network = build_network(network_config(channels=[4], projection=4), D, K)
+    config = training_config(**QUICK, steps=steps, **options)
+    train(network, cubes, training, validation, config, folder, log, progress=False)
+    return network.state_dict()
+
+
+@pytest.mark.parametrize("gigabytes", [0.0, 1.0], ids=["from the store", "from memory"])
+def test_training_clips_come_in_variants_and_validation_plain(data, tmp_path, gigabytes):
+    trained(data, tmp_path, preload_gigabytes=gigabytes)
+    cubes, training, _ = data
+    learners = set(training.tracklet)
+    assert {variant for name, variant in cubes.asked if name in learners} == {0, 1}
+    assert {variant for name, variant in cubes.asked if name not in learners} == {0}
+
+
+def test_variants_can_be_left_out(data, tmp_path):
+    trained(data, tmp_path, draw_variants=False)
+    assert {variant for _, variant in data[0].asked} == {0}
+
+
+def test_preloaded_or_not_the_same_is_drawn(data, tmp_path):
+    one = trained(data, tmp_path / "one", preload_gigabytes=0.0)
+    other = trained(data, tmp_path / "other", preload_gigabytes=1.0)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_interrupted_run_draws_the_same(data, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def log(row):
+        if row["step"] == 3:
+            raise Killed
+
+    undisturbed = trained(data, tmp_path / "undisturbed")
+    with pytest.raises(Killed):
+        trained(data, tmp_path / "killed", log=log)
+    again = trained(data, tmp_path / "killed")
+    assert all(torch.equal(undisturbed[name], again[name]) for name in again)
+
+
+def test_flipped_cubes_are_drawn_when_asked(data, tmp_path, monkeypatch):
+    names = set()
+    read = Variants.read
+
+    def noting(self, name, *window):
+        names.add(name)
+        return read(self, name, *window)
+
+    monkeypatch.setattr(Variants, "read", noting)
+    trained(data, tmp_path, flip_cubes=True, preload_gigabytes=0.0)
+    assert any(name.endswith("variant 3") for name in names)
