@@ -16,6 +16,7 @@ from PIL import Image
 from wherewhen.datasets import read_network
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.model.encode import encode_tracklets
+from wherewhen.retrieval.scoring import COUNTS
 
 TRIALS = ("trial_00", "trial_01")
 LEARNED = {"cosine", "kissme", "lfda"}
@@ -96,11 +97,14 @@ def test_the_scores_are_complete(finished):
     found = scores.groupby("features").metric.agg(set).to_dict()
     assert found == METRICS
     gallery = 6
-    measures = {f"rank-{rank}" for rank in range(1, gallery + 1)} | {"mAP"}
+    measures = {f"rank-{rank}" for rank in range(1, gallery + 1)}
+    measures |= {"mAP", "mAP-trapezoid", "rank-1-low", "rank-1-high", "eer", *COUNTS}
     for _, rows in scores.groupby(["trial", "features", "metric"]):
         assert measures <= set(rows.measure)
         assert rows.measure.is_unique
-    assert scores.value.between(0, 1).all()
+    counts = scores.measure.isin(COUNTS)
+    assert scores.value[~counts].between(0, 1).all()
+    assert set(scores.value[scores.measure == "probes"]) == {gallery}
 
 
 def test_every_probe_ranks_the_whole_gallery_once(finished):
@@ -206,6 +210,7 @@ class TestMlflow:
             "scores/scores.parquet",
             "scores/rankings.parquet",
             "scores/summary.csv",
+            "scores/reliability.csv",
         }
         assert "ingest/ingest_report.json" in artifacts(client, run, "ingest")
         assert "splits/splits.parquet" in artifacts(client, run, "splits")
