@@ -50,3 +50,15 @@ def test_a_failed_save_keeps_the_last_one(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert checkpoints.load() == {"step": 1}
     assert [path.name for path in checkpoints.path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_the_best_stands_beside_the_last(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "one")
+    assert checkpoints.load_best() is None
+    checkpoints.save({"step": 3})
+    checkpoints.save_best({"step": 2})
+    assert (checkpoints.load(), checkpoints.load_best()) == ({"step": 3}, {"step": 2})
+    other = Checkpoints(tmp_path, "other")
+    checkpoints.path.parent.rename(other.path.parent)
+    with pytest.raises(CheckpointError, match=r"best\.pt belongs to run one, not to other"):
+        other.load_best()

@@ -27,6 +27,11 @@ def test_paper_is_the_letter_of_the_paper():
     assert (paper.penalty_weight, paper.penalty, paper.clip) == (1.0, "paper", 5.0)
     assert (paper.alpha, paper.momentum, paper.rate) == (0.95, 0.9, 1e-4)
     assert paper.part_rates == {}
+    assert (paper.optimiser, paper.schedule, paper.warm_up, paper.precision) == (
+        *("rmsprop", "constant", 0, "float32"),
+    )
+    assert (paper.identity_weight, paper.triplet_weight, paper.entropy_weight) == (0, 0, 0)
+    assert (paper.hardest_negatives, paper.negative_candidates) == (1, 1)
 
 
 def test_what_is_wrong_is_named():
@@ -38,9 +43,21 @@ def test_what_is_wrong_is_named():
         training_config("paper", pairs_per_batch=5)
     with pytest.raises(ValidationError, match="part_rates"):
         training_config(part_rates={"atention": 0.1})
+    with pytest.raises(ValidationError, match="negative_candidates is 4, but pairs: all_in_batch"):
+        training_config(negative_candidates=4)
+    with pytest.raises(ValidationError, match=r"weight_decay is 0\.1, but optimiser: rmsprop"):
+        training_config(weight_decay=0.1)
 
 
 def test_identity_leaves_out_what_changes_nothing():
     config = training_config()
-    assert config.identity() == training_config(checkpoint_every=7, preload_gigabytes=0).identity()
-    assert config.identity() != training_config(frames=7).identity()
+    without_influence = {
+        "checkpoint_every": 7,
+        "look_every": 3,
+        "preload_gigabytes": 0,
+        "preload_device_share": 0,
+        "roofline": True,
+    }
+    assert config.identity() == training_config(**without_influence).identity()
+    for field, value in {"frames": 7, "precision": "bfloat16", "micro_batch": 2}.items():
+        assert config.identity() != training_config(**{field: value}).identity()

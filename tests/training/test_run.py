@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wherewhen.model.config import network_config
+from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import build_network
 from wherewhen.training.checkpoints import CheckpointError
 from wherewhen.training.config import training_config
@@ -162,6 +163,28 @@ def test_a_gpus_steps_are_looked_at_together(run, monkeypatch):
         (plain[0], plain[1].drop(columns=curve)), (together[0], together[1].drop(columns=curve))
     )
     assert list(together[1].dropna(subset="validation_loss")["step"]) == [4, 6]
+
+
+def test_precision_and_convolution_are_those_of_the_training_alone(toy, tmp_path):
+    cubes, tracklets = toy(4)
+    seen = []
+    results = {}
+    for name, settings in {
+        "direct": {"convolution": "direct"},
+        "dft": {"convolution": "dft"},
+        "bfloat16": {"convolution": "direct", "precision": "auto"},
+    }.items():
+        model = network(dropout=0.0)
+        before = model.execution
+        config = training_config(frames=4, steps=3, persons_per_batch=4, **settings)
+        arguments = (model, cubes, tracklets, None, config, tmp_path)
+        history = train(*arguments, lambda row, m=model: seen.append(m.execution), progress=False)
+        results[name] = history["loss"].to_numpy()
+        assert seen[-1] == Execution(settings["convolution"], settings.get("precision", "float32"))
+        assert model.execution == before
+        assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    np.testing.assert_allclose(results["direct"], results["dft"], rtol=1e-4)
+    np.testing.assert_allclose(results["direct"], results["bfloat16"], rtol=0.05)
 
 
 def test_waiting_and_the_roofline_are_told(run, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wherewhen.model.convolution import Execution
 from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -164,7 +166,8 @@ def train(
     checkpoints = Checkpoints(checkpoint_folder, name)
     device = _device(config.device)
     cuda = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    execution = Execution(config.convolution, config.precision)
+    with torch.random.fork_rng(devices=cuda), _computed_by(network, execution):
         run = Run(network, cubes, training_tracklets, config, device, progress)
         saved = checkpoints.load()
         if saved is not None:
@@ -182,6 +185,17 @@ def train(
     network.eval()
     table = pd.DataFrame(run.history, columns=run.columns)
     return table.astype({"step": int, "epoch": int})
+
+
+@contextmanager
+def _computed_by(network: SiameseAttentionNetwork, execution: Execution) -> Iterator[None]:
+    """Choose how a network computes for the time being: who embeds with it chooses anew."""
+    before = network.execution
+    network.execution = execution
+    try:
+        yield
+    finally:
+        network.execution = before
 
 
 def _device(name: str) -> torch.device:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from wherewhen.model.convolution import Execution
+from wherewhen.features.variants import Variants
 from wherewhen.model.cubes import CubeReader, Window
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
@@ -78,10 +78,8 @@ class _Draw(NamedTuple):
 
     batch: Batch
     epoch: _Epoch
-
-    @property
-    def windows(self) -> list[Window]:
-        return self.batch.windows
+    windows: list[Window]
+    """The batch's, of the drawn variants of its tracklets."""
 
 
 @dataclass
@@ -118,8 +116,9 @@ class Run:
         progress: bool,
     ) -> None:
         self.network = network.to(device)
-        network.execution = Execution(config.convolution, config.precision)
-        self.cubes = cubes
+        variants = Variants(cubes, config.flip_cubes, stored=config.draw_variants)
+        self.variants = variants.count
+        self.cubes: CubeReader = cubes if variants.count == 1 else variants
         self.config = config
         self.device = device
         self.progress = progress
@@ -215,7 +214,12 @@ class Run:
 
     def prepare(self, validation_tracklets: pd.DataFrame | None) -> None:
         """Load cubes, draw the clips of the validation persons, measure the machine if asked to."""
-        config, needed, sampler = self.config, list(self.tracklets), None
+        config, sampler = self.config, None
+        needed = [
+            Variants.name(tracklet, variant)
+            for tracklet in self.tracklets
+            for variant in range(self.variants)
+        ]
         if validation_tracklets is not None:
             needed += sorted(validation_tracklets["tracklet"])
             try:
@@ -295,10 +299,22 @@ class Run:
                 if number == self.total_steps:
                     return
                 if number >= self.step:
-                    yield _Draw(batch, epoch)
+                    yield _Draw(batch, epoch, self._in_variants(batch.windows, number))
             if self.known is not None:
                 yield None
             epoch = self._begin_epoch(epoch.began + self.sampler.batches_per_epoch)
+
+    def _in_variants(self, windows: list[Window], step: int) -> list[Window]:
+        """Draw a variant for every clip; the step's own draw, so that a resumed run repeats it."""
+        if self.variants == 1:
+            return windows
+        draws = np.random.default_rng([self.config.seed, step]).integers(
+            self.variants, size=len(windows)
+        )
+        return [
+            (Variants.name(tracklet, variant), start, stop)
+            for (tracklet, start, stop), variant in zip(windows, draws.tolist(), strict=True)
+        ]
 
     def _begin_epoch(self, began: int) -> _Epoch:
         generator = copy.deepcopy(self.generator.bit_generator.state)
