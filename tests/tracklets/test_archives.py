@@ -63,6 +63,7 @@ def files(folder):
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip"])
 def test_what_is_packed_is_unpacked(tmp_path, suffix):
     entries = [*FILES.items(), ("set/run.exe", b"MZ"), ("set/.hidden.png", b"x")]
+    entries += [(".progress.json/1.png", b"x")]
     path = tmp_path / f"My.Set{suffix}"
     if suffix == ".zip":
         zipped(path, entries)
@@ -263,7 +264,10 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path, monkeypatch):
 def test_a_folder_with_the_data_is_left_as_it_is(tmp_path):
     tar(tmp_path / "set.tar", FILES.items())
     assert opened(tmp_path, progress=False) == tmp_path
+    (tmp_path / "unpacked/crops").mkdir(parents=True)  # of something else
+    assert opened(tmp_path, progress=False) == tmp_path
     folder = opened(tmp_path, holds_data=lambda folder: False, progress=False)
+    assert opened(tmp_path, progress=False) == folder  # its seal says of which archive it is
     assert files(folder) == {f"set/{name}": content for name, content in FILES.items()}
     assert opened(tmp_path / "nowhere") == tmp_path / "nowhere"
 

@@ -150,7 +150,8 @@ def opened(
     archives = sorted(path for path in root.iterdir() if is_archive(path))
     folder = unpack_to or root / "unpacked"
     # what was unpacked here before is not taken for the user's own tree: its archive may be another
-    if not archives or (not folder.is_dir() and holds_data(root)):
+    unpacked = any((folder / _stem(archive)).is_dir() for archive in archives)
+    if not archives or (not unpacked and holds_data(root)):
         return root
     for archive in archives:
         unpack(archive, folder, progress=progress)
@@ -292,7 +293,8 @@ def _write_members(
             bar.update(max(member.position - bar.n, 0))
             if member.kind == "folder":
                 continue
-            if path.suffix.lower() not in WANTED or path.name.startswith("."):
+            hidden = any(part.startswith(".") for part in path.parts)
+            if hidden or path.suffix.lower() not in WANTED:
                 counts["passed_over"] += 1
                 continue
             if (key := hash(path.as_posix())) in seen:

@@ -479,7 +479,8 @@ def _notes(
     left_out: Sequence[str],
 ) -> list[str]:
     notes = [
-        f"there is no bbox_{subset}: its tracklets are left out"
+        f"there is no bbox_{subset}: its tracklets are left out. To have them, put it, or its "
+        "archive beside the others"
         for subset, folder in images.items()
         if folder is None
     ]

@@ -36,8 +36,12 @@ _Folders = dict[str, dict[str, tuple[list[Path], Path]]]
 """A camera's persons: files and folder of each."""
 
 CHOICES = ("all200", "min_frames")
-PUBLISHED = {"persons in cam_a": 385, "persons in cam_b": 749, "persons in both": 200}
-"""What the owners' archive holds; 178 of the 200 have 27 frames or more in both cameras."""
+PUBLISHED = {
+    "persons in cam_a": 385,
+    "persons in cam_b": 749,
+    "persons in both": 200,
+    "persons with 27 frames in both": 178,
+}
 
 
 def read(
@@ -140,8 +144,9 @@ def _multi_shot(root: Path) -> Path:
 
 def _compared(folders: _Folders, shared_persons: int) -> dict[str, tuple[int, int]]:
     first, second = (folders[camera] for camera in CAMERAS)
-    both = sum(_number(name) <= shared_persons for name in {*first} & {*second})
-    found = (len(first), len(second), both)
+    both = [name for name in {*first} & {*second} if _number(name) <= shared_persons]
+    long = sum(min(len(first[name][0]), len(second[name][0])) >= 27 for name in both)
+    found = (len(first), len(second), len(both), long)
     return {
         name: (expected, count)
         for (name, expected), count in zip(PUBLISHED.items(), found, strict=True)
