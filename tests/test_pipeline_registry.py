@@ -50,6 +50,17 @@ def test_with_a_root_nobody_is_rendered():
     assert pipelines["synthesise"].nodes
 
 
+@pytest.mark.parametrize("fisher", [None, {}, {"components": 4}])
+def test_fisher_vectors_are_features_when_they_are_asked_for(fisher):
+    pipelines = registered({"embed": {"fisher": fisher}, "split": {"trials": 1}})
+    for stage, table in (("embed", "embeddings"), ("learn_metric", "metrics")):
+        made = pipelines[stage].all_outputs()
+        assert (f"trial_00.{table}_fisher" in made) == (fisher is not None)
+    (collect,) = [n for n in pipelines["evaluate"].nodes if n.name == "collect_scores"]
+    assert ("trial_00.scores_fisher" in collect.inputs) == (fisher is not None)
+    assert {name for name in pipelines["__default__"].inputs() if "fisher" in name} == set()
+
+
 @pytest.mark.parametrize("trials", [1, 3])
 def test_every_trial_is_a_namespace(trials):
     pipelines = registered({"split": {"trials": trials}})

@@ -1,6 +1,7 @@
 """Which pipelines exist (the Kedro side): one a stage, and all of them as the default.
 
-The number of trials and whether people are rendered or read decide the shape of the pipelines, so
+The number of trials, whether people are rendered or read, and what is embedded decide the shape of
+the pipelines, so
 :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before they are built.
 """
 
@@ -46,7 +47,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     # Outside its namespace a trial's data set is named with a dot, on purpose.
     warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
     current = parameters()
-    trials = current.split.trial_names
+    trials, fisher = current.split.trial_names, current.embed.fisher is not None
     root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"
     stages = {
         "synthesise": synthesise.create_pipeline(),
@@ -54,9 +55,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "split": split.create_pipeline(trials, current.split.torchreid),
         "extract": extract.create_pipeline(current.extract.tracklets == "train"),
         "train": train.create_pipeline(trials),
-        "embed": embed.create_pipeline(trials),
-        "learn_metric": learn_metric.create_pipeline(trials),
-        "evaluate": evaluate.create_pipeline(trials),
+        "embed": embed.create_pipeline(trials, fisher),
+        "learn_metric": learn_metric.create_pipeline(trials, fisher),
+        "evaluate": evaluate.create_pipeline(trials, fisher),
         "report": report.create_pipeline(trials),
     }
     everything = [

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wherewhen.pipelines.embed.nodes import choose_windows, compare, pool
+from wherewhen.pipelines.embed.nodes import choose_windows, compare, encode, encode_fisher, pool
 from wherewhen.pipelines.parameters import EmbedParameters
 
 
@@ -71,3 +71,42 @@ def test_a_network_compares_every_probe_with_the_gallery():
     logits = compare(Network(), table)
     assert logits.dtype == np.float32
     assert logits.tolist() == [[3.0, 10.0]]
+
+
+def test_fisher_vectors_by_a_mixture_of_the_training_clips(windows):
+    from wherewhen.model.config import network_config
+    from wherewhen.model.siamese import build_network
+
+    network = build_network(network_config(standardise=False, projection=None, channels=[2]), 1, 2)
+    parameters = EmbedParameters(fisher={"components": 2})
+    vectors = encode_fisher(network, Cubes(), windows, parameters)
+    assert vectors.drop(columns="vector").equals(windows)
+    assert np.stack(vectors.vector).shape == (len(windows), 2 * 2 * network.embedding_size)
+
+
+@pytest.mark.parametrize(
+    ("when", "averaged"), [("off", []), ("short", ["b/p"]), ("always", ["a/p", "b/p"])]
+)
+def test_test_tracklets_are_averaged_over_variants(monkeypatch, windows, when, averaged):
+    """Variant 1 turns (3, 4) into (4, 3); the average keeps the length, 5."""
+
+    class Turned(Cubes):
+        variants = 2
+
+        def read(self, tracklet, start=0, stop=None, variant=0):
+            return np.array([[3.0, 4.0][:: -1 if variant else 1]])
+
+    def encode_tracklets(network, reader, clips, batch_size):
+        return SimpleNamespace(embeddings=np.concatenate([reader.read(*clip) for clip in clips]))
+
+    monkeypatch.setattr("wherewhen.model.encode.encode_tracklets", encode_tracklets)
+    windows.loc[windows.tracklet == "b/p", "start"] = 8  # two frames: short
+    parameters = EmbedParameters(frames=4, average_variants=when)
+    vectors = encode(None, Turned(), windows, parameters)
+    for tracklet, vector in zip(vectors.tracklet, vectors.vector, strict=True):
+        expected = [3.0, 4.0] if tracklet not in averaged else [5 / 2**0.5] * 2
+        assert vector == pytest.approx(expected)
+    if when != "off":
+        with pytest.raises(ValueError, match="the cubes have no augmented variants"):
+            monkeypatch.setattr(Turned, "variants", 1)
+            encode(None, Turned(), windows, parameters)

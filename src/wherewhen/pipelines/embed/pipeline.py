@@ -13,9 +13,17 @@ NETWORKS = {"network": "network", "untrained": "untrained_network"}
 FEATURES = (*NETWORKS, "mean_pooled", "row_pooled")
 """What an embedding can come from; the last two know no network."""
 
+FISHER = "fisher"
+"""Features that are made when Fisher vectors are asked for: the trained network's frames."""
 
-def create_pipeline(trials: Iterable[str]) -> Pipeline:
-    """Return the stage for all trials."""
+
+def features_with(fisher: bool) -> tuple[str, ...]:
+    """Return the features of a run, with Fisher vectors or without."""
+    return (*FEATURES, FISHER) if fisher else FEATURES
+
+
+def create_pipeline(trials: Iterable[str], fisher: bool = False) -> Pipeline:
+    """Return the stage for all trials, with Fisher vectors or without."""
     windows = node(
         nodes.choose_windows,
         ["split", "cubes", "params:embed"],
@@ -47,4 +55,9 @@ def create_pipeline(trials: Iterable[str]) -> Pipeline:
         name="pool_cubes",
     )
     once = Pipeline([windows, *encode, *compare, pool])
+    if fisher:
+        inputs = [NETWORKS["network"], "cubes", "windows", "params:embed"]
+        once += Pipeline(
+            [node(nodes.encode_fisher, inputs, f"embeddings_{FISHER}", name=f"embed_by_{FISHER}")]
+        )
     return per_trial(once, trials, shared={"cubes", "params:embed"})

@@ -5,15 +5,16 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
 
-from wherewhen.pipelines.embed.pipeline import FEATURES, NETWORKS
+from wherewhen.pipelines.embed.pipeline import NETWORKS, features_with
 from wherewhen.pipelines.evaluate import nodes
 from wherewhen.pipelines.trials import per_trial
 
 
-def create_pipeline(trials: Sequence[str]) -> Pipeline:
-    """Return the stage for all trials, and what puts them together."""
-    once = Pipeline([_score(features) for features in FEATURES])
-    outputs = [f"{trial}.{{}}_{features}" for trial in trials for features in FEATURES]
+def create_pipeline(trials: Sequence[str], fisher: bool = False) -> Pipeline:
+    """Return the stage for all trials, and what puts them together; with Fisher vectors or not."""
+    scored = features_with(fisher)
+    once = Pipeline([_score(features) for features in scored])
+    outputs = [f"{trial}.{{}}_{features}" for trial in trials for features in scored]
     collect = node(
         nodes.collect,
         [name.format(table) for table in ("scores", "rankings") for name in outputs],
