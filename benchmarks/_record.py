@@ -56,9 +56,12 @@ def versions(*names: str) -> dict[str, str]:
 
 
 def interleaved(
-    functions: Mapping[str, Callable[[], object]], repeats: int
+    functions: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+    warm_up: bool = True,
 ) -> dict[str, list[float]]:
-    """Time functions in turn, round after round, after one untimed round.
+    """Time functions in turn, round after round.
 
     Parameters
     ----------
@@ -66,20 +69,25 @@ def interleaved(
         Variant name -> call without arguments.  A GPU variant synchronises inside its call.
     repeats
         Timed rounds.
+    clock
+        Says the time in seconds: `time.process_time` on one thread does not count the time that a
+        busy machine gives to others.
+    warm_up
+        Whether one untimed round goes before.
 
     Returns
     -------
     dict
         Variant name -> seconds of every round.
     """
-    for function in functions.values():
+    for function in functions.values() if warm_up else ():
         function()
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = clock()
             function()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

@@ -79,6 +79,10 @@ class Convolution(ABC):
     """
 
     @abstractmethod
+    def lay_out(self, frames: Tensor) -> Tensor:
+        """``[T, N, C, K, K]`` of frames ``[N, T, K, K, C]``, in memory as `transform` likes it."""
+
+    @abstractmethod
     def transform(self, inputs: Tensor) -> Tensor:
         """Bring inputs ``[N, C, H, W]`` into this form."""
 
@@ -100,12 +104,16 @@ class DirectConvolution(Convolution):
 
     Parameters
     ----------
-    dtype
-        Precision of the factors.
+    dtype, result
+        Precision of the factors, and of what is brought back (None for the same).
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
+        self.dtype, self.result = dtype, result or dtype
+
+    def lay_out(self, frames: Tensor) -> Tensor:
+        """Channels before locations."""
+        return frames.permute(1, 0, 4, 2, 3).contiguous()
 
     def transform(self, inputs: Tensor) -> Tensor:
         """Round."""
@@ -122,55 +130,56 @@ class DirectConvolution(Convolution):
         return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Nothing but the bias: sums are float32 if the bias is."""
-        if bias is None:
-            return product
-        return product + bias[:, None, None]
+        """Add the bias, in its precision."""
+        return product.to(self.result) if bias is None else product + bias[:, None, None]
 
 
-class _Matrices(NamedTuple):
-    """A real DFT as products of matrices; rows and columns are real and imaginary parts, F each."""
+class _Bilinear(NamedTuple):
+    """A convolution as R products: ``back @ ((there @ x) * (taps @ w))``."""
 
-    grid: Tensor
-    """From the grid, ``[2 F, H * W]``."""
-    kernel: Tensor
-    """From a kernel's taps, ``[2 F, k1 * k2]``."""
-    inverse: Tensor
-    """Back to the grid, ``[H * W, 2 F]``."""
+    there: Tensor
+    """Of values on the grid, ``[R, H * W]``."""
+    taps: Tensor
+    """Of a kernel, ``[R, k1 * k2]``."""
+    back: Tensor
+    """Of the products, ``[H * W, R]``."""
 
 
 @lru_cache(maxsize=64)
-def _matrices(
+def _bilinear(
     grid: Size, reach: Size, kernel: Size, dtype: torch.dtype, device: torch.device
-) -> _Matrices:
-    """Matrices of the DFT of a grid and of a kernel on a circle large enough for both.
+) -> _Bilinear:
+    """Matrices of the DFT on a circle large enough for a grid and what kernels reach beyond it.
 
     The circle has as many cells more than the grid as kernels reach over one edge: what comes
-    round from the other side meets zeros. Of two conjugate frequencies one is kept.
+    round from the other side meets zeros. Of two conjugate frequencies one is kept. A complex
+    product ``(a + ib)(c + id)`` is three real ones (Gauss): of a + b with c, of a with d - c, and
+    of b with c + d; these sums, and those of the results, are in the matrices.
     """
     circle = [side + beyond for side, beyond in zip(grid, reach, strict=True)]
-    kept = {min((u, v), (-u % circle[0], -v % circle[1])) for u, v in _positions(circle)}
-    count = torch.tensor(
-        [1 if (2 * u % circle[0], 2 * v % circle[1]) == (0, 0) else 2 for u, v in sorted(kept)]
-    )  # frequencies that each stands for
-    angles = torch.tensor(sorted(kept)) * (2 * torch.pi / torch.tensor(circle).double())
+    opposite = {(u, v): (-u % circle[0], -v % circle[1]) for u, v in _positions(circle)}
+    real = [at for at, other in opposite.items() if at == other]
+    pairs = [at for at, other in opposite.items() if at < other]
     cells = torch.tensor(_positions(grid)).double()
-    taps = torch.tensor(_positions(kernel)) - torch.tensor([side // 2 for side in kernel])
-    met = (taps.abs() <= torch.tensor(reach)).all(1)  # taps farther out meet nothing but zeros
+    offsets = torch.tensor(_positions(kernel)) - torch.tensor([side // 2 for side in kernel])
+    met = (offsets.abs() <= torch.tensor(reach)).all(1)  # farther taps meet nothing but zeros
 
-    def parts(phases: Tensor) -> Tensor:
-        return torch.stack([phases.cos(), phases.sin()], 1).flatten(0, 1)
+    def angles(frequencies: list[Size], positions: Tensor) -> Tensor:
+        turns = 2 * torch.pi / torch.tensor(circle).double()
+        return (torch.tensor(frequencies).reshape(-1, 2) * turns) @ positions.double().T
 
-    forward, backward = -angles @ cells.T, angles @ cells.T
-    inverse = torch.stack([backward.cos(), -backward.sin()], 1) * count[:, None, None]
-    return _Matrices(
-        parts(forward).to(device, dtype),
-        (parts(angles @ taps.double().T) * met).to(device, dtype),
-        (inverse.flatten(0, 1).T / math.prod(circle)).contiguous().to(device, dtype),
+    x, w = angles(pairs, cells), angles(pairs, offsets)
+    there = [angles(real, cells).cos(), x.cos() - x.sin(), x.cos(), -x.sin()]
+    taps = [angles(real, offsets).cos(), w.cos(), w.sin() - w.cos(), w.sin() + w.cos()]
+    back = [there[0], 2 * (x.cos() - x.sin()), -2 * x.sin(), -2 * x.cos()]
+    return _Bilinear(
+        torch.cat(there).to(device, dtype),
+        (torch.cat(taps) * met).to(device, dtype),
+        (torch.cat(back).T / math.prod(circle)).contiguous().to(device, dtype),
     )
 
 
-def _positions(sides: Sequence[int]) -> list[tuple[int, ...]]:
+def _positions(sides: Sequence[int]) -> list[Size]:
     return list(itertools.product(*(range(side) for side in sides)))
 
 
@@ -178,12 +187,12 @@ class DFTConvolution(Convolution):
     """Products of frequencies, each a product of matrices over the channels.
 
     A zero-padded 5x5 convolution on a 7x7 grid is a circular one on 9x9. Real input leaves 41
-    frequencies and 164 real products for every pair of channels, where the direct form has 1,225.
-    Kernels are transformed once a batch; so are their gradients, summed over the frames before.
+    frequencies and R = 121 real products for every pair of channels, where the direct form has
+    1,225. Kernels are transformed once a batch; so are their gradients, summed over the frames.
 
-    A transformed tensor is ``[F, 2, C, N]``, real and imaginary parts; ``inverse`` returns
-    ``[N, C, H, W]`` whose memory is laid out ``[H, W, C, N]``: elementwise operations leave it so,
-    and ``transform`` takes it without a copy.
+    A transformed tensor is ``[R, C, N]``; ``inverse`` returns ``[N, C, H, W]`` whose memory is laid
+    out ``[H, W, C, N]``: elementwise operations leave it so, and ``transform`` takes it without a
+    copy.
 
     Parameters
     ----------
@@ -193,70 +202,45 @@ class DFTConvolution(Convolution):
         Cells that the largest of the kernels reaches over the edge, down and across.
     dtype
         Precision of the factors. Sums inside the products are float32 for bfloat16.
+    result
+        Precision of what is brought back; None for the factors'.
     """
 
-    def __init__(self, grid: Size, reach: Size, dtype: torch.dtype) -> None:
+    def __init__(
+        self, grid: Size, reach: Size, dtype: torch.dtype, result: torch.dtype | None = None
+    ) -> None:
         self.grid = grid
         self.reach = tuple(min(beyond, side - 1) for beyond, side in zip(reach, grid, strict=True))
-        self.dtype = dtype
+        self.dtype, self.result = dtype, result or dtype
+
+    def lay_out(self, frames: Tensor) -> Tensor:
+        """Locations before channels, and those before clips."""
+        return frames.permute(1, 2, 3, 4, 0).contiguous().permute(0, 4, 3, 1, 2)
 
     def transform(self, inputs: Tensor) -> Tensor:
-        """Frequencies ``[F, 2, C, N]``."""
+        """Frequencies ``[R, C, N]``."""
         clips, channels = inputs.shape[:2]
-        values = inputs.permute(2, 3, 1, 0).reshape(-1, channels * clips).to(self.dtype)
-        matrix = _matrices(self.grid, self.reach, (1, 1), self.dtype, inputs.device).grid
-        return (matrix @ values).view(-1, 2, channels, clips)
+        there = _bilinear(self.grid, self.reach, (1, 1), self.dtype, inputs.device).there
+        values = inputs.permute(2, 3, 1, 0).reshape(-1, channels * clips)
+        return (there @ values.to(self.dtype)).view(-1, channels, clips)
 
     def kernel(self, weight: Tensor, uses: int) -> Product:
         """Transform a kernel, once a batch."""
         size = tuple(weight.shape[2:])
-        matrix = _matrices(self.grid, self.reach, size, weight.dtype, weight.device).kernel
-        return _SpectralKernel(weight, matrix, uses, self.dtype)
+        taps = _bilinear(self.grid, self.reach, size, weight.dtype, weight.device).taps
+        return _SpectralKernel(weight, taps, uses, self.dtype)
 
     def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
         """Split into views."""
-        return product.split(tuple(channels), dim=2)
+        return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
         """Values on the grid, without what is beyond it."""
-        channels, clips = product.shape[2:]
-        matrix = _matrices(self.grid, self.reach, (1, 1), self.dtype, product.device).inverse
-        values = (matrix @ product.reshape(-1, channels * clips)).view(*self.grid, channels, clips)
-        if bias is not None:
-            values = values + bias[:, None]
+        channels, clips = product.shape[1:]
+        back = _bilinear(self.grid, self.reach, (1, 1), self.dtype, product.device).back
+        values = (back @ product.reshape(-1, channels * clips)).view(*self.grid, channels, clips)
+        values = values.to(self.result) if bias is None else values + bias[:, None]
         return values.permute(3, 2, 0, 1)
-
-
-def _side_by_side(spectrum: Tensor) -> Tensor:
-    """``[F, C, 2 N]`` of ``[F, 2, C, N]``: one product then serves both parts."""
-    return spectrum.transpose(1, 2).flatten(2)
-
-
-def _multiply(kernel: Tensor, inputs: Tensor, conjugate: bool = False) -> Tensor:
-    """Complex products, summed over channels.
-
-    Parameters
-    ----------
-    kernel
-        ``[F, 2 O, C]``: real parts above imaginary parts.
-    inputs
-        ``[F, C, 2 N]``: real parts beside imaginary parts.
-    conjugate
-        Whether the kernel's conjugate is meant.
-
-    Returns
-    -------
-    Tensor
-        ``[F, 2, O, N]``.
-    """
-    frequencies, rows, _ = kernel.shape
-    products = torch.bmm(kernel, inputs).view(frequencies, 2, rows // 2, 2, -1)
-    real, imaginary = products.unbind(1)
-    out = products.new_empty(frequencies, 2, rows // 2, products.shape[4])
-    sign = -1 if conjugate else 1
-    torch.sub(real[:, :, 0], imaginary[:, :, 1], alpha=sign, out=out[:, 0])
-    torch.add(real[:, :, 1], imaginary[:, :, 0], alpha=sign, out=out[:, 1])
-    return out
 
 
 class _SpectralKernel:
@@ -268,32 +252,30 @@ class _SpectralKernel:
     over all frames makes the kernel's gradient of them.
     """
 
-    def __init__(self, weight: Tensor, matrix: Tensor, uses: int, dtype: torch.dtype) -> None:
-        self.weight, self.matrix, self.uses = weight, matrix, uses
+    def __init__(self, weight: Tensor, taps: Tensor, uses: int, dtype: torch.dtype) -> None:
+        self.weight, self.taps, self.uses = weight, taps, uses
         out, inputs = weight.shape[:2]
         with torch.no_grad():
-            spectrum = (matrix @ weight.flatten(2).flatten(0, 1).T).to(dtype)
-        self.forwards = spectrum.view(-1, 2 * out, inputs)
+            self.forwards = (taps @ weight.flatten(2).flatten(0, 1).T).to(dtype)
+            self.forwards = self.forwards.view(-1, out, inputs)
         self.backwards: Tensor | None = None
-        if torch.is_grad_enabled():  # a product with a transposed view takes twice the time
-            spectrum = spectrum.view(-1, 2, out, inputs).transpose(2, 3)
-            self.backwards = spectrum.reshape(-1, 2 * inputs, out)
+        if torch.is_grad_enabled():  # a product with a transposed view takes three times as long
+            self.backwards = self.forwards.transpose(1, 2).contiguous()
         self.handles: list[Tensor] = []
         self.used = 0
         self.seen: dict[int, Tensor] = {}
         """Inputs of the frames whose gradients have come back, until the kernel's is made."""
 
-    def __call__(self, spectrum: Tensor) -> Tensor:
-        """Products ``[F, 2, O, N]`` of frequencies ``[F, 2, C, N]``."""
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Products ``[R, O, N]`` of frequencies ``[R, C, N]``."""
         if self.backwards is None or not torch.is_grad_enabled():
-            return _multiply(self.forwards, _side_by_side(spectrum))
+            return torch.bmm(self.forwards, inputs)
         if self.used == len(self.handles):
-            frequencies, rows, _ = self.forwards.shape
-            shape = (frequencies, 2, rows // 2, spectrum.shape[3])
+            shape = (*self.forwards.shape[:2], inputs.shape[2])
             self.handles += _Handles.apply(self.weight, self, shape)
         frame = self.used
         self.used += 1
-        return _SpectralProduct.apply(spectrum, self.handles[frame], self, frame)
+        return _SpectralProduct.apply(inputs, self.handles[frame], self, frame)
 
 
 class _Handles(torch.autograd.Function):
@@ -313,14 +295,10 @@ class _Handles(torch.autograd.Function):
         came = {ctx.first + at: each for at, each in enumerate(gradients) if each is not None}
         if not came:
             return None, None, None
-        inputs = torch.cat([kernel.seen.pop(frame) for frame in came], dim=2).transpose(1, 2)
-        real = torch.cat([_side_by_side(each) for each in came.values()], dim=2)
-        clips = next(iter(came.values())).shape[3]
-        # d c = (re, im) (a, b)^T and d d = (im, -re) (a, b)^T, for a product of c + id and a + ib
-        parts = real.unflatten(2, (-1, 2, clips))
-        imaginary = torch.stack([parts[..., 1, :], -parts[..., 0, :]], dim=3).flatten(2)
-        gradient = torch.stack([torch.bmm(real, inputs), torch.bmm(imaginary, inputs)], 1)
-        gradient = kernel.matrix.T.to(gradient.dtype) @ gradient.flatten(2).flatten(0, 1)
+        inputs = torch.cat([kernel.seen.pop(frame) for frame in came], dim=2)
+        products = torch.cat(list(came.values()), dim=2)
+        gradient = torch.bmm(products, inputs.transpose(1, 2)).flatten(1)
+        gradient = kernel.taps.T.contiguous().to(gradient.dtype) @ gradient
         weight = kernel.weight
         return gradient.to(weight.dtype).T.reshape(weight.shape), None, None
 
@@ -330,21 +308,19 @@ class _SpectralProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, spectrum: Tensor, handle: Tensor, kernel: _SpectralKernel, frame: int
+        ctx: Any, inputs: Tensor, handle: Tensor, kernel: _SpectralKernel, frame: int
     ) -> Tensor:
-        inputs = _side_by_side(spectrum)
         ctx.save_for_backward(inputs)
         ctx.kernel, ctx.frame = kernel, frame
-        return _multiply(kernel.forwards, inputs)
+        return torch.bmm(kernel.forwards, inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         kernel = ctx.kernel
+        gradient = gradient.contiguous()
         if ctx.needs_input_grad[1]:
             kernel.seen[ctx.frame] = ctx.saved_tensors[0]
-        before = None
-        if ctx.needs_input_grad[0]:
-            before = _multiply(kernel.backwards, _side_by_side(gradient), conjugate=True)
+        before = torch.bmm(kernel.backwards, gradient) if ctx.needs_input_grad[0] else None
         return before, gradient, None, None
 
 
@@ -375,5 +351,5 @@ def choose(
         pointwise = grid == (1, 1) or reach == (0, 0)
         form = "dft" if device.type == "cpu" and not pointwise else "direct"
     if form == "direct":
-        return DirectConvolution(dtype)
-    return DFTConvolution(grid, reach, dtype)
+        return DirectConvolution(dtype, parameters)
+    return DFTConvolution(grid, reach, dtype, parameters)

@@ -43,7 +43,8 @@ class _WeightedPooling(TemporalPooling):
     def forward(self, states: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
         """Weighted sums over time, ``sum_t alpha(t) h(t)``, and the weights."""
         weights = self.weigh(states, mask)
-        return [torch.einsum("nt,ntchw->nchw", weights, state) for state in states], weights
+        # not einsum, which copies states that are laid out locations first
+        return [(weights[:, :, None, None, None] * state).sum(1) for state in states], weights
 
 
 class AttentionPooling(_WeightedPooling):
