@@ -46,6 +46,8 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
         try:
             return callback(*arguments, **options)
+        except click.ClickException:
+            raise  # a message already
         except Exception as error:
             ours = next(filter(raised_here, chain(error)), None)
             if ours is None or os.environ.get(SHOW_TRACEBACK):

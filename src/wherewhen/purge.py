@@ -27,6 +27,8 @@ WHOSE = ("tracklet", "probe", "gallery")
 """Columns that name a tracklet."""
 MIXED = {".png", ".jpg", ".pdf", ".html", ".pt", ".safetensors", ".joblib", ".npz", ".npy"}
 """Suffixes of files that mix people: figures, pages, networks, metrics."""
+OF_A_STORE = (".safetensors", "manifest.json")
+"""Ends of the names of files that a cube store itself keeps."""
 SHOW_NOBODY = ("cmc_curves", "training_curves")
 """Figures without people."""
 
@@ -174,7 +176,7 @@ class Purge:
 
     def _clean(self, path: Path, person: str, tracklets: set[str], trained: set[str]) -> None:
         """Take a person out of one file, or say that it can't be done."""
-        if not path.is_file() or (CUBES in path.parts and path.suffix == ".safetensors"):
+        if not path.is_file() or (CUBES in path.parts and path.name.endswith(OF_A_STORE)):
             return
         if path.suffix in {".parquet", ".csv"}:
             self._clean_table(path, person, tracklets)

@@ -193,8 +193,8 @@ def test_eight_bits_are_off_by_half_a_step(store, low, steps):
     store.write("t", cubes, "uint8")
     read = store.read("t").astype(np.float64)
     largest = np.abs(cubes.astype(np.float64)).max(axis=(1, 2), keepdims=True)
-    # half a step, and what float16 loses of scale and value
-    assert (np.abs(read - cubes) <= largest * (0.5 / steps + 0.0015) + 1e-6).all()
+    # half a step, and what float16 loses in the value
+    assert (np.abs(read - cubes) <= largest * (0.5 / steps + 0.0005) + 1e-7).all()
     assert not read[2, :, :, 5].any()
     with safe_open(file_of(store, "t"), "numpy") as file:
         assert file.get_tensor("cubes").dtype == (np.uint8 if low == 0 else np.int8)
@@ -203,7 +203,7 @@ def test_eight_bits_are_off_by_half_a_step(store, low, steps):
 
 def test_the_largest_values_of_float16_survive_eight_bits(store):
     store.write("t", np.full((1, 3, 3, 4), 65504.0), "uint8")
-    np.testing.assert_allclose(store.read("t"), 65504, rtol=1e-3)
+    np.testing.assert_array_equal(store.read("t"), 65504)
 
 
 @pytest.mark.parametrize("position", [0, 40, 400, -1])

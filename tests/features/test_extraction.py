@@ -361,12 +361,24 @@ def test_people_who_go_or_come_leave_the_others_cubes(store, extraction, monkeyp
         tracklets=others,
         frames=extraction.frames[extraction.frames.tracklet != "cam_a/person_0002"],
     )
-    monkeypatch.setattr(CubeExtraction, "stream", lambda self, names: iter([] if not names else 1))
+    monkeypatch.setattr(CubeExtraction, "_compute", lambda *_: pytest.fail("it was computed"))
     next_store = CubeStore.create(store.folder.parent, fewer.identity)
     assert next_store.key != store.key
-    fill(next_store, fewer, progress=False)  # nothing was computed
+    fill(next_store, fewer, progress=False)
     assert next_store.complete
     assert set(next_store.lengths) == set(others.tracklet)
+
+
+@pytest.mark.slow
+def test_a_compiled_backbone_makes_the_same_cubes(dataset, extraction):
+    plain = extraction.backbone
+    compiled = Backbone("tiny", plain.module, plain.preprocess, {"scale": 1.0}, compiled=True)
+    plan = CubeExtraction(compiled, *dataset, batch_size=4)
+    for tracklet in LENGTHS:  # with and without a last batch that has to be filled up
+        np.testing.assert_allclose(
+            plan.cubes_of(tracklet), extraction.cubes_of(tracklet), rtol=2e-3, atol=1e-3
+        )
+    assert plan.identity != extraction.identity
 
 
 # --- frames that are not what they were ----------------------------------------------------------

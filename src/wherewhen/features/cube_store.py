@@ -9,7 +9,8 @@ preprocessing, augmentation, data set).  Inside, one safetensors file a tracklet
 
 A file's tensor ``cubes`` is [variants, length, K, K, D]: variant 0 is the plain frame, the others
 are augmented ones, one after the other, so that a window of any variant is one piece of the file.
-It is float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D].
+It is float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D]: what the highest
+of the 255 (signed: 127) steps stands for.
 
 A killed writer leaves whole files and perhaps one temporary file, which the next writer removes.
 Windows of frames are read with ``preadv`` at the header's offset, straight into the caller's
@@ -43,8 +44,6 @@ STORED = {"F16": DTYPE, "U8": np.dtype("u1"), "I8": np.dtype("i1")}
 """What a file may hold, as safetensors calls it; the two of 8 bits come with a scale."""
 SUFFIX = ".safetensors"
 TENSOR, SCALE = "cubes", "scale"
-LARGEST_SCALE = 256.75
-"""255 times this is the last that float16 can hold."""
 BLOCK = 4096
 """Bytes that a file system hands out at once."""
 LONGEST_NAME = 200
@@ -658,20 +657,20 @@ def _safe(part: str) -> str:
 
 
 def _to_eight_bits(data: NDArray[np.float16]) -> list[NDArray]:
-    """Divide every frame and channel by a scale, so that its largest value takes all 8 bits.
+    """Share every frame's and channel's largest value out into the steps that 8 bits can count.
 
     Returns
     -------
     list of ndarray
-        uint8 (int8 where a value is negative), shaped like the data; float16 [variants, length, D].
+        Steps, uint8 (int8 where a value is negative), shaped like the data; and the largest values,
+        float16 [variants, length, D], which are kept exactly.
     """
     values = data.astype(np.float32)
-    kind, top = (np.int8, 127) if values.min() < 0 else (np.uint8, 255)
+    kind = np.int8 if values.min() < 0 else np.uint8
     largest = np.abs(values).max(axis=(2, 3))
-    scale = np.minimum(largest / top, LARGEST_SCALE).astype(DTYPE)
-    by = scale.astype(np.float32)[:, :, None, None]
-    steps = np.divide(values, by, out=np.zeros_like(values), where=by > 0)
-    return [np.clip(np.rint(steps), -top, top).astype(kind), scale]
+    one = largest[:, :, None, None] / np.iinfo(kind).max
+    steps = np.divide(values, one, out=np.zeros_like(values), where=one > 0)
+    return [np.rint(steps).astype(kind), largest.astype(DTYPE)]
 
 
 def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
@@ -697,7 +696,7 @@ def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
 
 def _scaled(steps: NDArray, scale: NDArray[np.float16]) -> NDArray[np.float32]:
     # in float32: numpy's float16 products are several times slower
-    return steps * scale.astype(np.float32)[:, None, None]
+    return steps * (scale.astype(np.float32) / np.iinfo(steps.dtype).max)[:, None, None]
 
 
 def _bytes_of(data: NDArray) -> memoryview:

@@ -1,0 +1,65 @@
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from wherewhen.datasets import CubeStoreDataset
+from wherewhen.features.cube_store import CubeStore
+from wherewhen.features.extraction import StreamedCubes
+from wherewhen.pipelines.extract import create_pipeline
+from wherewhen.pipelines.extract.nodes import plan_extraction
+from wherewhen.pipelines.parameters import ExtractParameters
+
+PARAMETERS = ExtractParameters(
+    backbone="timm:test_resnet",
+    weights={"source": "random", "seed": 0},
+    augmentation={"variants": 2},
+    device="cpu",
+)
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Two tracklets of two frames, of noise; a/t trains, a/p is tested."""
+    rows = []
+    for tracklet in ("a/t", "a/p"):
+        for position in range(2):
+            path = tmp_path / f"{tracklet}{position}.png"
+            path.parent.mkdir(exist_ok=True)
+            noise = np.random.default_rng(len(rows)).integers(0, 256, (32, 16, 3), np.uint8)
+            Image.fromarray(noise).save(path)
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            rows.append((tracklet, position, path.relative_to(tmp_path).as_posix(), sha256))
+    frames = pd.DataFrame(rows, columns=["tracklet", "position", "path", "sha256"])
+    tracklets = pd.DataFrame({"tracklet": ["a/t", "a/p"], "length": [2, 2]})
+    splits = pd.DataFrame({"tracklet": ["a/t", "a/p"], "role": ["train", "probe"]})
+    return tracklets, frames, splits
+
+
+def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
+    tracklets, frames, splits = tables
+    whole, train = (CubeStoreDataset(str(tmp_path / name)) for name in ("whole", "train"))
+    plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
+    whole.save(plan)
+    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, splits)
+    train.save(part)
+    assert identity == same
+    stored, streamed = whole.load(), train.load()
+    assert isinstance(stored, CubeStore)
+    assert isinstance(streamed, StreamedCubes)
+    assert list(streamed.store.lengths) == ["a/t"]
+    assert streamed.key == stored.key == identity["key"]
+    for tracklet in ("a/t", "a/p"):
+        for variant in range(2):
+            window = streamed.read(tracklet, 1, 2, variant=variant)
+            np.testing.assert_array_equal(window, stored.read(tracklet, 1, 2, variant=variant))
+    train.save(plan)  # all are wanted after all
+    assert isinstance(train.load(), CubeStore)
+    assert set(train.load().lengths) == {"a/t", "a/p"}
+
+
+@pytest.mark.parametrize(("train_only", "needs_splits"), [(False, False), (True, True)])
+def test_splits_are_waited_for_only_where_they_matter(train_only, needs_splits):
+    assert ("splits" in create_pipeline(train_only).inputs()) == needs_splits
