@@ -212,6 +212,10 @@ class EmbedParameters(Group):
     batch_size: int = Field(16, ge=1)
     """Clips in a forward pass."""
 
+    average_variants: Literal["off", "short", "always"] = "off"
+    """Average the network's embedding of a test tracklet over the cubes' augmented variants:
+    ``short`` where it has fewer than `frames` frames (Section V-C), or ``always``."""
+
     fisher: FisherConfig | None = None
     """Also pool the trained network's frames into Fisher vectors (Section V-D, Eq 10): features
     ``fisher`` beside ``network``. ``{}`` for the defaults; null: not."""

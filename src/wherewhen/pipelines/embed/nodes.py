@@ -32,12 +32,58 @@ def encode(
     """Give every clip the network's embedding."""
     from wherewhen.model.encode import encode_tracklets
 
-    encodings = encode_tracklets(
-        network,
-        cubes,
-        list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None)),
-        batch_size=parameters.batch_size,
-    )
+    encodings = encode_tracklets(network, cubes, _clips(windows), parameters.batch_size)
+    vectors = encodings.embeddings
+    if parameters.average_variants != "off":
+        vectors = _average(network, cubes, windows, parameters, vectors)
+    return windows.assign(vector=list(vectors))
+
+
+def _average(
+    network: Network,
+    cubes: CubeStore,
+    windows: pd.DataFrame,
+    parameters: EmbedParameters,
+    vectors: np.ndarray,
+) -> np.ndarray:
+    """Average test tracklets' embeddings over the cubes' variants; their lengths stay."""
+    from wherewhen.features.variants import Variants
+    from wherewhen.model.encode import encode_tracklets
+
+    variants = Variants(cubes)
+    if variants.count == 1:
+        raise ValueError(
+            f"embed.average_variants: {parameters.average_variants}, but the cubes have no "
+            "augmented variants; set extract.augmentation.variants to 2 or more, or this to off"
+        )
+    averaged = windows.role.ne("train")
+    if parameters.average_variants == "short" and parameters.frames is not None:
+        averaged &= windows.stop - windows.start < parameters.frames
+    rows, clips = np.flatnonzero(averaged), _clips(windows[averaged])
+    total = vectors[rows].copy()
+    for variant in range(1, variants.count):
+        of_variant = [(Variants.name(name, variant), start, stop) for name, start, stop in clips]
+        total += encode_tracklets(network, variants, of_variant, parameters.batch_size).embeddings
+    plain, summed = (np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors[rows], total))
+    vectors = vectors.copy()
+    vectors[rows] = total * (plain / np.maximum(summed, np.finfo(np.float32).tiny))
+    return vectors
+
+
+def encode_fisher(
+    network: Network,
+    cubes: CubeStore,
+    windows: pd.DataFrame,
+    parameters: EmbedParameters,
+) -> pd.DataFrame:
+    """Give every clip the Fisher vector of its frames, by a mixture of the training clips'."""
+    from wherewhen.model.encode import encode_tracklets
+    from wherewhen.model.fisher import fit_fisher
+
+    size = parameters.batch_size
+    training = _clips(windows[windows.role == "train"])
+    fisher = fit_fisher(network, cubes, training, parameters.fisher, size)
+    encodings = encode_tracklets(network, cubes, _clips(windows), size, pooling=fisher)
     return windows.assign(vector=list(encodings.embeddings))
 
 
@@ -58,7 +104,9 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
 
 def pool(cubes: CubeStore, windows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give every clip the baselines' vectors: cubes averaged, with and without their rows."""
-    means, rows = pool_windows(
-        cubes, windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None)
-    )
+    means, rows = pool_windows(cubes, _clips(windows))
     return windows.assign(vector=means), windows.assign(vector=rows)
+
+
+def _clips(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
+    return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
