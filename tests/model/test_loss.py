@@ -113,7 +113,7 @@ def test_entropy_gap_by_hand():
     assert torch.isfinite(attention.grad).all()
     mask[1, 1] = False
     assert entropy_gap(attention, mask, 0.75).item() == pytest.approx((0.25**2 + 0.25**2) / 2)
-    assert entropy_gap(torch.ones(2, 2, 1, 1), mask, 0.5).item() == 0
+    assert entropy_gap(torch.ones(2, 2, 1, 1), mask, 1.0).item() == 0
 
 
 def test_entropy_is_brought_to_its_target():
@@ -141,3 +141,18 @@ def test_batch_hard_triplets_by_hand():
     soft.backward()
     assert torch.isfinite(embeddings.grad).all()
     assert batch_hard_triplet(embeddings, torch.arange(5), margin=1.0).item() == 0
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_gradcheck_of_eq_9(passes_gradcheck, reachable, balanced):
+    attention = torch.rand(2, 3, 2, 2)
+    mask = torch.tensor([[True, True, True], [True, False, True]])
+    same = torch.tensor([True, False, False])
+
+    class TheLoss(PairLoss):
+        def forward(self, logits, attention):
+            return super().forward(logits, same, attention, mask).loss
+
+    loss = TheLoss(0.3, reachable, balanced)
+    assert passes_gradcheck(loss, torch.randn(3), attention)

@@ -166,8 +166,28 @@ class ExpectedSlice(nn.Module):
         return torch.einsum("nchw,nhw->nc", inputs, weights)[:, :, None, None]
 
 
+def entropy(attention: Tensor) -> Tensor:
+    """Entropy of every frame's attention as a share of its maximum, log(K*K).
+
+    Parameters
+    ----------
+    attention
+        Weights ``[N, T, K, K]``.
+
+    Returns
+    -------
+    Tensor
+        ``[N, T]``, 0 (one location has it all) to 1 (uniform; also for a 1 x 1 grid). Its gradient
+        stays finite where weights are 0.
+    """
+    weights = attention.flatten(2)
+    if weights.shape[2] == 1:
+        return weights.new_ones(weights.shape[:2])
+    return -(weights * weights.clamp_min(1e-12).log()).sum(2) / math.log(weights.shape[2])
+
+
 def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
-    """Mean entropy of the valid frames' attention as a share of its maximum, log(K*K).
+    """Mean `entropy` of the valid frames' attention.
 
     Parameters
     ----------
@@ -179,11 +199,7 @@ def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Scalar in 0 (one location has it all) to 1 (uniform; also for a 1 x 1 grid).
+        Scalar in 0 to 1.
     """
-    weights = attention.flatten(2)
-    if weights.shape[2] == 1:
-        return weights.new_ones(())
-    entropy = torch.special.entr(weights).sum(2)
-    share = (entropy * mask).sum() / (mask.sum() * math.log(weights.shape[2]))
+    share = (entropy(attention) * mask).sum() / mask.sum()
     return share.clamp(max=1)  # rounding may take uniform attention beyond its bound

@@ -5,11 +5,12 @@ And what may be added to them: attention held at an entropy, and batch-hard trip
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from wherewhen.model.attention import entropy
 
 
 class LossTerms(NamedTuple):
@@ -98,19 +99,9 @@ def entropy_gap(attention: Tensor, mask: Tensor, target: Tensor | float) -> Tens
     mask
         Valid frames ``[N, T]``.
     target
-        Entropy as a share of its maximum log(K*K): 0 for one location, 1 for uniform.
-
-    Returns
-    -------
-    Tensor
-        Scalar; 0 on a 1 x 1 grid, where there is nothing to choose.
+        Entropy as a share of its maximum: 0 for one location, 1 for uniform.
     """
-    weights = attention.flatten(2)
-    if weights.shape[2] == 1:
-        return 0.0 * weights.sum()
-    # 0 log 0 = 0, but its gradient is infinite: attention that has saturated stays finite here
-    entropy = -(weights * weights.clamp_min(1e-12).log()).sum(2) / math.log(weights.shape[2])
-    mean = (entropy * mask).sum(1) / mask.sum(1)
+    mean = (entropy(attention) * mask).sum(1) / mask.sum(1)
     return (mean - target).square().mean()
 
 

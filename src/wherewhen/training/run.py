@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -336,7 +336,7 @@ class Run:
         if self.known is not None:
             tracklets = [tracklet for tracklet, _, _ in batch.windows]
             self.known.update(tracklets, outputs.embeddings.float().cpu().numpy())
-        unseen.batches.append(batch)
+        unseen.batches.append(replace(batch, windows=draw.windows))  # as they were read
         unseen.told.append({"rate": self.config.rate * self._rate_factor()} | now)
         unseen.names = list(outputs.values)
         # stacked, they are a copy: a recorded step writes over its outputs
