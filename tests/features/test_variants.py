@@ -35,6 +35,15 @@ def test_flipped_cubes_are_turned_round_in_their_width(store):
     assert flipped.flags.c_contiguous
 
 
+def test_windows_are_read_into_a_buffer(store):
+    variants = Variants(store, flip=True)
+    assert variants.reads_into
+    for variant in range(4):
+        name, out = variants.name("a/p", variant), np.empty((2, 3, 3, 4), np.float16)
+        assert variants.read(name, 1, 3, out=out) is out
+        np.testing.assert_array_equal(out, variants.read(name, 1, 3))
+
+
 def test_a_reader_without_variants_has_one():
     class Reader:
         @property

@@ -31,3 +31,25 @@ def test_without_a_length_it_is_the_longest_windows():
 def test_a_window_outside_its_tracklet_is_named(window):
     with pytest.raises(ValueError, match="of tracklet y is empty or not inside its 3 frames"):
         gather(Reader(), [window])
+
+
+def test_a_reader_that_takes_a_buffer_fills_the_batch():
+    class Into(Reader):
+        reads_into = True
+        buffers = 0
+
+        def read(self, tracklet, start=0, stop=None, out=None):
+            window = super().read(tracklet, start, stop)
+            if out is None:
+                return window
+            self.buffers += 1
+            out[:] = window
+            return out
+
+    reader, windows = Into(), [("y", 0, 3), ("x", 1, 5), ("y", 1, 3), ("x", 0, 5)]
+    cubes, mask = gather(reader, windows, 4)
+    assert reader.buffers == 2  # not the first, which tells the shape, nor the one that is too long
+    np.testing.assert_array_equal(cubes[1], reader.cubes["x"][1:5])
+    np.testing.assert_array_equal(cubes[2], reader.cubes["y"][[1, 2, 1, 2]])
+    np.testing.assert_array_equal(cubes[3], reader.cubes["x"][:4])
+    assert mask[2].tolist() == [True, True, False, False]

@@ -110,6 +110,9 @@ class CubeStore:
         If its identity or manifest is damaged.
     """
 
+    reads_into = True
+    """`read` takes a buffer to fill."""
+
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self._headers: dict[str, _Header] = {}

@@ -433,8 +433,7 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
     made_alike = [
         other
         for other in CubeStore.stores_under(store.folder.parent)
-        if other.key != store.key
-        and all(other.identity.get(part) == extraction.identity.get(part) for part in MADE_BY)
+        if other.key != store.key and _way_made(other.identity) == _way_made(extraction.identity)
     ]
     if not made_alike:
         return missing
@@ -446,6 +445,11 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
     if len(left) < len(missing):
         log.info("%d tracklets are taken over from other stores", len(missing) - len(left))
     return left
+
+
+def _way_made(identity: dict[str, Any]) -> str:
+    # by fingerprint: what was read from JSON has lists where the other has tuples
+    return fingerprint([identity.get(part) for part in MADE_BY])
 
 
 def _require_room(
@@ -491,6 +495,9 @@ class StreamedCubes:
     extraction
         The plan of all.
     """
+
+    reads_into = True
+    """`read` takes a buffer to fill."""
 
     def __init__(self, store: CubeStore, extraction: CubeExtraction):
         if fingerprint(extraction.identity) != store.key:

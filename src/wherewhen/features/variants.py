@@ -43,12 +43,15 @@ class Variants:
     ----------
     count : int
         Variants of a tracklet, the plain one included.
+    reads_into : bool
+        Whether `read` takes a buffer.
     """
 
     def __init__(self, reader: VariantReader, flip: bool = False, stored: bool = True):
         self._reader = reader
         self._stored = getattr(reader, "variants", 1) if stored else 1
         self.count = self._stored * (2 if flip else 1)
+        self.reads_into = getattr(reader, "reads_into", False)
         self.lengths = {
             self.name(tracklet, variant): length
             for tracklet, length in reader.lengths.items()
@@ -65,7 +68,13 @@ class Variants:
         """Name a variant of a tracklet; the plain one keeps the tracklet's name."""
         return f"{tracklet} variant {variant}" if variant else tracklet
 
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float16]:
+    def read(
+        self,
+        name: str,
+        start: int = 0,
+        stop: int | None = None,
+        out: NDArray[np.float16] | None = None,
+    ) -> NDArray[np.float16]:
         """Read the cubes of a window.
 
         Parameters
@@ -74,6 +83,8 @@ class Variants:
             As `name` gives it.
         start, stop
             First frame and the one after the last; None reads to the end.
+        out
+            Buffer to fill, where the reader can (``reads_into``).
 
         Returns
         -------
@@ -81,9 +92,13 @@ class Variants:
             float16, shape [stop - start, K, K, D].
         """
         tracklet, variant = self._known[name]
-        if self._stored == 1:
-            cubes = self._reader.read(tracklet, start, stop)
-        else:
-            cubes = self._reader.read(tracklet, start, stop, variant=variant % self._stored)
+        options = {} if self._stored == 1 else {"variant": variant % self._stored}
+        if variant < self._stored:
+            options |= {} if out is None else {"out": out}
+            return self._reader.read(tracklet, start, stop, **options)
         # [T, height, width, D]: the width is turned round
-        return np.ascontiguousarray(cubes[:, :, ::-1]) if variant >= self._stored else cubes
+        flipped = self._reader.read(tracklet, start, stop, **options)[:, :, ::-1]
+        if out is None:
+            return np.ascontiguousarray(flipped)
+        out[:] = flipped
+        return out

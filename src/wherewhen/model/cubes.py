@@ -16,7 +16,10 @@ Window = tuple[str, int, int]
 
 
 class CubeReader(Protocol):
-    """Where cubes are read from: a store on disk, or arrays in memory."""
+    """Where cubes are read from: a store on disk, or arrays in memory.
+
+    One with an attribute ``reads_into`` that is true takes a buffer to fill, ``read(..., out=)``.
+    """
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -64,10 +67,14 @@ def gather(
                 f"window {start}:{stop} of tracklet {tracklet} is empty or not inside its "
                 f"{lengths[tracklet]} frames"
             )
+        positions, mask = cyclic_positions(0, stop - start, frames)
+        masks.append(mask)
+        if cubes is not None and stop - start <= frames and getattr(reader, "reads_into", False):
+            window = reader.read(tracklet, start, stop, out=cubes[index, : stop - start])
+            cubes[index, stop - start :] = window[positions[stop - start :]]
+            continue
         window = reader.read(tracklet, start, stop)
         if cubes is None:
             cubes = np.empty((len(windows), frames, *window.shape[1:]), window.dtype)
-        positions, mask = cyclic_positions(0, stop - start, frames)
         np.take(window, positions, axis=0, out=cubes[index], mode="clip")
-        masks.append(mask)
     return torch.from_numpy(cubes), torch.from_numpy(np.stack(masks))

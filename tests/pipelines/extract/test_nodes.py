@@ -31,8 +31,10 @@ def tables(tmp_path):
             noise = np.random.default_rng(len(rows)).integers(0, 256, (32, 16, 3), np.uint8)
             Image.fromarray(noise).save(path)
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            rows.append((tracklet, position, path.relative_to(tmp_path).as_posix(), sha256))
-    frames = pd.DataFrame(rows, columns=["tracklet", "position", "path", "sha256"])
+            rows.append(
+                (tracklet, position, position, path.relative_to(tmp_path).as_posix(), sha256)
+            )
+    frames = pd.DataFrame(rows, columns=["tracklet", "position", "frame", "path", "sha256"])
     tracklets = pd.DataFrame({"tracklet": ["a/t", "a/p"], "length": [2, 2]})
     splits = pd.DataFrame({"tracklet": ["a/t", "a/p"], "role": ["train", "probe"]})
     return tracklets, frames, splits
