@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
+from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.synthetic.layouts import LAYOUTS, check, layout_named, write_flat
 from wherewhen.synthetic.shots import flat_frames, list_shots
 from wherewhen.tracklets.readers import READERS, read
@@ -163,3 +164,33 @@ def test_unknown_layouts_list_the_known():
 def test_nothing_unfinished_is_left(tmp_path):
     write_flat("mars", tmp_path, archive=True)
     assert not [path for path in tmp_path.rglob("*") if "unfinished" in path.name]
+
+
+def test_every_protocol_of_mars_from_the_files_to_the_counts(tmp_path):
+    """Which probes can find somebody, once by the rules in words and once by the evaluation."""
+    root = write_flat(
+        "mars", tmp_path, persons=24, cameras=4, takes=2, distractors=3, junk=3, length=1
+    )
+    tracklets = read("mars", root, progress=False).tracklets
+    queries = tracklets[tracklets["query"]]
+    for protocol, others in (
+        ("official", tracklets[tracklets["subset"] == "test"]),
+        ("query_excluded", tracklets[(tracklets["subset"] == "test") & ~tracklets["query"]]),
+    ):
+        findable = [
+            bool(((others["person"] == query.person) & (others["camera"] != query.camera)).any())
+            for query in queries.sort_values("tracklet").itertuples()
+        ]
+        splits = fixed_splits(tracklets, 1, protocol=protocol)
+        probes, gallery = (splits[splits["role"] == role] for role in ("probe", "gallery"))
+        distances = np.random.default_rng(0).random((len(probes), len(gallery)))
+        evaluation = evaluate(
+            distances,
+            probes["person"].tolist(),
+            gallery["person"].tolist(),
+            probes["camera"].tolist(),
+            gallery["camera"].tolist(),
+            protocol=protocol,
+        )
+        assert evaluation.valid.tolist() == findable
+        assert all(findable) == (protocol == "official")  # as in the real one
