@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,17 @@ def test_against_a_plain_loop(data):
         protocol="cross_camera",
         max_rank=None,
     )
+    cut = rankings(
+        distances,
+        [f"p{i}" for i in range(probes)],
+        [f"g{j}" for j in range(gallery)],
+        *names,
+        protocol="cross_camera",
+        max_rank=2,
+        all_matches=True,
+    )
+    expected = table[(table["rank"] <= 2) | table["correct"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(cut, expected)
     best = table[table["correct"]].groupby("probe")["rank"].min()
     assert [best.get(f"p{i}", 0) for i in range(probes)] == first
 

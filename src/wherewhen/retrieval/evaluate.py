@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS, MEASURES
 from wherewhen.retrieval.cmc import cmc
+from wherewhen.retrieval.nearest import nearest
 from wherewhen.retrieval.task import Probe, Task, expect_length
 
 
@@ -280,12 +281,19 @@ def _listed(
     probe: Probe, max_rank: int | None, all_matches: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the ranks that a table lists, where in the probe's distances, and which are true."""
-    order = np.argsort(probe.distances, kind="stable")
-    order = order[~np.isin(order, probe.dropped)]
+    row, dropped = probe.distances, probe.dropped
+    order = nearest(row, None if max_rank is None else max_rank + len(dropped))
+    order = order[~np.isin(order, dropped)][:max_rank]
+    ranks = np.arange(1, len(order) + 1, dtype=np.int64)
     correct = np.isin(order, probe.matches)
-    listed = np.arange(len(order)) < (len(order) if max_rank is None else max_rank)
-    kept = np.flatnonzero(listed | correct if all_matches else listed)
-    return kept + 1, order[kept], correct[kept]
+    if all_matches and correct.sum() < len(probe.matches):
+        found = _ranks_of(probe)[0]
+        far = found > len(order)
+        # Sorted alike by distance, then by place, ranks and matches belong together.
+        matches = probe.matches[nearest(row[probe.matches])]
+        order, ranks = np.append(order, matches[far]), np.append(ranks, found[far])
+        correct = np.append(correct, np.ones(np.count_nonzero(far), dtype=bool))
+    return ranks, order, correct
 
 
 def _ranks_of(probe: Probe) -> tuple[np.ndarray, int]:

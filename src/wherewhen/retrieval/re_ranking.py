@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from wherewhen.retrieval.distances import euclidean
+from wherewhen.retrieval.nearest import nearest
 
 _BLOCK = 256
 """Rows of the distances of all to all that are held at once."""
@@ -82,9 +83,7 @@ def _nearest(everyone: np.ndarray, distance: Callable, count: int) -> tuple[np.n
     largest = np.empty(len(everyone))
     for start in range(0, len(everyone), _BLOCK):
         for item, row in enumerate(distance(everyone[start : start + _BLOCK], everyone), start):
-            last = np.partition(row, count - 1)[count - 1]
-            near = np.flatnonzero(row <= last)
-            neighbours[item] = near[np.argsort(row[near], kind="stable")[:count]]
+            neighbours[item] = nearest(row, count)
             largest[item] = row.max() ** 2
     return neighbours, np.where(largest > 0, largest, 1.0)
 

@@ -1,0 +1,27 @@
+"""The nearest few of a row of distances, in order, without sorting the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def nearest(distances: np.ndarray, count: int | None = None) -> np.ndarray:
+    """Order the nearest.
+
+    Parameters
+    ----------
+    distances : numpy.ndarray [G]
+        From one to the others.
+    count : int or None
+        How many; None, or more than there are, for all.
+
+    Returns
+    -------
+    numpy.ndarray of int [min(count, G)]
+        Their places, the smallest distance first; ties in the order of the row.
+    """
+    if count is None or count >= len(distances):
+        return np.argsort(distances, kind="stable")
+    last = np.partition(distances, count - 1)[count - 1]
+    near = np.flatnonzero(distances <= last)  # a few more, where the last is tied
+    return near[np.argsort(distances[near], kind="stable")[:count]]
