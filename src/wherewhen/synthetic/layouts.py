@@ -21,8 +21,8 @@ from PIL import Image
 
 from wherewhen.synthetic import mars
 from wherewhen.synthetic.shots import DISTRACTOR, JUNK, Shot, flat_frames, list_shots
+from wherewhen.tracklets.readers import ilids_vid
 
-ILIDS_SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
 ILIDS_TRIALS, ILIDS_SEED = 10, 2014
 """Rows of the file of splits, and the seed they are drawn from."""
 
@@ -391,7 +391,7 @@ def _ilids_lists(home: Path, shots: Sequence[Shot], camera_names: Sequence[str])
     persons = len({shot.person for shot in shots})
     generator = np.random.default_rng(ILIDS_SEED)
     rows = [1 + generator.permutation(persons) for _ in range(ILIDS_TRIALS)]
-    path = home / ILIDS_SPLITS
+    path = home / ilids_vid.SPLITS
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, {"ls_set": np.array(rows, dtype=np.uint16)}, do_compression=True)
 
