@@ -57,3 +57,10 @@ def test_raw_cubes_pass_and_need_no_calibration():
 def test_no_cubes_are_named():
     with pytest.raises(ValueError, match="at least two feature slices"):
         CubeInput(6, 3, standardise=True).calibrate([])
+
+
+@pytest.mark.parametrize(("projection", "standardise"), [(2, True), (2, False), (None, True)])
+def test_gradcheck(passes_gradcheck, projection, standardise):
+    part = CubeInput(3, projection, standardise)
+    part.calibrate([torch.rand(20, 3) + 1])
+    assert passes_gradcheck(part, torch.randn(2, 1, 2, 2, 3))

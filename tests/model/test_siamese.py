@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from wherewhen.model.config import KERNELS, NetworkConfig, network_config
 from wherewhen.model.convolution import Execution
 from wherewhen.model.loss import PairLoss
-from wherewhen.model.siamese import build_network
+from wherewhen.model.siamese import Readout, build_network
 
 _spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
 reference = importlib.util.module_from_spec(_spec)
@@ -200,6 +200,16 @@ def test_gradcheck():
 
     names, parameters = zip(*network.named_parameters(), strict=True)
     assert torch.autograd.gradcheck(embed, (cubes.requires_grad_(), *parameters))
+
+
+@pytest.mark.parametrize("location", ["cells", "rows", "mean"])
+def test_gradcheck_of_the_readout(passes_gradcheck, location):
+    class OfTwoLayers(Readout):
+        def forward(self, first, second):
+            return super().forward([first, second])
+
+    readout = OfTwoLayers([2, 1], [(2, 3), (1, 1)], location, normalise=True)
+    assert passes_gradcheck(readout, torch.randn(2, 2, 2, 3), torch.randn(2, 1, 1, 1))
 
 
 @pytest.mark.parametrize(
