@@ -121,8 +121,12 @@ class CubeStoreDataset(_CurrentFolder):
         Not read here; hooks do.
     """
 
+    _streamed: StreamedCubes | None = None
+    """What was loaded last: building its backbone takes a second, and every trial asks."""
+
     def save(self, data: CubeExtraction) -> None:
         """Make and store the cubes that are missing."""
+        self._streamed = None
         store = CubeStore.create(self._filepath, data.identity)
         fill(store, data)
         (store.folder / PLAN).unlink(missing_ok=True)
@@ -133,9 +137,11 @@ class CubeStoreDataset(_CurrentFolder):
     def load(self) -> CubeStore | StreamedCubes:
         """Open the store that was completed last."""
         store = CubeStore(self._current())
-        if (store.folder / PLAN).is_file():
-            return StreamedCubes(store, CubeExtraction.load(store.folder))
-        return store
+        if not (store.folder / PLAN).is_file():
+            return store
+        if self._streamed is None or self._streamed.key != store.key:
+            self._streamed = StreamedCubes(store, CubeExtraction.load(store.folder))
+        return self._streamed
 
 
 class NetworkDataset(AbstractVersionedDataset[Any, Any]):

@@ -361,7 +361,10 @@ def _decode(content: bytes) -> NDArray[np.uint8]:
     if not content:
         raise RuntimeError("the file is empty")
     encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    return decode_image(encoded, ImageReadMode.RGB).permute(1, 2, 0).numpy()
+    image = decode_image(encoded, ImageReadMode.RGB)
+    if image.dtype != torch.uint8:
+        raise RuntimeError(f"expected 8 bits a channel, got {image.dtype}")
+    return image.permute(1, 2, 0).numpy()
 
 
 def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) -> None:
