@@ -2,10 +2,12 @@ import dataclasses
 from pathlib import PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets import fingerprint as module
+from wherewhen.tracklets.fingerprint import fingerprint, rows_fingerprint
 
 
 class Model(BaseModel):
@@ -21,6 +23,14 @@ def test_it_never_changes():
     """A changed rule would make every cube and checkpoint on disk unknown."""
     # printf '{"a":[1,2.5],"b":"x"}' | sha256sum
     assert fingerprint({"b": "x", "a": [1, 2.5]}) == "5cefae54a95b31dc"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 5])
+def test_rows_in_portions_are_named_as_in_one_list(rows, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 2)
+    table = pd.DataFrame({"name": list("abcde"), "number": range(5)})[:rows]
+    listed = [[name, number] for name, number in zip("abcde", range(5), strict=True)][:rows]
+    assert rows_fingerprint(table) == fingerprint(listed)
 
 
 def test_the_order_of_keys_is_nothing_that_of_lists_is():

@@ -24,7 +24,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.fingerprint import rows_fingerprint
 from wherewhen.tracklets.schema import FIXED, validate_tables
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -220,6 +220,7 @@ def ingest(
         ),
     ]
     frames = _frames_table([frame for frame in candidates if frame.fault is None])
+    del candidates  # of a million frames, before their table is checked
     tracklets = _tracklets_table(found, frames)
     report = _report(dataset, tracklets, frames, all_faults, dict(facts or {}))
     if len(all_faults) > rules.allow_faulty:
@@ -271,7 +272,7 @@ def frames_fingerprint(frames: pd.DataFrame) -> str:
     str
         Equal for equal files in equal tracklets, wherever they lie.
     """
-    return fingerprint(frames[["tracklet", "frame", "sha256"]].to_numpy().tolist())
+    return rows_fingerprint(frames[["tracklet", "frame", "sha256"]])
 
 
 def frame_number(path: Path | str) -> int | None:

@@ -101,11 +101,7 @@ def read(
     given = Path(root)
     root = opened(given, unpack_to, _holds_images, rules.progress)
     root = expected_folder(root, "MARS", LAYOUT)
-    lists = _info_folder(root, given, info)
-    tracklets = read_info(lists)
-    names = {subset: read_names(lists, subset) for subset in TABLES}
-    for subset, table in tracklets.groupby("subset"):
-        _check_names(table, names[subset], subset)
+    tracklets, names = _lists(_info_folder(root, given, info))
     images = {subset: _images(root, subset) for subset in TABLES}
     if not any(images.values()):
         raise FileNotFoundError(
@@ -113,10 +109,12 @@ def read(
             "the authors and correct the root"
         )
     there, left_out, unlisted = _with_images(tracklets, names, images)
-    facts = _facts(there)
-    facts["left_out"] = {"not one image is there": left_out}
-    facts["images_in_no_tracklet"] = unlisted
-    facts["notes"] = _notes(tracklets, names, images, left_out)
+    facts = {
+        "differs_from_published": published(_compared(there)),
+        "left_out": {"not one image is there": left_out},
+        "images_in_no_tracklet": unlisted,
+        "notes": _notes(tracklets, names, images, left_out),
+    }
     if not len(there):
         raise IngestError(
             f"MARS at {root}: of {len(tracklets)} tracklets not one has an image. Expected: "
@@ -209,6 +207,15 @@ def read_names(info: Path | str, subset: str) -> list[str]:
             "Expected every image once: get the file again"
         )
     return names
+
+
+def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Read tables and names, and hold them to each other."""
+    tracklets = read_info(info)
+    names = {subset: read_names(info, subset) for subset in TABLES}
+    for subset, table in tracklets.groupby("subset"):
+        _check_names(table, names[subset], subset)
+    return tracklets, names
 
 
 def _info_folder(root: Path, given: Path, info: str | None) -> Path:
@@ -449,7 +456,7 @@ def _found(
         )
 
 
-def _facts(tracklets: pd.DataFrame) -> dict[str, Any]:
+def _compared(tracklets: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Count what MARS's authors have counted."""
     subset, kind = tracklets["subset"], tracklets["kind"]
     persons = tracklets[kind == "person"].groupby("subset")["person"].nunique()
@@ -465,11 +472,7 @@ def _facts(tracklets: pd.DataFrame) -> dict[str, Any]:
         "distractor tracklets": (kind == "distractor").sum(),
         "queries": tracklets["query"].sum(),
     }
-    return {
-        "differs_from_published": published(
-            {name: (expected, int(here[name])) for name, expected in PUBLISHED.items()}
-        )
-    }
+    return {name: (expected, int(here[name])) for name, expected in PUBLISHED.items()}
 
 
 def _notes(
