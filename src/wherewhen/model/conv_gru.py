@@ -102,7 +102,8 @@ class ConvGRULayer(nn.Module):
         weights = (self.input_weight, self.gate_weight, self.candidate_weight)
         kernels = [tuple(weight.shape[2:]) for weight in weights]
         device, dtype = self.input_weight.device, self.input_weight.dtype
-        form = choose(execution, device, dtype, grid, kernels)
+        channels = (self.input_weight.shape[1], self.channels)
+        form = choose(execution, device, dtype, grid, kernels, channels)
         return Products(form, *(form.kernel(weight, frames) for weight in weights))
 
     def forward(self, inputs: Tensor, state: Tensor, products: Products | None = None) -> Tensor:

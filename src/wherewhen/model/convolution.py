@@ -20,6 +20,9 @@ import torch
 from torch import Tensor, nn
 
 Size = tuple[int, int]
+TRANSFORM = 8
+"""What a multiplication of a transform costs, in those of the products of channels."""
+
 Product = Callable[[Tensor], Tensor]
 """A kernel made ready: takes what `Convolution.transform` makes of inputs."""
 
@@ -227,8 +230,8 @@ class DFTConvolution(Convolution):
     def kernel(self, weight: Tensor, uses: int) -> Product:
         """Transform a kernel, once a batch."""
         size = tuple(weight.shape[2:])
-        taps = _bilinear(self.grid, self.reach, size, weight.dtype, weight.device).taps
-        return _SpectralKernel(weight, taps, uses, self.dtype)
+        taps = _bilinear(self.grid, self.reach, size, self.dtype, weight.device).taps
+        return _SpectralKernel(weight, taps, uses)
 
     def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
         """Split into views."""
@@ -252,19 +255,20 @@ class _SpectralKernel:
     over all frames makes the kernel's gradient of them.
     """
 
-    def __init__(self, weight: Tensor, taps: Tensor, uses: int, dtype: torch.dtype) -> None:
+    def __init__(self, weight: Tensor, taps: Tensor, uses: int) -> None:
         self.weight, self.taps, self.uses = weight, taps, uses
-        out, inputs = weight.shape[:2]
-        with torch.no_grad():
-            self.forwards = (taps @ weight.flatten(2).flatten(0, 1).T).to(dtype)
-            self.forwards = self.forwards.view(-1, out, inputs)
-        self.backwards: Tensor | None = None
-        if torch.is_grad_enabled():  # a product with a transposed view takes three times as long
-            self.backwards = self.forwards.transpose(1, 2).contiguous()
+        self.forwards = self._transform((2, 3, 0, 1))
+        # for gradients: a product with a transposed view would take three times as long
+        self.backwards = self._transform((2, 3, 1, 0)) if torch.is_grad_enabled() else None
         self.handles: list[Tensor] = []
         self.used = 0
         self.seen: dict[int, Tensor] = {}
         """Inputs of the frames whose gradients have come back, until the kernel's is made."""
+
+    @torch.no_grad()
+    def _transform(self, order: tuple[int, ...]) -> Tensor:
+        values = self.weight.to(self.taps.dtype).permute(order)
+        return (self.taps @ values.flatten(0, 1).flatten(1)).unflatten(1, values.shape[2:])
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Products ``[R, O, N]`` of frequencies ``[R, C, N]``."""
@@ -298,7 +302,7 @@ class _Handles(torch.autograd.Function):
         inputs = torch.cat([kernel.seen.pop(frame) for frame in came], dim=2)
         products = torch.cat(list(came.values()), dim=2)
         gradient = torch.bmm(products, inputs.transpose(1, 2)).flatten(1)
-        gradient = kernel.taps.T.contiguous().to(gradient.dtype) @ gradient
+        gradient = kernel.taps.T.contiguous() @ gradient
         weight = kernel.weight
         return gradient.to(weight.dtype).T.reshape(weight.shape), None, None
 
@@ -330,8 +334,14 @@ def choose(
     parameters: torch.dtype,
     grid: Size,
     kernels: Sequence[Size],
+    channels: Size,
 ) -> Convolution:
     """Choose the form of a layer's convolutions.
+
+    On a CPU ``auto`` takes the DFT where its products and transforms are fewer, a transform's
+    counted `TRANSFORM` times because little is done with each number it reads (measured by
+    ``benchmarks/train_step.py``). On a GPU it takes torch's convolution: the DFT is unmeasured
+    there.
 
     Parameters
     ----------
@@ -343,13 +353,29 @@ def choose(
         Height and width of the layer's state.
     kernels
         Height and width of its kernels.
+    channels
+        Of its input, and of its state.
     """
     dtype = execution.dtype(device, parameters)
     form = execution.convolution
     reach = (max(down for down, _ in kernels) // 2, max(across for _, across in kernels) // 2)
     if form == "auto":
-        pointwise = grid == (1, 1) or reach == (0, 0)
-        form = "dft" if device.type == "cpu" and not pointwise else "direct"
+        form = "dft" if device.type == "cpu" and _dft_pays(grid, kernels, channels) else "direct"
     if form == "direct":
         return DirectConvolution(dtype, parameters)
     return DFTConvolution(grid, reach, dtype, parameters)
+
+
+def _dft_pays(grid: Size, kernels: Sequence[Size], channels: Size) -> bool:
+    """Compare multiplications for a clip and frame: W, then U of the gates and the candidate."""
+    if grid == (1, 1) or all(kernel == (1, 1) for kernel in kernels):
+        return False
+    cells, (inputs, states) = math.prod(grid), channels
+    reach = [max(kernel[side] for kernel in kernels) // 2 for side in (0, 1)]
+    circle = math.prod(side + beyond for side, beyond in zip(grid, reach, strict=True))
+    pairs = (3 * inputs * states, 2 * states**2, states**2)
+    direct = cells * sum(
+        math.prod(kernel) * count for kernel, count in zip(kernels, pairs, strict=True)
+    )
+    transforms = cells * (inputs + 2 * states + 3 * states)  # there: x, h, r h; back: z, r, c
+    return 1.5 * circle * (sum(pairs) + TRANSFORM * transforms) < direct
