@@ -134,3 +134,18 @@ def test_a_loop_that_is_left_leaves_no_thread():
     next(loader)
     loader.close()
     assert not any("read cubes" in thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_clips_that_are_streamed_to_a_gpu_or_kept_there_are_the_same(toy):
+    cubes, _ = toy(5)
+    gpu = torch.device("cuda", torch.cuda.current_device())
+    kept = preload(cubes, sorted(cubes.lengths), 0.0, device=gpu, device_share=0.5)
+    assert kept.cubes.device == gpu
+    batches = [Drawn(windows(cubes, seed, 4)) for seed in range(6)]
+    for reader in (kept, cubes):
+        source = clip_source(reader, 4, gpu)
+        for batch, clips, _ in load_clips(source, batches):
+            expected, mask = gather(cubes, batch.windows, 4)
+            assert torch.equal(clips.cubes.cpu(), expected)
+            assert torch.equal(clips.mask.cpu(), mask)

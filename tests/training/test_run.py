@@ -194,3 +194,13 @@ def test_waiting_and_the_roofline_are_told(run, caplog):
     assert history["waiting"].between(0, 1).all()
     assert "TFLOP/s" in caplog.text
     assert "the step waited for its clips" in caplog.text
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("settings", [{}, {"cuda_graph": False}, {"preload_device_share": 0.0}])
+def test_a_killed_run_goes_on_to_the_same_weights_on_a_gpu(run, settings):
+    settings = {"steps": 10, "device": "cuda", "look_every": 3, "identity_weight": 0.1} | settings
+    undisturbed = run(folder="undisturbed", **settings)
+    with pytest.raises(Killed):
+        run(folder="killed", kill_at=6, **settings)
+    assert_same(undisturbed, run(folder="killed", **settings))

@@ -9,7 +9,14 @@ from wherewhen.model.siamese import Encoding, build_network
 from wherewhen.training.config import training_config
 from wherewhen.training.losses import Annealed, Compared, TrainingLoss, annealed
 from wherewhen.training.pairs import Batch
-from wherewhen.training.step import RecordedStep, Step, StepInputs, StepOutputs, compare
+from wherewhen.training.step import (
+    RecordedStep,
+    Step,
+    StepInputs,
+    StepOutputs,
+    compare,
+    record_cuda_graph,
+)
 
 CPU = torch.device("cpu")
 EVERYTHING = {"entropy_weight": 0.5, "identity_weight": 0.3, "triplet_weight": 0.2, "clip": 1e6}
@@ -179,3 +186,32 @@ def test_filled_up_pairs_change_nothing():
     plain(inputs())
     filled(inputs(pairs=40))
     assert_close(gradients(plain), gradients(filled))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_cuda_graph_equals_the_plain_step_and_repeats_its_random_numbers():
+    gpu = torch.device("cuda", torch.cuda.current_device())
+
+    def moved(data):
+        return StepInputs(
+            data.cubes.to(gpu),
+            data.mask.to(gpu),
+            Compared(*(tensor.to(gpu) for tensor in data.compared)),
+            Annealed(*(tensor.to(gpu) for tensor in data.now)),
+        )
+
+    def run(recorded, dropout):
+        step = build(network={"dropout": dropout})
+        step.network.to(gpu)
+        step.loss.to(gpu)
+        step.parameters = [*step.network.parameters(), *step.loss.parameters()]
+        torch.cuda.manual_seed(0)
+        take = RecordedStep(step, record_cuda_graph) if recorded else step
+        found = []
+        for clips, seed in [(6, 0), (4, 1), (6, 2)]:
+            outputs = take(moved(inputs(clips, seed)))
+            found += [outputs.values["loss"].clone(), *gradients(step)]
+        return found
+
+    assert_close(run(recorded=False, dropout=0.0), run(recorded=True, dropout=0.0))
+    assert_close(run(recorded=True, dropout=0.5), run(recorded=True, dropout=0.5))

@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -249,14 +250,15 @@ class Run:
         source = clip_source(self.cubes, self.config.frames, self.device)
         first, began, waited = self.step, time.perf_counter(), 0.0
         unseen = _Unseen()
-        with tqdm(
+        bar = tqdm(
             total=self.total_steps,
             initial=self.step,
             desc="train",
             unit="step",
             disable=not self.progress,
-        ) as bar:
-            for draw, clips, seconds in load_clips(source, self._draws()):
+        )
+        with bar, closing(load_clips(source, self._draws())) as loaded:
+            for draw, clips, seconds in loaded:
                 unseen.waited += seconds
                 waited += seconds
                 self._differentiate(draw, clips, unseen)
