@@ -201,6 +201,22 @@ def test_eight_bits_are_off_by_half_a_step(store, low, steps):
         assert file.get_tensor("scale").shape == (1, 4, 8)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_steps_become_float16_as_numpy_makes_them(kind):
+    """From the smallest numbers of float16 to the largest, to the last place."""
+    every = np.arange(np.iinfo(kind).min, np.iinfo(kind).max + 1)
+    every = np.maximum(every, -np.iinfo(kind).max).astype(kind)
+    steps = every.reshape(1, 16, 16, 1).repeat(200, -1)
+    scale = np.geomspace(6e-8, 65504, 200).astype(np.float16)[None]
+    out = np.empty(steps.shape, np.float16)
+    cube_store._scale_into(out, steps, scale)
+    one = scale.astype(np.float32) / np.iinfo(kind).max
+    expected = (steps * one[:, None, None]).astype(np.float16)
+    places = out.view(np.int16).astype(int) - expected.view(np.int16).astype(int)
+    assert np.abs(places).max() <= 1  # a tie is rounded up, by numpy to even
+    assert (places != 0).mean() < 0.01
+
+
 def test_the_largest_values_of_float16_survive_eight_bits(store):
     store.write("t", np.full((1, 3, 3, 4), 65504.0), "uint8")
     np.testing.assert_array_equal(store.read("t"), 65504)

@@ -321,7 +321,7 @@ class CubeStore:
         self._read_exactly(tracklet, descriptor, header.offset + frame * header.frame_bytes, steps)
         first = header.scale_offset + frame * scale.nbytes // len(scale)
         self._read_exactly(tracklet, descriptor, first, scale)
-        out[:] = _scaled(steps, scale)
+        _scale_into(out, steps, scale)
 
     def verify(self, progress: bool = False) -> list[str]:
         """Read every byte and compare with the checksums.
@@ -694,12 +694,30 @@ def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
     if storage == "float16":
         return cubes
     steps, scale = _to_eight_bits(cubes[None])
-    return _scaled(steps[0], scale[0]).astype(DTYPE)
+    out = np.empty(cubes.shape, DTYPE)
+    _scale_into(out, steps[0], scale[0])
+    return out
 
 
-def _scaled(steps: NDArray, scale: NDArray[np.float16]) -> NDArray[np.float32]:
-    # in float32: numpy's float16 products are several times slower
-    return steps * (scale.astype(np.float32) / np.iinfo(steps.dtype).max)[:, None, None]
+def _scale_into(out: NDArray[np.float16], steps: NDArray, scale: NDArray[np.float16]) -> None:
+    """Multiply steps [length, K, K, D] with their scale [length, D].
+
+    numpy's own conversion to float16 takes four times as long.  A float32 that is divided by 2^112
+    has the bits of its float16, 13 places higher, subnormal numbers included: both formats then
+    have the same smallest exponent.  Half a place more rounds.
+    """
+    values = steps * (scale.astype(np.float32) / np.iinfo(steps.dtype).max)[:, None, None]
+    values *= np.float32(2.0**-112)
+    bits = values.view(np.uint32)
+    signs = None if steps.dtype == np.uint8 else (bits >> 16).astype(np.uint16) & 0x8000
+    if signs is not None:
+        bits &= 0x7FFFFFFF
+    bits += 0x1000
+    bits >>= 13
+    halves = out.view(np.uint16)
+    np.copyto(halves, bits, casting="unsafe")
+    if signs is not None:
+        halves |= signs
 
 
 def _bytes_of(data: NDArray) -> memoryview:
