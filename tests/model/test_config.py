@@ -90,3 +90,9 @@ def test_what_is_wrong_is_named():
 
 def test_every_field_has_a_docstring():
     assert all(field.description for field in NetworkConfig.model_fields.values())
+
+
+def test_the_page_about_the_network_names_every_field(repository):
+    page = (repository / "docs/network.md").read_text(encoding="utf-8")
+    for name in NetworkConfig.model_fields:
+        assert f"`{name}`" in page, name
