@@ -133,7 +133,9 @@ def preload(
     needed = frame * sum(lengths[tracklet] for tracklet in tracklets)
     if device.type == "cuda" and needed <= device_share * torch.cuda.mem_get_info(device)[0]:
         return PreloadedCubes(reader, tracklets, progress, device)
-    return PreloadedCubes(reader, tracklets, progress) if needed <= gigabytes * 1e9 else reader
+    if isinstance(reader, PreloadedCubes) or needed > gigabytes * 1e9:
+        return reader
+    return PreloadedCubes(reader, tracklets, progress)
 
 
 class ClipSource(Protocol):
