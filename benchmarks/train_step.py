@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,11 +30,11 @@ from wherewhen.model.config import NetworkConfig, network_config
 from wherewhen.model.convolution import Execution
 from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
-from wherewhen.training.roofline import measure_roofline, network_flops
+from wherewhen.training.roofline import SIZE, network_flops
 
 PAPER = {"pairs": 10, "frames": 20, "channels": 1024, "grid": 7, "projection": None}
-START = {"initialisation": "centred", "gate_bias": True}  # sensible states, and quickly drawn
 DEMONSTRATION = {"pairs": 36, "frames": 6, "channels": 320, "grid": 7, "projection": 64}
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 EXECUTIONS = {
     "direct, float32": Execution("direct", "float32"),
     "dft, float32": Execution("dft", "float32"),
@@ -133,48 +134,79 @@ def batch_of(size: dict[str, Any], device: torch.device) -> Tensor:
 
 @contextmanager
 def peak_memory(device: torch.device, found: dict[str, float], name: str) -> Iterator[None]:
-    """Note the most memory in use within the block, in GiB; on a CPU the process's, on Linux."""
+    """Note the most memory that the block takes beyond what is in use, in GiB."""
     if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         yield
-        found[name] = torch.cuda.max_memory_allocated(device) / 2**30
+        found[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**30
         return
-    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    if not reset.exists():
+    reset = Path("/proc/self/clear_refs")
+    if not reset.exists():  # the process's memory is read the way Linux tells it
         yield
         return
     reset.write_text("5")  # the peak of the resident set starts anew
+    before = _status("VmRSS")
     yield
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    found[name] = int(line.split()[1]) / 2**20
+    found[name] = (_status("VmHWM") - before) / 2**20
 
 
-def roofline_of(device: torch.device, dtypes: set[torch.dtype]) -> dict[torch.dtype, float]:
-    """FLOP/s of large products of matrices."""
-    return {dtype: measure_roofline(device, dtype) for dtype in dtypes}
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
-def main() -> None:
-    """Measure and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def measure_rate(device: torch.device, dtype: torch.dtype, clock: Callable[[], float]) -> float:
+    """FLOP/s of a large product of matrices, by the same clock as the steps."""
+    size = SIZE[device.type]
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def multiply() -> None:
+        torch.mm(left, right)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    seconds = _record.interleaved({"product": multiply}, repeats=7, clock=clock)["product"]
+    return 2.0 * size**3 / statistics.median(seconds)
+
+
+def options(text: str) -> argparse.ArgumentParser:
+    """Make the command line of a benchmark of the network."""
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--small", action="store_true", help="the demonstration's size")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--variants", nargs="*", help="of the fast ones, by name; all if not given")
-    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    parser.add_argument(
+        "--clock",
+        choices=list(CLOCKS),
+        default="wall",
+        help="processor: for one thread on a machine that others use, too",
+    )
     for name, value in PAPER.items():
         if value is not None:
             parser.add_argument(f"--{name}", type=int)
-    arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    return parser
 
+
+def sizes(arguments: argparse.Namespace) -> tuple[dict[str, Any], NetworkConfig]:
+    """Sizes of the batch, and the network, that the command line asks for."""
     size = dict(DEMONSTRATION if arguments.small else PAPER)
     size |= {name: given for name in size if (given := getattr(arguments, name, None))}
-    preset = "modern" if arguments.small else "paper"
     config = network_config(
-        preset, projection=size["projection"], initialisation="xavier_orthogonal"
+        "modern" if arguments.small else "paper",
+        projection=size["projection"],
+        initialisation="centred",  # quickly drawn, and does not saturate
     )
+    return size, config
+
+
+def main() -> None:
+    """Measure and write the record."""
+    arguments = options(__doc__).parse_args()
+    device, clock = torch.device(arguments.device), CLOCKS[arguments.clock]
+    size, config = sizes(arguments)
     cubes = batch_of(size, device)
     network = network_of(config, cubes)
 
@@ -206,11 +238,10 @@ def main() -> None:
 
     for step in steps.values():  # a short clip warms up, at a fraction of a step's time
         step.run(2)
-    clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     seconds = _record.interleaved(
         {name: timed(name) for name in steps}, arguments.repeats, clock=clock, warm_up=False
     )
-    rooflines = roofline_of(device, set(dtypes.values()))
+    rooflines = {dtype: measure_rate(device, dtype, clock) for dtype in set(dtypes.values())}
     flops = network_flops(steps["plain loop"].network, len(cubes), cubes.shape[1])
     rows = _record.rows(seconds, baseline="plain loop", device=device.type)
     for row in rows:
