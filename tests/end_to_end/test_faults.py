@@ -4,9 +4,11 @@ Most commands are called in this process, which saves the start of Kedro and MLf
 runs as its user would start it.
 """
 
+import json
 import resource
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -142,6 +144,23 @@ def test_a_missing_folder(kedro_run, root, project, name):
     assert "prid_2011/multi_shot/cam_{a,b}/person_NNNN/NNNN.png" in output
     assert "Traceback" not in output
     assert nothing_half_written(project)
+
+
+def test_an_archive_is_read_whole_or_named(kedro_run, root, project):
+    archive = Path(shutil.make_archive(str(root.parent / "packed/prid_2011"), "zip", root))
+    target = root.parent / "elsewhere"
+    code, output = kedro_run("ingest", f"ingest.root={archive}", f"ingest.unpack_to={target}")
+    assert code == 0, output
+    (folder,) = (project.root / "data/02_intermediate").rglob("frames_root.json")
+    assert json.loads(folder.read_text()) == (target / "prid_2011").as_posix()
+
+    shutil.rmtree(target)
+    truncate(archive)
+    code, output = kedro_run("ingest", f"ingest.root={archive}", f"ingest.unpack_to={target}")
+    assert code != 0
+    assert f"{archive}: truncated or damaged" in output
+    assert "Traceback" not in output
+    assert not list(target.rglob("*.png"))
 
 
 def test_a_person_in_one_camera_only_is_named_in_the_report(kedro_run, root, project):
