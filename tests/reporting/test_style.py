@@ -14,6 +14,7 @@ from wherewhen.reporting import style
         ("row_pooled", "lfda", "row-pooled cubes + LFDA"),
         ("untrained", "cosine", "untrained network + cosine"),
         ("no_attention", "my_metric", "no attention + my metric"),
+        ("network", "lfda-re-ranked", "network + LFDA, re-ranked"),
     ],
 )
 def test_describe(features, metric, text):
@@ -23,11 +24,13 @@ def test_describe(features, metric, text):
 def test_order_is_baselines_untrained_network_then_experiments():
     keys = [("no_attention", "cosine"), ("network", "lfda"), ("network", "cosine")]
     keys += [("untrained", "cosine"), ("row_pooled", "kissme"), ("mean_pooled", "lfda")]
+    keys += [("network", "cosine-re-ranked")]
     assert sorted(keys, key=lambda key: style.sort_key(*key)) == [
         ("mean_pooled", "lfda"),
         ("row_pooled", "kissme"),
         ("untrained", "cosine"),
         ("network", "cosine"),
+        ("network", "cosine-re-ranked"),
         ("network", "lfda"),
         ("no_attention", "cosine"),
     ]

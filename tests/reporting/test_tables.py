@@ -161,6 +161,7 @@ def test_what_else_is_measured_follows_in_the_summary(detailed):
     assert row["mAP-trapezoid"] == pytest.approx(0.6)
     assert row["mAP-trapezoid std"] == pytest.approx(math.sqrt(0.02))
     assert row["probes"] == 1980
+    assert "probes std" not in row.index
     assert "ece" not in row.index
 
 
@@ -182,6 +183,14 @@ def test_console_table_says_what_a_reader_should_know_besides(detailed):
         "network + KISSME: rank-1 60.0 to 80.0 by bootstrap over a trial's probes, equal error "
         "rate 4.0"
     ) in text
+
+
+def test_what_was_re_ranked_stands_under_what_was_not(scores):
+    again = scores[scores["metric"] == "lfda"].assign(metric="lfda-re-ranked")
+    text = printed(console_table(summarise(pd.concat([scores, again])), "pets", "two_camera"))
+    (row,) = [line for line in text.splitlines() if "re-ranked" in line]
+    assert row.startswith("    re-ranked ")
+    assert "LFDA" in text.splitlines()[text.splitlines().index(row) - 1]
 
 
 def test_markdown_names_the_definition_of_map(detailed):

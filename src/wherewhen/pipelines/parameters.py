@@ -329,7 +329,7 @@ class Parameters(Group):
         """Find a metric that nobody learns before anything is trained."""
         judged = ["cosine", *self.learn_metric.metrics, "euclidean", "siamese"]
         if self.evaluate.re_ranking is not None:
-            judged += [f"{name}+re-ranking" for name in judged if name != "siamese"]
+            judged += [f"{name}-re-ranked" for name in judged if name != "siamese"]
         if self.report.metric not in judged:
             raise ValueError(
                 f"report.metric is {self.report.metric!r}: expected one of {', '.join(judged)}, or "

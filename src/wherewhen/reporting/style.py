@@ -7,6 +7,8 @@ marker, so that up to fourteen curves in one panel can still be told apart, also
 
 from dataclasses import dataclass
 
+from wherewhen.retrieval.re_ranking import SUFFIX
+
 DPI = 150
 """Resolution of saved figures in dots per inch."""
 
@@ -43,6 +45,9 @@ METRICS = {
     "lfda": "LFDA",
     "xqda": "XQDA",
 }
+
+RE_RANKED = ", re-ranked"
+"""What follows the name of a metric whose distances were re-ranked."""
 
 _METRIC_COLOURS = {
     "euclidean": PURPLE,
@@ -96,8 +101,8 @@ def describe_features(features: str) -> str:
 
 def describe_metric(metric: str) -> str:
     """Name of a metric for people; an unknown one keeps its own, spaced."""
-    name, *more = metric.split("+")
-    return " + ".join([METRICS.get(name, name.replace("_", " ")), *more])
+    name = metric.removesuffix(SUFFIX)
+    return METRICS.get(name, name.replace("_", " ")) + (RE_RANKED if name != metric else "")
 
 
 def describe(features: str, metric: str) -> str:
@@ -106,8 +111,12 @@ def describe(features: str, metric: str) -> str:
 
 
 def sort_key(features: str, metric: str) -> tuple[int, str, int, str]:
-    """Key that puts baselines first, then the untrained network, the network, experiments."""
-    return (_place(features, FEATURES), features, _place(metric, METRICS), metric)
+    """Key that puts baselines first, then the untrained network, the network, experiments.
+
+    What was re-ranked follows what was not.
+    """
+    place = _place(metric.removesuffix(SUFFIX), METRICS)
+    return (_place(features, FEATURES), features, place, metric)
 
 
 def curve_style(features: str, metric: str) -> CurveStyle:

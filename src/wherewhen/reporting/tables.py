@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from wherewhen.reporting.checks import require_scores, require_table
-from wherewhen.reporting.style import describe, describe_features, describe_metric, sort_key
+from wherewhen.reporting.style import (
+    RE_RANKED,
+    describe,
+    describe_features,
+    describe_metric,
+    sort_key,
+)
 from wherewhen.retrieval.average_precision import MEASURES as MEAN_APS
 from wherewhen.retrieval.scoring import COUNTS
 
@@ -20,12 +26,9 @@ if TYPE_CHECKING:
 MEASURES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")
 """What a printed table shows; its last may be the other definition of mAP."""
 
-FURTHER = (
-    "mAP-trapezoid",
-    *("rank-1-low", "rank-1-high", "mAP-low", "mAP-high"),
-    *("tpr@fpr=1%", "tpr@fpr=0.1%", "eer", "ece"),
-    *COUNTS,
-)
+_WITHOUT_DEVIATION = ("rank-1-low", "rank-1-high", "mAP-low", "mAP-high", *COUNTS)
+
+FURTHER = ("mAP-trapezoid", "tpr@fpr=1%", "tpr@fpr=0.1%", "eer", "ece", *_WITHOUT_DEVIATION)
 """What a summary holds besides, where the scores do."""
 
 NOTHING = "–"
@@ -52,7 +55,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         Columns ``features, metric, trials`` and for each measure its mean (``rank-1``) and its
         standard deviation (``rank-1 std``, ddof 1, NaN for a single trial). A measure that no trial
         has (rank-20 of a gallery of 12) is NaN. Those of :data:`FURTHER` that the scores have
-        follow, each with its deviation; an interval's ends are those of one trial, averaged.
+        follow; an interval's ends, those of one trial, averaged, and counts without a deviation.
         Baselines come first, then the untrained network, the network and rows of other names.
 
     Raises
@@ -149,7 +152,7 @@ def console_table(
         table.add_row(escape(features))
         for row in rows.index:
             cells = [_bold(text.at[row, m], best.at[row, m], "[bold]", "[/bold]") for m in measures]
-            table.add_row(f"  {escape(text.at[row, 'metric'])}", *cells)
+            table.add_row(escape(_indented(text.at[row, "metric"])), *cells)
         table.add_section()
     return table
 
@@ -298,7 +301,8 @@ def _summary_row(key: tuple[str, str], rows: pd.DataFrame, further: list[str]) -
     row: dict[str, object] = {"features": key[0], "metric": key[1], "trials": len(values)}
     for measure in values.columns:
         row[measure] = values[measure].mean(skipna=False)
-        row[f"{measure} std"] = values[measure].std(ddof=1)
+        if measure not in _WITHOUT_DEVIATION:
+            row[f"{measure} std"] = values[measure].std(ddof=1)
     return row
 
 
@@ -314,6 +318,11 @@ def _percent(mean: float, deviation: float) -> str:
     return f"{100 * mean:.1f}{spread}"
 
 
+def _indented(metric: str) -> str:
+    """Set a metric under its features in the console, and its re-ranking under the metric."""
+    return f"    {RE_RANKED.strip(', ')}" if metric.endswith(RE_RANKED) else f"  {metric}"
+
+
 def _number(mean: float) -> str:
     return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
 
@@ -321,7 +330,7 @@ def _number(mean: float) -> str:
 def _gap(text: pd.DataFrame, measures: tuple[str, ...]) -> int:
     """Pad the console's columns by one, or by nothing where 80 would not be enough."""
     widths = [max(len(measure), text[measure].map(len).max()) for measure in measures]
-    names = [_NAMES, *text["features"], *("  " + text["metric"])]
+    names = [_NAMES, *text["features"], *text["metric"].map(_indented)]
     return int(max(map(len, names)) + sum(widths) + 2 * len(widths) <= _CONSOLE)
 
 

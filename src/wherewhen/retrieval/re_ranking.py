@@ -19,6 +19,9 @@ from scipy.sparse import csr_array
 from wherewhen.retrieval.distances import euclidean
 from wherewhen.retrieval.nearest import nearest
 
+SUFFIX = "-re-ranked"
+"""What a metric's name ends in where its distances were re-ranked."""
+
 _BLOCK = 256
 """Rows of the distances of all to all that are held at once."""
 

@@ -12,7 +12,7 @@ from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import rankings
-from wherewhen.retrieval.re_ranking import re_rank
+from wherewhen.retrieval.re_ranking import SUFFIX, re_rank
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
 
@@ -99,7 +99,7 @@ def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
         yield name, distance(probes, gallery)
         if parameters.re_ranking is not None:
             options = parameters.re_ranking.model_dump()
-            yield f"{name}+re-ranking", re_rank(probes, gallery, distance, **options)
+            yield f"{name}{SUFFIX}", re_rank(probes, gallery, distance, **options)
 
 
 def _names(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
