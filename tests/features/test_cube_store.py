@@ -267,6 +267,17 @@ def test_removed_tracklets_leave_a_complete_store(sealed):
     assert again.verify() == []
 
 
+def test_tracklets_go_from_a_store_of_another_version(sealed):
+    manifest = json.loads((sealed.folder / "manifest.json").read_text())
+    (sealed.folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    store = CubeStore(sealed.folder)
+    assert store.remove(["lonely"]) == ["lonely"]
+    assert not file_of(store, "lonely").exists()
+    assert not store.complete
+    store.seal()
+    assert set(store.lengths) == {"cam_a/person_0001", "cam_b/person_0001"}
+
+
 def test_stores_that_can_not_be_opened_are_passed_over(tmp_path, store):
     (CubeStore.create(tmp_path, {"broken": 1}).folder / "identity.json").write_text("{")
     assert [found.key for found in CubeStore.stores_under(tmp_path)] == [store.key]

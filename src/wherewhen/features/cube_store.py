@@ -475,6 +475,8 @@ class CubeStore:
     def remove(self, tracklets: Iterable[str]) -> list[str]:
         """Remove tracklets for good: a complete store stays complete without them.
 
+        They go even if the manifest is damaged or of another version; it then goes with them.
+
         Parameters
         ----------
         tracklets
@@ -485,7 +487,10 @@ class CubeStore:
         list of str
             What was removed.
         """
-        sealed = self._manifest() is not None
+        try:
+            sealed = self._manifest() is not None
+        except CubeStoreError:
+            sealed = False
         gone = [tracklet for tracklet in tracklets if self.has_file(tracklet)]
         for tracklet in gone:
             self.discard(tracklet)
