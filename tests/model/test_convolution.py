@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -87,7 +90,21 @@ def test_backwards_may_go_by_parts_again_and_past_unused_frames():
     for _ in range(2):
         gradient = torch.autograd.grad(loss, weight, retain_graph=True)[0]
         torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
-    assert not product.seen, "inputs of frames are kept after their gradients were made"
+    assert not product.kernel.seen, "inputs of frames are kept after their gradients were made"
+
+
+def test_a_kernel_is_freed_with_the_graph_at_once():
+    form = DFTConvolution((3, 3), (1, 1), torch.float64)
+    product = form.kernel(random(2, 2, 3, 3).requires_grad_(), uses=3)
+    loss = form.inverse(product(form.transform(random(1, 2, 3, 3)))).sum()
+    kernel = weakref.ref(product.kernel)
+    gc.disable()  # a cycle through the graph would never be found
+    try:
+        loss.backward()
+        del product, loss
+        assert kernel() is None
+    finally:
+        gc.enable()
 
 
 def test_without_gradients_nothing_is_kept_for_them():
@@ -96,7 +113,7 @@ def test_without_gradients_nothing_is_kept_for_them():
     with torch.no_grad():
         product = form.kernel(weight, 1)
         result = form.inverse(product(form.transform(random(1, 2, 3, 3))))
-    assert product.backwards is None and not product.handles
+    assert product.kernel.backwards is None and not product.handles
     assert not result.requires_grad
 
 

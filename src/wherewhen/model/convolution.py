@@ -69,7 +69,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
+        # an older torch that can't tell is taken at its word: nothing fast is known
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
         return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
     return False
 
@@ -231,7 +232,7 @@ class DFTConvolution(Convolution):
         """Transform a kernel, once a batch."""
         size = tuple(weight.shape[2:])
         taps = _bilinear(self.grid, self.reach, size, self.dtype, weight.device).taps
-        return _SpectralKernel(weight, taps, uses)
+        return _SpectralProducts(_SpectralKernel(weight, taps), uses)
 
     def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
         """Split into views."""
@@ -247,21 +248,13 @@ class DFTConvolution(Convolution):
 
 
 class _SpectralKernel:
-    """A transformed kernel, and the frames it was used on.
+    """A transformed kernel, and what its gradient is made of."""
 
-    Autograd would add up a gradient of the size of the transformed kernel at every frame. Here each
-    frame's product also takes a handle, a tensor without content that the kernel gives out; what
-    comes back through the handles are the gradients of the products, and one product of matrices
-    over all frames makes the kernel's gradient of them.
-    """
-
-    def __init__(self, weight: Tensor, taps: Tensor, uses: int) -> None:
-        self.weight, self.taps, self.uses = weight, taps, uses
+    def __init__(self, weight: Tensor, taps: Tensor) -> None:
+        self.weight, self.taps = weight, taps
         self.forwards = self._transform((2, 3, 0, 1))
         # for gradients: a product with a transposed view would take three times as long
         self.backwards = self._transform((2, 3, 1, 0)) if torch.is_grad_enabled() else None
-        self.handles: list[Tensor] = []
-        self.used = 0
         self.seen: dict[int, Tensor] = {}
         """Inputs of the frames whose gradients have come back, until the kernel's is made."""
 
@@ -270,16 +263,32 @@ class _SpectralKernel:
         values = self.weight.to(self.taps.dtype).permute(order)
         return (self.taps @ values.flatten(0, 1).flatten(1)).unflatten(1, values.shape[2:])
 
+
+class _SpectralProducts:
+    """The products of the frames of one batch with a transformed kernel.
+
+    Autograd would add up a gradient of the size of the transformed kernel at every frame. Here each
+    frame's product also takes a handle, a tensor without content that stands for the kernel; what
+    comes back through the handles are the gradients of the products, and one product of matrices
+    over all frames makes the kernel's gradient of them.
+    """
+
+    def __init__(self, kernel: _SpectralKernel, uses: int) -> None:
+        # the kernel does not know the handles: the graph, which knows it, would never be freed
+        self.kernel, self.uses, self.used = kernel, uses, 0
+        self.handles: list[Tensor] = []
+
     def __call__(self, inputs: Tensor) -> Tensor:
         """Products ``[R, O, N]`` of frequencies ``[R, C, N]``."""
-        if self.backwards is None or not torch.is_grad_enabled():
-            return torch.bmm(self.forwards, inputs)
+        kernel = self.kernel
+        if kernel.backwards is None or not torch.is_grad_enabled():
+            return torch.bmm(kernel.forwards, inputs)
         if self.used == len(self.handles):
-            shape = (*self.forwards.shape[:2], inputs.shape[2])
-            self.handles += _Handles.apply(self.weight, self, shape)
+            shape = (*kernel.forwards.shape[:2], inputs.shape[2])
+            self.handles += _Handles.apply(kernel.weight, kernel, self.used, self.uses, shape)
         frame = self.used
         self.used += 1
-        return _SpectralProduct.apply(inputs, self.handles[frame], self, frame)
+        return _SpectralProduct.apply(inputs, self.handles[frame], kernel, frame)
 
 
 class _Handles(torch.autograd.Function):
@@ -287,24 +296,29 @@ class _Handles(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor, kernel: _SpectralKernel, shape: tuple[int, ...]
+        ctx: Any,
+        weight: Tensor,
+        kernel: _SpectralKernel,
+        first: int,
+        uses: int,
+        shape: tuple[int, ...],
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.kernel, ctx.first = kernel, kernel.used
-        return tuple(kernel.forwards.new_empty(()).expand(shape) for _ in range(kernel.uses))
+        ctx.kernel, ctx.first = kernel, first
+        return tuple(kernel.forwards.new_empty(()).expand(shape) for _ in range(uses))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel = ctx.kernel
         came = {ctx.first + at: each for at, each in enumerate(gradients) if each is not None}
         if not came:
-            return None, None, None
+            return None, None, None, None, None
         inputs = torch.cat([kernel.seen.pop(frame) for frame in came], dim=2)
         products = torch.cat(list(came.values()), dim=2)
         gradient = torch.bmm(products, inputs.transpose(1, 2)).flatten(1)
         gradient = kernel.taps.T.contiguous() @ gradient
         weight = kernel.weight
-        return gradient.to(weight.dtype).T.reshape(weight.shape), None, None
+        return gradient.to(weight.dtype).T.reshape(weight.shape), None, None, None, None
 
 
 class _SpectralProduct(torch.autograd.Function):
