@@ -1,14 +1,18 @@
 """What makes the network learn: variants of the recipe, trained and tested side by side.
 
-On the people of the environment ``development``, who are not the demonstration's, so that settings
-chosen here were never seen by the persons the demonstration is tested on::
+On the people of the environment ``population``, of whom no one is the demonstration's::
 
     uv run kedro run --env development --pipelines synthesise,ingest,split,extract
+    uv run kedro run --env population --pipelines synthesise,ingest,split,extract
     uv run python benchmarks/learning.py --json learning.json
 
-A row is the mean and the standard deviation over trials, each a split and a seed of its own. The
-numbers of ``docs/learning.md`` come from here; each row starts from the demonstration's settings
-and changes what its name says.
+A trial is a split and a seed of its own. In each, some persons teach, others are for choosing
+settings (validation) and others again for reporting (test): both are ranked the same way, and a
+row shows both. A row is the mean and the standard deviation over trials; each variant changes of
+the base recipe what its name says. What is in ``--json`` already is not computed again.
+
+Cubes are reduced to 256 channels by a PCA of the people of ``development``, whom nobody here
+knows: a step costs a third, and the row ``all 1,280 channels`` says what that costs in rank.
 """
 
 from __future__ import annotations
@@ -18,93 +22,255 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import _record
 import numpy as np
 import pandas as pd
+import torch
 
 from wherewhen.datasets import CubeStoreDataset
 from wherewhen.features.pooling import pool_windows
 from wherewhen.metric_learning.pipeline import metric_pipeline
 from wherewhen.model.config import network_config
 from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.projection import CubeInput
 from wherewhen.model.siamese import build_network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
+from wherewhen.tracklets.splits import hold_out
 from wherewhen.tracklets.windows import embedding_windows
 from wherewhen.training.config import training_config
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
 
-POINTWISE = {"input_kernels": [1], "hidden_kernels": [1]}
-NETWORK: dict[str, Any] = POINTWISE
-TRAINING: dict[str, Any] = {"epochs": 80, "frames": 6, "persons_per_batch": 40}
+CHANNELS = 256
+VALIDATION_PERSONS = 100
 SHRINKAGE = 0.01
-CLIPS, CLIP_FRAMES = 4, 6
+CLIPS, CLIP_FRAMES = 2, 10
+METRICS = ("cosine", "kissme", "lfda")
 
-VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "demonstration": ({}, {}),
-    "cells kept, not rows": ({"location": "cells"}, {}),
-    "input not read out": ({"readout": "concatenated"}, {}),
-    "3x3 kernels": ({"input_kernels": [3], "hidden_kernels": [3]}, {}),
-    "attention muted": ({"attention": "muted"}, {}),
-    "attention at the full rate": ({}, {"part_rates": {}}),
-    "frames averaged": ({"temporal_pooling": "average"}, {}),
-    "16 persons a batch": ({}, {"persons_per_batch": 16, "epochs": 40}),
-    "a quarter of the epochs": ({}, {"epochs": 20}),
-    "projection to 256": ({"projection": 256}, {}),
-    "attention at a fifth of the rate": ({}, {"part_rates": {"attention": 0.2}}),
-    "input at a tenth of the rate": ({}, {"part_rates": {"attention": 0.02, "input": 0.1}}),
-    "12 frames a clip": ({}, {"frames": 12, "epochs": 60}),
-    "untrained": ({}, {"epochs": 0}),
+STEPS = 300
+NETWORK: dict[str, Any] = {"input_kernels": [1], "hidden_kernels": [1]}
+TRAINING: dict[str, Any] = {
+    "steps": STEPS,
+    "frames": 6,
+    "persons_per_batch": 40,
+    "part_rates": {"attention": 0.2},
+    "validation_fraction": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a row changes of the base recipe."""
+
+    network: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    learners: int = 1000
+    """Persons to learn from."""
+    occluded: bool = False
+    """Whether a third of every tracklet's frames show somebody else."""
+    untrained: bool = False
+
+
+DEEP: dict[str, Any] = {"channels": [64, 64, 64]}
+STEADY: dict[str, Any] = {"normalisation": "layer", "residual": True}
+KERNEL_3: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [3]}
+KERNEL_5: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [5]}
+CENTRED: dict[str, Any] = {"initialisation": "centred"}
+FULL_RATE: dict[str, Any] = {"part_rates": {}}
+FEATURES: dict[str, Any] = {"conditioned_on_features": True}
+SELECTIVE: dict[str, Any] = FULL_RATE | {
+    "entropy_weight": 10.0,
+    "entropy_target": 1.0,
+    "entropy_target_end": 0.8,
+}
+
+VARIANTS: dict[str, Variant] = {
+    "untrained": Variant(untrained=True),
+    "base: 1,000 persons": Variant(),
+    "300 persons": Variant(learners=300),
+    "100 persons": Variant(learners=100),
+    # does attention matter, does recurrence?
+    "attention muted": Variant({"attention": "muted"}),
+    "no recurrence": Variant({"recurrence": "none"}),
+    "no recurrence, attention muted": Variant({"recurrence": "none", "attention": "muted"}),
+    "input not read out": Variant({"readout": "concatenated"}),
+    # how do depth, kernels and long clips come to help?
+    "12 frames a clip": Variant({}, {"frames": 12}),
+    "20 frames a clip": Variant({}, {"frames": 20}),
+    "three layers": Variant(DEEP),
+    "three layers, rate 3e-4": Variant(DEEP, {"rate": 3e-4}),
+    "three layers, normalised, residual": Variant(DEEP | STEADY),
+    "3x3 kernels": Variant(KERNEL_3),
+    "3x3 kernels, centred start": Variant(KERNEL_3 | CENTRED),
+    "5x5 hidden kernels, centred start": Variant(KERNEL_5 | CENTRED),
+    # how does attention become selective?
+    "attention at the full rate": Variant({}, FULL_RATE),
+    "attention sees the features": Variant(FEATURES),
+    "attention sees the features, full rate": Variant(FEATURES, FULL_RATE),
+    "attention sees the features, entropy led to 0.8": Variant(FEATURES, SELECTIVE),
+    "temperature 0.3": Variant({"attention_temperature": 0.3}),
+    # what do other losses add?
+    "identity loss added": Variant({}, {"identity_weight": 1.0}),
+    "triplet loss added": Variant({}, {"triplet_weight": 1.0}),
+    "hardest tenth of the negatives": Variant({}, {"hardest_negatives": 0.1}),
+    "cosine schedule": Variant({}, {"schedule": "cosine", "warm_up": 50}),
+    # when to look
+    "frames averaged": Variant({"temporal_pooling": "average"}),
+    "a third occluded": Variant(occluded=True),
+    "a third occluded, frames averaged": Variant({"temporal_pooling": "average"}, occluded=True),
+    "a third occluded, maxima over frames": Variant({"temporal_pooling": "max"}, occluded=True),
+    "a third occluded, no recurrence": Variant({"recurrence": "none"}, occluded=True),
 }
 
 Scores = dict[str, tuple[float, float]]
 
 
+class OccludedCubes:
+    """Cubes of which a run of every tracklet's frames shows somebody else, as if he passed by.
+
+    Parameters
+    ----------
+    cubes
+        The cubes.
+    share
+        Of the frames of a tracklet.
+    seed
+        Decides where the run is and whom it shows.
+    """
+
+    def __init__(self, cubes: PreloadedCubes, share: float = 1 / 3, seed: int = 0) -> None:
+        self.lengths = cubes.lengths
+        generator = np.random.default_rng(seed)
+        names = sorted(self.lengths)
+        self._cubes = {}
+        for name in names:
+            length = self.lengths[name]
+            run = round(share * length)
+            start = int(generator.integers(length - run + 1))
+            other = names[generator.integers(len(names))]
+            seen = np.array(cubes.read(name))
+            passing = np.resize(np.arange(self.lengths[other]), run)
+            seen[start : start + run] = cubes.read(other)[passing]
+            self._cubes[name] = seen
+
+    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """View a window of a tracklet."""
+        return self._cubes[tracklet][start:stop]
+
+
+class ReducedStore:
+    """A cube store seen through a PCA.
+
+    Parameters
+    ----------
+    store
+        Whose cubes are reduced.
+    basis
+        Whose cubes the PCA is fitted on.
+    channels
+        What is left.
+    """
+
+    def __init__(self, store: Any, basis: Any, channels: int) -> None:
+        self.store, self.lengths = store, store.lengths
+        self.channels, self.grid = channels, store.grid
+        self.input = CubeInput(basis.channels, channels, standardise=True)
+        names = sorted(basis.lengths)
+        self.input.calibrate(torch.from_numpy(basis.read(name, 0, 4)) for name in names)
+
+    @torch.no_grad()
+    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Reduce the cubes of a window of a tracklet."""
+        cubes = torch.from_numpy(self.store.read(tracklet, start, stop)).float()
+        return self.input(cubes).to(torch.float16).numpy()
+
+
 class Workbench:
-    """The development set in memory, and what is done to it again and again."""
+    """The population in memory, and what is done to it again and again."""
 
-    def __init__(self, data: Path, dataset: str) -> None:
-        self.store = CubeStoreDataset(str(data / "04_feature" / dataset / "cubes")).load()
-        self.cubes = PreloadedCubes(self.store, list(self.store.lengths))
-        self.splits = pd.read_parquet(data / "05_model_input" / dataset / "splits.parquet")
+    def __init__(self, data: Path, dataset: str, basis: str, channels: int) -> None:
+        store = _store(data, dataset)
+        if channels < store.channels:
+            store = ReducedStore(store, _store(data, basis), channels)
+        self.channels, self.grid = store.channels, store.grid
+        self.cubes = PreloadedCubes(store, list(store.lengths), progress=True)
+        self.occluded: OccludedCubes | None = None
+        splits = pd.read_parquet(data / "05_model_input" / dataset / "splits.parquet")
+        self.splits = dict(list(splits.groupby("trial")))
 
-    def windows(self, trial: str) -> pd.DataFrame:
-        """Return the windows by which the tracklets of a trial are embedded."""
-        split = self.splits[self.splits.trial == trial]
-        return embedding_windows(split, self.cubes.lengths, 128, CLIPS, CLIP_FRAMES)
+    def reader(self, variant: Variant) -> Any:
+        """Return the cubes that a variant sees."""
+        if not variant.occluded:
+            return self.cubes
+        self.occluded = self.occluded or OccludedCubes(self.cubes)
+        return self.occluded
 
-    def network(self, trial: str, network: dict[str, Any], training: dict[str, Any]) -> Scores:
-        """Train a variant on one trial and score it."""
-        seed = int(trial.removeprefix("trial_"))
-        settings = {**TRAINING, **training, "validation_fraction": 0.0, "seed": seed}
-        untrained = settings["epochs"] == 0
-        config = training_config("modern", **{**settings, "epochs": max(settings["epochs"], 1)})
-        model = build_network(
-            network_config("modern", **{**NETWORK, **network, "seed": seed}),
-            self.store.channels,
-            self.store.grid,
-        )
-        split = self.splits[self.splits.trial == trial]
-        learners = split[split.role == "train"]
-        calibrate(model, self.cubes, learners.tracklet.to_list(), config.calibration_frames)
-        if not untrained:
+    def parts(self, trial: str, learners: int) -> dict[str, pd.DataFrame]:
+        """Divide a trial: who teaches, who is for choosing, who is for reporting."""
+        split = self.splits[trial]
+        training = split[split.role == "train"]
+        persons = sorted(training.person.unique())
+        seed = _seed(trial)
+        _, validating = hold_out(persons, VALIDATION_PERSONS / len(persons), seed)
+        teaching = [person for person in persons if person not in set(validating)]
+        teaching = np.random.default_rng(seed).permutation(teaching)[:learners]
+        probe_camera = split[split.role == "probe"].camera.iloc[0]
+        validation = training[training.person.isin(validating)]
+        role = np.where(validation.camera == probe_camera, "probe", "gallery")
+        return {
+            "train": training[training.person.isin(teaching)],
+            "validation": validation.assign(role=role),
+            "test": split[split.role != "train"],
+        }
+
+    def network(self, trial: str, variant: Variant) -> tuple[dict[str, Scores], dict[str, float]]:
+        """Train a variant on one trial and score it; also say how its training ended."""
+        seed = _seed(trial)
+        config = training_config("modern", **{**TRAINING, **variant.training, "seed": seed})
+        settings = network_config("modern", **{**NETWORK, **variant.network, "seed": seed})
+        model = build_network(settings, self.channels, self.grid)
+        parts = self.parts(trial, variant.learners)
+        reader = self.reader(variant)
+        calibrate(model, reader, parts["train"].tracklet.to_list(), config.calibration_frames)
+        ended: dict[str, float] = {}
+        if not variant.untrained:
             with tempfile.TemporaryDirectory() as folder:
-                train(model, self.cubes, learners, None, config, folder, progress=False)
-        windows = self.windows(trial)
-        encodings = encode_tracklets(model, self.cubes, clips_of(windows), progress=False)
-        return score(windows, encodings.embeddings)
+                history = train(model, reader, parts["train"], None, config, folder, progress=False)
+            last = history.tail(20)[["loss", "pair_accuracy", "attention_entropy"]].mean()
+            ended = {name: float(value) for name, value in last.items()}
+        windows = self.windows(parts)
+        encodings = encode_tracklets(model, reader, clips_of(windows), 64, progress=False)
+        return score(windows, encodings.embeddings), ended
 
-    def baselines(self, trial: str) -> dict[str, Scores]:
+    def windows(self, parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        """Return the windows by which the tracklets of a trial are embedded."""
+        tables = [
+            embedding_windows(part, self.cubes.lengths, 128, CLIPS, CLIP_FRAMES).assign(part=name)
+            for name, part in parts.items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def pooled(self, trial: str, learners: int) -> dict[str, dict[str, Scores]]:
         """Score the pooled cubes on one trial."""
-        windows = self.windows(trial)
+        windows = self.windows(self.parts(trial, learners))
         means, rows = pool_windows(self.cubes, clips_of(windows))
         return {
-            "mean-pooled cubes": score(windows, np.stack(means)),
-            "row-pooled cubes": score(windows, np.stack(rows)),
+            f"mean-pooled cubes, {learners} persons": score(windows, np.stack(means)),
+            f"row-pooled cubes, {learners} persons": score(windows, np.stack(rows)),
         }
+
+
+def _store(data: Path, dataset: str) -> Any:
+    return CubeStoreDataset(str(data / "04_feature" / dataset / "cubes")).load()
+
+
+def _seed(trial: str) -> int:
+    return int(trial.removeprefix("trial_"))
 
 
 def clips_of(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
@@ -112,11 +278,26 @@ def clips_of(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
     return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
 
 
-def score(windows: pd.DataFrame, vectors: np.ndarray) -> Scores:
-    """Return rank-1 and mAP of the test tracklets under each metric."""
+def score(windows: pd.DataFrame, vectors: np.ndarray) -> dict[str, Scores]:
+    """Return rank-1 and mAP of the validation and the test persons under each metric."""
     vectors = vectors.astype(np.float64)
-    role = windows.role.to_numpy()
-    probe, gallery, learners = role == "probe", role == "gallery", role == "train"
+    learners = (windows.part == "train").to_numpy()
+    fitted: dict[str, Any] = {}
+    for kind in METRICS[1:]:
+        metric = metric_pipeline(kind, shrinkage=SHRINKAGE)
+        metric.fit(vectors[learners], windows.person[learners].to_numpy())
+        fitted[kind] = metric
+    return {
+        part: _judge_all(windows, vectors, (windows.part == part).to_numpy(), fitted)
+        for part in ("validation", "test")
+    }
+
+
+def _judge_all(
+    windows: pd.DataFrame, vectors: np.ndarray, chosen: np.ndarray, fitted: dict[str, Any]
+) -> Scores:
+    probe = chosen & (windows.role == "probe").to_numpy()
+    gallery = chosen & (windows.role == "gallery").to_numpy()
 
     def judged(distances: np.ndarray) -> tuple[float, float]:
         result = evaluate(
@@ -126,59 +307,95 @@ def score(windows: pd.DataFrame, vectors: np.ndarray) -> Scores:
             windows.camera[probe].to_list(),
             windows.camera[gallery].to_list(),
         )
-        return float(result.cmc[0]), result.mean_ap
+        return float(result.cmc[0]), float(result.mean_ap)
 
     scores = {"cosine": judged(cosine(vectors[probe], vectors[gallery]))}
-    for kind in ("kissme", "lfda"):
-        metric = metric_pipeline(kind, shrinkage=SHRINKAGE)
-        metric.fit(vectors[learners], windows.person[learners].to_numpy())
+    for kind, metric in fitted.items():
         scores[kind] = judged(
             euclidean(metric.transform(vectors[probe]), metric.transform(vectors[gallery]))
         )
     return scores
 
 
-def summary(name: str, scores: list[Scores], seconds: float) -> dict[str, Any]:
-    """Average the trials of a variant; print its row."""
-    row: dict[str, Any] = {"variant": name, "trials": len(scores), "seconds": seconds}
-    cells = []
-    for metric in ("cosine", "kissme", "lfda"):
-        rank_1, mean_ap = np.array([trial[metric] for trial in scores]).T * 100
-        deviation = rank_1.std(ddof=1) if len(rank_1) > 1 else float("nan")
-        row[metric] = {"rank-1": rank_1.mean(), "deviation": deviation, "mAP": mean_ap.mean()}
-        cells.append(f"{rank_1.mean():.1f} ± {deviation:.1f} ({mean_ap.mean():.1f})")
-    sys.stdout.write("| " + " | ".join([name, *cells]) + " |\n")
-    sys.stdout.flush()
-    return row
+class Results:
+    """What was found, in a file that grows run by run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = json.loads(path.read_text()) if path.exists() else {"rows": []}
+        self.rows: list[dict[str, Any]] = content["rows"]
+
+    def has(self, variant: str, trial: str) -> bool:
+        """Whether a run is there."""
+        return any(row["variant"] == variant and row["trial"] == trial for row in self.rows)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a run."""
+        self.rows.append(row)
+        record = {
+            "name": "learning",
+            "machine": _record.machine(),
+            "versions": _record.versions("torch", "numpy", "scikit-learn"),
+            "rows": self.rows,
+        }
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+        temporary.replace(self.path)
+
+    def table(self) -> Iterable[str]:
+        """Yield the lines of the table."""
+        heads = [f"{metric}, {part}" for metric in METRICS for part in ("validation", "test")]
+        yield "| | trials | " + " | ".join(heads) + " |"
+        yield "|---" * (len(heads) + 2) + "|"
+        for name in dict.fromkeys(row["variant"] for row in self.rows):
+            runs = [row for row in self.rows if row["variant"] == name]
+            cells = [
+                _cell([run[part][metric] for run in runs])
+                for metric in METRICS
+                for part in ("validation", "test")
+            ]
+            yield f"| {name} | {len(runs)} | " + " | ".join(cells) + " |"
+
+
+def _cell(scores: list[tuple[float, float]]) -> str:
+    rank_1, mean_ap = np.array(scores).T * 100
+    deviation = f" ± {rank_1.std(ddof=1):.1f}" if len(rank_1) > 1 else ""
+    return f"{rank_1.mean():.1f}{deviation} ({mean_ap.mean():.1f})"
 
 
 def main() -> None:
     """Run the chosen variants on the chosen trials."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--dataset", default="development")
-    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--dataset", default="population")
+    parser.add_argument("--basis", default="development", help="whose cubes the PCA is fitted on")
+    parser.add_argument("--channels", type=int, default=CHANNELS, help="0: all, no PCA")
+    parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--pooled", type=int, nargs="*", default=[100, 300, 1000])
+    parser.add_argument("--json", type=Path, default=Path("learning.json"))
     arguments = parser.parse_args()
 
-    bench = Workbench(arguments.data, arguments.dataset)
-    trials = sorted(bench.splits.trial.unique())[: arguments.trials]
-    sys.stdout.write("| | cosine | KISSME | LFDA |\n|---|---|---|---|\n")
-    pooled = [bench.baselines(trial) for trial in trials]
-    rows = [summary(name, [trial[name] for trial in pooled], 0.0) for name in pooled[0]]
+    results = Results(arguments.json)
+    bench = Workbench(
+        arguments.data, arguments.dataset, arguments.basis, arguments.channels or sys.maxsize
+    )
+    trials = sorted(bench.splits)[: arguments.trials]
+    for learners in arguments.pooled:
+        for trial in trials:
+            if not results.has(f"row-pooled cubes, {learners} persons", trial):
+                for name, scores in bench.pooled(trial, learners).items():
+                    results.add({"variant": name, "trial": trial, **scores})
     for name in arguments.variants:
-        start = time.perf_counter()
-        scores = [bench.network(trial, *VARIANTS[name]) for trial in trials]
-        rows.append(summary(name, scores, time.perf_counter() - start))
-    if arguments.json:
-        record = {
-            "name": "learning",
-            "machine": _record.machine(),
-            "versions": _record.versions("torch", "numpy", "scikit-learn"),
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        for trial in trials:
+            if results.has(name, trial):
+                continue
+            start = time.perf_counter()
+            scores, ended = bench.network(trial, VARIANTS[name])
+            seconds = time.perf_counter() - start
+            results.add({"variant": name, "trial": trial, **scores, **ended, "seconds": seconds})
+            sys.stderr.write(f"{name}, {trial}: {seconds:.0f} s, {scores['test']}\n")
+    sys.stdout.write("\n".join(results.table()) + "\n")
 
 
 if __name__ == "__main__":
