@@ -134,26 +134,17 @@ def batch_of(size: dict[str, Any], device: torch.device) -> Tensor:
 
 @contextmanager
 def peak_memory(device: torch.device, found: dict[str, float], name: str) -> Iterator[None]:
-    """Note the most memory that the block takes beyond what is in use, in GiB."""
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        yield
-        found[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**30
-        return
-    reset = Path("/proc/self/clear_refs")
-    if not reset.exists():  # the process's memory is read the way Linux tells it
+    """Note the most GPU memory that the block takes beyond what is in use, in GiB.
+
+    Nothing on a CPU: there a process keeps what earlier variants freed.
+    """
+    if device.type != "cuda":
         yield
         return
-    reset.write_text("5")  # the peak of the resident set starts anew
-    before = _status("VmRSS")
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
     yield
-    found[name] = (_status("VmHWM") - before) / 2**20
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1])
+    found[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**30
 
 
 def measure_rate(device: torch.device, dtype: torch.dtype, clock: Callable[[], float]) -> float:
@@ -224,15 +215,13 @@ def main() -> None:
             dtypes[f"{name}, CUDA graph"] = dtypes[name]
 
     memory: dict[str, float] = {}
-    losses: dict[str, float] = {}
 
     def timed(name: str) -> Callable[[], None]:
         def call() -> None:
             with peak_memory(device, memory, name):
-                loss = steps[name].run()
+                steps[name].run()
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
-            losses.setdefault(name, loss.item())
 
         return call
 
@@ -250,7 +239,6 @@ def main() -> None:
         row["roofline_share"] = flops / row["seconds"] / rooflines[dtypes[name]]
         row["memory_gib"] = memory.get(name)
         row["pairs_per_second"] = len(cubes) / 2 / row["seconds"]
-        row["loss"] = losses[name]
     _record.write(
         arguments.json,
         "train_step",
