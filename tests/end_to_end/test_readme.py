@@ -21,6 +21,7 @@ DOCUMENTS = [
     *sorted((REPOSITORY / "docs").glob("**/*.md")),
 ]
 FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONTINUED = re.compile(r"\\\n\s*")
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)[^)]*\)")
 PROGRAMS = {"kedro", "pytest", "jupyter", "python", "ruff", "lint-imports", "mlflow"}
@@ -34,7 +35,8 @@ def commands():
     """Yield every command of the documents: (document, words after `uv run`)."""
     for document in DOCUMENTS:
         text = document.read_text()
-        fenced = [line for block in FENCE.findall(text) for line in block.splitlines()]
+        blocks = (CONTINUED.sub("", block) for block in FENCE.findall(text))
+        fenced = [line for block in blocks for line in block.splitlines()]
         spans = INLINE.findall(FENCE.sub("", text))
         for line in [*fenced, *spans]:
             _, found, rest = line.partition("uv run ")
