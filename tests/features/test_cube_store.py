@@ -433,14 +433,25 @@ def test_discarded_and_made_again(sealed):
         b"{",
         b"[]",
         b"\xff\xfe",
-        b'{"format": 1}',
-        b'{"format": 1, "identity": "x", "cubes": 0}',
+        b"{}",
+        b'{"format": 2, "identity": "x", "cubes": 0}',
     ],
 )
 def test_a_damaged_manifest_says_so(sealed, content):
     (sealed.folder / "manifest.json").write_bytes(content)
     with pytest.raises(CubeStoreError, match=r"manifest.json is damaged .* delete this file"):
         CubeStore(sealed.folder).lengths  # noqa: B018
+
+
+@pytest.mark.parametrize("asked", ["lengths", "complete", "channels"])
+def test_a_store_of_another_format_is_not_called_damaged(sealed, asked):
+    manifest = json.loads((sealed.folder / "manifest.json").read_text())
+    (sealed.folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    for path in (sealed.folder / "cubes").rglob("*.safetensors"):
+        path.write_bytes(b"of another layout")
+    with pytest.raises(CubeStoreError, match=r"of format 1, .* delete the folder and run") as error:
+        getattr(CubeStore(sealed.folder), asked)
+    assert "json is damaged" not in str(error.value)
 
 
 def test_a_manifest_with_broken_entries(sealed):

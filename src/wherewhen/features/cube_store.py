@@ -193,6 +193,7 @@ class CubeStore:
     def _some_form(self) -> tuple[int, int, int, int]:
         form = self._variants_and_shape()
         if form is None:
+            self._manifest()  # of another format, it says so itself
             raise CubeStoreError(f"{self.folder} holds no cubes yet; run the extraction")
         return form
 
@@ -622,6 +623,14 @@ class CubeStore:
     def _manifest(self) -> dict[str, dict[str, Any]] | None:
         if self._sealed is None and (self.folder / "manifest.json").exists():
             manifest = self._load_json("manifest.json")
+            version = manifest.get("format")
+            if isinstance(version, int) and version != FORMAT:
+                raise CubeStoreError(
+                    f"{self.folder} is a cube store of format {version}, written by another "
+                    f"version of wherewhen; this one reads format {FORMAT}. Nothing in it is "
+                    "damaged, but its cubes can't be used: delete the folder and run the stage "
+                    "extract again, which makes them anew"
+                )
             expected = {"format": FORMAT, "identity": fingerprint(self.identity)}
             if any(manifest.get(field) != value for field, value in expected.items()):
                 raise self._bad_json("manifest.json", f"expected {expected}")
