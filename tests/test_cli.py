@@ -1,7 +1,7 @@
 import click
 import pytest
 
-from wherewhen.cli import SHOW_TRACEBACK, chain, plain_errors, raised_here
+from wherewhen.cli import SHOW_TRACEBACK, chain, plain_errors, raised_here, read_params
 from wherewhen.pipelines.parameters import ParameterError, check_parameters
 
 
@@ -69,8 +69,33 @@ def test_the_command_keeps_its_name_and_options():
     from wherewhen.cli import run
 
     assert run.name == "run"
-    assert run.params == kedro_run.params
+    assert [each.to_info_dict() for each in run.params] == [
+        each.to_info_dict() for each in kedro_run.params
+    ]
     assert kedro_run.callback is not run.callback
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("", {}),
+        ("a.b=1, a.c=x:y", {"a": {"b": 1, "c": "x:y"}}),
+        ("a=[kissme,lfda,xqda],b=null", {"a": ["kissme", "lfda", "xqda"], "b": None}),
+        (
+            "a.r={k1: 5, k2: 3, lambda: 0.3},b=2",
+            {"a": {"r": {"k1": 5, "k2": 3, "lambda": 0.3}}, "b": 2},
+        ),
+        ("a=[[1,2],[3]]", {"a": [[1, 2], [3]]}),
+    ],
+)
+def test_commas_in_brackets_belong_to_the_value(given, read):
+    assert read_params(None, None, given) == read
+
+
+@pytest.mark.parametrize("given", ["a", "=1", "a=1,b"])
+def test_a_parameter_without_a_value_is_refused(given):
+    with pytest.raises(click.BadParameter, match="expected NAME=VALUE"):
+        read_params(None, None, given)
 
 
 def test_a_chain_goes_from_the_error_to_its_first_cause():

@@ -105,6 +105,54 @@ def purge(person: str | None, dataset: str | None, dry_run: bool, derived: bool)
 
 ALWAYS_LEFT = ("backups, exported figures, notebooks with outputs, models that were given away",)
 
+
+def split_items(text: str) -> list[str]:
+    """Split at the commas that stand outside brackets: those inside belong to a value.
+
+    Parameters
+    ----------
+    text : str
+        E.g. ``a=1,b=[2,3],c={d: 4, e: 5}``.
+
+    Returns
+    -------
+    list of str
+        Here ``a=1``, ``b=[2,3]`` and ``c={d: 4, e: 5}``.
+    """
+    items, depth = [""], 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            items.append("")
+        else:
+            items[-1] += character
+    return [item.strip() for item in items if item.strip()]
+
+
+def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Read ``--params`` as Kedro does, but lists and mappings may have more than one entry."""
+    from omegaconf import OmegaConf
+
+    if isinstance(value, dict):  # Kedro's, from a file of options
+        return value
+    items = split_items(value)
+    for item in items:
+        if not item.partition("=")[0].strip() or "=" not in item:
+            raise click.BadParameter(f"`{item}`: expected NAME=VALUE", context, option)
+    return OmegaConf.to_container(OmegaConf.from_dotlist(items))
+
+
+def with_callback(option: click.Parameter, callback: Callable[..., Any]) -> click.Parameter:
+    """Copy an option, and let another function read its value."""
+    other = copy.copy(option)
+    other.callback = callback
+    return other
+
+
 run = copy.copy(kedro_run)
 run.callback = plain_errors(kedro_run.callback)
+run.params = [
+    with_callback(option, read_params) if option.name == "params" else option
+    for option in kedro_run.params
+]
 cli.add_command(run)
