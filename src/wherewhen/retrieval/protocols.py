@@ -6,6 +6,7 @@ it to the registry.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 MARS_JUNK = frozenset({"-1", "00-1"})
@@ -31,6 +32,8 @@ class Protocol:
         Every probe has at most one true match, from another camera; anything else is an error.
     dropped_persons : frozenset of str
         Persons' names that no ranking contains (junk).
+    searches_probes : bool
+        The probes are a part of the gallery that is searched, before anything is dropped.
     """
 
     name: str
@@ -38,6 +41,30 @@ class Protocol:
     drops_queries: bool = False
     single_match: bool = False
     dropped_persons: frozenset[str] = frozenset()
+    searches_probes: bool = False
+
+    def check_roles(self, probes: Collection[str], gallery: Collection[str]) -> None:
+        """Refuse tracklets that another protocol has made probes and gallery.
+
+        Parameters
+        ----------
+        probes, gallery : collection of str
+            The tracklets' names.
+
+        Raises
+        ------
+        ValueError
+            If probes are missing in a gallery that has to hold them, or stand in one where every
+            probe has a single match. The name of the protocol would say what was not measured.
+        """
+        both = len(set(probes) & set(gallery))
+        if (self.searches_probes and both < len(set(probes))) or (self.single_match and both):
+            expected = "all" if self.searches_probes else "none"
+            raise ValueError(
+                f"evaluate.protocol is {self.name}, but {both} of {len(set(probes))} probes are in "
+                f"the gallery, and {expected} should be: the splits were made for another "
+                "protocol. Choose that one, or run the stages from split on with this one"
+            )
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -49,13 +76,19 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("cross_camera", drops_same_camera=True),
         # MARS as its authors evaluate it: all test tracklets are gallery, the probes among them
         # (L. Zheng et al.: MARS: A Video Benchmark for Large-Scale Person Re-identification. 2016)
-        Protocol("official", drops_same_camera=True, dropped_persons=MARS_JUNK),
+        Protocol(
+            "official",
+            drops_same_camera=True,
+            dropped_persons=MARS_JUNK,
+            searches_probes=True,
+        ),
         # MARS as torchreid and most papers evaluate it: 140 probes lose their only match
         Protocol(
             "query_excluded",
             drops_same_camera=True,
             drops_queries=True,
             dropped_persons=MARS_JUNK,
+            searches_probes=True,
         ),
         # MARS, closest to the paper's wording: a probe and a gallery tracklet a person, drawn
         Protocol("two_camera", single_match=True, dropped_persons=MARS_JUNK),

@@ -130,11 +130,26 @@ def test_long_rankings_are_cut_but_keep_the_true_matches(embeddings):
 
 
 def test_a_tracklet_on_both_sides_is_left_out_where_the_protocol_asks(embeddings):
-    both = embeddings[embeddings.tracklet == "a/p"].assign(role="gallery")
+    both = embeddings[embeddings.role == "probe"].assign(role="gallery")
     parameters = EvaluateParameters(dataset="sheet", protocol="query_excluded", ranked=None)
     table = pd.concat([embeddings, both], ignore_index=True)
     _, ranked = score_vectors(table, {}, parameters, features="mean_pooled")
     assert set(ranked.gallery) == {"b/p", "b/q"}
+
+
+@pytest.mark.parametrize("protocol", ["official", "query_excluded"])
+def test_splits_of_another_protocol_get_no_false_name(embeddings, protocol):
+    parameters = EvaluateParameters(dataset="sheet", protocol=protocol)
+    with pytest.raises(ValueError, match=f"protocol is {protocol}, but 0 of 2 .* from split on"):
+        score_vectors(embeddings, {}, parameters, features="mean_pooled")
+
+
+@pytest.mark.parametrize("protocol", ["single_match", "two_camera"])
+def test_a_probe_in_the_gallery_is_another_protocols(embeddings, protocol):
+    both = embeddings[embeddings.tracklet == "a/p"].assign(role="gallery")
+    parameters = EvaluateParameters(dataset="sheet", protocol=protocol)
+    with pytest.raises(ValueError, match="but 1 of 2 probes are in the gallery, and none should"):
+        score_vectors(pd.concat([embeddings, both]), {}, parameters, features="mean_pooled")
 
 
 def test_evaluating_imports_no_torch():

@@ -12,6 +12,7 @@ from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import rankings
+from wherewhen.retrieval.protocols import protocol_named
 from wherewhen.retrieval.re_ranking import SUFFIX, re_rank
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
@@ -105,6 +106,7 @@ def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
 def _names(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
     """Say who probes and gallery are, and under which protocol they meet."""
     probes, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
+    protocol_named(parameters.protocol).check_roles(probes.tracklet, gallery.tracklet)
     return {
         "probe_persons": probes.person.to_list(),
         "gallery_persons": gallery.person.to_list(),
