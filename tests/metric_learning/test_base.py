@@ -26,7 +26,7 @@ def test_by_hand():
 def test_errors_name_what_is_wrong():
     with pytest.raises(NotFittedError):
         Doubling().transform([[1.0, 2.0]])
-    with pytest.raises(ValueError, match="Doubling learns .* got 1 class"):
+    with pytest.raises(ValueError, match=r"Doubling learns .* got 1 class"):
         Doubling().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "p"])
     with pytest.raises(ValueError, match="3 features"):
         Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"]).transform([[1.0, 2.0, 3.0]])

@@ -125,8 +125,9 @@ def training_curves(
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axes in panels[1]:
         axes.set_xlabel("step", fontsize=TEXT)
-    loss, *_, accuracy, norm, speed = panels.flat
+    loss, _, penalty, accuracy, norm, speed = panels.flat
     _draw_validation(loss, histories)
+    penalty.yaxis.set_major_formatter("{x:g}")  # a factor above the axis would cover the name
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     _log_scale_if_positive(norm, histories)
     speed.set_ylim(bottom=0)
