@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import _split_params
 from omegaconf import OmegaConf
 
+from wherewhen.cli import run as kedro_run
 from wherewhen.pipeline_registry import register_pipelines
 from wherewhen.pipelines.parameters import check_parameters
 
@@ -111,7 +110,3 @@ def test_a_link_leads_to_a_file(path):
 def test_a_mistyped_option_would_be_noticed():
     with pytest.raises(click.UsageError):
         kedro_run.make_context("run", ["--enviroment", "prid2011"])
-
-
-def test_kedro_splits_params_as_these_tests_do():
-    assert _split_params(None, None, "split.trials=3") == {"split": {"trials": 3}}
