@@ -26,7 +26,7 @@ from wherewhen.features.pooling import pool_windows
 from wherewhen.metric_learning.pipeline import fit_metrics
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
-from wherewhen.tracklets.windows import embedding_windows
+from wherewhen.tracklets.windows import as_clips, embedding_windows
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -43,10 +43,9 @@ def in_eight_bits(store: CubeStore, folder: str) -> CubeStore:
 def scores(store: CubeStore, split: pd.DataFrame) -> dict[str, float]:
     """Score the baselines on one trial: rank-1 and mAP, as they are and after LFDA."""
     windows = embedding_windows(split, store.lengths, clip_frames=6)
-    spans = windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None)
     found = {}
     for features, vectors in zip(
-        ("mean_pooled", "row_pooled"), pool_windows(store, spans), strict=True
+        ("mean_pooled", "row_pooled"), pool_windows(store, as_clips(windows)), strict=True
     ):
         vectors = np.stack(vectors).astype(np.float64)
         train, probe, gallery = (windows.role == role for role in ("train", "probe", "gallery"))

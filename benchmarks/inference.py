@@ -18,7 +18,7 @@ import _plain
 import _record
 import torch
 from torch import Tensor
-from train_step import CLOCKS, EXECUTIONS, batch_of, network_of, options, sizes
+from train_step import CLOCKS, batch_of, chosen, network_of, options, sizes
 
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import SiameseAttentionNetwork
@@ -54,12 +54,9 @@ def main() -> None:
 
     calls = {"plain loop": embedder(network, None, cubes)}
     dtypes = {"plain loop": torch.float32}
-    for name, execution in EXECUTIONS.items():
-        dtype = execution.dtype(device)
-        if dtype == torch.float32 and execution.precision == "bfloat16":
-            continue  # the library has said why
-        if not arguments.variants or name in arguments.variants:
-            calls[name], dtypes[name] = embedder(network, execution, cubes), dtype
+    for name, execution in chosen(arguments, device).items():
+        dtypes[name] = execution.dtype(device)
+        calls[name] = embedder(network, execution, cubes)
 
     embeddings = {name: call() for name, call in calls.items()}  # warms up
     exact = embeddings["plain loop"]

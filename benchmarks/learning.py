@@ -34,7 +34,7 @@ import torch
 
 from wherewhen.datasets import CubeStoreDataset
 from wherewhen.features.pooling import pool_windows
-from wherewhen.metric_learning.pipeline import metric_pipeline
+from wherewhen.metric_learning.pipeline import fit_metrics
 from wherewhen.model.config import network_config
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.projection import CubeInput
@@ -42,7 +42,7 @@ from wherewhen.model.siamese import build_network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.tracklets.splits import hold_out
-from wherewhen.tracklets.windows import embedding_windows
+from wherewhen.tracklets.windows import as_clips, embedding_windows
 from wherewhen.training.config import training_config
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
 
@@ -244,7 +244,7 @@ class Workbench:
             last = history.tail(20)[["loss", "pair_accuracy", "attention_entropy"]].mean()
             ended = {name: float(value) for name, value in last.items()}
         windows = self.windows(parts)
-        encodings = encode_tracklets(model, reader, clips_of(windows), 64, progress=False)
+        encodings = encode_tracklets(model, reader, as_clips(windows), 64, progress=False)
         return score(windows, encodings.embeddings), ended
 
     def windows(self, parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -258,7 +258,7 @@ class Workbench:
     def pooled(self, trial: str, learners: int) -> dict[str, dict[str, Scores]]:
         """Score the pooled cubes on one trial."""
         windows = self.windows(self.parts(trial, learners))
-        means, rows = pool_windows(self.cubes, clips_of(windows))
+        means, rows = pool_windows(self.cubes, as_clips(windows))
         return {
             f"mean-pooled cubes, {learners} persons": score(windows, np.stack(means)),
             f"row-pooled cubes, {learners} persons": score(windows, np.stack(rows)),
@@ -273,20 +273,16 @@ def _seed(trial: str) -> int:
     return int(trial.removeprefix("trial_"))
 
 
-def clips_of(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Return windows as the readers of cubes take them."""
-    return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
-
-
 def score(windows: pd.DataFrame, vectors: np.ndarray) -> dict[str, Scores]:
     """Return rank-1 and mAP of the validation and the test persons under each metric."""
     vectors = vectors.astype(np.float64)
     learners = (windows.part == "train").to_numpy()
-    fitted: dict[str, Any] = {}
-    for kind in METRICS[1:]:
-        metric = metric_pipeline(kind, shrinkage=SHRINKAGE)
-        metric.fit(vectors[learners], windows.person[learners].to_numpy())
-        fitted[kind] = metric
+    fitted = fit_metrics(
+        vectors[learners],
+        windows.person[learners].to_numpy(),
+        windows.camera[learners].to_numpy(),
+        {kind: {"shrinkage": SHRINKAGE} for kind in METRICS[1:]},
+    )
     return {
         part: _judge_all(windows, vectors, (windows.part == part).to_numpy(), fitted)
         for part in ("validation", "test")

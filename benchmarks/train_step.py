@@ -193,6 +193,17 @@ def sizes(arguments: argparse.Namespace) -> tuple[dict[str, Any], NetworkConfig]
     return size, config
 
 
+def chosen(arguments: argparse.Namespace, device: torch.device) -> dict[str, Execution]:
+    """Ways that were asked for, less those in a bfloat16 that the device does not have."""
+    asked = arguments.variants or EXECUTIONS
+    return {
+        name: execution
+        for name, execution in EXECUTIONS.items()
+        if name in asked
+        and not (execution.precision == "bfloat16" and execution.dtype(device) == torch.float32)
+    }
+
+
 def main() -> None:
     """Measure and write the record."""
     arguments = options(__doc__).parse_args()
@@ -203,12 +214,8 @@ def main() -> None:
 
     steps = {"plain loop": Step(network, None, cubes)}
     dtypes = {"plain loop": torch.float32}
-    for name, execution in EXECUTIONS.items():
-        if arguments.variants and name not in arguments.variants:
-            continue
+    for name, execution in chosen(arguments, device).items():
         dtypes[name] = execution.dtype(device)
-        if dtypes[name] == torch.float32 and execution.precision == "bfloat16":
-            continue  # the library has said why
         steps[name] = Step(network, execution, cubes)
         if device.type == "cuda":
             steps[f"{name}, CUDA graph"] = Step(network, execution, cubes, graph=True)

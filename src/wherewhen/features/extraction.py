@@ -17,9 +17,7 @@ import io
 import json
 import logging
 import os
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -36,6 +34,7 @@ from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.ingest import frames_fingerprint
+from wherewhen.tracklets.threads import in_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -275,7 +274,9 @@ class CubeExtraction:
         if threads is None:
             gpu = self.backbone.device.type != "cpu"
             threads = min(MOST_READERS, os.cpu_count() or 1) if gpu else 1
-        return _ahead(lambda batch: (batch[0], self._prepare(*batch)), batches, threads)
+        return in_threads(
+            lambda batch: (batch[0], self._prepare(*batch)), batches, threads, READ_AHEAD + threads
+        )
 
     def _prepare(self, tracklet: str, start: int, variants: Sequence[int]) -> list[Tensor]:
         frames = self._frames_of[tracklet][start : start + self.batch_size]
@@ -538,19 +539,3 @@ class StreamedCubes:
             return cubes
         out[:] = cubes
         return out
-
-
-def _ahead(work: Any, items: Iterable[Any], threads: int = 1) -> Iterator[Any]:
-    """Map in background threads that stay a few items ahead of the consumer."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="frames") as pool:
-        waiting: deque[Future] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= READ_AHEAD + threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -6,7 +6,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from wherewhen.synthetic import filming, layouts, persons
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.synthetic.shots import JUNK, Shot, list_shots
+from wherewhen.tracklets.threads import in_threads
 
 Result = TypeVar("Result")
 
@@ -154,20 +154,8 @@ class SyntheticSet:
         if workers == 1:
             yield from ((tracklet, task(tracklet)) for tracklet in wanted)
             return
-        with ThreadPoolExecutor(workers) as pool:
-            # No more waits in memory than the workers need to stay busy.
-            pending = [(name, pool.submit(task, name)) for name in wanted[: 2 * workers]]
-            upcoming = iter(wanted[2 * workers :])
-            try:
-                while pending:
-                    name, future = pending.pop(0)
-                    yield name, future.result()
-                    for later in upcoming:
-                        pending.append((later, pool.submit(task, later)))
-                        break
-            finally:
-                for _, future in pending:
-                    future.cancel()
+        # twice as many as work: no more waits in memory than the workers need to stay busy
+        yield from in_threads(lambda name: (name, task(name)), wanted, workers, 2 * workers)
 
     def _open_studio(self) -> filming.Studio:
         with self._lock:

@@ -13,9 +13,8 @@ import io
 import logging
 import os
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -26,6 +25,7 @@ from tqdm import tqdm
 
 from wherewhen.tracklets.fingerprint import rows_fingerprint
 from wherewhen.tracklets.schema import FIXED, validate_tables
+from wherewhen.tracklets.threads import in_threads
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """Files that count as frames, in any case of letters."""
@@ -424,39 +424,8 @@ def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, titl
         return len(chunk)
 
     with tqdm(total=len(work), desc=title, unit="frame", disable=not rules.progress) as bar:
-        for count in in_threads(check, chunks, rules.threads):
+        for count in in_threads(check, chunks, rules.threads, 4 * rules.threads):
             bar.update(count)
-
-
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
-    """Map in threads, with no more waiting than keeps them busy: an interrupt ends it soon.
-
-    Parameters
-    ----------
-    work : callable
-        From an item to a result.
-    items : iterable
-        Taken as they are needed.
-    workers : int
-        Threads.
-
-    Yields
-    ------
-    Any
-        The results, in the order of the items.
-    """
-    with ThreadPoolExecutor(workers, thread_name_prefix="frames") as pool:
-        waiting: deque[Future] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 4 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _check_frame(frame: _Frame, root: Path, decode: bool) -> None:

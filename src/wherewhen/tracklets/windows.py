@@ -60,6 +60,17 @@ def embedding_windows(
     return pd.DataFrame(rows)
 
 
+def as_clips(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
+    """Return windows as readers of cubes take them: tracklet, start and stop of each.
+
+    Parameters
+    ----------
+    windows : pandas.DataFrame
+        With the columns ``tracklet, start, stop``.
+    """
+    return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
+
+
 def _windows(
     role: str, length: int, limit: int | None, clips: int, clip_frames: int
 ) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.pooling import pool_windows
 from wherewhen.pipelines.parameters import EmbedParameters
 from wherewhen.pipelines.types import Network
-from wherewhen.tracklets.windows import embedding_windows
+from wherewhen.tracklets.windows import as_clips, embedding_windows
 
 
 def choose_windows(
@@ -32,7 +32,7 @@ def encode(
     """Give every clip the network's embedding."""
     from wherewhen.model.encode import encode_tracklets
 
-    encodings = encode_tracklets(network, cubes, _clips(windows), parameters.batch_size)
+    encodings = encode_tracklets(network, cubes, as_clips(windows), parameters.batch_size)
     vectors = encodings.embeddings
     if parameters.average_variants != "off":
         vectors = _average(network, cubes, windows, parameters, vectors)
@@ -59,7 +59,7 @@ def _average(
     averaged = windows.role.ne("train")
     if parameters.average_variants == "short" and parameters.frames is not None:
         averaged &= windows.stop - windows.start < parameters.frames
-    rows, clips = np.flatnonzero(averaged), _clips(windows[averaged])
+    rows, clips = np.flatnonzero(averaged), as_clips(windows[averaged])
     total = vectors[rows].copy()
     for variant in range(1, variants.count):
         of_variant = [(Variants.name(name, variant), start, stop) for name, start, stop in clips]
@@ -81,9 +81,9 @@ def encode_fisher(
     from wherewhen.model.fisher import fit_fisher
 
     size = parameters.batch_size
-    training = _clips(windows[windows.role == "train"])
+    training = as_clips(windows[windows.role == "train"])
     fisher = fit_fisher(network, cubes, training, parameters.fisher, size)
-    encodings = encode_tracklets(network, cubes, _clips(windows), size, pooling=fisher)
+    encodings = encode_tracklets(network, cubes, as_clips(windows), size, pooling=fisher)
     return windows.assign(vector=list(encodings.embeddings))
 
 
@@ -104,9 +104,5 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
 
 def pool(cubes: CubeStore, windows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give every clip the baselines' vectors: cubes averaged, with and without their rows."""
-    means, rows = pool_windows(cubes, _clips(windows))
+    means, rows = pool_windows(cubes, as_clips(windows))
     return windows.assign(vector=means), windows.assign(vector=rows)
-
-
-def _clips(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
-    return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))

@@ -10,6 +10,7 @@ from wherewhen.reporting.pictures import TrackletPictures, attention_strips, ran
 from wherewhen.reporting.style import describe
 from wherewhen.reporting.tables import best_and_worst, summarise
 from wherewhen.tracklets.splits import trial_name
+from wherewhen.tracklets.windows import as_clips
 
 
 def summary_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -47,8 +48,7 @@ def draw_attention(
     best, worst = best_and_worst(_of_metric(rankings, parameters), parameters.attention_tracklets)
     names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
     shown = windows.set_index("tracklet", drop=False).loc[names[: parameters.attention_tracklets]]
-    clips = list(shown[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
-    encodings = encode_tracklets(network, cubes, clips, progress=False, attention=True)
+    encodings = encode_tracklets(network, cubes, as_clips(shown), progress=False, attention=True)
     pictures = TrackletPictures(from_root(root), frames)
     return attention_over_time(
         attention_strips(shown, encodings.attention, encodings.frame_weights, pictures),

@@ -29,11 +29,11 @@ from wherewhen.tracklets.ingest import (
     IngestError,
     IngestRules,
     expected_folder,
-    in_threads,
     ingest,
     listed,
 )
 from wherewhen.tracklets.schema import FIXED
+from wherewhen.tracklets.threads import in_threads
 
 COLUMNS = ("tracklet", "person", "camera", "frame", "path")
 BOX = ("left", "top", "width", "height")
@@ -260,7 +260,7 @@ def _cut_all(rows: pd.DataFrame, root: Path, crops: Path, rules: IngestRules) ->
 
     faults: list[_Fault] = []
     with tqdm(total=len(missing), desc="cut", unit="crop", disable=not rules.progress) as bar:
-        for count, found in in_threads(cut, sources, rules.threads):
+        for count, found in in_threads(cut, sources, rules.threads, 4 * rules.threads):
             bar.update(count)
             faults += found
     return faults
