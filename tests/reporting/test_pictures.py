@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from wherewhen.reporting.pictures import TrackletPictures, attention_strips, rank_pictures
+from wherewhen.reporting.pictures import attention_strips, rank_pictures
 from wherewhen.reporting.tables import first_matches
+from wherewhen.tracklets.pictures import TrackletPictures
 
 
 @pytest.fixture
@@ -28,23 +29,6 @@ def grey(picture):
     assert picture.dtype == np.uint8
     assert picture.min() == picture.max()
     return int(picture.max())
-
-
-def test_clip_is_in_the_order_of_positions(pictures):
-    clip = pictures.clip("b/1", 1, 4)
-    assert clip.shape == (3, 8, 4, 3)
-    assert [grey(frame) for frame in clip] == [21, 22, 23]
-
-
-def test_middle_frame_stands_for_a_tracklet(pictures):
-    assert grey(pictures.middle("a/1")) == 12
-
-
-def test_frames_of_other_modes_and_sizes_fit_the_first(tmp_path):
-    Image.new("RGB", (4, 8)).save(tmp_path / "0.png")
-    Image.new("L", (6, 6)).save(tmp_path / "1.png")
-    frames = pd.DataFrame({"tracklet": "t", "position": [0, 1], "path": ["0.png", "1.png"]})
-    assert TrackletPictures(tmp_path, frames).clip("t", 0, 2).shape == (2, 8, 4, 3)
 
 
 def test_ranked_rows_hold_the_nearest_and_the_match(pictures):

@@ -6,9 +6,10 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.parameters import ReportParameters
 from wherewhen.pipelines.types import Figure, Network, Root
 from wherewhen.project import from_root
-from wherewhen.reporting.pictures import TrackletPictures, attention_strips, rank_pictures
+from wherewhen.reporting.pictures import attention_strips, rank_pictures
 from wherewhen.reporting.style import describe
 from wherewhen.reporting.tables import best_and_worst, summarise
+from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.splits import trial_name
 from wherewhen.tracklets.windows import as_clips
 
