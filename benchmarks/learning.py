@@ -41,7 +41,7 @@ from wherewhen.model.projection import CubeInput
 from wherewhen.model.siamese import build_network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
-from wherewhen.tracklets.splits import hold_out
+from wherewhen.tracklets.splits import validation_split
 from wherewhen.tracklets.windows import as_clips, embedding_windows
 from wherewhen.training.config import training_config
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
@@ -212,19 +212,14 @@ class Workbench:
 
     def parts(self, trial: str, learners: int) -> dict[str, pd.DataFrame]:
         """Divide a trial: who teaches, who is for choosing, who is for reporting."""
-        split = self.splits[trial]
-        training = split[split.role == "train"]
-        persons = sorted(training.person.unique())
-        seed = _seed(trial)
-        _, validating = hold_out(persons, VALIDATION_PERSONS / len(persons), seed)
-        teaching = [person for person in persons if person not in set(validating)]
-        teaching = np.random.default_rng(seed).permutation(teaching)[:learners]
-        probe_camera = split[split.role == "probe"].camera.iloc[0]
-        validation = training[training.person.isin(validating)]
-        role = np.where(validation.camera == probe_camera, "probe", "gallery")
+        split, seed = self.splits[trial], _seed(trial)
+        persons = split[split.role == "train"].person.nunique()
+        derived = validation_split(split, VALIDATION_PERSONS / persons, seed)
+        training = derived[derived.role == "train"]
+        teaching = np.random.default_rng(seed).permutation(training.person.unique())[:learners]
         return {
             "train": training[training.person.isin(teaching)],
-            "validation": validation.assign(role=role),
+            "validation": derived[derived.role != "train"],
             "test": split[split.role != "train"],
         }
 

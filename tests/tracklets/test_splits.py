@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 
 from wherewhen.tracklets.readers.mars import read_info
 from wherewhen.tracklets.splits import (
+    FIXED_PROTOCOLS,
     assert_persons_disjoint,
     draw_splits,
     fixed_splits,
     hold_out,
     split_fingerprint,
     splits_of,
+    validation_split,
 )
 
 
@@ -221,3 +223,79 @@ def test_faults_of_a_fixed_split():
     crossed.loc[crossed["tracklet"] == "c1", "person"] = "0001"
     with pytest.raises(ValueError, match="trial_00: 1 persons train and are tested: 0001"):
         fixed_splits(crossed, 1)
+
+
+def test_validation_persons_are_training_persons_with_test_roles():
+    split = draw_splits(tracklets(12, cameras="abc", single={0}), 2, seed=0).query(
+        "trial == 'trial_01'"
+    )
+    derived = validation_split(split, 0.4, seed=5)
+    training = split[split["role"] == "train"]
+    assert set(derived["trial"]) == {"trial_01"}
+    by_role = {role: rows for role, rows in derived.groupby("role")}
+    held_out = set(by_role["probe"]["person"])
+    # of 6 training persons p00 has one camera and can't be held out: 0.4 of 5 are 2
+    assert len(held_out) == 2 and "p00" not in held_out
+    assert set(by_role["gallery"]["person"]) == held_out
+    assert set(by_role["probe"]["camera"]) == {"a"} and set(by_role["gallery"]["camera"]) == {"b"}
+    others = training[~training["person"].isin(held_out)]
+    assert set(by_role["train"]["tracklet"]) == set(others["tracklet"])  # camera c among them
+    pd.testing.assert_frame_equal(derived, validation_split(split.iloc[::-1], 0.4, seed=5))
+    assert held_out != set(validation_split(split, 0.4, seed=6).query("role == 'probe'")["person"])
+
+
+@pytest.mark.parametrize("protocol", ["single_match", "cross_camera", *FIXED_PROTOCOLS])
+def test_test_persons_have_no_say_in_the_validation_split(protocol):
+    split = draw_splits(tracklets(12, cameras="ab"), 1, seed=0)
+    derived = validation_split(split, 0.5, 0, protocol)
+    tested = split["role"] != "train"
+    assert not set(derived["person"]) & set(split.loc[tested, "person"])
+    # whatever they are called and wherever they were seen, they may as well be gone
+    other = split.assign(camera=split["camera"].where(~tested, "0"))
+    for changed in (split[~tested], other):
+        pd.testing.assert_frame_equal(derived, validation_split(changed, 0.5, 0, protocol))
+
+
+def test_validation_cameras_may_be_named():
+    split = draw_splits(tracklets(8), 1, seed=0, probe_camera="b")
+    derived = validation_split(split, 0.5, 0, probe_camera="b")
+    assert set(derived.loc[derived["role"] == "probe", "camera"]) == {"b"}
+
+
+def test_validation_persons_of_a_fixed_split_are_searched_as_its_protocol_searches():
+    names = ["p1", "p2", "p3", "p4"]
+    rows = [
+        ("trial_00", f"{person}/{camera}/{number}", person, camera, "train")
+        for person in names
+        for camera in ("c1", "c2", "c3")
+        for number in (0, 1)
+    ]
+    split = pd.DataFrame(rows, columns=["trial", "tracklet", "person", "camera", "role"])
+    sides = {
+        protocol: dict(list(validation_split(split, 0.5, 1, protocol).groupby("role")))
+        for protocol in FIXED_PROTOCOLS
+    }
+    held_out = set(sides["official"]["gallery"]["person"])
+    assert len(held_out) == 2
+    # a query a camera; all are searched, or all but the queries
+    queries = {f"{person}/{camera}/0" for person in held_out for camera in ("c1", "c2", "c3")}
+    assert set(sides["official"]["probe"]["tracklet"]) == queries
+    assert len(sides["official"]["gallery"]) == 12
+    assert set(sides["query_excluded"]["gallery"]["tracklet"]) == {
+        query.replace("/0", "/1") for query in queries
+    }
+    drawn = sides["two_camera"]["probe"].merge(sides["two_camera"]["gallery"], on="person")
+    assert len(drawn) == 2 and (drawn["camera_x"] != drawn["camera_y"]).all()
+
+
+def test_faults_of_a_validation_split():
+    splits = draw_splits(tracklets(8), 2, seed=0)
+    with pytest.raises(ValueError, match=r"2 trials \(trial_00, trial_01\): expected one"):
+        validation_split(splits, 0.5, 0)
+    first = splits[splits["trial"] == "trial_00"]
+    with pytest.raises(ValueError, match="nobody is held out of 4 training persons"):
+        validation_split(first, 0.0, 0)
+    with pytest.raises(ValueError, match="leaves none to train"):
+        validation_split(first, 0.9, 0)
+    with pytest.raises(ValueError, match="probe_camera is 'x': expected one of a, b"):
+        validation_split(first, 0.5, 0, probe_camera="x")

@@ -145,8 +145,6 @@ def splits_of(
     validate(tracklets, TRACKLETS)
     probe_camera, gallery_camera = _test_cameras(tracklets, probe_camera, gallery_camera)
     matched = _matched(tracklets, probe_camera, gallery_camera)
-    roles = {probe_camera: "probe", gallery_camera: "gallery"}
-    by_camera, kinds = tracklets["camera"].map(roles), _kinds(tracklets)
     splits = []
     for trial, names in enumerate(tested):
         if unknown := sorted(set(names) - matched):
@@ -157,10 +155,7 @@ def splits_of(
             )
         if not len(names):
             raise ValueError(f"{trial_name(trial)} tests nobody: expected at least one person")
-        split = tracklets[["tracklet", "person", "camera"]].copy()
-        split["role"] = by_camera.where(split["person"].isin(set(names)), "train")
-        split.loc[kinds == "distractor", "role"] = by_camera.where(by_camera == "gallery")
-        split.loc[kinds == "junk", "role"] = None
+        split = _by_cameras(tracklets, set(names), probe_camera, gallery_camera)
         splits.append(_finish(split, trial))
     return _together(splits)
 
@@ -208,20 +203,10 @@ def fixed_splits(
             "the tracklets have no columns subset and query: their split is not fixed by the data "
             "set's authors; draw splits, or read one from a file"
         )
-    keys = ["tracklet", "person", "camera"]
-    train = tracklets.loc[tracklets["subset"] == "train", keys].assign(role="train")
-    test = tracklets[tracklets["subset"] == "test"].reset_index(drop=True)
-    several = _by_camera(test) if protocol == "two_camera" else []
-    splits = []
-    for trial in range(trials):
-        if several:
-            drawn = _draw_two(several, np.random.default_rng([seed, trial]))
-            probes, gallery = (test.loc[rows] for rows in drawn)
-        else:
-            probes = test[test["query"]]
-            gallery = test if protocol == "official" else test[~test["query"]]
-        sides = [train, probes[keys].assign(role="probe"), gallery[keys].assign(role="gallery")]
-        splits.append(_finish(pd.concat(sides), trial))
+    splits = [
+        _finish(_by_subset(tracklets, protocol, np.random.default_rng([seed, trial])), trial)
+        for trial in range(trials)
+    ]
     return _together(splits)
 
 
@@ -344,6 +329,107 @@ def hold_out(persons: Iterable[str], fraction: float, seed: int) -> tuple[list[s
         )
     drawn = np.random.default_rng(seed).permutation(np.array(names, dtype=object))
     return sorted(drawn[held:]), sorted(drawn[:held])
+
+
+def validation_split(
+    split: pd.DataFrame,
+    fraction: float,
+    seed: int,
+    protocol: str = "single_match",
+    probe_camera: str | None = None,
+    gallery_camera: str | None = None,
+) -> pd.DataFrame:
+    """Make of a trial's training persons a trial of its own, for settings to be chosen on.
+
+    Some of them are held out and become probe and gallery, the others train. Nothing but the rows
+    of the role `train` is looked at: whoever sees only this split can't see a test person.
+
+    Parameters
+    ----------
+    split : pandas.DataFrame
+        `schema.SPLITS`, of one trial.
+    fraction : float
+        Share, in (0, 1), of the training persons seen by both test cameras (of two cameras, where
+        `protocol` is one of `FIXED_PROTOCOLS`) to hold out.
+    seed : int
+        The seed of that draw, at least 0.
+    protocol : str
+        Where it is one of `FIXED_PROTOCOLS`, held-out persons have the roles that `fixed_splits`
+        gives to test persons, their first tracklet in every camera being a query, as in MARS;
+        otherwise those of `splits_of`.
+    probe_camera, gallery_camera : str, optional
+        As for `draw_splits`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `schema.SPLITS`, of the same trial.
+
+    Raises
+    ------
+    ValueError
+        If there are several trials, or too few training persons to hold some out.
+    """
+    name = _only_trial(split)
+    training = split.loc[split["role"] == "train", ["tracklet", "person", "camera"]]
+    if protocol in FIXED_PROTOCOLS:
+        cameras = training.groupby("person")["camera"].nunique()
+        matched = set(cameras.index[cameras > 1])
+    else:
+        probe_camera, gallery_camera = _test_cameras(training, probe_camera, gallery_camera)
+        matched = _matched(training, probe_camera, gallery_camera)
+    _, held_out = hold_out(matched, fraction, seed)
+    if not held_out:
+        raise ValueError(
+            f"{name}: nobody is held out of {len(matched)} training persons at a fraction "
+            f"{fraction}: expected a fraction above 0"
+        )
+    if protocol in FIXED_PROTOCOLS:
+        tested = training["person"].isin(held_out)
+        first = ~training.sort_values("tracklet").duplicated(["person", "camera"])
+        training = training.assign(subset=np.where(tested, "test", "train"), query=tested & first)
+        derived = _by_subset(training, protocol, np.random.default_rng(seed))
+    else:
+        derived = _by_cameras(training, set(held_out), probe_camera, gallery_camera)
+    return _together([_finish(derived, trial_number(name))])
+
+
+def _only_trial(split: pd.DataFrame) -> str:
+    names = sorted(set(split["trial"]))
+    if len(names) != 1:
+        raise ValueError(
+            f"the split holds {len(names)} trials ({', '.join(names[:5])}): expected one"
+        )
+    return names[0]
+
+
+def _by_cameras(
+    tracklets: pd.DataFrame, tested: Collection[str], probe_camera: str, gallery_camera: str
+) -> pd.DataFrame:
+    """Give the tested persons' tracklets the roles of their cameras; all others train."""
+    roles = {probe_camera: "probe", gallery_camera: "gallery"}
+    by_camera, kinds = tracklets["camera"].map(roles), _kinds(tracklets)
+    split = tracklets[["tracklet", "person", "camera"]].copy()
+    split["role"] = by_camera.where(split["person"].isin(tested), "train")
+    split.loc[kinds == "distractor", "role"] = by_camera.where(by_camera == "gallery")
+    split.loc[kinds == "junk", "role"] = None
+    return split
+
+
+def _by_subset(
+    tracklets: pd.DataFrame, protocol: str, generator: np.random.Generator
+) -> pd.DataFrame:
+    """Give the roles that subset, query and protocol ask for; `generator` draws `two_camera`."""
+    keys = ["tracklet", "person", "camera"]
+    train = tracklets.loc[tracklets["subset"] == "train", keys].assign(role="train")
+    test = tracklets[tracklets["subset"] == "test"].reset_index(drop=True)
+    if protocol == "two_camera":
+        probes, gallery = (test.loc[rows] for rows in _draw_two(_by_camera(test), generator))
+    else:
+        probes = test[test["query"]]
+        gallery = test if protocol == "official" else test[~test["query"]]
+    sides = [train, probes[keys].assign(role="probe"), gallery[keys].assign(role="gallery")]
+    return pd.concat(sides)
 
 
 def _test_cameras(
