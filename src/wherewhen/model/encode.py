@@ -64,7 +64,7 @@ def encode_tracklets(
         Also return attention maps and frame weights.
     pooling
         What pools the frames' states (`SiameseAttentionNetwork.frame_states`) instead of the
-        network, such as a fitted `wherewhen.model.fisher.FisherVector` (Eq 10).
+        network, such as a fitted `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
 
     Returns
     -------

@@ -203,7 +203,7 @@ class SiameseAttentionNetwork(nn.Module):
         Tensor
             ``[N, T, E]``: the embedding that each frame's states would make alone; 0 where padded.
             What pools them over time without being learned with the network takes these, such as
-            `wherewhen.model.fisher.FisherVector` (Eq 10).
+            `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
         """
         mask = self._checked_mask(cubes, mask)
         _, states = self._read(cubes, mask)
