@@ -13,6 +13,7 @@ from wherewhen.datasets import (
     NetworkDataset,
     SyntheticPeopleDataset,
     read_network_header,
+    saved_network,
     write_network,
 )
 from wherewhen.features.augmentation import Augmentation
@@ -156,6 +157,17 @@ class TestSyntheticPeople:
         assert dataset.load() == tmp_path / "whole"
 
 
+class TestNotes:
+    def test_each_note_has_a_current_store_of_its_own(self, tmp_path):
+        plain = CubeStoreDataset(str(tmp_path), note="./current.json")
+        variant = CubeStoreDataset(str(tmp_path), note="variants/other/current.json")
+        plain.save(Extraction("one", {"t": 2}))
+        assert not variant.exists()
+        variant.save(Extraction("two", {"t": 3}))
+        assert (plain.load().lengths["t"], variant.load().lengths["t"]) == (2, 3)
+        assert plain.load().folder.parent == variant.load().folder.parent == tmp_path
+
+
 class TestNetwork:
     def test_the_same_network_comes_back(self, tmp_path, network):
         dataset = NetworkDataset(str(tmp_path / "network.safetensors"))
@@ -181,6 +193,15 @@ class TestNetwork:
         oldest = dataset_at(path, Version("2026-01-01T00.00.00.000Z", None)).load()
         assert newest.config.seed == 2
         assert oldest.config.seed == 1
+
+        assert saved_network(path).config.seed == 2
+
+    def test_a_plain_file_will_do_and_nothing_is_named(self, tmp_path, network):
+        path = tmp_path / "network.safetensors"
+        with pytest.raises(FileNotFoundError, match=r"network.safetensors: expected a trained"):
+            saved_network(path)
+        write_network(network, path)
+        assert saved_network(path).config == network.config
 
     def test_nothing_exists_before_it_is_saved(self, tmp_path, network):
         path = tmp_path / "network.safetensors"

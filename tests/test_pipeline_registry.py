@@ -50,15 +50,41 @@ def test_with_a_root_nobody_is_rendered():
     assert pipelines["synthesise"].nodes
 
 
-@pytest.mark.parametrize("fisher", [None, {}, {"components": 4}])
-def test_fisher_vectors_are_features_when_they_are_asked_for(fisher):
-    pipelines = registered({"embed": {"fisher": fisher}, "split": {"trials": 1}})
-    for stage, table in (("embed", "embeddings"), ("learn_metric", "metrics")):
-        made = pipelines[stage].all_outputs()
-        assert (f"trial_00.{table}_fisher" in made) == (fisher is not None)
+def nodes_of(features, **train):
+    tree = {"embed": {"features": features}, "train": train, "split": {"trials": 1}}
+    pipelines = registered(tree)
+    inputs = pipelines["__default__"].inputs()
+    assert all(name.startswith("params:") or name.endswith(".checkpoints") for name in inputs)
     (collect,) = [n for n in pipelines["evaluate"].nodes if n.name == "collect_scores"]
-    assert ("trial_00.scores_fisher" in collect.inputs) == (fisher is not None)
-    assert {name for name in pipelines["__default__"].inputs() if "fisher" in name} == set()
+    half = [name for name in collect.inputs if ".scores_" in name]
+    assert half == [f"trial_00.scores_{name}" for name in features]
+    return {node.name.removeprefix("trial_00.") for node in pipelines["__default__"].nodes}
+
+
+def test_what_is_asked_for_is_embedded_learned_on_and_evaluated():
+    nodes = nodes_of(["network", "fisher"])
+    assert {"initialise", "fit", "embed_by_network", "embed_by_fisher"} <= nodes
+    assert {"learn_metrics_on_fisher", "score_fisher", "draw_attention"} <= nodes
+    assert not {"pool_cubes", "embed_by_untrained_network"} & nodes
+
+
+def test_nothing_is_trained_for_features_without_a_network():
+    assert not {"initialise", "fit"} & nodes_of(["row_pooled", "stfv3d"])
+    nodes = nodes_of(["untrained"])
+    assert "initialise" in nodes
+    assert not {"fit", "draw_training_curves", "draw_attention"} & nodes
+
+
+def test_a_baseline_asks_for_no_cubes():
+    pipelines = registered({"embed": {"features": ["hog3d"]}, "split": {"trials": 1}})
+    assert "cubes" not in pipelines["embed"].inputs()
+    assert "trial_00.embeddings_hog3d" in pipelines["embed"].all_outputs()
+
+
+def test_a_borrowed_network_is_not_trained():
+    nodes = nodes_of(["network"], network_from="networks/{trial}.safetensors")
+    assert {"borrow", "embed_by_network", "draw_ranked_probes"} <= nodes
+    assert not {"fit", "initialise", "draw_training_curves"} & nodes
 
 
 @pytest.mark.parametrize("trials", [1, 3])

@@ -58,13 +58,16 @@ class _CurrentFolder(AbstractDataset[Any, Any]):
 
     NOTE = "current.json"
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, filepath: str, metadata: dict[str, Any] | None = None, note: str = NOTE
+    ) -> None:
         self._filepath = Path(filepath)
+        self._note = self._filepath / note
         self.metadata = metadata
 
     def _current(self) -> Path:
         try:
-            name = json.loads((self._filepath / self.NOTE).read_text(encoding="utf-8"))["name"]
+            name = json.loads(self._note.read_text(encoding="utf-8"))["name"]
         except FileNotFoundError:
             raise DatasetError(
                 f"{self._filepath} holds no complete set yet: run the stage that makes it"
@@ -72,14 +75,14 @@ class _CurrentFolder(AbstractDataset[Any, Any]):
         return self._filepath / name
 
     def _point_to(self, folder: Path) -> None:
-        note = self._filepath / self.NOTE
-        partial = note.with_suffix(f".{os.getpid()}.tmp")
+        partial = self._note.with_suffix(f".{os.getpid()}.tmp")
+        partial.parent.mkdir(parents=True, exist_ok=True)
         name = folder.relative_to(self._filepath).as_posix()
         partial.write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
-        partial.replace(note)
+        partial.replace(self._note)
 
     def _exists(self) -> bool:
-        return (self._filepath / self.NOTE).is_file()
+        return self._note.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -119,6 +122,8 @@ class CubeStoreDataset(_CurrentFolder):
         data set.
     metadata : dict, optional
         Not read here; hooks do.
+    note : str
+        The file in the folder that says which store is current: a variant of a run has its own.
     """
 
     _streamed: StreamedCubes | None = None
@@ -246,3 +251,26 @@ def read_network(path: str | Path) -> Any:
     )
     network.load_state_dict(load_file(path))
     return network
+
+
+def saved_network(path: Path) -> Any:
+    """Read a network from its file, or the newest version where Kedro keeps several.
+
+    Parameters
+    ----------
+    path : Path
+        ``network.safetensors``: the file, or the folder of its versions.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither.
+    """
+    if path.is_file():
+        return read_network(path).eval()
+    if not any(path.glob(f"*/{path.name}")):
+        raise FileNotFoundError(
+            f"{path}: expected a trained network, a file or Kedro's folder of its versions; train "
+            "it first, or correct the path"
+        )
+    return NetworkDataset(str(path), version=Version(None, None)).load()

@@ -22,6 +22,7 @@ from wherewhen.pipelines import (
     synthesise,
     train,
 )
+from wherewhen.pipelines.features import of_trained_network
 from wherewhen.pipelines.parameters import Parameters, check_parameters
 
 _parameters: Parameters | None = None
@@ -47,18 +48,19 @@ def register_pipelines() -> dict[str, Pipeline]:
     # Outside its namespace a trial's data set is named with a dot, on purpose.
     warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
     current = parameters()
-    trials, fisher = current.split.trial_names, current.embed.fisher is not None
+    trials, features = current.split.trial_names, current.embed.features
+    trained, borrowed = of_trained_network(features), current.train.network_from is not None
     root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"
     stages = {
         "synthesise": synthesise.create_pipeline(),
         "ingest": ingest.create_pipeline(root),
         "split": split.create_pipeline(trials, current.split.torchreid),
         "extract": extract.create_pipeline(current.extract.tracklets == "train"),
-        "train": train.create_pipeline(trials),
-        "embed": embed.create_pipeline(trials, fisher),
-        "learn_metric": learn_metric.create_pipeline(trials, fisher),
-        "evaluate": evaluate.create_pipeline(trials, fisher),
-        "report": report.create_pipeline(trials),
+        "train": train.create_pipeline(trials, "untrained" in features, trained, borrowed),
+        "embed": embed.create_pipeline(trials, features),
+        "learn_metric": learn_metric.create_pipeline(trials, features),
+        "evaluate": evaluate.create_pipeline(trials, features),
+        "report": report.create_pipeline(trials, trained and not borrowed, "network" in features),
     }
     everything = [
         stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic

@@ -6,6 +6,7 @@ directory: a notebook that runs in ``notebooks/`` must find the runs of the comm
 
 import os
 
+from wherewhen import pipeline_registry
 from wherewhen.hooks import FingerprintHooks, ProjectHooks, SummaryHooks, TrackingHooks
 from wherewhen.project import project_root
 
@@ -20,6 +21,15 @@ def artifact_root() -> str:
     return os.environ.get("WHEREWHEN_ARTIFACTS") or (project_root() / "mlartifacts").as_uri()
 
 
+def variant_folder() -> str:
+    """Return the folder, under a data set's, of this run's results: ``.`` for the plain run.
+
+    The hooks have checked the parameters before any catalog is read.
+    """
+    name = pipeline_registry.parameters().variant
+    return "." if name is None else f"variants/{name}"
+
+
 # kedro-mlflow's own hook is replaced by TrackingHooks, which spells typed parameters out.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 HOOKS = (ProjectHooks(), TrackingHooks(), FingerprintHooks(), SummaryHooks())
@@ -28,5 +38,9 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "globals": "soft", "mlflow": "soft"},
-    "custom_resolvers": {"tracking_uri": tracking_uri, "artifact_root": artifact_root},
+    "custom_resolvers": {
+        "tracking_uri": tracking_uri,
+        "artifact_root": artifact_root,
+        "variant": variant_folder,
+    },
 }

@@ -9,9 +9,11 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from wherewhen.baselines import BASELINES
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
+from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.splits import trial_name, trial_number
 from wherewhen.training.config import TrainingConfig, training_config
@@ -167,6 +169,10 @@ class TrainParameters(Group):
     training: dict[str, dict[str, Any]] = {}
     """For each preset, fields of :class:`wherewhen.training.config.TrainingConfig` to change."""
 
+    network_from: str | None = None
+    """A trained network's file, ``{trial}`` in it standing for the trial's name: it is taken as it
+    is, and nothing is trained (Section V-I). Null: train."""
+
     seed_by_trial: bool = False
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
     else tells trials apart."""
@@ -197,7 +203,15 @@ class TrainParameters(Group):
 
 
 class EmbedParameters(Group):
-    """How much of a tracklet stands for it."""
+    """What stands for a tracklet, and how much of it is looked at."""
+
+    features: tuple[str, ...] = DEFAULT
+    """The kinds of features: ``network``, ``untrained``, ``mean_pooled``, ``row_pooled``,
+    ``fisher`` (Fisher vectors of the trained network's frames, Section V-D, Eq 10), and the
+    baselines of `wherewhen.baselines` by name. A network is trained if one of them needs it."""
+
+    baselines: dict[str, dict[str, Any]] = {}
+    """For each baseline, what its constructor takes."""
 
     frames: int | None = Field(128, ge=1)
     """Frames of a test tracklet: a probe's first, a gallery tracklet's last (Section V-C);
@@ -216,9 +230,24 @@ class EmbedParameters(Group):
     """Average the network's embedding of a test tracklet over the cubes' augmented variants:
     ``short`` where it has fewer than `frames` frames (Section V-C), or ``always``."""
 
-    fisher: FisherConfig | None = None
-    """Also pool the trained network's frames into Fisher vectors (Section V-D, Eq 10): features
-    ``fisher`` beside ``network``. ``{}`` for the defaults; null: not."""
+    fisher: FisherConfig = FisherConfig()
+    """How the features ``fisher`` are made."""
+
+    @field_validator("features")
+    @classmethod
+    def _are_known(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(features) - set(KNOWN)):
+            raise ValueError(f"no features are called {unknown}: {', '.join(KNOWN)} are")
+        if not features or len(set(features)) < len(features):
+            raise ValueError("expected one kind of features or several, each named once")
+        return features
+
+    @field_validator("baselines")
+    @classmethod
+    def _are_of_baselines(cls, options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if unknown := sorted(set(options) - set(BASELINES)):
+            raise ValueError(f"no baseline is called {unknown}: {', '.join(BASELINES)} are")
+        return options
 
 
 class LearnMetricParameters(Group):
@@ -302,6 +331,10 @@ class ReportParameters(Group):
 
 class Parameters(Group):
     """The whole tree."""
+
+    variant: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
+    """A name for a run whose results are to lie beside the plain run's, not over them: in folders
+    ``variants/<name>``. Tracklets and frames are shared."""
 
     synthesise: SyntheticConfig = SyntheticConfig()
     ingest: IngestParameters = IngestParameters()

@@ -20,6 +20,9 @@ class Cubes:
         return cubes[start:stop]
 
 
+TRACKLETS = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": list(Cubes.lengths.values())})
+
+
 @pytest.fixture
 def split():
     rows = [
@@ -33,7 +36,7 @@ def split():
 @pytest.fixture
 def windows(split):
     parameters = EmbedParameters(frames=4, clips=2, clip_frames=3)
-    return choose_windows(split, SimpleNamespace(lengths=Cubes.lengths), parameters)
+    return choose_windows(split, TRACKLETS, parameters)
 
 
 def test_a_probes_first_and_a_gallery_tracklets_last_frames(windows):
@@ -49,12 +52,14 @@ def test_a_training_tracklet_has_several_clips(windows):
 
 
 def test_pooling_averages_the_window_with_and_without_rows(windows):
-    means, rows = pool(Cubes(), windows)
+    means, rows = pool(Cubes(), windows, ["mean_pooled", "row_pooled"])
     probe, gallery = (means[means.role == role].vector.iloc[0] for role in ("probe", "gallery"))
     assert probe == pytest.approx([1.5 + 5])
     assert gallery == pytest.approx([7.5 + 5])
     assert rows[rows.role == "probe"].vector.iloc[0] == pytest.approx([1.5, 11.5])
     assert means.drop(columns="vector").equals(windows)
+    (only_rows,) = pool(Cubes(), windows, ["row_pooled"])
+    assert np.stack(only_rows.vector.to_list()).tolist() == np.stack(rows.vector.to_list()).tolist()
 
 
 def test_a_network_compares_every_probe_with_the_gallery():

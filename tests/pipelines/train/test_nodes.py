@@ -1,7 +1,13 @@
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
-from wherewhen.pipelines.train.nodes import _with_validation
+from wherewhen.datasets import write_network
+from wherewhen.model.config import network_config
+from wherewhen.model.siamese import build_network
+from wherewhen.pipelines.parameters import TrainParameters
+from wherewhen.pipelines.train.nodes import _with_validation, borrow
 
 
 @pytest.fixture
@@ -54,3 +60,13 @@ def test_nobody_validates_when_the_fraction_is_zero(split):
     learners, held_out = _with_validation(split, fraction=0.0, seed=0)
     assert len(learners) == 20
     assert held_out.empty
+
+
+def test_a_trials_network_is_borrowed_if_it_fits(tmp_path, split):
+    network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
+    write_network(network, tmp_path / "trial_00.safetensors")
+    parameters = TrainParameters(network_from=f"{tmp_path}/{{trial}}.safetensors")
+    borrowed = borrow(SimpleNamespace(channels=5, grid=2), split, parameters)
+    assert borrowed.config == network.config
+    with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 6 on 2 x 2"):
+        borrow(SimpleNamespace(channels=6, grid=2), split, parameters)

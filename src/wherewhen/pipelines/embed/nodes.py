@@ -1,22 +1,27 @@
 """Nodes of `embed`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.pooling import pool_windows
+from wherewhen.pipelines.features import POOLED
 from wherewhen.pipelines.parameters import EmbedParameters
-from wherewhen.pipelines.types import Network
+from wherewhen.pipelines.types import Network, Root
+from wherewhen.project import from_root
+from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.windows import as_clips, embedding_windows
 
 
 def choose_windows(
-    split: pd.DataFrame, cubes: CubeStore, parameters: EmbedParameters
+    split: pd.DataFrame, tracklets: pd.DataFrame, parameters: EmbedParameters
 ) -> pd.DataFrame:
     """Choose the frames that stand for each tracklet."""
     return embedding_windows(
         split,
-        cubes.lengths,
+        dict(zip(tracklets.tracklet, tracklets.length, strict=True)),
         limit=parameters.frames,
         clips=parameters.clips,
         clip_frames=parameters.clip_frames,
@@ -102,7 +107,22 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
         return network.pairwise_logits(probes, gallery).numpy()
 
 
-def pool(cubes: CubeStore, windows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give every clip the baselines' vectors: cubes averaged, with and without their rows."""
-    means, rows = pool_windows(cubes, as_clips(windows))
-    return windows.assign(vector=means), windows.assign(vector=rows)
+def pool(cubes: CubeStore, windows: pd.DataFrame, features: Sequence[str]) -> list[pd.DataFrame]:
+    """Give every clip pooled cubes as its vector, by each of the asked-for ways to pool."""
+    vectors = dict(zip(POOLED, pool_windows(cubes, as_clips(windows)), strict=True))
+    return [windows.assign(vector=vectors[name]) for name in features]
+
+
+def describe(
+    root: Root,
+    frames: pd.DataFrame,
+    windows: pd.DataFrame,
+    parameters: EmbedParameters,
+    features: str,
+) -> pd.DataFrame:
+    """Give every clip a baseline's vector, from its frames; the training clips teach it."""
+    from wherewhen.baselines.describe import build_baseline, describe_windows
+
+    baseline = build_baseline(features, parameters.baselines.get(features, {}))
+    pictures = TrackletPictures(from_root(root), frames)
+    return windows.assign(vector=describe_windows(baseline, windows, pictures, title=features))

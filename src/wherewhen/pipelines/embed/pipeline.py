@@ -1,63 +1,83 @@
 """Wires of `embed`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
 
+from wherewhen.baselines import BASELINES
 from wherewhen.pipelines.embed import nodes
+from wherewhen.pipelines.features import FISHER, NETWORKS, POOLED
 from wherewhen.pipelines.trials import per_trial
 
-NETWORKS = {"network": "network", "untrained": "untrained_network"}
-"""Features that a network makes, and the data set that holds it."""
-
-FEATURES = (*NETWORKS, "mean_pooled", "row_pooled")
-"""What an embedding can come from; the last two know no network."""
-
-FISHER = "fisher"
-"""Features that are made when Fisher vectors are asked for: the trained network's frames."""
+SHARED = {"cubes", "tracklets", "frames", "frames_root", "params:embed"}
 
 
-def features_with(fisher: bool) -> tuple[str, ...]:
-    """Return the features of a run, with Fisher vectors or without."""
-    return (*FEATURES, FISHER) if fisher else FEATURES
+def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
+    """Return the stage for all trials; `features` are names of :mod:`wherewhen.pipelines.features`.
 
-
-def create_pipeline(trials: Iterable[str], fisher: bool = False) -> Pipeline:
-    """Return the stage for all trials, with Fisher vectors or without."""
+    What looks at raw frames alone asks for no cubes.
+    """
     windows = node(
         nodes.choose_windows,
-        ["split", "cubes", "params:embed"],
+        ["split", "tracklets", "params:embed"],
         "windows",
         name="choose_windows",
     )
-    encode = [
+    pooled = [name for name in POOLED if name in features]
+    once = Pipeline([windows, *([_pool(pooled)] if pooled else [])])
+    for name in features:
+        if name in NETWORKS:
+            once += Pipeline(_encode(name))
+        elif name == FISHER:
+            once += Pipeline([_fisher()])
+        elif name in BASELINES:
+            once += Pipeline([_describe(name)])
+    return per_trial(once, trials, shared=SHARED & once.inputs())
+
+
+def _encode(features: str) -> list:
+    """Wire a network's embeddings, and how alike it finds them."""
+    network, embeddings = NETWORKS[features], f"embeddings_{features}"
+    return [
         node(
             nodes.encode,
             [network, "cubes", "windows", "params:embed"],
-            f"embeddings_{features}",
+            embeddings,
             name=f"embed_by_{network}",
-        )
-        for features, network in NETWORKS.items()
-    ]
-    compare = [
+        ),
         node(
             nodes.compare,
-            [network, f"embeddings_{features}"],
+            [network, embeddings],
             f"logits_{features}",
             name=f"compare_by_{network}",
-        )
-        for features, network in NETWORKS.items()
+        ),
     ]
-    pool = node(
-        nodes.pool,
+
+
+def _fisher() -> object:
+    return node(
+        nodes.encode_fisher,
+        [NETWORKS["network"], "cubes", "windows", "params:embed"],
+        f"embeddings_{FISHER}",
+        name=f"embed_by_{FISHER}",
+    )
+
+
+def _pool(pooled: list[str]) -> object:
+    return node(
+        update_wrapper(partial(nodes.pool, features=pooled), nodes.pool),
         ["cubes", "windows"],
-        ["embeddings_mean_pooled", "embeddings_row_pooled"],
+        [f"embeddings_{name}" for name in pooled],
         name="pool_cubes",
     )
-    once = Pipeline([windows, *encode, *compare, pool])
-    if fisher:
-        inputs = [NETWORKS["network"], "cubes", "windows", "params:embed"]
-        once += Pipeline(
-            [node(nodes.encode_fisher, inputs, f"embeddings_{FISHER}", name=f"embed_by_{FISHER}")]
-        )
-    return per_trial(once, trials, shared={"cubes", "params:embed"})
+
+
+def _describe(features: str) -> object:
+    """Wire a rival of the network."""
+    return node(
+        update_wrapper(partial(nodes.describe, features=features), nodes.describe),
+        ["frames_root", "frames", "windows", "params:embed"],
+        f"embeddings_{features}",
+        name=f"describe_by_{features}",
+    )

@@ -5,29 +5,36 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
 
-from wherewhen.pipelines.embed.pipeline import NETWORKS, features_with
 from wherewhen.pipelines.evaluate import nodes
+from wherewhen.pipelines.features import NETWORKS
 from wherewhen.pipelines.trials import per_trial
 
 
-def create_pipeline(trials: Sequence[str], fisher: bool = False) -> Pipeline:
-    """Return the stage for all trials, and what puts them together; with Fisher vectors or not."""
-    scored = features_with(fisher)
-    once = Pipeline([_score(features) for features in scored])
-    outputs = [f"{trial}.{{}}_{features}" for trial in trials for features in scored]
+def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
+    """Return the stage for all trials, and what puts them together."""
+    once = Pipeline([_score(name) for name in features])
+    outputs = [f"{trial}.{{}}_{name}" for trial in trials for name in features]
     collect = node(
         nodes.collect,
         [name.format(table) for table in ("scores", "rankings") for name in outputs],
         ["scores", "rankings", "score_metrics"],
         name="collect_scores",
     )
-    reliability = node(
-        nodes.collect_reliability,
-        [f"{trial}.reliability_{features}" for trial in trials for features in NETWORKS],
-        "reliability",
-        name="collect_reliability",
-    )
-    together = Pipeline([collect, reliability])
+    together = Pipeline([collect])
+    reliabilities = [
+        f"{trial}.reliability_{name}" for trial in trials for name in features if name in NETWORKS
+    ]
+    if reliabilities:
+        together += Pipeline(
+            [
+                node(
+                    nodes.collect_reliability,
+                    reliabilities,
+                    "reliability",
+                    name="collect_reliability",
+                )
+            ]
+        )
     return per_trial(once, trials, shared={"params:evaluate"}) + together
 
 

@@ -1,25 +1,24 @@
 """Wires of `learn_metric`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kedro.pipeline import Pipeline, node
 
-from wherewhen.pipelines.embed.pipeline import features_with
 from wherewhen.pipelines.learn_metric import nodes
 from wherewhen.pipelines.trials import per_trial
 
 
-def create_pipeline(trials: Iterable[str], fisher: bool = False) -> Pipeline:
-    """Return the stage for all trials, with Fisher vectors or without."""
+def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
+    """Return the stage for all trials."""
     once = Pipeline(
         [
             node(
                 nodes.learn,
-                [f"embeddings_{features}", "params:learn_metric"],
-                f"metrics_{features}",
-                name=f"learn_metrics_on_{features}",
+                [f"embeddings_{name}", "params:learn_metric"],
+                f"metrics_{name}",
+                name=f"learn_metrics_on_{name}",
             )
-            for features in features_with(fisher)
+            for name in features
         ]
     )
     return per_trial(once, trials, shared={"params:learn_metric"})

@@ -8,6 +8,7 @@ import pandas as pd
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.parameters import TrainParameters
 from wherewhen.pipelines.types import Network
+from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
 from wherewhen.tracklets.splits import hold_out, split_fingerprint
 
@@ -55,6 +56,21 @@ def fit(
         )
         log.complete(history.to_dict("records"))
     return network, history
+
+
+def borrow(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -> Network:
+    """Take a network that was trained elsewhere, if it fits these cubes (Table VIII)."""
+    from wherewhen.datasets import saved_network
+
+    path = from_root(parameters.network_from.format(trial=split.trial.iloc[0]))
+    network = saved_network(path)
+    if (network.channels, network.grid) != (cubes.channels, cubes.grid):
+        raise ValueError(
+            f"train.network_from: {path} was trained on cubes of {network.channels} channels on a "
+            f"{network.grid} x {network.grid} grid; these have {cubes.channels} on "
+            f"{cubes.grid} x {cubes.grid}. Extract with the backbone that it was trained with"
+        )
+    return network
 
 
 def _with_validation(

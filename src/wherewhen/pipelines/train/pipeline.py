@@ -8,22 +8,36 @@ from wherewhen.pipelines.train import nodes
 from wherewhen.pipelines.trials import per_trial
 
 
-def create_pipeline(trials: Iterable[str]) -> Pipeline:
-    """Return the stage for all trials."""
-    once = Pipeline(
-        [
-            node(
-                nodes.initialise,
-                ["cubes", "split", "params:train"],
-                "untrained_network",
-                name="initialise",
-            ),
-            node(
-                nodes.fit,
-                ["untrained_network", "cubes", "split", "checkpoints", "params:train"],
-                ["network", "history"],
-                name="fit",
-            ),
-        ]
+def create_pipeline(
+    trials: Iterable[str], untrained: bool = True, trained: bool = True, borrowed: bool = False
+) -> Pipeline:
+    """Return the stage for all trials.
+
+    Parameters
+    ----------
+    trials : iterable of str
+        The trials' namespaces.
+    untrained, trained : bool
+        Which networks are wanted.
+    borrowed : bool
+        Take a trained network from a file instead of training one.
+    """
+    initialise = node(
+        nodes.initialise,
+        ["cubes", "split", "params:train"],
+        "untrained_network",
+        name="initialise",
     )
-    return per_trial(once, trials, shared={"cubes", "params:train"})
+    fit = node(
+        nodes.fit,
+        ["untrained_network", "cubes", "split", "checkpoints", "params:train"],
+        ["network", "history"],
+        name="fit",
+    )
+    borrow = node(nodes.borrow, ["cubes", "split", "params:train"], "network", name="borrow")
+    once = Pipeline([])
+    if untrained or (trained and not borrowed):
+        once += Pipeline([initialise])
+    if trained:
+        once += Pipeline([borrow if borrowed else fit])
+    return per_trial(once, trials, shared={"cubes", "params:train"} & once.inputs())

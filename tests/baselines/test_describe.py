@@ -1,0 +1,62 @@
+"""Baselines at work: fitted on the training clips alone, asked about all, in order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wherewhen.baselines import BASELINES, Baseline
+from wherewhen.baselines.describe import build_baseline, describe_windows
+
+
+class Mean(Baseline):
+    """Frames' mean, less that of the training clips."""
+
+    def __init__(self, scale=1.0):
+        self.scale, self.taught_by = scale, []
+
+    def fit(self, clips):
+        self.taught_by = [(clip.tracklet, clip.person, clip.camera) for clip in clips]
+        self.mean = np.mean([clip.frames().mean() for clip in clips])
+        return self
+
+    def describe(self, frames):
+        return np.array([self.scale * (frames.mean() - self.mean)])
+
+
+class Pictures:
+    """Frame i of every tracklet is i everywhere."""
+
+    def clip(self, tracklet, start, stop):
+        return np.arange(start, stop, dtype=np.uint8)[:, None, None, None] * np.ones((2, 1, 3))
+
+
+WINDOWS = pd.DataFrame(
+    [
+        ("a/1", "1", "a", "probe", 0, 4),
+        ("a/2", "2", "a", "train", 2, 5),
+        ("b/1", "1", "b", "gallery", 6, 10),
+        ("b/2", "2", "b", "train", 4, 5),
+    ],
+    columns=["tracklet", "person", "camera", "role", "start", "stop"],
+)
+
+
+def test_training_clips_teach_and_all_are_described():
+    baseline = Mean()
+    vectors = describe_windows(baseline, WINDOWS, Pictures())
+    assert baseline.taught_by == [("a/2", "2", "a"), ("b/2", "2", "b")]
+    assert np.concatenate(vectors).tolist() == [1.5 - 3.5, 3 - 3.5, 7.5 - 3.5, 4 - 3.5]
+
+
+def test_a_baseline_is_built_by_name_with_its_options(monkeypatch):
+    monkeypatch.setitem(BASELINES, "mean", f"{__name__}:Mean")
+    monkeypatch.setattr("wherewhen.baselines.describe.import_module", lambda name: _THIS)
+    assert build_baseline("mean", {"scale": 2.0}).scale == 2.0
+    with pytest.raises(ValueError, match=r"embed.baselines.mean: .*scaling"):
+        build_baseline("mean", {"scaling": 2.0})
+    with pytest.raises(ValueError, match="no baseline is called 'maen'"):
+        build_baseline("maen")
+
+
+class _THIS:
+    Mean = Mean
