@@ -1,0 +1,348 @@
+"""What ``conf/*/experiments.yml`` may say: experiments, their rows, and the rows' parameters.
+
+A file holds experiments by name and two names of its own, ``defaults`` and ``overrides``. An
+environment's file is laid over ``conf/base``'s entry by entry, row by row (a row is known by its
+name; null takes it out). A row's parameters are, each before the next, which wins:
+
+1. the environment's ``parameters*.yml``
+2. ``defaults``
+3. the experiment's ``parameters``
+4. the row's ``parameters``
+5. ``overrides``
+6. ``--params``
+
+The numbers 2 to 5 are put together here; 1 and 6 in :mod:`wherewhen.experiments.variants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+
+from wherewhen.experiments.published import methods
+from wherewhen.project import project_root
+
+DEFAULTS = "defaults"
+OVERRIDES = "overrides"
+
+PRESETS = ("modern", "paper")
+BOTH = "both"
+"""In ``train.network`` and ``train.training``: whichever preset is chosen."""
+
+Tree = dict[str, Any]
+"""Parameters as nested mappings, as Kedro merges them."""
+
+
+class ExperimentError(ValueError):
+    """An experiment that can't be read, is unknown, or can't be run as asked."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class _Parametrised(_Model):
+    parameters: Tree = {}
+    """Parameters to set, nested or with dots in their names (``train.preset: paper``)."""
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _nest(cls, parameters: Any) -> Any:
+        return nested(parameters) if isinstance(parameters, Mapping) else parameters
+
+
+class Row(_Parametrised):
+    """A row of a table: a variant of a run, and which of its numbers are shown."""
+
+    name: str
+    """What the row is called, also in the file."""
+
+    features: str = "network"
+    """The features whose scores are shown: ``network``, ``fisher``, ``hog3d``, ..."""
+
+    metric: str = "euclidean"
+    """The metric whose scores are shown: ``euclidean``, ``siamese``, ``cosine``, ``kissme``, ..."""
+
+    published: str | None = None
+    """The row of the paper's table to compare with, as ``published_results.csv`` names it."""
+
+    network_of: str | None = None
+    """Another row, before this one, whose trained networks are taken instead of training."""
+
+    quoted: bool = False
+    """Not ours to run: the published figures alone are shown, and marked as quoted."""
+
+    note: str = ""
+    """What a reader of the table should know of the row."""
+
+    @model_validator(mode="after")
+    def _quote_something(self) -> Self:
+        if self.quoted and (self.published is None or self.parameters or self.network_of):
+            raise ValueError("a quoted row has `published`, and nothing to run")
+        return self
+
+
+class Experiment(_Parametrised):
+    """A table: rows to run, and the published table to read them beside."""
+
+    name: str
+    """What the commands call it."""
+
+    title: str
+    """One line for people."""
+
+    table: str | None = None
+    """The paper's table, ``III`` to ``VIII``."""
+
+    figure: str | None = None
+    """The paper's figure, where there is one."""
+
+    published_from: str | None = None
+    """The data set that the published figures were trained on, if not the one of the test."""
+
+    cross_dataset: bool = False
+    """Rows are trained in another environment: it has to be said which (``--trained-on``)."""
+
+    rows: tuple[Row, ...]
+    """In the order of the table; their parameters hold the experiment's, too."""
+
+    @model_validator(mode="after")
+    def _compare_with_what_is_there(self) -> Self:
+        known = methods(self.table) if self.table else []
+        for row in self.rows:
+            if row.published is not None and row.published not in known:
+                there = f"table {self.table} has {', '.join(known)}" if known else "no `table`"
+                raise ValueError(f"row {row.name}: published is {row.published!r}, but {there}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_networks_from_rows_before(self) -> Self:
+        before: list[str] = []
+        for row in self.rows:
+            if row.network_of is not None and row.network_of not in before:
+                raise ValueError(
+                    f"row {row.name}: network_of is {row.network_of!r}, but the rows before it "
+                    f"that train are {', '.join(before) or 'none'}"
+                )
+            before += [row.name] * (not row.quoted and row.network_of is None)
+        return self
+
+    def row(self, name: str) -> Row:
+        """Return a row by its name.
+
+        Raises
+        ------
+        ExperimentError
+            If there is none.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise ExperimentError(
+            f"experiment {self.name} has no row {name!r}; it has "
+            + ", ".join(repr(row.name) for row in self.rows)
+        )
+
+    def only(self, names: tuple[str, ...]) -> Experiment:
+        """Return the experiment with these rows alone; with all where none is named."""
+        if not names:
+            return self
+        chosen = {self.row(name).name for name in names}
+        return self.model_copy(
+            update={"rows": tuple(row for row in self.rows if row.name in chosen)}
+        )
+
+
+def load_experiments(env: str | None = None, root: Path | None = None) -> dict[str, Experiment]:
+    """Read the experiments of an environment.
+
+    Parameters
+    ----------
+    env : str, optional
+        The environment; None: Kedro's default.
+    root : Path, optional
+        The project's root; None: that of the working directory.
+
+    Returns
+    -------
+    dict of str to Experiment
+        By name, in the files' order.
+
+    Raises
+    ------
+    ExperimentError
+        Naming the experiment, the row and the entry that can't be used.
+    """
+    from kedro.config import MissingConfigException
+
+    try:
+        tree = config_loader(env, root)["experiments"]
+    except MissingConfigException:
+        raise ExperimentError("there is no conf/base/experiments.yml") from None
+    return read_experiments(tree)
+
+
+def config_loader(env: str | None = None, root: Path | None = None) -> Any:
+    """Return what reads an environment's configuration as a Kedro session does."""
+    from kedro.config import OmegaConfigLoader
+
+    from wherewhen.settings import CONFIG_LOADER_ARGS
+
+    options = dict(CONFIG_LOADER_ARGS)
+    options["merge_strategy"] = options["merge_strategy"] | {"experiments": "soft"}
+    patterns = {"experiments": ["experiments*", "experiments*/**", "**/experiments*"]}
+    conf = (root or project_root()) / "conf"
+    if env is not None and not (conf / env).is_dir():
+        known = sorted(path.name for path in conf.iterdir() if path.is_dir())
+        raise ExperimentError(f"no environment {env}: conf/ has {', '.join(known)}")
+    return OmegaConfigLoader(str(conf), env=env, config_patterns=patterns, **options)
+
+
+def read_experiments(tree: Mapping[str, Any]) -> dict[str, Experiment]:
+    """Type what the files of experiments say.
+
+    Parameters
+    ----------
+    tree : mapping
+        Experiments by name, ``defaults``, ``overrides``; merged over the environments.
+
+    Returns
+    -------
+    dict of str to Experiment
+        By name; each row's parameters hold all that precedes and follows them.
+
+    Raises
+    ------
+    ExperimentError
+        As `load_experiments`.
+    """
+    first, last = (_parametrised(name, tree.get(name)) for name in (DEFAULTS, OVERRIDES))
+    return {
+        name: _experiment(name, said, first, last)
+        for name, said in tree.items()
+        if name not in (DEFAULTS, OVERRIDES) and said is not None
+    }
+
+
+def choose(experiments: Mapping[str, Experiment], name: str) -> Experiment:
+    """Return an experiment by its name, or say which there are."""
+    if name not in experiments:
+        raise ExperimentError(f"no experiment {name}: there are {', '.join(experiments)}")
+    return experiments[name]
+
+
+def nested(parameters: Mapping[str, Any]) -> Tree:
+    """Spell parameters as nested mappings.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Nested, or with dots in their names, or both.
+
+    Returns
+    -------
+    dict
+        Nested.
+
+    Raises
+    ------
+    ExperimentError
+        If a parameter is given twice, in two spellings.
+    """
+    tree: Tree = {}
+    for name, value in parameters.items():
+        path = str(name).split(".")
+        value = nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(path[1:]):
+            value = {part: value}
+        if _overlap(tree, {path[0]: value}):
+            raise ExperimentError(f"{name} is given twice, in two spellings: keep one")
+        tree = merged(tree, {path[0]: value})
+    return tree
+
+
+def merged(*trees: Mapping[str, Any]) -> Tree:
+    """Lay trees over each other, the last uppermost: mappings merge, all else is replaced."""
+    result: Tree = {}
+    for tree in trees:
+        for name, value in tree.items():
+            below = result.get(name)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            result[name] = merged(below, value) if both else value
+    return result
+
+
+def for_both_presets(parameters: Tree) -> Tree:
+    """Give each preset what ``train.network.both`` and ``train.training.both`` say.
+
+    What is said of one preset wins over what is said of both.
+    """
+    train = parameters.get("train")
+    if not isinstance(train, Mapping):
+        return parameters
+    spread: Tree = dict(train)
+    for group in ("network", "training"):
+        said = train.get(group)
+        if isinstance(said, Mapping) and BOTH in said:
+            common, own = said[BOTH] or {}, {k: v for k, v in said.items() if k != BOTH}
+            spread[group] = merged({preset: common for preset in PRESETS}, own)
+    return {**parameters, "train": spread}
+
+
+def _overlap(left: Any, right: Any) -> bool:
+    """Whether two trees set the same parameter."""
+    if not (isinstance(left, Mapping) and isinstance(right, Mapping)):
+        return True
+    return any(name in left and _overlap(left[name], value) for name, value in right.items())
+
+
+def _parametrised(name: str, said: Any) -> Tree:
+    with _named(name):
+        return for_both_presets(_Parametrised.model_validate(said or {}).parameters)
+
+
+def _experiment(name: str, said: Any, first: Tree, last: Tree) -> Experiment:
+    with _named(f"experiment {name}"):
+        if not isinstance(said, Mapping):
+            raise ExperimentError(f"expected a mapping with `title` and `rows`, got {said!r}")
+        own = for_both_presets(_Parametrised(parameters=said.get("parameters") or {}).parameters)
+        rows = [
+            _row(name, of, row, first, own, last)
+            for of, row in (said.get("rows") or {}).items()
+            if row is not None
+        ]
+        return Experiment.model_validate({**said, "name": name, "rows": rows, "parameters": own})
+
+
+def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tree) -> Row:
+    with _named(f"experiment {experiment}, row {name}"):
+        if not isinstance(said, Mapping):
+            raise ExperimentError(f"expected a mapping, got {said!r}; {{}} for a row that says all")
+        row = Row.model_validate({**said, "name": name})
+        if row.quoted:
+            return row
+        whole = merged(first, own, for_both_presets(row.parameters), last)
+        return row.model_copy(update={"parameters": whole})
+
+
+class _named:
+    """Put the name of what is read before the messages about it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, ValidationError):
+            faults = "\n".join(
+                f"- {'.'.join(map(str, fault['loc'])) or 'as a whole'}: {fault['msg']}"
+                for fault in error.errors()
+            )
+            raise ExperimentError(f"{self._name}:\n{faults}") from None
+        if isinstance(error, ExperimentError):
+            raise ExperimentError(f"{self._name}: {error}") from None
