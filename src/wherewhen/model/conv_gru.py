@@ -24,6 +24,17 @@ class Products(NamedTuple):
     """With U."""
 
 
+class LayerStep(NamedTuple):
+    """What a layer makes of a frame, each ``[N, C, H, W]``."""
+
+    state: Tensor
+    """h', the next state."""
+    update: Tensor
+    """z: how much of the state is replaced."""
+    reset: Tensor
+    """r: how much of the state the candidate is made of."""
+
+
 class ConvGRULayer(nn.Module):
     """One layer of Eq 5.
 
@@ -111,6 +122,10 @@ class ConvGRULayer(nn.Module):
 
         Without `products`, kernels are made ready for this frame alone.
         """
+        return self.step(inputs, state, products).state
+
+    def step(self, inputs: Tensor, state: Tensor, products: Products | None = None) -> LayerStep:
+        """Next state as from `forward`, with the gates that led to it."""
         products = products or self.products(tuple(state.shape[2:]), Execution(), 1)
         form, sizes = products.form, (2 * self.channels, self.channels)
         biases = (None, None) if self.bias is None else self.bias.split(sizes)
@@ -119,7 +134,7 @@ class ConvGRULayer(nn.Module):
         update, reset = torch.sigmoid(form.inverse(gates, biases[0])).chunk(2, dim=1)
         candidate = candidate + products.candidate(form.transform(reset * state))
         candidate = torch.tanh(form.inverse(candidate, biases[1]))
-        return torch.lerp(state, candidate, update)
+        return LayerStep(torch.lerp(state, candidate, update), update, reset)
 
 
 def _at_the_centre(weight: Tensor, fill: Callable[[Tensor], Tensor]) -> None:

@@ -82,7 +82,7 @@ def encode_tracklets(
     maps: list[np.ndarray] = [np.empty(0)] * len(windows)
     weights: list[np.ndarray] = [np.empty(0)] * len(windows)
     device = next(network.parameters()).device
-    with _evaluating(network):
+    with evaluating(network):
         for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
             if pooling is None:
                 encoding = network.encode(cubes, mask)
@@ -127,7 +127,7 @@ def encode_frames(
     windows = list(windows)
     states: list[np.ndarray] = [np.empty(0)] * len(windows)
     device = next(network.parameters()).device
-    with _evaluating(network):
+    with evaluating(network):
         for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
             found = _valid_frames(network.frame_states(cubes, mask), mask)
             for index, frames in zip(batch, found, strict=True):
@@ -136,7 +136,7 @@ def encode_frames(
 
 
 @contextmanager
-def _evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
+def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
     """Put a network into evaluation mode, without gradients, for the time being."""
     was_training = network.training
     network.eval()
