@@ -11,7 +11,12 @@ import pandas as pd
 from wherewhen.tracklets.pictures import TrackletPictures
 
 if TYPE_CHECKING:
-    from wherewhen.reporting.figures import AttentionStrip, RankedProbe
+    from wherewhen.reporting.figures import (
+        AttentionStrip,
+        FailedProbe,
+        RankedProbe,
+        WeightedClip,
+    )
 
 
 def rank_pictures(
@@ -62,6 +67,7 @@ def attention_strips(
     attention: Sequence[np.ndarray],
     frame_weights: Sequence[np.ndarray],
     pictures: TrackletPictures,
+    responses: Sequence[tuple[int, np.ndarray]] | None = None,
 ) -> list[AttentionStrip]:
     """Gather the strips of :func:`wherewhen.reporting.figures.attention_over_time`.
 
@@ -75,6 +81,8 @@ def attention_strips(
         Of each window [n].
     pictures : TrackletPictures
         Where frames come from.
+    responses : sequence of (int, numpy.ndarray), optional
+        Of each window what :func:`high_response` found.
 
     Returns
     -------
@@ -83,13 +91,111 @@ def attention_strips(
     """
     from wherewhen.reporting.figures import AttentionStrip
 
-    return [
-        AttentionStrip(
-            label=f"{row.tracklet} ({row.role})",
-            frames=pictures.clip(row.tracklet, row.start, row.stop),
-            attention=maps,
-            frame_weights=weights,
-            positions=np.arange(row.start, row.stop),
+    strips = []
+    for index, row in enumerate(windows.itertuples()):
+        channel, response = (None, None) if responses is None else responses[index]
+        strips.append(
+            AttentionStrip(
+                label=f"{row.tracklet} ({row.role})",
+                frames=pictures.clip(row.tracklet, row.start, row.stop),
+                attention=attention[index],
+                frame_weights=frame_weights[index],
+                positions=np.arange(row.start, row.stop),
+                response=response,
+                response_name="response" if channel is None else f"channel\n{channel}",
+            )
         )
-        for row, maps, weights in zip(windows.itertuples(), attention, frame_weights, strict=True)
+    return strips
+
+
+def high_response(cubes: np.ndarray) -> tuple[int, np.ndarray]:
+    """Find the channel that answers the most to a clip: the feature map of Fig 8.
+
+    Parameters
+    ----------
+    cubes : numpy.ndarray
+        [n, K, K, D], the feature cubes of a clip.
+
+    Returns
+    -------
+    channel : int
+        The channel whose activations deviate the most over the clip's frames and places: one that
+        is high everywhere says nothing about where.
+    response : numpy.ndarray
+        float32 [n, K, K], its activations, from 0 (the clip's least) to 1 (its greatest).
+    """
+    cubes = np.asarray(cubes, dtype=np.float32)
+    channel = int(cubes.reshape(-1, cubes.shape[-1]).std(axis=0).argmax())
+    response = cubes[..., channel]
+    reach = response.max() - response.min()
+    return channel, (response - response.min()) / (reach if reach > 0 else 1)
+
+
+def weighted_clips(weights: pd.DataFrame, pictures: TrackletPictures) -> list[WeightedClip]:
+    """Gather the clips of :func:`wherewhen.reporting.figures.frame_weights_over_time`.
+
+    Parameters
+    ----------
+    weights : pandas.DataFrame
+        Columns ``tracklet, role, position, weight``, a row a frame; positions of a tracklet follow
+        one another.
+    pictures : TrackletPictures
+        Where frames come from.
+
+    Returns
+    -------
+    list of WeightedClip
+        In the order in which the tracklets first appear.
+    """
+    from wherewhen.reporting.figures import WeightedClip
+
+    clips = []
+    for (tracklet, role), rows in weights.groupby(["tracklet", "role"], sort=False):
+        positions = rows.position.to_numpy()
+        clips.append(
+            WeightedClip(
+                label=f"{tracklet} ({role})",
+                frames=pictures.clip(tracklet, positions[0], positions[-1] + 1),
+                frame_weights=rows.weight.to_numpy(),
+                positions=positions,
+            )
+        )
+    return clips
+
+
+def failure_pictures(
+    failures: pd.DataFrame, pictures: TrackletPictures, gallery_sizes: pd.Series | None = None
+) -> list[FailedProbe]:
+    """Gather the rows of :func:`wherewhen.reporting.figures.failed_probes`.
+
+    Parameters
+    ----------
+    failures : pandas.DataFrame
+        As :func:`wherewhen.reporting.tables.failures` returns it.
+    pictures : TrackletPictures
+        Where frames come from.
+    gallery_sizes : pandas.Series, optional
+        Tracklets in a probe's ranking, by probe.
+
+    Returns
+    -------
+    list of FailedProbe
+        In the order of `failures`.
+    """
+    from wherewhen.reporting.figures import FailedProbe
+
+    return [
+        FailedProbe(
+            probe=row.probe,
+            retrieved=row.retrieved,
+            match=row.gallery,
+            probe_frames=pictures.clip(row.probe),
+            retrieved_frames=pictures.clip(row.retrieved),
+            match_frames=pictures.clip(row.gallery),
+            rank=row.rank,
+            retrieved_distance=row.retrieved_distance,
+            match_distance=row.distance,
+            gallery_size=None if gallery_sizes is None else int(gallery_sizes[row.probe]),
+        )
+        for row in failures.itertuples()
     ]

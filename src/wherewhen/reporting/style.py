@@ -93,6 +93,11 @@ _FEATURE_STYLES = {
 # an experiment's row name: solid, thinner than the network
 _OTHER_FEATURES = ("-", "v", 1.8, 5)
 
+# yellow is left out: a line of it can't be seen on white
+_ROW_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, BLACK, SKY)
+_ROW_LINES = ("-", "--", "-.", ":")
+_ROW_MARKERS = "os^DvP*X<"
+
 
 def describe_features(features: str) -> str:
     """Name of a feature kind for people; an unknown one keeps its own, spaced."""
@@ -123,6 +128,16 @@ def curve_style(features: str, metric: str) -> CurveStyle:
     """Style of the curve of a feature kind under a metric."""
     line, marker, width, order = _FEATURE_STYLES.get(features, _OTHER_FEATURES)
     return CurveStyle(_METRIC_COLOURS.get(metric, MUTED), line, marker, width, order)
+
+
+def row_style(index: int) -> CurveStyle:
+    """Style of an experiment's row by its place: 7 colours, then the same with other dashes.
+
+    Markers repeat after 9, so that neighbours can be told apart in grey too.
+    """
+    colour = _ROW_COLOURS[index % len(_ROW_COLOURS)]
+    line = _ROW_LINES[index // len(_ROW_COLOURS) % len(_ROW_LINES)]
+    return CurveStyle(colour, line, _ROW_MARKERS[index % len(_ROW_MARKERS)], 1.8, 5)
 
 
 def _place(name: str, known: dict[str, str]) -> int:

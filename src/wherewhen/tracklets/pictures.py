@@ -27,8 +27,8 @@ class TrackletPictures:
             for tracklet, rows in frames.groupby("tracklet")
         }
 
-    def clip(self, tracklet: str, start: int, stop: int) -> np.ndarray:
-        """Return frames `start` to `stop` (excluded), uint8 [n, H, W, 3].
+    def clip(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (excluded; None: to the end), uint8 [n, H, W, 3].
 
         Crops of unequal size are brought to the size of the first.
         """

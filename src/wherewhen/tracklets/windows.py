@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -58,6 +58,34 @@ def embedding_windows(
         )
     ]
     return pd.DataFrame(rows)
+
+
+def windows_by_length(
+    split: pd.DataFrame, lengths: Mapping[str, int], limits: Sequence[int]
+) -> pd.DataFrame:
+    """Choose the windows of the test tracklets once for each of several limits (Section V-D.3).
+
+    Parameters
+    ----------
+    split : pandas.DataFrame
+        Rows of one trial of the splits table; training tracklets are left out.
+    lengths : mapping of str to int
+        Frames in each tracklet.
+    limits : sequence of int
+        The most frames of a tracklet. A shorter tracklet gives all that it has.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `embedding_windows` returns them, with the column ``frames``, the limit, in front.
+    """
+    tested = split[split.role != "train"]
+    tables = []
+    for limit in limits:
+        windows = embedding_windows(tested, lengths, limit)
+        windows.insert(0, "frames", limit)
+        tables.append(windows)
+    return pd.concat(tables, ignore_index=True)
 
 
 def as_clips(windows: pd.DataFrame) -> list[tuple[str, int, int]]:

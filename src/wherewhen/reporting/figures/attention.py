@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -25,6 +25,7 @@ from wherewhen.reporting.figures.canvas import (
 from wherewhen.reporting.style import BLUE, INK, MUTED, SKY
 
 _HEAT = "inferno"
+_RESPONSE = "cividis"
 _OPACITY = 0.6
 _LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat hides no colour
 _TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
@@ -51,6 +52,10 @@ class AttentionStrip:
         [n], the weight alpha of each frame in the temporal pooling (Eq 6); they sum to 1.
     positions : numpy.ndarray, optional
         int [n], positions of the frames in the tracklet; 0 ... n-1 without it.
+    response : numpy.ndarray, optional
+        [n, K, K], one channel of the cubes of each frame, from 0 to 1.
+    response_name : str
+        What that channel is called.
 
     Raises
     ------
@@ -63,6 +68,8 @@ class AttentionStrip:
     attention: np.ndarray
     frame_weights: np.ndarray
     positions: np.ndarray | None = None
+    response: np.ndarray | None = None
+    response_name: str = "channel"
 
     def __post_init__(self) -> None:
         name, count = f"attention strip {self.label!r}", len(self.frames)
@@ -79,6 +86,11 @@ class AttentionStrip:
             )
         if self.positions is None:
             object.__setattr__(self, "positions", np.arange(count))
+        if self.response is not None and self.response.shape != self.attention.shape:
+            raise ValueError(
+                f"{name}: response must have the shape of attention, "
+                f"{list(self.attention.shape)}, got {list(self.response.shape)}."
+            )
         for field in ("attention", "frame_weights", "positions"):
             if len(getattr(self, field)) != count:
                 raise ValueError(
@@ -124,10 +136,11 @@ def attention_over_time(
 
     Notes
     -----
-    Pictures as in the paper's Fig 8, bars as in its Fig 6. Colour is attention relative to uniform
-    attention 1/K^2 on a logarithmic scale around 1, as wide as the strongest value asks for (at
-    least a tenth), so that nearly uniform attention can be read too: the colour bar says how little
-    there is. Maps are bilinearly upsampled to the frame.
+    Pictures as in the paper's Fig 8, with its feature map where the strips have a `response`, bars
+    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2 on a logarithmic scale
+    around 1, as wide as the strongest value asks for (at least a tenth), so that nearly uniform
+    attention can be read too: the colour bar says how little there is. Maps are bilinearly
+    upsampled to the frame.
     """
     if not strips:
         raise ValueError("strips: expected at least one AttentionStrip, got none.")
@@ -139,10 +152,16 @@ def attention_over_time(
             f"strips: grids of {sorted(grids)} cells a side cannot share one colour scale; "
             "draw them in figures of their own."
         )
+    responses = sum(strip.response is not None for strip in strips)
+    if responses not in (0, len(strips)):
+        raise ValueError(
+            f"strips: {responses} of {len(strips)} have a response; expected all or none."
+        )
     norm = _colour_scale(strips)
     columns = [min(shown, len(strip.frames)) for strip in strips]
     tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
-    strip_height = _LABEL + _FACTS + 2 * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
+    pictures = 3 if responses else 2
+    strip_height = _LABEL + _FACTS + pictures * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
     top = _TITLE if title else _MARGIN
     width = _LEFT + max(columns) * (_COLUMN + _GAP) + _RIGHT
     width = max(width, room_for(title) + 2 * _MARGIN)
@@ -167,6 +186,46 @@ def shown_frames(count: int, shown: int) -> np.ndarray:
     return ((np.arange(shown) + 0.5) * count / shown).astype(int)
 
 
+def draw_weights(
+    axes: Axes,
+    heights: np.ndarray,
+    uniform: float,
+    positions: np.ndarray,
+    indices: np.ndarray,
+    highest: float,
+) -> None:
+    """Draw the weights of a clip's frames as bars, and the uniform weight as a line.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    heights : numpy.ndarray
+        [n], one a frame.
+    uniform : float
+        What they would be if all were equal.
+    positions : numpy.ndarray
+        int [n], positions of the frames in the tracklet.
+    indices : numpy.ndarray
+        int, the frames that are pictured: their bars are dark and numbered.
+    highest : float
+        What the axis must have room for.
+    """
+    count = len(heights)
+    colours = np.full(count, SKY, dtype=object)
+    colours[indices] = BLUE
+    axes.bar(np.arange(count), heights, width=0.8, color=list(colours))
+    axes.axhline(uniform, color=INK, linewidth=0.8, linestyle="--")
+    axes.text(count - 0.4, uniform, "uniform", fontsize=SMALL, color=MUTED, va="center")
+    axes.set_xlim(-0.5, count - 0.5)
+    axes.set_ylim(0, 1.15 * highest)
+    axes.set_xticks(indices, [str(positions[index]) for index in indices])
+    tidy(axes, grid=False)
+    axes.tick_params(labelsize=SMALL)
+    axes.set_xlabel("position in the tracklet", fontsize=SMALL, color=MUTED, labelpad=1)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+
+
 def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
     """Bilinearly upsample a map [K, K] to a frame [height, width], cells centred."""
     picture = Image.fromarray(np.asarray(grid, dtype=np.float32))
@@ -187,44 +246,38 @@ def _draw_strip(
     write(figure, _LEFT, top + _LABEL - 0.02, strongest, fontsize=SMALL, color=MUTED)
     top += _FACTS
     top += _LABEL
+    layers = [(strip.relative, _HEAT, norm, "attention")]
+    if strip.response is not None:
+        layers.insert(0, (strip.response, _RESPONSE, Normalize(0, 1), strip.response_name))
     for column, index in enumerate(indices):
         left = _LEFT + column * (_COLUMN + _GAP)
-        frame, relative = strip.frames[index], strip.relative[index]
+        frame = strip.frames[index]
         show_picture(place(figure, left, top, _COLUMN, tall), frame)
-        _show_heat(place(figure, left, top + tall + _GAP, _COLUMN, tall), frame, relative, norm)
-    for row, name in enumerate(("frame", "attention")):
+        for row, (maps, colours, scale, _) in enumerate(layers, start=1):
+            axes = place(figure, left, top + row * (tall + _GAP), _COLUMN, tall)
+            _show_heat(axes, frame, maps[index], colours, scale)
+    for row, name in enumerate(["frame", *(name for *_, name in layers)]):
         middle = top + row * (tall + _GAP) + tall / 2
         write(figure, _LEFT - 0.08, middle, name, color=MUTED, ha="right", va="center")
-    top += 2 * (tall + _GAP) + _NUMBERS
+    top += (1 + len(layers)) * (tall + _GAP) + _NUMBERS
     bars = place(figure, _LEFT, top, count * (_COLUMN + _GAP) - _GAP, _BARS)
-    _draw_weights(bars, strip, indices)
+    highest = max(float(strip.frame_weights.max()), 1 / len(strip.frames))
+    draw_weights(
+        bars, strip.frame_weights, 1 / len(strip.frames), strip.positions, indices, highest
+    )
     write(
         figure, _LEFT - 0.42, top + _BARS / 2, "frame\nweight", color=MUTED, ha="right", va="center"
     )
 
 
-def _show_heat(axes: Axes, frame: np.ndarray, relative: np.ndarray, norm: LogNorm) -> None:
+def _show_heat(
+    axes: Axes, frame: np.ndarray, grid: np.ndarray, colours: str, norm: Normalize
+) -> None:
     grey = Image.fromarray(frame).convert("L").convert("RGB")
     white = Image.new("RGB", grey.size, "white")
     show_picture(axes, np.asarray(Image.blend(grey, white, _LIGHT)))
-    heat = upsample(relative, *frame.shape[:2])
-    axes.imshow(heat, cmap=_HEAT, norm=norm, alpha=_OPACITY, interpolation="nearest")
-
-
-def _draw_weights(axes: Axes, strip: AttentionStrip, indices: np.ndarray) -> None:
-    count = len(strip.frames)
-    colours = np.full(count, SKY, dtype=object)
-    colours[indices] = BLUE
-    axes.bar(np.arange(count), strip.frame_weights, width=0.8, color=list(colours))
-    axes.axhline(1 / count, color=INK, linewidth=0.8, linestyle="--")
-    axes.text(count - 0.4, 1 / count, "uniform", fontsize=SMALL, color=MUTED, va="center")
-    axes.set_xlim(-0.5, count - 0.5)
-    axes.set_ylim(0, 1.15 * max(float(strip.frame_weights.max()), 1 / count))
-    axes.set_xticks(indices, [str(strip.positions[index]) for index in indices])
-    tidy(axes, grid=False)
-    axes.tick_params(labelsize=SMALL)
-    axes.set_xlabel("position in the tracklet", fontsize=SMALL, color=MUTED, labelpad=1)
-    axes.yaxis.set_major_locator(MaxNLocator(2))
+    heat = upsample(grid, *frame.shape[:2])
+    axes.imshow(heat, cmap=colours, norm=norm, alpha=_OPACITY, interpolation="nearest")
 
 
 def _colour_bar(figure: Figure, norm: LogNorm, side: int) -> None:

@@ -1,6 +1,7 @@
 """Reporting: curves, the cumulative match characteristic and the course of a training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,16 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFor
 
 from wherewhen.reporting.checks import require_scores, require_table
 from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, tidy
-from wherewhen.reporting.style import BLUE, INK, MUTED, VERMILION, curve_style, describe
+from wherewhen.reporting.style import (
+    BLUE,
+    INK,
+    MUTED,
+    VERMILION,
+    CurveStyle,
+    curve_style,
+    describe,
+    row_style,
+)
 
 _PANELS = {
     "loss": "loss",
@@ -20,6 +30,9 @@ _PANELS = {
     "gradient_norm": "gradient norm",
     "pairs_per_second": "pairs per second",
 }
+BANDS = 8
+"""Curves whose deviations can be drawn into one panel and still be told apart."""
+
 _HISTORY_COLUMNS = ("step", *_PANELS, "validation_loss")
 
 
@@ -64,15 +77,54 @@ def cmc_curves(
     """
     require_scores(scores)
     ranked = _with_ranks(scores, max_rank)
-    curves = {key: _over_trials(rows) for key, rows in ranked.groupby(["features", "metric"])}
-    figure = new_figure(9.6, 5.6)
-    axes = figure.add_subplot()
-    by_rank_1 = sorted(curves, key=lambda key: (-curves[key]["mean"].iloc[0], key))
-    width = max(len(_rank_1(curve)) for curve in curves.values())
-    for key in by_rank_1:
-        _draw_cmc(axes, key, curves[key], _rank_1(curves[key]).ljust(width))
-    _finish_cmc(axes, curves)
+    curves = {
+        key: _over_trials(rows, ", ".join(key))
+        for key, rows in ranked.groupby(["features", "metric"])
+    }
+    drawn = [
+        _Curve(describe(*key), curve, curve_style(*key)) for key, curve in sorted(curves.items())
+    ]
+    figure, axes = _draw_cmcs(drawn)
     head(axes, title or f"CMC on {scores['dataset'].iloc[0]}", _facts(scores, probes))
+    return figure
+
+
+def row_cmc_curves(table: pd.DataFrame, *, title: str, facts: str = "") -> Figure:
+    """Cumulative match characteristic of all rows of an experiment.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`wherewhen.reporting.cmc.cmc_table` returns it.
+    title, facts : str
+        First and second line of the title; the facts say data set, protocol and trials.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A curve a row, the mean over the trials, with a band of one standard deviation while there
+        are at most :data:`BANDS` rows; quoted rows dotted, with hollow markers at the ranks that
+        were published. The legend is sorted by rank-1 and holds it with its deviation.
+
+    Raises
+    ------
+    ValueError
+        For a table that is empty or lacks a column.
+
+    Notes
+    -----
+    As the paper's Fig 9.
+    """
+    require_table(table, ("row", "quoted", "trial", "rank", "value"), "CMC of rows")
+    drawn = []
+    for index, (row, ranks) in enumerate(table.groupby("row", sort=False)):
+        style, quoted = row_style(index), bool(ranks["quoted"].iloc[0])
+        if quoted:
+            style = replace(style, line=":", width=1.2, order=3)
+        name = f"{row} (quoted)" if quoted else str(row)
+        drawn.append(_Curve(name, _over_trials(ranks, name), style, hollow=quoted))
+    figure, axes = _draw_cmcs(drawn, bands=len(drawn) <= BANDS)
+    head(axes, title, facts)
     return figure
 
 
@@ -149,39 +201,61 @@ def _with_ranks(scores: pd.DataFrame, max_rank: int | None) -> pd.DataFrame:
     return ranked
 
 
-def _over_trials(rows: pd.DataFrame) -> pd.DataFrame:
+def _over_trials(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Percent over the trials at the ranks that all of them have: columns mean and std."""
     values = rows.pivot(index="rank", columns="trial", values="value").sort_index().dropna()
     if values.empty:
-        features, metric = rows["features"].iloc[0], rows["metric"].iloc[0]
-        raise ValueError(f"scores: the trials of {features}, {metric} share no rank.")
+        raise ValueError(f"scores: the trials of {name} share no rank.")
     return 100 * pd.DataFrame({"mean": values.mean(axis=1), "std": values.std(axis=1, ddof=1)})
 
 
-def _draw_cmc(axes: Axes, key: tuple[str, str], curve: pd.DataFrame, rank_1: str) -> None:
-    style = curve_style(*key)
-    ranks = curve.index.to_numpy(dtype=int)
-    mean, deviation = curve["mean"].to_numpy(), curve["std"].to_numpy()
-    if not np.isnan(deviation).any():
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A curve in percent over ranks, what it is called and how it is drawn."""
+
+    name: str
+    percent: pd.DataFrame
+    style: CurveStyle
+    hollow: bool = False
+
+    @property
+    def rank_1(self) -> str:
+        if self.percent.index[0] != 1:
+            return "–"
+        mean, deviation = self.percent.iloc[0]
+        return f"{mean:.1f}" if np.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
+
+
+def _draw_cmcs(curves: Sequence[_Curve], bands: bool = True) -> tuple[Figure, Axes]:
+    figure = new_figure(9.6, max(5.6, 1.2 + 0.26 * len(curves)))
+    axes = figure.add_subplot()
+    width = max(len(curve.rank_1) for curve in curves)
+    for curve in sorted(curves, key=lambda curve: -curve.percent["mean"].iloc[0]):
+        _draw_cmc(axes, curve, curve.rank_1.ljust(width), bands)
+    _finish_cmc(axes, [curve.percent for curve in curves])
+    return figure, axes
+
+
+def _draw_cmc(axes: Axes, curve: _Curve, rank_1: str, band: bool) -> None:
+    style = curve.style
+    ranks = curve.percent.index.to_numpy(dtype=int)
+    mean, deviation = curve.percent["mean"].to_numpy(), curve.percent["std"].to_numpy()
+    if band and not np.isnan(deviation).any():
         low, high = (np.clip(mean + sign * deviation, 0, 100) for sign in (-1, 1))
         axes.fill_between(ranks, low, high, color=style.colour, alpha=0.10, linewidth=0, zorder=1)
+    face, edge, edge_width = (
+        ("white", style.colour, 1.2) if curve.hollow else (style.colour, "white", 0.6)
+    )
     axes.plot(
         ranks, mean, style.line, color=style.colour, linewidth=style.width, zorder=style.order,
-        marker=style.marker, markersize=5, markeredgecolor="white", markeredgewidth=0.6,
-        label=f"{rank_1}  {describe(*key)}",
+        marker=style.marker, markersize=5, markerfacecolor=face, markeredgecolor=edge,
+        markeredgewidth=edge_width, label=f"{rank_1}  {curve.name}",
     )  # fmt: skip
 
 
-def _rank_1(curve: pd.DataFrame) -> str:
-    if curve.index[0] != 1:
-        return "–"
-    mean, deviation = curve.iloc[0]
-    return f"{mean:.1f}" if np.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
-
-
-def _finish_cmc(axes: Axes, curves: Mapping[tuple[str, str], pd.DataFrame]) -> None:
-    last = max(int(curve.index.max()) for curve in curves.values())
-    lowest = min((c["mean"] - c["std"].fillna(0)).min() for c in curves.values())
+def _finish_cmc(axes: Axes, curves: Sequence[pd.DataFrame]) -> None:
+    last = max(int(curve.index.max()) for curve in curves)
+    lowest = min((curve["mean"] - curve["std"].fillna(0)).min() for curve in curves)
     axes.set_xlim(0.7, max(last, 2) + 0.3)
     axes.set_ylim(max(0, 10 * np.floor(lowest / 10)), 101)
     axes.set_xticks([1, *range(5, last + 1, 5)] if last > 10 else range(1, last + 1))

@@ -1,0 +1,67 @@
+"""Reporting: the CMC curves of an experiment's rows as one table, ours and published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from wherewhen.reporting.checks import require_scores
+
+QUOTED = "published"
+"""What stands for the trial in a quoted row: its number of trials is not ours to say."""
+
+_COLUMNS = ["row", "quoted", "trial", "rank", "value"]
+
+
+def cmc_table(
+    scores: Mapping[str, pd.DataFrame], quoted: Mapping[str, Mapping[int, float]] | None = None
+) -> pd.DataFrame:
+    """Put the curves of an experiment's rows into one table: what Fig 9 draws.
+
+    Parameters
+    ----------
+    scores : mapping of str to pandas.DataFrame
+        Row to its scores, of one kind of features and one metric: columns ``dataset, protocol,
+        trial, features, metric, measure, value``; measures ``rank-k`` are taken.
+    quoted : mapping of str to mapping of int to float, optional
+        Quoted row to its published fractions by rank.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``row, quoted, trial, rank, value`` (a fraction), in the order of the rows, ours
+        first; the trial of a quoted row is :data:`QUOTED`.
+
+    Raises
+    ------
+    ValueError
+        For scores that cannot be averaged (see :func:`~wherewhen.reporting.checks.require_scores`),
+        of several features or metrics, or without any rank; names the row.
+    """
+    tables = [_ours(row, of_row) for row, of_row in scores.items()]
+    tables += [
+        pd.DataFrame({"row": row, "quoted": True, "trial": QUOTED,
+                      "rank": list(ranks), "value": list(ranks.values())})
+        for row, ranks in (quoted or {}).items()
+    ]  # fmt: skip
+    if not tables:
+        raise ValueError("scores: expected at least one row of an experiment, got none.")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _ours(row: str, scores: pd.DataFrame) -> pd.DataFrame:
+    try:
+        require_scores(scores)
+    except ValueError as error:
+        raise ValueError(f"row {row}: {error}") from None
+    for column in ("features", "metric"):
+        if scores[column].nunique() > 1:
+            kinds = ", ".join(scores[column].unique())
+            raise ValueError(f"row {row}: scores of several {column} ({kinds}); select one first.")
+    rank = scores["measure"].str.extract(r"^rank-(\d+)$", expand=False)
+    if rank.isna().all():
+        raise ValueError(f"row {row}: scores without any measure rank-k; expected a CMC curve.")
+    ranked = scores.assign(rank=rank, row=row, quoted=False).dropna(subset="rank")
+    ranked = ranked.astype({"rank": int})[_COLUMNS]
+    return ranked.sort_values(["trial", "rank"], ignore_index=True)
