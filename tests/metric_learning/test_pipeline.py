@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from wherewhen.metric_learning import CappedPCA, fit_metrics, metric_pipeline
+from wherewhen.metric_learning import CappedPCA, distance_of, fit_metrics, metric_pipeline
 
 
 def clips(seed, persons=35, dimensions=1000):
@@ -60,6 +60,26 @@ def test_normalising_forgets_the_length():
     np.testing.assert_allclose(pipeline.transform(X * 3), pipeline.transform(X), atol=1e-9)
 
 
+def test_a_metric_measures_as_its_last_step_says():
+    X, person, where = clips(0, persons=5, dimensions=40)
+    lfda = metric_pipeline("lfda", 10).fit(X, person)
+    mapped = lfda.transform(X)
+    by_hand = np.sqrt(((mapped[:3, None] - mapped[None, 3:9]) ** 2).sum(axis=2))
+    np.testing.assert_allclose(distance_of(lfda)(X[:3], X[3:9]), by_hand, rtol=1e-9)
+
+    ranking = metric_pipeline("rank_svm").fit(X, person, rank_svm__cameras=where)
+    assert list(ranking.named_steps) == ["normalise", "rank_svm"]
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    by_hand = -np.abs(unit[:3, None] - unit[None, 3:9]) @ ranking.named_steps["rank_svm"].weights_
+    np.testing.assert_allclose(distance_of(ranking)(X[:3], X[3:9]), by_hand, atol=1e-9)
+
+    bare = metric_pipeline("rank_svm", normalise=False).fit(X, person)
+    assert list(bare.named_steps) == ["rank_svm"]
+    np.testing.assert_array_equal(
+        distance_of(bare)(X[:3], X), bare.named_steps["rank_svm"].distance(X[:3], X)
+    )
+
+
 def test_cameras_reach_kissme():
     X, person, where = clips(0, persons=5, dimensions=40)
     pipeline = metric_pipeline("kissme", 10).fit(X, person, kissme__cameras=where)
@@ -68,13 +88,17 @@ def test_cameras_reach_kissme():
 
 def test_metrics_fitted_together_are_those_fitted_alone():
     X, person, where = clips(0, persons=6, dimensions=60)
-    options = {"kissme": {"shrinkage": 0.1}, "lfda": {}, "xqda": {}}
+    options = {"kissme": {"shrinkage": 0.1}, "lfda": {}, "xqda": {}, "rank_svm": {}}
+    options["lfda"]["normalise"] = False
     together = fit_metrics(X, person, where, options, dimension=20)
-    assert list(together) == ["kissme", "lfda", "xqda"]
+    assert list(together) == ["kissme", "lfda", "xqda", "rank_svm"]
+    assert together["xqda"].named_steps["pca"] is together["kissme"].named_steps["pca"]
     for kind, given in options.items():
-        cameras = {"xqda__cameras": where} if kind == "xqda" else {}
+        cameras = {f"{kind}__cameras": where} if kind in ("xqda", "rank_svm") else {}
         alone = metric_pipeline(kind, 20, **given).fit(X, person, **cameras)
-        np.testing.assert_array_equal(together[kind].transform(X), alone.transform(X))
+        np.testing.assert_array_equal(
+            distance_of(together[kind])(X, X[:9]), distance_of(alone)(X, X[:9])
+        )
     assert fit_metrics(X, person, where, {}) == {}
 
 
@@ -112,7 +136,9 @@ def test_row_pooled_sizes_are_quick():
 
 
 def test_errors_name_what_is_known():
-    with pytest.raises(ValueError, match=r"no metric 'nca': expected one of kissme, lfda, xqda"):
+    with pytest.raises(
+        ValueError, match=r"no metric 'nca': expected one of kissme, lfda, rank_svm, xqda"
+    ):
         metric_pipeline("nca")
     with pytest.raises(ValueError, match=r"no parameter shrinkge: expected among .*shrinkage"):
         metric_pipeline("kissme", shrinkge=0.1)

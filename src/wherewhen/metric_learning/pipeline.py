@@ -1,17 +1,18 @@
 """The pipeline of the paper's Section V-C: PCA, then a metric, ready for Euclidean distances.
 
 Row-pooled cubes have up to 9,000 dimensions and come in a few hundred samples: covariances can only
-be estimated after PCA.
+be estimated after PCA. RankSVM estimates none and has no PCA before it, see `WITHOUT_PCA`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
@@ -20,10 +21,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wherewhen.metric_learning.kissme import KISSME
 from wherewhen.metric_learning.lfda import LFDA
+from wherewhen.metric_learning.rank_svm import RankSVM
 from wherewhen.metric_learning.xqda import XQDA
 
-METRICS = {"kissme": KISSME, "lfda": LFDA, "xqda": XQDA}
+METRICS = {"kissme": KISSME, "lfda": LFDA, "rank_svm": RankSVM, "xqda": XQDA}
 """The estimators by the name used in tables of scores."""
+
+WITHOUT_PCA = ("rank_svm",)
+"""RankSVM weighs the absolute differences of single features, which depend on the axes: after PCA
+it would weigh principal components and no longer the bins of histograms, as the original does."""
+
+ACROSS_CAMERAS = ("rank_svm", "xqda")
+"""These are told the cameras: XQDA is made of pairs across them, RankSVM ranks other cameras."""
 
 _EXACT = 1000
 """Up to this many samples or dimensions PCA is exact: a second or so. Beyond, it is randomised."""
@@ -119,24 +128,25 @@ def metric_pipeline(
 
     Parameters
     ----------
-    kind : {"kissme", "lfda", "xqda"}
+    kind : {"kissme", "lfda", "rank_svm", "xqda"}
         The metric.
     dimension : int
-        Dimensions after PCA, capped by what the samples allow.
+        Dimensions after PCA, capped by what the samples allow; RankSVM has no PCA before it.
     normalise : bool
         Divide every vector by its length first, as the cosine does: how strongly the features fire
         says more about the light than about the person.
     random_state : int
         The seed of whatever is drawn.
     **options
-        Parameters of `KISSME`, `LFDA` or `XQDA`.
+        Parameters of `KISSME`, `LFDA`, `RankSVM` or `XQDA`.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``normalise`` (optional), ``pca`` and the metric's name; after
-        ``fit(vectors, persons)``, ``transform`` gives vectors to be compared by Euclidean distance.
-        Cameras reach KISSME by ``fit(vectors, persons, kissme__cameras=cameras)``, XQDA likewise.
+        With the steps ``normalise`` (optional), ``pca`` (not before RankSVM) and the metric's name;
+        after ``fit(vectors, persons)``, `distance_of` tells how it measures. All but RankSVM have a
+        ``transform`` to vectors that are compared by Euclidean distance. Cameras reach KISSME by
+        ``fit(vectors, persons, kissme__cameras=cameras)``, RankSVM and XQDA likewise.
 
     Raises
     ------
@@ -155,8 +165,36 @@ def metric_pipeline(
     if "random_state" in known:
         options = {"random_state": random_state} | options
     steps: list[tuple[str, Any]] = [("normalise", Normalizer())] if normalise else []
-    steps += [("pca", CappedPCA(dimension, random_state)), (kind, METRICS[kind](**options))]
-    return Pipeline(steps)
+    if kind not in WITHOUT_PCA:
+        steps += [("pca", CappedPCA(dimension, random_state))]
+    return Pipeline([*steps, (kind, METRICS[kind](**options))])
+
+
+def distance_of(metric: Pipeline) -> Callable[[ArrayLike, ArrayLike], np.ndarray]:
+    """Tell how a fitted metric measures.
+
+    Parameters
+    ----------
+    metric : sklearn.pipeline.Pipeline
+        As `metric_pipeline` builds them, fitted.
+
+    Returns
+    -------
+    callable
+        ``distance(probes [P, D], gallery [G, D]) -> float64 [P, G]`` of vectors as they come: by
+        the ``distance`` of the last step if it has one, else Euclidean after ``transform``.
+    """
+    *before, (_, last) = metric.steps
+    by_itself = hasattr(last, "distance")
+    steps = [step for _, step in before] + ([] if by_itself else [last])
+    measure = last.distance if by_itself else cdist
+
+    def distance(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
+        for step in steps:
+            probes, gallery = step.transform(probes), step.transform(gallery)
+        return measure(probes, gallery)
+
+    return distance
 
 
 def fit_metrics(
@@ -173,7 +211,7 @@ def fit_metrics(
     vectors : numpy.ndarray [N, D]
         The training persons' vectors.
     persons, cameras : array_like [N]
-        Who they show, and where. XQDA alone is told the cameras: it is made of pairs across them.
+        Who they show, and where. The metrics of `ACROSS_CAMERAS` are told the cameras.
     options : mapping
         For every metric to learn, by name, its parameters.
     dimension : int
@@ -182,16 +220,20 @@ def fit_metrics(
     Returns
     -------
     dict of str to sklearn.pipeline.Pipeline
-        As `metric_pipeline` builds them, fitted; the steps before the metric are shared.
+        As `metric_pipeline` builds them, fitted; equal steps before the metric are shared.
     """
     pipelines = {kind: metric_pipeline(kind, dimension, **given) for kind, given in options.items()}
-    if not pipelines:
-        return {}
-    head = next(iter(pipelines.values()))[:-1]
-    projected = head.fit_transform(vectors)
+    heads: dict[tuple[str, ...], tuple[list, np.ndarray]] = {}
     fitted = {}
     for kind, pipeline in pipelines.items():
-        across = {"cameras": cameras} if kind == "xqda" else {}
+        *names, _ = pipeline.named_steps
+        if tuple(names) not in heads:
+            projected = vectors
+            for name in names:
+                projected = pipeline.named_steps[name].fit_transform(projected)
+            heads[tuple(names)] = pipeline.steps[:-1], projected
+        steps, projected = heads[tuple(names)]
+        across = {"cameras": cameras} if kind in ACROSS_CAMERAS else {}
         metric = pipeline.named_steps[kind].fit(projected, persons, **across)
-        fitted[kind] = Pipeline([*head.steps, (kind, metric)])
+        fitted[kind] = Pipeline([*steps, (kind, metric)])
     return fitted
