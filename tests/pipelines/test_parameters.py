@@ -9,7 +9,9 @@ from wherewhen.pipelines.parameters import (
     LearnMetricParameters,
     ParameterError,
     Parameters,
+    check_name,
     check_parameters,
+    known_names,
 )
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
@@ -117,3 +119,45 @@ def test_what_is_learned_or_re_ranked_may_be_pictured():
     tree = {"report": {"metric": "xqda-re-ranked"}, "learn_metric": {"metrics": ["xqda"]}}
     assert check_parameters(tree | {"evaluate": {"re_ranking": {}}})
     assert check_parameters({"report": {"metric": "siamese"}})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "train.preset",
+        "train.training.modern.rate",
+        "train.training.paper.part_rates.attention",
+        "train.network.modern.hidden_kernels",
+        "learn_metric.lfda.shrinkage",
+        "evaluate.re_ranking.lambda",
+        "embed.fisher.components",
+        "extract.weights.source",
+        "synthesise.tops",
+    ],
+)
+def test_parameters_are_known_at_any_depth(path):
+    check_name(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("trian.preset", "trian.preset: no such parameter; did you mean train?"),
+        ("train.training.modren.rate", "did you mean modern?"),
+        ("train.training.modern.rat", "train.training.modern.rat: no such .*did you mean rate?"),
+        ("train.training.modern.part_rates.attend", "did you mean attention?"),
+        ("train.network.paper.chanels", "did you mean channels?"),
+        ("learn_metric.kissme.shrink", "did you mean shrinkage?"),
+        ("embed.baselines.hog4d.cells", "did you mean hog3d?"),
+        ("evaluate.re_ranking.k3", "known here: k1, k2, lambda"),
+        ("train.preset.modern", "train.preset has no parameters of its own"),
+    ],
+)
+def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
+    with pytest.raises(ParameterError, match=message):
+        check_name(path)
+
+
+def test_a_value_has_no_names_inside():
+    assert known_names(["train", "preset"]) is None
+    assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -31,15 +32,36 @@ def build_baseline(name: str, options: Mapping[str, Any] | None = None) -> Basel
     ValueError
         If there is no such baseline, or it does not take one of the options.
     """
+    of_class = _class_of(name)
+    try:
+        return of_class(**(options or {}))
+    except TypeError as error:
+        raise ValueError(
+            f"embed.baselines.{name}: {error}; its options are documented in {of_class.__module__}"
+        ) from error
+
+
+def options_of(name: str) -> list[str]:
+    """Name the options of a baseline: what its constructor takes.
+
+    Parameters
+    ----------
+    name
+        A name of :data:`wherewhen.baselines.BASELINES`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such baseline.
+    """
+    return list(signature(_class_of(name)).parameters)
+
+
+def _class_of(name: str) -> type[Baseline]:
     if name not in BASELINES:
         raise ValueError(f"no baseline is called {name!r}: {', '.join(BASELINES)} are")
     module, _, of_class = BASELINES[name].partition(":")
-    try:
-        return getattr(import_module(module), of_class)(**(options or {}))
-    except TypeError as error:
-        raise ValueError(
-            f"embed.baselines.{name}: {error}; its options are documented in {module}"
-        ) from error
+    return getattr(import_module(module), of_class)
 
 
 def describe_windows(

@@ -4,8 +4,10 @@ Kedro hands a node its group as the model below (the node's type hint asks for i
 is checked before anything is built, so a typo costs a second and not an extraction.
 """
 
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +19,8 @@ from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.splits import trial_name, trial_number
 from wherewhen.training.config import TrainingConfig, training_config
+
+PRESETS = ("modern", "paper")
 
 
 class Group(BaseModel):
@@ -181,9 +185,9 @@ class TrainParameters(Group):
     def _build_both(self) -> "TrainParameters":
         """Find a typo in either preset now, not when it is chosen some day."""
         for overrides in (self.network, self.training):
-            if unknown := set(overrides) - {"modern", "paper"}:
+            if unknown := set(overrides) - set(PRESETS):
                 raise ValueError(f"no preset is called {sorted(unknown)}: modern, paper are")
-        for preset in ("modern", "paper"):
+        for preset in PRESETS:
             network_config(preset, **self.network.get(preset, {}))
             training_config(preset, **self.training.get(preset, {}))
         return self
@@ -251,9 +255,9 @@ class EmbedParameters(Group):
 
 
 class LearnMetricParameters(Group):
-    """PCA, then KISSME, LFDA or XQDA (Section V-G)."""
+    """PCA, then KISSME, LFDA or XQDA (Section V-G); or RankSVM without PCA."""
 
-    metrics: tuple[Literal["kissme", "lfda", "xqda"], ...] = ("kissme", "lfda")
+    metrics: tuple[Literal["kissme", "lfda", "rank_svm", "xqda"], ...] = ("kissme", "lfda")
     """The metrics that are learned, each on the same vectors."""
 
     dimension: int = Field(150, ge=1)
@@ -264,6 +268,9 @@ class LearnMetricParameters(Group):
 
     lfda: dict[str, Any] = {}
     """Parameters of :class:`wherewhen.metric_learning.LFDA`."""
+
+    rank_svm: dict[str, Any] = {}
+    """Parameters of :class:`wherewhen.metric_learning.RankSVM`."""
 
     xqda: dict[str, Any] = {}
     """Parameters of :class:`wherewhen.metric_learning.XQDA`."""
@@ -329,6 +336,29 @@ class ReportParameters(Group):
     """The metric whose rankings are drawn, on the network's features."""
 
 
+class AnalyseParameters(Group):
+    """What the closer look at a trained network measures and shows (Fig 6, 7, 8, 10)."""
+
+    lengths: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 16, 32, 64, 128)
+    """Frames of probes and of gallery tracklets, rising: all are paired (Section V-D.3)."""
+
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    """The distance of those evaluations, and the rankings whose failures are shown."""
+
+    tracklets: int = Field(3, ge=1)
+    """Probes that are pictured with their frame weights, and with their attention."""
+
+    failures: int = Field(4, ge=1)
+    """Failures that are pictured."""
+
+    @field_validator("lengths")
+    @classmethod
+    def _rise(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if not lengths or any(b <= a for a, b in pairwise(lengths)):
+            raise ValueError(f"lengths are {list(lengths)}: expected rising numbers of frames")
+        return lengths
+
+
 class Parameters(Group):
     """The whole tree."""
 
@@ -345,6 +375,7 @@ class Parameters(Group):
     learn_metric: LearnMetricParameters = LearnMetricParameters()
     evaluate: EvaluateParameters = EvaluateParameters()
     report: ReportParameters = ReportParameters()
+    analyse: AnalyseParameters = AnalyseParameters()
 
     @model_validator(mode="after")
     def _read_what_is_rendered(self) -> "Parameters":
@@ -403,24 +434,70 @@ def check_parameters(tree: dict[str, Any]) -> Parameters:
         ) from None
 
 
+def check_name(path: str) -> None:
+    """Check that a parameter exists, also where the tree takes any name and its reader does not.
+
+    Parameters
+    ----------
+    path : str
+        With dots: ``train.training.modern.rate``, ``learn_metric.kissme.shrinkage``.
+
+    Raises
+    ------
+    ParameterError
+        Naming the part that is unknown, and the nearest known name.
+    """
+    parts = path.split(".")
+    for depth, part in enumerate(parts):
+        known = known_names(parts[:depth])
+        if known is None:
+            raise ParameterError(f"{path}: {'.'.join(parts[:depth])} has no parameters of its own")
+        if part not in known:
+            raise ParameterError(f"{path}: no such parameter; {_hint(part, known)}")
+
+
+def known_names(path: Sequence[str]) -> list[str] | None:
+    """Return the names of the parameters at a path of the tree; None where a value stands."""
+    kind: Any = Parameters
+    for depth, part in enumerate(path):
+        kind = _inside(kind, path[:depth]).get(part)
+    return list(_inside(kind, path)) or None
+
+
+def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
+    """Return what is inside a group, by name: fields' types, as far as they are known."""
+    match list(path):
+        case ["train", "network"]:
+            return dict.fromkeys(PRESETS, NetworkConfig)
+        case ["train", "training"]:
+            return dict.fromkeys(PRESETS, TrainingConfig)
+        case ["learn_metric", name] if kind == dict[str, Any]:
+            from wherewhen.metric_learning.pipeline import METRICS
+
+            return dict.fromkeys(METRICS[name]().get_params())
+        case ["embed", "baselines"]:
+            return dict.fromkeys(BASELINES)
+        case ["embed", "baselines", name]:
+            from wherewhen.baselines.describe import options_of
+
+            return dict.fromkeys(options_of(name))
+    if hasattr(kind, "model_fields"):
+        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    if get_origin(kind) is dict and get_origin(get_args(kind)[0]) is Literal:
+        return dict.fromkeys(get_args(get_args(kind)[0]))
+    groups = [each for each in get_args(kind) if hasattr(each, "model_fields")]
+    return _inside(groups[0], path) if groups else {}
+
+
 def _explain(fault: Any) -> str:
     """Say in one line which parameter is wrong, and the name that may have been meant."""
     path = [str(part) for part in fault["loc"]]
     name = ".".join(path)
     if fault["type"] != "extra_forbidden":
         return f"{name or 'parameters'} = {fault['input']!r}: {fault['msg']}"
-    known = _fields_at(path[:-1])
-    near = get_close_matches(path[-1], known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
-    return f"{name}: no such parameter; {hint}"
+    return f"{name}: no such parameter; {_hint(path[-1], known_names(path[:-1]) or [])}"
 
 
-def _fields_at(path: list[str]) -> list[str]:
-    """Return the names known at a path of the tree."""
-    model: Any = Parameters
-    for part in path:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else None
-        model = next((kind for kind in get_args(model) if hasattr(kind, "model_fields")), model)
-    fields = getattr(model, "model_fields", {})
-    return [field.alias or name for name, field in fields.items()]
+def _hint(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
