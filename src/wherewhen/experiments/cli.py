@@ -1,0 +1,116 @@
+"""The commands ``kedro experiment ...`` (the Kedro side).
+
+Imports wait until a command runs: ``kedro run`` reads this module, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from wherewhen.commands import plain_errors, read_params
+
+
+@click.group()
+def experiment() -> None:
+    """Run the paper's tables, or tables of your own, and read them beside the published figures."""
+
+
+def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command some of the options that experiments share, and errors without a traceback.
+
+    Parameters
+    ----------
+    *names : {"env", "params", "trained_on", "rows", "trials"}
+        Which, in the order of the help.
+    """
+
+    def decorate(callback: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            callback = OPTIONS[name](callback)
+        return plain_errors(callback)
+
+    return decorate
+
+
+OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "env": click.option("--env", "-e", help="The environment: a data set's, in conf/."),
+    "params": click.option(
+        "--params",
+        default="",
+        callback=read_params,
+        help="Parameters for all rows, NAME=VALUE,...: they win over the rows' own.",
+    ),
+    "trained_on": click.option(
+        "--trained-on", metavar="ENV", help="Train in this environment, test in --env."
+    ),
+    "rows": click.option(
+        "--rows", "-r", multiple=True, metavar="ROW", help="This row alone; may be given again."
+    ),
+    "trials": click.option(
+        "--trials", type=click.IntRange(1, 100), help="So many, not the environment's number."
+    ),
+}
+
+
+@experiment.command("list")
+@options("env")
+def list_experiments(env: str | None) -> None:
+    """Say which experiments there are, and their rows."""
+    from wherewhen.experiments.config import load_experiments
+
+    for name, found in load_experiments(env).items():
+        paper = f" (table {found.table})" if found.table else ""
+        click.echo(f"{name}{paper}: {found.title}")
+        for row in found.rows:
+            click.echo(f"  {row.name}{' (quoted)' if row.quoted else ''}")
+
+
+@experiment.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@options("env", "trials", "rows", "params", "trained_on")
+def run(
+    names: tuple[str, ...],
+    env: str | None,
+    trials: int | None,
+    rows: tuple[str, ...],
+    params: dict[str, Any],
+    trained_on: str | None,
+) -> None:
+    """Run what is not finished of experiments, all rows over all trials.
+
+    A row that fails does not stop the others; what failed is named at the end.
+    """
+    from wherewhen.experiments.config import choose, load_experiments
+    from wherewhen.experiments.engine import Engine
+
+    known = load_experiments(env)
+    chosen = [choose(known, name) for name in names]
+    engine = Engine(env, params, trained_on, trials)
+    failures = [failure for each in chosen for failure in engine.run(each, rows)]
+    if failures:
+        raise click.ClickException(
+            f"{len(failures)} failed, all else is done:\n"
+            + "\n".join(f"- {failure}" for failure in failures)
+        )
+
+
+@experiment.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@options("env", "rows", "params", "trained_on")
+def show(
+    names: tuple[str, ...],
+    env: str | None,
+    rows: tuple[str, ...],
+    params: dict[str, Any],
+    trained_on: str | None,
+) -> None:
+    """Print the tables of experiments, and log them to MLflow as CSV and Markdown."""
+    from wherewhen.experiments.config import choose, load_experiments
+    from wherewhen.experiments.tables import show as show_table
+
+    known = load_experiments(env)
+    for name in names:
+        show_table(choose(known, name), env, params, trained_on, rows)
