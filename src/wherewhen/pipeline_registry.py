@@ -1,5 +1,7 @@
 """Which pipelines exist (the Kedro side): one a stage, and all of them as the default.
 
+``analyse``, the closer look at a trained network, is no part of the default.
+
 The number of trials, whether people are rendered or read, and what is embedded decide the shape of
 the pipelines, so
 :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before they are built.
@@ -12,6 +14,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
 from wherewhen.pipelines import (
+    analyse,
     embed,
     evaluate,
     extract,
@@ -65,4 +68,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     everything = [
         stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic
     ]
-    return {**stages, "__default__": sum(everything, start=Pipeline([]))}
+    whole = sum(everything, start=Pipeline([]))
+    looks = analyse.create_pipeline(trials, "network" in features)
+    return {**stages, "analyse": looks, "__default__": whole}

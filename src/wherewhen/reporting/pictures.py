@@ -82,7 +82,7 @@ def attention_strips(
     pictures : TrackletPictures
         Where frames come from.
     responses : sequence of (int, numpy.ndarray), optional
-        Of each window what :func:`high_response` found.
+        Of each window what :func:`wherewhen.reporting.looks.high_response` found.
 
     Returns
     -------
@@ -108,27 +108,35 @@ def attention_strips(
     return strips
 
 
-def high_response(cubes: np.ndarray) -> tuple[int, np.ndarray]:
-    """Find the channel that answers the most to a clip: the feature map of Fig 8.
+def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list[AttentionStrip]:
+    """Gather the strips of a table of attention.
 
     Parameters
     ----------
-    cubes : numpy.ndarray
-        [n, K, K, D], the feature cubes of a clip.
+    attention : pandas.DataFrame
+        As :func:`wherewhen.reporting.looks.attention_table` returns it.
+    pictures : TrackletPictures
+        Where frames come from.
 
     Returns
     -------
-    channel : int
-        The channel whose activations deviate the most over the clip's frames and places: one that
-        is high everywhere says nothing about where.
-    response : numpy.ndarray
-        float32 [n, K, K], its activations, from 0 (the clip's least) to 1 (its greatest).
+    list of AttentionStrip
+        In the order in which the tracklets first appear.
     """
-    cubes = np.asarray(cubes, dtype=np.float32)
-    channel = int(cubes.reshape(-1, cubes.shape[-1]).std(axis=0).argmax())
-    response = cubes[..., channel]
-    reach = response.max() - response.min()
-    return channel, (response - response.min()) / (reach if reach > 0 else 1)
+    side = int(attention["row"].max()) + 1
+    windows, maps, weights, responses = [], [], [], []
+    for (tracklet, role), rows in attention.groupby(["tracklet", "role"], sort=False):
+        rows = rows.sort_values(["position", "row", "column"])
+        frames = rows.drop_duplicates("position")
+        start, stop = frames.position.iloc[0], frames.position.iloc[-1] + 1
+        windows.append((tracklet, role, int(start), int(stop)))
+        maps.append(rows.attention.to_numpy().reshape(-1, side, side))
+        weights.append(frames.weight.to_numpy())
+        responses.append(
+            (int(rows.channel.iloc[0]), rows.response.to_numpy().reshape(maps[-1].shape))
+        )
+    table = pd.DataFrame(windows, columns=["tracklet", "role", "start", "stop"])
+    return attention_strips(table, maps, weights, pictures, responses)
 
 
 def weighted_clips(weights: pd.DataFrame, pictures: TrackletPictures) -> list[WeightedClip]:
@@ -163,9 +171,7 @@ def weighted_clips(weights: pd.DataFrame, pictures: TrackletPictures) -> list[We
     return clips
 
 
-def failure_pictures(
-    failures: pd.DataFrame, pictures: TrackletPictures, gallery_sizes: pd.Series | None = None
-) -> list[FailedProbe]:
+def failure_pictures(failures: pd.DataFrame, pictures: TrackletPictures) -> list[FailedProbe]:
     """Gather the rows of :func:`wherewhen.reporting.figures.failed_probes`.
 
     Parameters
@@ -174,8 +180,6 @@ def failure_pictures(
         As :func:`wherewhen.reporting.tables.failures` returns it.
     pictures : TrackletPictures
         Where frames come from.
-    gallery_sizes : pandas.Series, optional
-        Tracklets in a probe's ranking, by probe.
 
     Returns
     -------
@@ -195,7 +199,7 @@ def failure_pictures(
             rank=row.rank,
             retrieved_distance=row.retrieved_distance,
             match_distance=row.distance,
-            gallery_size=None if gallery_sizes is None else int(gallery_sizes[row.probe]),
+            gallery_size=None if pd.isna(row.gallery_size) else int(row.gallery_size),
         )
         for row in failures.itertuples()
     ]

@@ -283,29 +283,30 @@ def best_and_worst(rankings: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd
     return best.reset_index(drop=True), worst.iloc[::-1].reset_index(drop=True)
 
 
-def failures(rankings: pd.DataFrame, count: int) -> pd.DataFrame:
+def failures(rankings: pd.DataFrame, complete: bool = True) -> pd.DataFrame:
     """Probes whose true match does not come first, the worst first: what Fig 10 shows.
 
     Parameters
     ----------
     rankings : pandas.DataFrame
         As for :func:`first_matches`.
-    count : int
-        Probes at most; fewer, or none, where fewer fail.
+    complete : bool
+        Whether the rankings list the whole gallery, so that its size can be told.
 
     Returns
     -------
     pandas.DataFrame
         Rows of :func:`first_matches` (``gallery`` and ``distance`` are the true match's) with
-        ``retrieved, retrieved_distance``, the tracklet that came first instead.
+        ``retrieved, retrieved_distance``, the tracklet that came first instead, and
+        ``gallery_size`` (missing unless `complete`). Without rows where every match comes first.
     """
-    if count < 1:
-        raise ValueError(f"count: expected at least 1, got {count}.")
     matches = first_matches(rankings)
-    worst = matches[matches["rank"] > 1].iloc[::-1].head(count)
+    worst = matches[matches["rank"] > 1].iloc[::-1]
     first = rankings.loc[rankings["rank"] == 1, ["probe", "gallery", "distance"]]
     first = first.rename(columns={"gallery": "retrieved", "distance": "retrieved_distance"})
-    return worst.merge(first, on="probe", how="left", validate="one_to_one")
+    table = worst.merge(first, on="probe", how="left", validate="one_to_one")
+    sizes = rankings.groupby("probe").size() if complete else pd.Series(dtype="Int64")
+    return table.assign(gallery_size=table["probe"].map(sizes).astype("Int64"))
 
 
 def _by_style(key: tuple[str, str]) -> tuple:

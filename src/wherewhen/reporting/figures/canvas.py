@@ -96,3 +96,8 @@ def write(figure: Figure, left: float, top: float, text: str, **style: object) -
     whole_width, whole_height = figure.get_size_inches()
     style = {"fontsize": TEXT, "color": INK, "va": "top", "ha": "left", **style}
     figure.text(left / whole_width, 1 - top / whole_height, text, **style)
+
+
+def three_digits(number: float) -> str:
+    """Three significant digits, trailing zeros kept."""
+    return f"{number:#.3g}".rstrip(".")

@@ -16,6 +16,7 @@ from wherewhen.reporting.figures.canvas import (
     require_picture,
     room_for,
     show_picture,
+    three_digits,
     write,
 )
 from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG
@@ -149,6 +150,9 @@ def _in_words(row: FailedProbe) -> tuple[tuple[str, str], ...]:
     of = f" of {row.gallery_size}" if row.gallery_size else ""
     return (
         ("probe", row.probe),
-        ("✗ retrieved first", f"{row.retrieved}, distance {row.retrieved_distance:.3g}"),
-        (f"✓ true match, rank {row.rank}{of}", f"{row.match}, distance {row.match_distance:.3g}"),
+        ("✗ retrieved first", f"{row.retrieved}, distance {three_digits(row.retrieved_distance)}"),
+        (
+            f"✓ true match, rank {row.rank}{of}",
+            f"{row.match}, distance {three_digits(row.match_distance)}",
+        ),
     )

@@ -15,6 +15,7 @@ from wherewhen.reporting.figures.canvas import (
     require_picture,
     room_for,
     show_picture,
+    three_digits,
     write,
 )
 from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG
@@ -154,18 +155,9 @@ def match_in_words(row: RankedProbe) -> str:
         return f"{row.label}\nno match in the gallery"
     of = f" of {row.gallery_size}" if row.gallery_size else ""
     lines = [row.label, f"match at rank {row.match_rank}{of}"]
-    if row.match_rank == 1:
-        lines.append(f"distance {_number(row.match_distance)}")
-    else:
-        lines.append(
-            f"distance {_number(row.match_distance)}\n(nearest {_number(row.distances[0])})"
-        )
-    return "\n".join(lines)
-
-
-def _number(distance: float) -> str:
-    """Three significant digits, trailing zeros kept."""
-    return f"{distance:#.3g}".rstrip(".")
+    distance = f"distance {three_digits(row.match_distance)}"
+    nearest = f"\n(nearest {three_digits(row.distances[0])})" if row.match_rank > 1 else ""
+    return "\n".join([*lines, distance + nearest])
 
 
 def _match_apart(row: RankedProbe, shown: int) -> bool:
@@ -195,7 +187,7 @@ def _draw_row(
     answers = list(zip(row.gallery, row.correct, row.distances, strict=True))[:shown]
     for column, (picture, right, distance) in enumerate(answers):
         axes = place(figure, _left_of(column), top, _PICTURE, tall)
-        _draw_answer(axes, picture, bool(right), _number(distance))
+        _draw_answer(axes, picture, bool(right), three_digits(distance))
     if _match_apart(row, shown):
         left = _left_of(columns) + _APART - _GAP
         axes = place(figure, left, top, _PICTURE, tall)
