@@ -24,6 +24,9 @@ from wherewhen.metric_learning.lfda import LFDA
 from wherewhen.metric_learning.rank_svm import RankSVM
 from wherewhen.metric_learning.xqda import XQDA
 
+Distance = Callable[[ArrayLike, ArrayLike], np.ndarray]
+"""From probes [P, D] and gallery [G, D] to [P, G]."""
+
 METRICS = {"kissme": KISSME, "lfda": LFDA, "rank_svm": RankSVM, "xqda": XQDA}
 """The estimators by the name used in tables of scores."""
 
@@ -170,13 +173,15 @@ def metric_pipeline(
     return Pipeline([*steps, (kind, METRICS[kind](**options))])
 
 
-def distance_of(metric: Pipeline) -> Callable[[ArrayLike, ArrayLike], np.ndarray]:
+def distance_of(metric: Pipeline, euclidean: Distance = cdist) -> Distance:
     """Tell how a fitted metric measures.
 
     Parameters
     ----------
     metric : sklearn.pipeline.Pipeline
         As `metric_pipeline` builds them, fitted.
+    euclidean : callable
+        What measures Euclidean distances; one by products of matrices is faster than SciPy's.
 
     Returns
     -------
@@ -187,7 +192,7 @@ def distance_of(metric: Pipeline) -> Callable[[ArrayLike, ArrayLike], np.ndarray
     *before, (_, last) = metric.steps
     by_itself = hasattr(last, "distance")
     steps = [step for _, step in before] + ([] if by_itself else [last])
-    measure = last.distance if by_itself else cdist
+    measure = last.distance if by_itself else euclidean
 
     def distance(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
         for step in steps:

@@ -37,12 +37,23 @@ FEATURES = {
     "untrained": "untrained network",
     "network": "network",
 }
+_RIVALS = {
+    "fisher": "Fisher vectors",
+    "hog3d": "HOG3D",
+    "fv2d": "FV2D",
+    "fv3d": "FV3D",
+    "stfv3d": "STFV3D",
+    "colour_lbp": "colour + LBP",
+    "s_lstm": "S-LSTM",
+    "rcn": "RCN",
+}
 METRICS = {
     "euclidean": "Euclidean",
     "cosine": "cosine",
     "siamese": "Siamese score",
     "kissme": "KISSME",
     "lfda": "LFDA",
+    "rank_svm": "RankSVM",
     "xqda": "XQDA",
 }
 
@@ -55,6 +66,7 @@ _METRIC_COLOURS = {
     "siamese": BLACK,
     "kissme": ORANGE,
     "lfda": GREEN,
+    "rank_svm": SKY,
     "xqda": VERMILION,
 }
 
@@ -101,7 +113,8 @@ _ROW_MARKERS = "os^DvP*X<"
 
 def describe_features(features: str) -> str:
     """Name of a feature kind for people; an unknown one keeps its own, spaced."""
-    return FEATURES.get(features, features.replace("_", " "))
+    names = FEATURES | _RIVALS
+    return names.get(features, features.replace("_", " "))
 
 
 def describe_metric(metric: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import Pipeline
 
 from wherewhen.pipelines.evaluate.nodes import (
     collect,
@@ -69,7 +70,9 @@ def test_by_angle_one_of_two_is_found_first(embeddings):
 
 
 def test_every_number_says_what_it_is_of(embeddings):
-    scores, ranked = score_vectors(embeddings, {"lfda": Swapped()}, PARAMETERS, "row_pooled")
+    scores, ranked = score_vectors(
+        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, "row_pooled"
+    )
     assert set(scores.metric) == set(ranked.metric) == {"cosine", "lfda"}
     for column, value in {
         "dataset": "sheet",
@@ -82,7 +85,9 @@ def test_every_number_says_what_it_is_of(embeddings):
 
 
 def test_a_learned_metric_measures_in_its_own_space(embeddings):
-    scores, _ = score_vectors(embeddings, {"lfda": Swapped()}, PARAMETERS, "row_pooled")
+    scores, _ = score_vectors(
+        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, "row_pooled"
+    )
     assert measured(scores, "lfda")["rank-1"] == 0.0
 
 

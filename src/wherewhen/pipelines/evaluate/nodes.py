@@ -21,7 +21,7 @@ HEADLINES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mAP-trapezoid", "
 """The measures that become MLflow metrics; a curve's other points stay in the table."""
 
 Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
-"""A metric's name, probes and gallery where it measures, and the distance there."""
+"""A metric's name, probes and gallery, and its distance between them."""
 
 Distances = Iterator[tuple[str, np.ndarray]]
 
@@ -88,10 +88,12 @@ def _tested(embeddings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spaces(embeddings: pd.DataFrame, metrics: Metrics) -> Iterator[Space]:
+    from wherewhen.metric_learning.pipeline import distance_of  # scikit-learn: a second
+
     probes, gallery = _tested(embeddings)
     yield "cosine", probes, gallery, cosine
     for name, metric in metrics.items():
-        yield name, metric.transform(probes), metric.transform(gallery), euclidean
+        yield name, probes, gallery, distance_of(metric, euclidean)
 
 
 def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
