@@ -12,7 +12,11 @@ row shows both. A row is the mean and the standard deviation over trials; each v
 the base recipe what its name says. What is in ``--json`` already is not computed again.
 
 Cubes are reduced to 256 channels by a PCA of the people of ``development``, whom nobody here
-knows: a step costs a third, and the row ``all 1,280 channels`` says what that costs in rank.
+knows: a step costs a third. With few persons to learn from, on ``development`` itself::
+
+    uv run python benchmarks/learning.py --dataset development --basis population --validation 0 \\
+        --trials 6 --pooled 1000 --json few.json --variants "base: 1,000 persons" \\
+        "attention sees the features, full rate"
 """
 
 from __future__ import annotations
@@ -47,7 +51,6 @@ from wherewhen.training.config import training_config
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
 
 CHANNELS = 256
-VALIDATION_PERSONS = 100
 SHRINKAGE = 0.01
 CLIPS, CLIP_FRAMES = 2, 10
 METRICS = ("cosine", "kissme", "lfda")
@@ -94,6 +97,12 @@ VARIANTS: dict[str, Variant] = {
     "base: 1,000 persons": Variant(),
     "300 persons": Variant(learners=300),
     "100 persons": Variant(learners=100),
+    "300 persons, attention sees the features, full rate": Variant(
+        FEATURES, FULL_RATE, learners=300
+    ),
+    "100 persons, attention sees the features, full rate": Variant(
+        FEATURES, FULL_RATE, learners=100
+    ),
     # does attention matter, does recurrence?
     "attention muted": Variant({"attention": "muted"}),
     "no recurrence": Variant({"recurrence": "none"}),
@@ -193,7 +202,10 @@ class ReducedStore:
 class Workbench:
     """The population in memory, and what is done to it again and again."""
 
-    def __init__(self, data: Path, dataset: str, basis: str, channels: int) -> None:
+    def __init__(
+        self, data: Path, dataset: str, basis: str, channels: int, validation: int
+    ) -> None:
+        self.validation = validation
         store = _store(data, dataset)
         if channels < store.channels:
             store = ReducedStore(store, _store(data, basis), channels)
@@ -213,10 +225,13 @@ class Workbench:
     def parts(self, trial: str, learners: int) -> dict[str, pd.DataFrame]:
         """Divide a trial: who teaches, who is for choosing, who is for reporting."""
         split, seed = self.splits[trial], _seed(trial)
-        persons = split[split.role == "train"].person.nunique()
-        derived = validation_split(split, VALIDATION_PERSONS / persons, seed)
+        derived = split[split.role == "train"]
+        if self.validation:
+            share = self.validation / derived.person.nunique()
+            derived = validation_split(split, share, seed)
         training = derived[derived.role == "train"]
-        teaching = np.random.default_rng(seed).permutation(training.person.unique())[:learners]
+        persons = sorted(training.person.unique())
+        teaching = np.random.default_rng(seed).permutation(persons)[:learners]
         return {
             "train": training[training.person.isin(teaching)],
             "validation": derived[derived.role != "train"],
@@ -281,6 +296,7 @@ def score(windows: pd.DataFrame, vectors: np.ndarray) -> dict[str, Scores]:
     return {
         part: _judge_all(windows, vectors, (windows.part == part).to_numpy(), fitted)
         for part in ("validation", "test")
+        if (windows.part == part).any()
     }
 
 
@@ -335,15 +351,14 @@ class Results:
 
     def table(self) -> Iterable[str]:
         """Yield the lines of the table."""
-        heads = [f"{metric}, {part}" for metric in METRICS for part in ("validation", "test")]
+        parts = [part for part in ("validation", "test") if part in self.rows[0]]
+        heads = [f"{metric}, {part}" for metric in METRICS for part in parts]
         yield "| | trials | " + " | ".join(heads) + " |"
         yield "|---" * (len(heads) + 2) + "|"
         for name in dict.fromkeys(row["variant"] for row in self.rows):
             runs = [row for row in self.rows if row["variant"] == name]
             cells = [
-                _cell([run[part][metric] for run in runs])
-                for metric in METRICS
-                for part in ("validation", "test")
+                _cell([run[part][metric] for run in runs]) for metric in METRICS for part in parts
             ]
             yield f"| {name} | {len(runs)} | " + " | ".join(cells) + " |"
 
@@ -361,6 +376,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="population")
     parser.add_argument("--basis", default="development", help="whose cubes the PCA is fitted on")
     parser.add_argument("--channels", type=int, default=CHANNELS, help="0: all, no PCA")
+    parser.add_argument("--validation", type=int, default=100, help="persons to choose settings by")
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--pooled", type=int, nargs="*", default=[100, 300, 1000])
@@ -369,7 +385,11 @@ def main() -> None:
 
     results = Results(arguments.json)
     bench = Workbench(
-        arguments.data, arguments.dataset, arguments.basis, arguments.channels or sys.maxsize
+        arguments.data,
+        arguments.dataset,
+        arguments.basis,
+        arguments.channels or sys.maxsize,
+        arguments.validation,
     )
     trials = sorted(bench.splits)[: arguments.trials]
     for learners in arguments.pooled:
