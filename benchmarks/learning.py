@@ -1,4 +1,4 @@
-"""What makes the network learn: variants of the recipe, trained and tested side by side.
+r"""What makes the network learn: variants of the recipe, trained and tested side by side.
 
 On the people of the environment ``population``, of whom no one is the demonstration's::
 
@@ -14,8 +14,8 @@ the base recipe what its name says. What is in ``--json`` already is not compute
 Cubes are reduced to 256 channels by a PCA of the people of ``development``, whom nobody here
 knows: a step costs a third. With few persons to learn from, on ``development`` itself::
 
-    uv run python benchmarks/learning.py --dataset development --basis population --validation 0 \\
-        --trials 6 --pooled 1000 --json few.json --variants "base: 1,000 persons" \\
+    uv run python benchmarks/learning.py --dataset development --basis population --validation 0 \
+        --trials 6 --pooled 1000 --json few.json --variants "base: 1,000 persons" \
         "attention sees the features, full rate"
 """
 
