@@ -23,14 +23,21 @@ RAW = "01_raw"
 CUBES = "04_feature"
 WHO = ("person", "probe_person", "gallery_person")
 """Columns that name a person."""
-WHOSE = ("tracklet", "probe", "gallery")
+WHOSE = ("tracklet", "probe", "gallery", "retrieved")
 """Columns that name a tracklet."""
 MIXED = {".png", ".jpg", ".pdf", ".html", ".pt", ".safetensors", ".joblib", ".npz", ".npy"}
 """Suffixes of files that mix people: figures, pages, networks, metrics."""
 OF_A_STORE = (".safetensors", "manifest.json")
 """Ends of the names of files that a cube store itself keeps."""
-SHOW_NOBODY = ("cmc_curves", "training_curves")
-"""Figures without people."""
+SHOW_NOBODY = (
+    "cmc",
+    "training_curves",
+    "convergence",
+    "length_matrix",
+    "lengths",
+    "loss_over_lambda",
+)
+"""Figures without people: how their files' names begin."""
 
 
 class PurgeError(LookupError):

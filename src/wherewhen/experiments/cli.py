@@ -114,3 +114,28 @@ def show(
     known = load_experiments(env)
     for name in names:
         show_table(choose(known, name), env, params, trained_on, rows)
+
+
+@experiment.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--anew", is_flag=True, help="Measure again what was measured for a figure before.")
+@options("env", "params", "trained_on")
+def figures(
+    names: tuple[str, ...],
+    anew: bool,
+    env: str | None,
+    params: dict[str, Any],
+    trained_on: str | None,
+) -> None:
+    """Draw the figures of finished experiments, with the tables behind them, also into MLflow.
+
+    What is drawn is the experiment's `figure`; CMC curves of all rows where it has none.
+    """
+    from wherewhen.experiments.config import choose, load_experiments
+    from wherewhen.experiments.figures import make_figures
+    from wherewhen.project import to_root
+
+    known = load_experiments(env)
+    for each in [choose(known, name) for name in names]:
+        for path in make_figures(each, env, params, trained_on, anew):
+            click.echo(to_root(path))
