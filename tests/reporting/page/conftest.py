@@ -18,6 +18,7 @@ from wherewhen.reporting.page import (
     Picture,
     Row,
     Status,
+    Trial,
 )
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -40,7 +41,10 @@ def own(name: str, rank_1: float, deviation: float | None, published: float | No
         name,
         Status.FINISHED,
         "network, Euclidean",
-        trials=1 if deviation is None else 3,
+        trials=[
+            Trial(f"trial_0{k}", {"MLflow run": "5d41402abc4b2a76b9719d911017c592", "took": "40 s"})
+            for k in range(1 if deviation is None else 3)
+        ],
         numbers=numbers,
         parameters={"train.network.modern.muted": True, "train.network.modern.channels": [64]},
         facts={
@@ -49,7 +53,6 @@ def own(name: str, rank_1: float, deviation: float | None, published: float | No
             "cubes": "00ff00ff00ff00ff",
             "network": "ff00ff00ff00ff00",
             "commit": "2a6fba2",
-            "MLflow run": "5d41402abc4b2a76b9719d911017c592",
         },
         commands=(
             Command("All trials of this row", f"uv run kedro experiment run t --rows {name!r}"),
@@ -65,7 +68,7 @@ def experiment() -> Experiment:
         own("Ours", 63.96, 1.04, 61.2),
         own("Ours, attention <muted> & more", 60.5, None, None),
         Row("RFA-net", Status.QUOTED, numbers={"rank-1": Number(published=49.3)}),
-        Row("VGG16 + FC-GRU", Status.FAILED, "network, Euclidean", note="trial_01: out of memory"),
+        Row("VGG16 + FC-GRU", Status.FAILED, "network, Euclidean", notes=["trial_01 failed"]),
         Row("HOG3D", Status.NOT_RUN, "hog3d, Euclidean"),
     )
     ranks = tuple(range(1, 21))
@@ -106,7 +109,9 @@ def experiment() -> Experiment:
 @pytest.fixture(scope="session")
 def page(experiment: Experiment) -> Page:
     facts = {"persons": "200", "data fingerprint": "0123456789abcdef"}
-    other = Experiment("table_v", "Table V: <hand-made> descriptors", rows=experiment.rows[3:4])
+    paper = {"RFA-net": {"ilids_vid rank-1": 49.3, "prid2011 rank-1": 58.2}}
+    title = "Table V: <hand-made> descriptors"
+    other = Experiment("table_v", title, rows=experiment.rows[3:4], elsewhere=paper)
     return Page(
         "Experiments",
         "22 November 2026, 19:40 UTC",

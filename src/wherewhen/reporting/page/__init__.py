@@ -21,6 +21,7 @@ from wherewhen.reporting.page.content import (
     Picture,
     Row,
     Status,
+    Trial,
 )
 from wherewhen.reporting.page.render import render
 
@@ -36,5 +37,6 @@ __all__ = [
     "Picture",
     "Row",
     "Status",
+    "Trial",
     "render",
 ]

@@ -56,6 +56,22 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A finished trial, and what identifies it.
+
+    Parameters
+    ----------
+    name : str
+        As ``trial_00``.
+    facts : mapping of str to str
+        Fingerprints, MLflow run, how long it took.
+    """
+
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Row:
     """A row of an experiment's table, and where its numbers come from.
 
@@ -67,29 +83,29 @@ class Row:
         How far it is.
     measures : str
         Which features and metric it is read with, for people.
-    trials : int
-        Finished trials.
+    trials : sequence of Trial
+        Those that are finished.
     numbers : mapping of str to Number
         By measure, as ``rank-1``.
     parameters : mapping of str to object
         Those that differ from the environment's, by dotted name.
     facts : mapping of str to str
-        What identifies the numbers: fingerprints, commit, MLflow run.
+        What identifies the numbers of all trials: fingerprints, commit, variant.
     commands : sequence of Command
         How to come to the same numbers.
-    note : str
-        What a reader must know of it, for example why it failed.
+    notes : sequence of str
+        What a reader must know of it, for example what failed.
     """
 
     name: str
     status: Status
     measures: str = ""
-    trials: int = 0
+    trials: Sequence[Trial] = ()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[Command] = ()
-    note: str = ""
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -125,20 +141,20 @@ class History:
     ----------
     name : str
         The row's.
-    steps : sequence of int
+    epochs : sequence of int
         Where `loss` was taken.
     loss : sequence of float
         Of training.
-    validation_steps : sequence of int
+    validation_epochs : sequence of int
         Where `validation` was taken.
     validation : sequence of float
         Loss on validation persons; empty where none were held out.
     """
 
     name: str
-    steps: Sequence[int]
+    epochs: Sequence[int]
     loss: Sequence[float]
-    validation_steps: Sequence[int] = ()
+    validation_epochs: Sequence[int] = ()
     validation: Sequence[float] = ()
 
 
@@ -208,6 +224,9 @@ class Experiment:
         Rank-1 over lengths.
     pictures : sequence of Picture
         Figures.
+    elsewhere : mapping of str to mapping of str to float
+        Row to published figures of other data sets, in percent, by data set and measure: to be
+        looked at, not to be subtracted.
     """
 
     name: str
@@ -219,6 +238,7 @@ class Experiment:
     histories: Sequence[History] = ()
     matrices: Sequence[LengthMatrix] = ()
     pictures: Sequence[Picture] = ()
+    elsewhere: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def measures(self) -> list[str]:

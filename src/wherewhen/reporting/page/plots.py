@@ -55,7 +55,7 @@ def cmc_plot(curves: Sequence[Curve]) -> Figure:
 
 
 def convergence_plot(histories: Sequence[History]) -> Figure:
-    """Loss over steps, one line a row, the validation loss dotted in the same colour.
+    """Loss over epochs, one line a row, the validation loss dotted in the same colour.
 
     Parameters
     ----------
@@ -67,17 +67,17 @@ def convergence_plot(histories: Sequence[History]) -> Figure:
     plotly.graph_objects.Figure
         The legend takes a row's two lines away together.
     """
-    figure = _figure("step", "loss")
-    hover = "<b>%{fullData.name}</b><br>step %{x}: %{y:.3f}<extra></extra>"
+    figure = _figure("epoch", "loss")
+    hover = "<b>%{fullData.name}</b><br>epoch %{x}: %{y:.3f}<extra></extra>"
     for place, history in enumerate(histories):
         colour, name = _COLOURS[place % len(_COLOURS)], _plain(history.name)
         figure.add_scatter(
-            x=list(history.steps), y=_rounded(history.loss, 5), name=name, legendgroup=name,
+            x=list(history.epochs), y=_rounded(history.loss, 5), name=name, legendgroup=name,
             mode="lines", hovertemplate=hover, line={"color": colour, "width": 2, "dash": "solid"},
         )  # fmt: skip
         if history.validation:
             figure.add_scatter(
-                x=list(history.validation_steps), y=_rounded(history.validation, 5),
+                x=list(history.validation_epochs), y=_rounded(history.validation, 5),
                 name=f"{name}, validation", legendgroup=name, showlegend=False,
                 mode="lines+markers", hovertemplate=hover, marker={"size": 5},
                 line={"color": colour, "width": 1.5, "dash": "dot"},

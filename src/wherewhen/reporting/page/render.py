@@ -77,9 +77,9 @@ def experiment_plots(experiment: Experiment) -> Iterator[Plot]:
         validated = any(history.validation for history in experiment.histories)
         yield Plot(
             "Convergence",
-            "Training loss, averaged over the trials"
+            "Training loss by epoch, averaged over the trials"
             + ("; the loss on validation persons dotted." if validated else "."),
-            f"Loss over steps of {_enumerate([one.name for one in experiment.histories])}.",
+            f"Loss over epochs of {_enumerate([one.name for one in experiment.histories])}.",
             plots.to_json(plots.convergence_plot(experiment.histories)),
         )
     for matrix in experiment.matrices:
