@@ -139,3 +139,20 @@ def figures(
     for each in [choose(known, name) for name in names]:
         for path in make_figures(each, env, params, trained_on, anew):
             click.echo(to_root(path))
+
+
+@experiment.command()
+@click.argument("name")
+@click.option("--evaluations", "-n", type=click.IntRange(1), help="So many, earlier ones counted.")
+@options("env", "params")
+def sweep(name: str, evaluations: int | None, env: str | None, params: dict[str, Any]) -> None:
+    """Search parameters by what validation persons say, as conf/*/sweeps.yml describes.
+
+    A sweep that was interrupted goes on; test persons are never looked at.
+    """
+    from wherewhen.experiments.sweep_config import choose_sweep, load_sweeps
+    from wherewhen.experiments.sweep_report import describe
+    from wherewhen.experiments.sweeps import run_sweep
+
+    chosen = choose_sweep(load_sweeps(env), name)
+    click.echo(describe(run_sweep(chosen, env, evaluations, params)))

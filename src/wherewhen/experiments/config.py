@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
@@ -31,6 +31,11 @@ OVERRIDES = "overrides"
 PRESETS = ("modern", "paper")
 BOTH = "both"
 """In ``train.network`` and ``train.training``: whichever preset is chosen."""
+
+FigureKind = Literal[
+    "loss_over_lambda", "convergence", "frame_weights", "lengths", "attention", "cmc", "failures"
+]
+"""Figures 5 (a), 5 (b), 6, 7, 8, 9 and 10 of the paper."""
 
 Tree = dict[str, Any]
 """Parameters as nested mappings, as Kedro merges them."""
@@ -97,8 +102,8 @@ class Experiment(_Parametrised):
     table: str | None = None
     """The paper's table, ``III`` to ``VIII``."""
 
-    figure: str | None = None
-    """The paper's figure, where there is one."""
+    figure: FigureKind | None = None
+    """What `kedro experiment figures` draws; CMC curves of all rows where nothing is said."""
 
     published_from: str | None = None
     """The data set that the published figures were trained on, if not the one of the test."""
@@ -188,17 +193,27 @@ def load_experiments(env: str | None = None, root: Path | None = None) -> dict[s
 def config_loader(env: str | None = None, root: Path | None = None) -> Any:
     """Return what reads an environment's configuration as a Kedro session does."""
     from kedro.config import OmegaConfigLoader
+    from kedro.framework.project import settings
 
-    from wherewhen.settings import CONFIG_LOADER_ARGS
-
-    options = dict(CONFIG_LOADER_ARGS)
-    options["merge_strategy"] = options["merge_strategy"] | {"experiments": "soft"}
-    patterns = {"experiments": ["experiments*", "experiments*/**", "**/experiments*"]}
+    configure(root)
+    options = dict(settings.CONFIG_LOADER_ARGS)
+    own = ("experiments", "sweeps")
+    options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(own, "soft")
+    patterns = {name: [f"{name}*", f"{name}*/**", f"**/{name}*"] for name in own}
     conf = (root or project_root()) / "conf"
     if env is not None and not (conf / env).is_dir():
         known = sorted(path.name for path in conf.iterdir() if path.is_dir())
         raise ExperimentError(f"no environment {env}: conf/ has {', '.join(known)}")
     return OmegaConfigLoader(str(conf), env=env, config_patterns=patterns, **options)
+
+
+def configure(root: Path | None = None) -> None:
+    """Let Kedro know the project; within its own commands and notebooks it does already."""
+    from kedro.framework import project
+    from kedro.framework.startup import bootstrap_project
+
+    if project.PACKAGE_NAME is None:
+        bootstrap_project(root or project_root())
 
 
 def read_experiments(tree: Mapping[str, Any]) -> dict[str, Experiment]:
@@ -300,12 +315,12 @@ def _overlap(left: Any, right: Any) -> bool:
 
 
 def _parametrised(name: str, said: Any) -> Tree:
-    with _named(name):
+    with named(name):
         return for_both_presets(_Parametrised.model_validate(said or {}).parameters)
 
 
 def _experiment(name: str, said: Any, first: Tree, last: Tree) -> Experiment:
-    with _named(f"experiment {name}"):
+    with named(f"experiment {name}"):
         if not isinstance(said, Mapping):
             raise ExperimentError(f"expected a mapping with `title` and `rows`, got {said!r}")
         own = for_both_presets(_Parametrised(parameters=said.get("parameters") or {}).parameters)
@@ -318,7 +333,7 @@ def _experiment(name: str, said: Any, first: Tree, last: Tree) -> Experiment:
 
 
 def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tree) -> Row:
-    with _named(f"experiment {experiment}, row {name}"):
+    with named(f"experiment {experiment}, row {name}"):
         if not isinstance(said, Mapping):
             raise ExperimentError(f"expected a mapping, got {said!r}; {{}} for a row that says all")
         row = Row.model_validate({**said, "name": name})
@@ -328,7 +343,7 @@ def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tr
         return row.model_copy(update={"parameters": whole})
 
 
-class _named:
+class named:
     """Put the name of what is read before the messages about it."""
 
     def __init__(self, name: str) -> None:

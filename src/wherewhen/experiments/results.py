@@ -19,6 +19,9 @@ from wherewhen.project import project_root
 
 RECORD = "done.json"
 
+COLUMNS = ["dataset", "protocol", "trial", "features", "metric", "measure", "value"]
+"""Of a table of scores."""
+
 
 class Done(BaseModel):
     """The record of a finished trial."""
@@ -91,18 +94,15 @@ class Results:
             Columns ``dataset, protocol, trial, features, metric, measure, value`` (fractions);
             empty where no trial is finished.
         """
-        tables = [
-            pd.read_parquet(path)
-            for trial in self.trials(variant)
-            for path in sorted(self.output(variant, trial).glob("scores_*.parquet"))
-            if path.stem.removeprefix("scores_") in self._features(variant, trial)
-        ]
-        columns = ["dataset", "protocol", "trial", "features", "metric", "measure", "value"]
-        return (
-            pd.concat(tables, ignore_index=True)[columns]
-            if tables
-            else pd.DataFrame([], columns=columns)
-        )
+        tables = [self.of_trial(self.done(variant, trial)) for trial in self.trials(variant)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+    def of_trial(self, done: Done) -> pd.DataFrame:
+        """Return the scores of the trial that a record is of, as `scores` does."""
+        folder = self.output(done.variant, done.trial)
+        features = done.parameters["embed"]["features"]
+        tables = [pd.read_parquet(folder / f"scores_{name}.parquet") for name in features]
+        return pd.concat(tables, ignore_index=True)[COLUMNS]
 
     def rankings(self, variant: Variant | str, trial: str, features: str) -> pd.DataFrame:
         """Return a finished trial's rankings.
@@ -173,10 +173,6 @@ class Results:
         names = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
         records = {name: self.done(variant, name) for name in names}
         return {name: record for name, record in records.items() if record is not None}
-
-    def _features(self, variant: Variant | str, trial: str) -> set[str]:
-        record = self.done(variant, trial)
-        return set(record.parameters["embed"]["features"]) if record else set()
 
     def _finished(self, variant: Variant | str, trial: str) -> None:
         if self.done(variant, trial) is None:

@@ -23,7 +23,7 @@ from wherewhen.experiments.config import (
     merged,
     nested,
 )
-from wherewhen.pipelines.features import of_trained_network
+from wherewhen.pipelines.features import NETWORKS, of_trained_network
 from wherewhen.pipelines.parameters import ParameterError, Parameters, check_parameters
 from wherewhen.tracklets.fingerprint import fingerprint
 
@@ -44,6 +44,9 @@ HOW_ONLY = {
     },
 }
 """Parameters of each group that say how something is done and not what comes out."""
+
+OF_THE_TEST = {"synthesise", "ingest", "split", "evaluate"}
+"""Groups of ``--params`` that are of the data set tested on, where another is trained on."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Variant:
     @property
     def needs_cubes(self) -> bool:
         """Whether any of its features is made of cubes."""
-        return _needs_cubes(self.parameters)
+        return needs_cubes(self.parameters)
 
 
 def variants_of(
@@ -142,7 +145,8 @@ def variants_of(
         where = f"experiment {experiment.name}, row {row.name}"
         overrides = merged(row.parameters, given)
         if there is not None:
-            source = variant(f"{where}, training", *there, overrides)
+            common = merged(row.parameters, _without(given, OF_THE_TEST))
+            source = variant(f"{where}, training", *there, common)
         else:
             source = variants[row.network_of] if row.network_of else None
         variants[row.name] = variant(where, *here, overrides)
@@ -194,7 +198,7 @@ def decisive_parameters(parameters: Parameters) -> Tree:
     features = parameters.embed.features
     groups = ["ingest", "split", "embed", "learn_metric", "evaluate"]
     groups += ["synthesise"] * parameters.ingest.synthetic
-    groups += ["extract"] * _needs_cubes(parameters)
+    groups += ["extract"] * needs_cubes(parameters)
     chosen = {group: _without(tree[group], HOW_ONLY.get(group, set())) for group in groups}
     if "fisher" not in features:
         del chosen["embed"]["fisher"]
@@ -211,7 +215,8 @@ def decisive_parameters(parameters: Parameters) -> Tree:
     return chosen
 
 
-def _needs_cubes(parameters: Parameters) -> bool:
+def needs_cubes(parameters: Parameters) -> bool:
+    """Whether any of the features is made of cubes."""
     return not set(parameters.embed.features) <= set(BASELINES)
 
 
@@ -246,13 +251,13 @@ def _borrowing(
 
 def _check_shown(where: str, row: Row, parameters: Parameters) -> None:
     """Refuse a row that shows features or a metric that its parameters do not make."""
-    features, metrics = parameters.embed.features, parameters.learn_metric.metrics
+    features = parameters.embed.features
     if row.features not in features:
         raise ExperimentError(
             f"{where}: shows the features {row.features}, but embed.features are "
             f"{', '.join(features)}"
         )
-    made = {"cosine", *metrics, *(["euclidean", "siamese"] if _by_network(row.features) else [])}
+    made = metrics_of(row.features, parameters)
     if row.metric.removesuffix("-re-ranked") not in made:
         raise ExperimentError(
             f"{where}: shows the metric {row.metric}, but {row.features} are measured by "
@@ -260,7 +265,7 @@ def _check_shown(where: str, row: Row, parameters: Parameters) -> None:
         )
 
 
-def _by_network(features: str) -> bool:
-    from wherewhen.pipelines.features import NETWORKS
-
-    return features in NETWORKS
+def metrics_of(features: str, parameters: Parameters) -> set[str]:
+    """Name the metrics by which features are measured, re-ranked ones apart."""
+    by_network = {"euclidean", "siamese"} if features in NETWORKS else set()
+    return {"cosine", *parameters.learn_metric.metrics} | by_network

@@ -1,0 +1,264 @@
+"""An experiment's rows beside the published figures: as a frame, for the console, as Markdown.
+
+Frames hold percent here, as the paper does; scores on disk are fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from wherewhen.experiments.config import Experiment, ExperimentError
+from wherewhen.experiments.published import DATASETS, SOURCE, figures
+from wherewhen.experiments.results import Results
+from wherewhen.experiments.variants import Variant, variants_of
+from wherewhen.reporting.tables import NOTHING, shown_measures
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = [
+    "row", "quoted", "features", "metric", "trials", "protocol",
+    "measure", "mean", "deviation", "published", "difference", "note",
+]  # fmt: skip
+
+
+def comparison(
+    experiment: Experiment, results: Results, variants: Mapping[str, Variant]
+) -> pd.DataFrame:
+    """Put an experiment's finished trials beside the published figures.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The table.
+    results : Results
+        Of the data set tested on.
+    variants : mapping
+        What its rows run, by name (:func:`wherewhen.experiments.variants.variants_of`); rows that
+        are neither in it nor quoted are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line a row and measure (rank-1, 5, 10, 20, mAP; ``mAP-trapezoid`` where the environment
+        reports that): columns ``row, quoted, features, metric, trials, protocol, measure, mean,
+        deviation`` (over the trials, ddof 1; NaN for one), ``published``, ``difference`` (ours
+        less theirs, points) and ``note``. Percent; NaN for what there is not. Of a data set that
+        the paper does not report ``published`` is NaN; so it is where the networks were trained
+        on another set than the paper's.
+    """
+    rows = [row for row in experiment.rows if row.quoted or row.name in variants]
+    tables = [_lines(experiment, row, results, variants.get(row.name)) for row in rows]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def orientation(experiment: Experiment) -> pd.DataFrame:
+    """Return all published figures of an experiment's rows, of the paper's three sets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``row, dataset, measure, published, note``; percent.
+    """
+    lines = [
+        {"row": row.name, "dataset": dataset, "measure": measure, **found}
+        for row in experiment.rows
+        for dataset in DATASETS
+        for measure, found in figures(experiment.table, row.published, dataset)
+        .rename(columns={"value": "published"})
+        .to_dict("index")
+        .items()
+    ]
+    return pd.DataFrame(lines, columns=["row", "dataset", "measure", "published", "note"])
+
+
+def format_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """Write a comparison for people, one line a row.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`comparison` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Strings; columns ``row``, ``trials`` and the measures, a cell as
+        ``61.2 ± 3.4 (74.8, -13.6)``: ours, in brackets the published figure and the difference.
+    """
+    if not len(table):
+        return pd.DataFrame(columns=["row", "trials"])
+    lines = []
+    for row, lot in table.groupby("row", sort=False):
+        quoted = bool(lot.quoted.iloc[0])
+        trials = lot.trials.max()
+        cells = {line.measure: _cell(line) for line in lot.itertuples()}
+        name = f"{row} (quoted)" if quoted else str(row)
+        lines.append({"row": name, "trials": NOTHING if quoted else str(trials), **cells})
+    return pd.DataFrame(lines).fillna(NOTHING)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Write a comparison as a Markdown table, ending in a line break."""
+    text = format_comparison(table)
+    lines = ["| " + " | ".join(text.columns) + " |"]
+    lines.append("|---|" + "---:|" * (len(text.columns) - 1))
+    for row in text.itertuples(index=False):
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def console_table(text: pd.DataFrame, title: str, caption: str) -> Table:
+    """Set a frame of strings as a table for the console."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    for column in text.columns:
+        table.add_column(column, justify="left" if column == "row" else "right")
+    for row in text.itertuples(index=False):
+        table.add_row(*map(escape, map(str, row)))
+    return table
+
+
+def captions(experiment: Experiment, table: pd.DataFrame, dataset: str) -> list[str]:
+    """Say what must stand under the numbers: protocol, spread, where published ones come from."""
+    protocols = sorted(set(table.protocol.dropna()))
+    lines = [f"Percent on {dataset}; mean ± standard deviation over the trials."]
+    if protocols:
+        lines[0] += f" Protocol {', '.join(protocols)}."
+    if table.published.notna().any():
+        lines.append(f"In brackets: published (table {experiment.table}), and ours less published.")
+    if experiment.table:
+        where = experiment.published_from
+        lines.append(f"Published{f', trained on {where}' if where else ''}: {SOURCE}.")
+    notes = table[table.note != ""].drop_duplicates(["row", "note"])
+    lines += [f"{line.row}: {line.note}." for line in notes.itertuples()]
+    return lines
+
+
+def show(
+    experiment: Experiment,
+    env: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    trained_on: str | None = None,
+    rows: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Print an experiment's table and log it to MLflow; return it.
+
+    Raises
+    ------
+    ExperimentError
+        If nothing of it is finished.
+    """
+    from rich.console import Console
+
+    variants = variants_of(experiment, env, params, trained_on, rows)
+    dataset = next(iter(variants.values())).dataset if variants else ""
+    table = comparison(experiment.only(tuple(rows)), Results(None, dataset), variants)
+    if not table.trials.any():
+        raise ExperimentError(
+            f"{experiment.name}: nothing is finished with these parameters; run it (kedro "
+            "experiment run), and give `show` the --params and --trained-on that `run` was given"
+        )
+    said = captions(experiment, table, dataset)
+    console = Console()
+    title = f"{experiment.title}, on {dataset}"
+    console.print(console_table(format_comparison(table), title, "\n".join(said)))
+    theirs = orientation(experiment)
+    if dataset not in DATASETS and len(theirs):
+        note = "Of other footage than ours: for orientation, not to be subtracted."
+        text = _format_orientation(theirs)
+        console.print(console_table(text, f"Published, table {experiment.table}", note))
+    _log(experiment, env, dataset, table, said, trained_on)
+    return table
+
+
+def _lines(
+    experiment: Experiment, row: Any, results: Results, variant: Variant | None
+) -> pd.DataFrame:
+    """Make the lines of one row."""
+    measures = shown_measures(
+        variant.parameters.evaluate.average_precision if variant else "mean_precision"
+    )
+    scores = results.scores(variant) if variant else None
+    own = _own(scores, row.features, row.metric) if scores is not None else None
+    theirs = figures(experiment.table, row.published, results.dataset)
+    if variant and variant.source and _elsewhere(experiment, variant.source):
+        theirs = theirs.iloc[:0]
+    lines = []
+    for measure in measures:
+        values = own[own.measure == measure].value if own is not None else pd.Series(dtype=float)
+        mean = 100 * values.mean() if len(values) else np.nan
+        published = theirs.value.get(measure, np.nan)
+        lines.append(
+            {
+                "row": row.name,
+                "quoted": row.quoted,
+                "features": "" if row.quoted else row.features,
+                "metric": "" if row.quoted else row.metric,
+                "trials": own.trial.nunique() if own is not None else 0,
+                "protocol": own.protocol.iloc[0] if own is not None and len(own) else None,
+                "measure": measure,
+                "mean": mean,
+                "deviation": 100 * values.std(ddof=1) if len(values) > 1 else np.nan,
+                "published": published,
+                "difference": mean - published,
+                "note": "; ".join(filter(None, [row.note, theirs.note.get(measure, "")])),
+            }
+        )
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _elsewhere(experiment: Experiment, source: Variant) -> bool:
+    """Whether the networks were trained on another data set than the published figures are of."""
+    return experiment.published_from not in (None, source.dataset)
+
+
+def _own(scores: pd.DataFrame, features: str, metric: str) -> pd.DataFrame:
+    return scores[(scores.features == features) & (scores.metric == metric)]
+
+
+def _cell(line: Any) -> str:
+    theirs = "" if pd.isna(line.published) else f"{line.published:.1f}"
+    if pd.isna(line.mean):
+        return f"({theirs})" if theirs else NOTHING
+    spread = "" if pd.isna(line.deviation) else f" ± {line.deviation:.1f}"
+    ours = f"{line.mean:.1f}{spread}"
+    return f"{ours} ({theirs}, {line.difference:+.1f})" if theirs else ours
+
+
+def _format_orientation(theirs: pd.DataFrame) -> pd.DataFrame:
+    """Write published figures for people: a line a row, a column a set and rank."""
+    columns = theirs.dataset + " " + theirs.measure
+    wide = theirs.assign(column=columns).pivot(index="row", columns="column", values="published")
+    wide = wide.reindex(index=theirs.row.unique(), columns=columns.unique())
+    text = wide.map(lambda value: NOTHING if pd.isna(value) else f"{value:.1f}")
+    return text.rename_axis(None, axis=1).reset_index()
+
+
+def _log(
+    experiment: Experiment,
+    env: str | None,
+    dataset: str,
+    table: pd.DataFrame,
+    said: list[str],
+    trained_on: str | None,
+) -> None:
+    """Log a table as CSV and Markdown to a run of its own."""
+    import mlflow
+
+    from wherewhen.experiments.tracking import Tracking
+
+    tags = {"experiment": experiment.name, "dataset": dataset, "stage": "table"}
+    if trained_on is not None:
+        tags["trained_on"] = trained_on
+    with Tracking(env).run(f"{experiment.name}, table", tags):
+        mlflow.log_text(table.to_csv(index=False), f"{experiment.name}.csv")
+        text = [f"# {experiment.title}, on {dataset}\n", to_markdown(table), *said]
+        mlflow.log_text("\n".join(text) + "\n", f"{experiment.name}.md")
