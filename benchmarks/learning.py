@@ -262,6 +262,7 @@ class Workbench:
         tables = [
             embedding_windows(part, self.cubes.lengths, 128, CLIPS, CLIP_FRAMES).assign(part=name)
             for name, part in parts.items()
+            if len(part)
         ]
         return pd.concat(tables, ignore_index=True)
 
