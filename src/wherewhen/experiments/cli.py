@@ -6,6 +6,7 @@ Imports wait until a command runs: ``kedro run`` reads this module, too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -156,3 +157,27 @@ def sweep(name: str, evaluations: int | None, env: str | None, params: dict[str,
 
     chosen = choose_sweep(load_sweeps(env), name)
     click.echo(describe(run_sweep(chosen, env, evaluations, params)))
+
+
+@experiment.command()
+@click.option(
+    "--env", "-e", "envs", multiple=True, help="This environment alone; may be given again."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "--with-pictures", is_flag=True, help="Show frames of people, too: mind who will see the page."
+)
+@options("params", "trained_on")
+def report(
+    envs: tuple[str, ...],
+    out: Path | None,
+    with_pictures: bool,
+    params: dict[str, Any],
+    trained_on: str | None,
+) -> None:
+    """Write all that is finished to one static page, of every environment if none is named."""
+    from wherewhen.experiments.report import OUT, Question, write_report
+    from wherewhen.project import from_root, to_root
+
+    question = Question(envs, params, trained_on, with_pictures)
+    click.echo(to_root(write_report(out or from_root(OUT), question)))

@@ -99,6 +99,9 @@ class Experiment(_Parametrised):
     title: str
     """One line for people."""
 
+    asks: str = ""
+    """The question that it answers, a sentence for people."""
+
     table: str | None = None
     """The paper's table, ``III`` to ``VIII``."""
 
@@ -195,7 +198,7 @@ def config_loader(env: str | None = None, root: Path | None = None) -> Any:
     from kedro.config import OmegaConfigLoader
     from kedro.framework.project import settings
 
-    configure(root)
+    configure()
     options = dict(settings.CONFIG_LOADER_ARGS)
     own = ("experiments", "sweeps")
     options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(own, "soft")
@@ -207,13 +210,13 @@ def config_loader(env: str | None = None, root: Path | None = None) -> Any:
     return OmegaConfigLoader(str(conf), env=env, config_patterns=patterns, **options)
 
 
-def configure(root: Path | None = None) -> None:
+def configure() -> None:
     """Let Kedro know the project; within its own commands and notebooks it does already."""
     from kedro.framework import project
     from kedro.framework.startup import bootstrap_project
 
     if project.PACKAGE_NAME is None:
-        bootstrap_project(root or project_root())
+        bootstrap_project(project_root())
 
 
 def read_experiments(tree: Mapping[str, Any]) -> dict[str, Experiment]:

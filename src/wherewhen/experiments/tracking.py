@@ -97,6 +97,10 @@ class Tracking:
             if "trial" in run.data.tags
         }
 
+    def runs(self, experiment: str) -> list[Run]:
+        """Return all runs of a named experiment, of rows, of stages and of trials."""
+        return self._search(f"tags.experiment = '{experiment}'")
+
     def log_scores(self, run_id: str, scores: pd.DataFrame, shown: tuple[str, str] | None) -> None:
         """Log a trial's scores, and those that the row shows by their plain names.
 
