@@ -47,3 +47,12 @@ def test_baselines_are_dashed_and_the_network_is_thickest():
     assert {styles[features].line for features in style.BASELINES} == {"--"}
     assert max(styles, key=lambda features: styles[features].width) == "network"
     assert max(styles, key=lambda features: styles[features].order) == "network"
+
+
+def test_rows_of_a_long_table_can_be_told_apart():
+    looks = [style.row_style(index) for index in range(28)]
+    assert len({(look.colour, look.line) for look in looks}) == 28
+    assert style.row_style(28) is not None
+    for one, other in itertools.pairwise(looks):
+        assert one.colour != other.colour
+        assert one.marker != other.marker

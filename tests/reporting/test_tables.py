@@ -13,6 +13,7 @@ from wherewhen.reporting.tables import (
     MEASURES,
     best_and_worst,
     console_table,
+    failures,
     first_matches,
     format_summary,
     summarise,
@@ -256,6 +257,31 @@ def test_rankings_of_two_metrics_are_refused(rankings):
 def test_count_must_be_positive(rankings):
     with pytest.raises(ValueError, match="count: expected at least 1, got 0"):
         best_and_worst(rankings, count=0)
+
+
+def test_failures_are_those_whose_match_is_not_first_the_worst_first(rankings):
+    table = failures(rankings)
+    expected = []
+    for probe, ranking in rankings.groupby("probe"):
+        right = ranking[ranking.correct]
+        if len(right) and right["rank"].min() > 1:
+            first = ranking[ranking["rank"] == 1].iloc[0]
+            expected.append((probe, right["rank"].min(), first.gallery, first.distance))
+    shown = table[["probe", "rank", "retrieved", "retrieved_distance"]]
+    assert list(shown.itertuples(index=False, name=None)) == sorted(expected, key=lambda x: -x[1])
+    assert table["probe"].tolist() == ["b", "d"]
+    assert table["gallery"].tolist() == ["g3", "g2"]
+    assert table["gallery_size"].tolist() == [3, 3]
+
+
+def test_of_rankings_cut_short_no_size_is_told(rankings):
+    assert failures(rankings, complete=False)["gallery_size"].isna().all()
+
+
+def test_no_failures_is_an_empty_table(rankings):
+    none = failures(rankings[rankings["probe"].isin(["a", "c"])])
+    assert none.empty
+    assert {"probe", "retrieved", "gallery_size"} <= set(none.columns)
 
 
 def test_tables_do_not_import_matplotlib():

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from wherewhen.tracklets.windows import embedding_windows
+from wherewhen.tracklets.windows import embedding_windows, windows_by_length
 
 
 def test_by_hand():
@@ -24,3 +24,11 @@ def test_by_hand():
         ["b/q", 0, 72, 200],
     ]
     assert windows["role"].tolist() == ["train"] * 4 + ["probe", "gallery"]
+
+
+def test_windows_by_length_are_a_probes_first_and_a_gallerys_last_frames():
+    rows = [("a/1", "1", "a", "probe"), ("b/1", "1", "b", "gallery"), ("a/2", "2", "a", "train")]
+    split = pd.DataFrame(rows, columns=["tracklet", "person", "camera", "role"])
+    windows = windows_by_length(split.assign(trial="t"), {"a/1": 9, "b/1": 3}, [1, 4])
+    spans = windows[["frames", "tracklet", "start", "stop"]].to_numpy().tolist()
+    assert spans == [[1, "a/1", 0, 1], [1, "b/1", 2, 3], [4, "a/1", 0, 4], [4, "b/1", 0, 3]]

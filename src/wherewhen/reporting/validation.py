@@ -85,10 +85,11 @@ def penalty_table(convergence: pd.DataFrame, penalty_weights: Mapping[str, float
             f"{twice['penalty_weight'].iloc[0]:g}; expected one row a lambda."
         )
     measured = table.dropna(subset="validation_loss")
-    for key, _ in table.groupby(["row", "trial"], sort=False):
-        if not (measured[["row", "trial"]] == key).all(axis=1).any():
+    there = set(zip(measured["row"], measured["trial"], strict=True))
+    for row, trial in zip(table["row"], table["trial"], strict=True):
+        if (row, trial) not in there:
             raise ValueError(
-                f"history of {', '.join(key)}: no validation_loss was measured; set the preset's "
+                f"history of {row}, {trial}: no validation_loss was measured; set the preset's "
                 "train.training validation_fraction (0.1 for the paper's 90/10)."
             )
     last = measured.sort_values("epoch").drop_duplicates(["row", "trial"], keep="last")

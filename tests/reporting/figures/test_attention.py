@@ -131,3 +131,23 @@ def test_figures_that_cannot_be_drawn_are_refused():
         attention_over_time([strip()], shown=0)
     with pytest.raises(ValueError, match=r"grids of \[2, 3\] cells"):
         attention_over_time([strip(), strip(side=3)])
+
+
+def test_a_response_is_drawn_between_frame_and_attention():
+    response = np.zeros((6, 2, 2))
+    response[:, 1, 1] = 1
+    figure = attention_over_time([strip(response=response, response_name="channel\n7")], shown=1)
+    drawn = heats(figure)
+    assert len(drawn) == 2
+    assert np.asarray(drawn[0].get_array())[-1, -1] == 1
+    assert drawn[0].get_cmap().name != drawn[1].get_cmap().name
+    assert "channel\n7" in [text.get_text() for text in figure.texts]
+    tops = [image.axes.get_position().y0 for image in drawn]
+    assert tops == sorted(tops, reverse=True)
+
+
+def test_responses_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"response must have the shape of attention, \[6, 2, 2\]"):
+        strip(response=np.zeros((6, 3, 3)))
+    with pytest.raises(ValueError, match="1 of 2 have a response"):
+        attention_over_time([strip(response=np.zeros((6, 2, 2))), strip()])

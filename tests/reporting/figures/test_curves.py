@@ -8,7 +8,8 @@ import pytest
 from matplotlib.colors import same_color
 
 from wherewhen.reporting.checks import SCORE_COLUMNS
-from wherewhen.reporting.figures import cmc_curves, training_curves
+from wherewhen.reporting.figures import cmc_curves, row_cmc_curves, training_curves
+from wherewhen.reporting.figures.curves import BANDS
 from wherewhen.reporting.style import curve_style
 
 CURVES = {  # rank-1, rank-2, rank-3 in two trials
@@ -128,6 +129,42 @@ def test_figures_are_drawn_in_threads(scores, tmp_path):
     with ThreadPoolExecutor(3) as pool:
         pictures = set(pool.map(save, ["a.png", "b.png", "c.png"]))
     assert len(pictures) == 1
+
+
+@pytest.fixture
+def rows():
+    values = [("ours", False, "t0", [0.5, 0.7]), ("ours", False, "t1", [0.7, 0.9]),
+              ("muted", False, "t0", [0.4, 0.5]), ("muted", False, "t1", [0.4, 0.5])]  # fmt: skip
+    table = [(*head, rank, value) for *head, ranks in values
+             for rank, value in enumerate(ranks, start=1)]  # fmt: skip
+    table += [("TDL", True, "published", 1, 0.55), ("TDL", True, "published", 5, 0.95)]
+    return pd.DataFrame(table, columns=["row", "quoted", "trial", "rank", "value"])
+
+
+def test_rows_are_curves_over_the_trials_best_first(rows):
+    axes = row_cmc_curves(rows, title="Table VII", facts="2 trials").axes[0]
+    names = [" ".join(text.get_text().split()) for text in axes.get_legend().get_texts()]
+    assert names == ["60.0 ± 14.1 ours", "55.0 TDL (quoted)", "40.0 ± 0.0 muted"]
+    assert axes.lines[0].get_ydata() == pytest.approx([60, 80])
+    assert len(axes.collections) == 2  # bands of the two that have a deviation
+
+
+def test_quoted_rows_are_dotted_and_hollow(rows):
+    ours, quoted, _ = row_cmc_curves(rows, title="Table VII").axes[0].lines
+    assert (ours.get_linestyle(), quoted.get_linestyle()) == ("-", ":")
+    assert same_color(quoted.get_markerfacecolor(), "white")
+    assert not same_color(ours.get_markerfacecolor(), "white")
+    assert quoted.get_xdata().tolist() == [1, 5]
+
+
+def test_many_rows_have_no_bands(rows):
+    ours = rows[rows["row"] == "ours"]
+    many = pd.concat([ours.assign(row=f"row {index}") for index in range(BANDS + 1)])
+    figure = row_cmc_curves(many, title="Table VII")
+    assert not figure.axes[0].collections
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker())
+             for line in figure.axes[0].lines}  # fmt: skip
+    assert len(looks) == BANDS + 1
 
 
 def history(steps, scale=1.0):

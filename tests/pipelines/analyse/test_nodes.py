@@ -1,0 +1,180 @@
+"""The closer look: lengths by a plain loop over the same network, weights and failures by hand."""
+
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from wherewhen.pipelines.analyse import nodes
+from wherewhen.pipelines.parameters import AnalyseParameters, EmbedParameters, EvaluateParameters
+from wherewhen.retrieval.evaluate import rankings
+
+PERSONS, FRAMES = 5, 6
+LENGTHS = (1, 4, 8)
+
+
+class Cubes:
+    """Six frames a tracklet, of one channel a person and another a camera, and noise."""
+
+    lengths = MappingProxyType({f"{c}/{p}": FRAMES for c in "ab" for p in range(PERSONS)})
+
+    def __init__(self):
+        generator = np.random.default_rng(5)
+        persons = generator.normal(size=(PERSONS, 2, 2, 3))
+        self.arrays = {
+            name: (persons[int(name[2:])] + generator.normal(size=(FRAMES, 2, 2, 3))).astype(
+                np.float16
+            )
+            for name in self.lengths
+        }
+
+    def read(self, tracklet, start=0, stop=None):
+        return self.arrays[tracklet][start:stop]
+
+
+@pytest.fixture(scope="module")
+def network():
+    import torch
+
+    from wherewhen.model.config import network_config
+    from wherewhen.model.siamese import build_network
+
+    config = network_config(standardise=False, projection=None, channels=[3])
+    network = build_network(config, 3, 2)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # as built, attention is even
+        for weights in network.parameters():
+            weights += 0.3 * torch.randn(weights.shape, generator=generator)
+    return network
+
+
+@pytest.fixture
+def split():
+    rows = [(f"{c}/{p}", str(p), c, role) for c, role in (("a", "probe"), ("b", "gallery"))
+            for p in range(PERSONS)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["tracklet", "person", "camera", "role"])
+    return table.assign(trial="trial_00")
+
+
+@pytest.fixture
+def parameters():
+    return AnalyseParameters(lengths=LENGTHS, tracklets=2, failures=1)
+
+
+@pytest.fixture
+def frames(tmp_path, split):
+    rows = []
+    for tracklet in split.tracklet:
+        (tmp_path / tracklet).mkdir(parents=True)
+        for position in range(FRAMES):
+            path = f"{tracklet}/{position}.png"
+            Image.new("RGB", (4, 8)).save(tmp_path / path)
+            rows.append((tracklet, position, path))
+    return tmp_path, pd.DataFrame(rows, columns=["tracklet", "position", "path"])
+
+
+def encode(network, clips):
+    from wherewhen.model.encode import encode_tracklets
+
+    return encode_tracklets(network, Cubes(), clips, batch_size=1, progress=False).embeddings
+
+
+def test_lengths_as_one_evaluation_after_the_other(network, split, parameters):
+    tracklets = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": FRAMES})
+    matrix = nodes.measure_lengths(
+        network, Cubes(), split, tracklets, EmbedParameters(),
+        EvaluateParameters(dataset="tiny"), parameters,
+    )  # fmt: skip
+    assert len(matrix) == 9
+    assert set(matrix.dataset) == {"tiny"}
+    assert set(matrix.trial) == {"trial_00"}
+    first = {n: encode(network, [(f"a/{p}", 0, min(n, FRAMES)) for p in range(PERSONS)])
+             for n in LENGTHS}  # fmt: skip
+    last = {n: encode(network, [(f"b/{p}", max(FRAMES - n, 0), FRAMES) for p in range(PERSONS)])
+            for n in LENGTHS}  # fmt: skip
+    for index, row in matrix.iterrows():
+        hits = 0
+        for person, probe in enumerate(first[row.probe_frames]):
+            away = [np.linalg.norm(probe - other) for other in last[row.gallery_frames]]
+            hits += int(np.argmin(away)) == person
+        assert matrix.at[index, "rank-1"] == pytest.approx(hits / PERSONS)
+        assert row.probes_shorter == (row.probe_frames > FRAMES)
+
+
+def test_every_clip_is_embedded_once(monkeypatch, network, split, parameters):
+    """Eight frames of six are the six; each role's three lengths are three clips of a tracklet."""
+    asked = []
+    plain = nodes.encode
+
+    def counted(network, cubes, windows, embedding):
+        asked.extend(windows[nodes.CLIP].itertuples(index=False, name=None))
+        return plain(network, cubes, windows, embedding)
+
+    monkeypatch.setattr(nodes, "encode", counted)
+    tracklets = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": FRAMES})
+    nodes.measure_lengths(
+        network, Cubes(), split, tracklets, EmbedParameters(), EvaluateParameters(), parameters
+    )
+    assert len(asked) == len(set(asked)) == 3 * 2 * PERSONS
+
+
+@pytest.fixture
+def looked(network, split, parameters):
+    windows = split.assign(clip=0, start=0, stop=[6, 5, 4, 3, 2, 6, 6, 6, 6, 6])
+    return nodes.look(network, Cubes(), windows, EmbedParameters(), parameters)
+
+
+def test_all_probes_are_weighted_and_the_least_even_pictured(network, looked, parameters):
+    from wherewhen.model.encode import encode_tracklets
+
+    weights, attention = looked
+    assert weights.groupby("tracklet").size().to_dict() == dict(
+        zip([f"a/{p}" for p in range(PERSONS)], [6, 5, 4, 3, 2], strict=True)
+    )
+    assert weights.groupby("tracklet").weight.sum().to_numpy() == pytest.approx(1)
+    clips = [(f"a/{p}", 0, 6 - p) for p in range(PERSONS)]
+    seen = encode_tracklets(network, Cubes(), clips, progress=False, attention=True)
+    uneven = [np.mean((maps * 4 - 1) ** 2) for maps in seen.attention]
+    expected = [f"a/{p}" for p in np.argsort(uneven)[::-1][:2]]
+    assert attention.tracklet.drop_duplicates().tolist() == expected
+    place = int(expected[0][2:])
+    found = attention[attention.tracklet == expected[0]].attention.to_numpy()
+    assert found == pytest.approx(seen.attention[place].ravel(), rel=1e-5)
+
+
+@pytest.fixture
+def ranked():
+    """Probe 0 finds itself first, probe 1 third, probe 2 second."""
+    distances = np.array([[0.1, 0.5, 0.6], [0.1, 0.3, 0.2], [0.1, 0.9, 0.5]])
+    names = [str(p) for p in range(3)]
+    table = rankings(
+        distances, [f"a/{p}" for p in names], [f"b/{p}" for p in names], names, names,
+        ["a"] * 3, ["b"] * 3, max_rank=None,
+    )  # fmt: skip
+    table = table.assign(trial="trial_00", features="network", metric="euclidean")
+    return pd.concat([table, table.assign(metric="lfda", correct=True)], ignore_index=True)
+
+
+def test_failures_of_the_metric_the_worst_first(ranked, parameters):
+    table = nodes.list_failures(ranked, EvaluateParameters(), parameters)
+    shown = table[["probe", "rank", "gallery", "retrieved"]].to_numpy().tolist()
+    assert shown == [["a/1", 3, "b/1", "b/0"], ["a/2", 2, "b/2", "b/0"]]
+    cut = nodes.list_failures(ranked, EvaluateParameters(ranked=2), parameters)
+    assert cut.gallery_size.isna().all()
+
+
+def test_pictures_say_what_they_show(looked, ranked, frames, parameters):
+    root, table = frames
+    weights, attention = looked
+    drawn = nodes.draw_frame_weights(root, table, weights, parameters)
+    said = [text.get_text() for text in drawn.texts]
+    assert "the 2 of 5 probes whose frames are weighted least evenly" in said
+    failed = nodes.list_failures(ranked, EvaluateParameters(), parameters)
+    drawn = nodes.draw_failures(root, table, failed, ranked, parameters, title="Mine")
+    said = [text.get_text() for text in drawn.texts]
+    assert {"Mine", "the worst 1 of 2 failures among 3 probes"} <= set(said)
+    strips = nodes.draw_attention(root, table, attention)
+    labels = {text.get_text() for text in strips.texts}
+    assert {f"{tracklet} (probe)" for tracklet in attention.tracklet} <= labels
