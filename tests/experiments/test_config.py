@@ -1,0 +1,170 @@
+import pytest
+
+from wherewhen.experiments.config import (
+    ExperimentError,
+    choose,
+    for_both_presets,
+    load_experiments,
+    merged,
+    nested,
+    read_experiments,
+)
+
+
+def one(rows, **said):
+    return read_experiments({"e": {"title": "E", "rows": rows, **said}})["e"]
+
+
+class TestParameters:
+    def test_dots_are_nests(self):
+        assert nested({"a.b.c": 1, "a": {"d.e": 2}}) == {"a": {"b": {"c": 1}, "d": {"e": 2}}}
+
+    @pytest.mark.parametrize(
+        "twice", [{"a.b": 1, "a": {"b": 1}}, {"a.b": 1, "a": 2}, {"a": {"b": 1, "b.c": 2}}]
+    )
+    def test_one_parameter_in_two_spellings_is_refused(self, twice):
+        with pytest.raises(ExperimentError, match="twice"):
+            nested(twice)
+
+    def test_the_last_tree_wins_and_lists_are_replaced(self):
+        below, above = {"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}
+        assert merged(below, above) == {"a": {"b": 1, "c": [3]}, "d": {"e": 2}}
+        assert below == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+
+    def test_both_presets_hear_what_is_said_of_both(self):
+        said = nested({"train.network.both.channels": [4], "train.preset": "paper"})
+        assert for_both_presets(said) == {
+            "train": {
+                "preset": "paper",
+                "network": {"modern": {"channels": [4]}, "paper": {"channels": [4]}},
+            }
+        }
+
+    def test_what_is_said_of_one_preset_wins(self):
+        said = nested({"train.training.paper.rate": 1, "train.training.both": {"rate": 2}})
+        training = for_both_presets(said)["train"]["training"]
+        assert training == {"modern": {"rate": 2}, "paper": {"rate": 1}}
+
+
+class TestPrecedence:
+    LEVELS = ("defaults", "experiment", "row", "overrides")
+
+    @pytest.mark.parametrize("highest", range(4))
+    def test_each_level_wins_over_those_before_it(self, highest):
+        said = [{"embed.frames": n} if n <= highest else {} for n in range(4)]
+        read = read_experiments(
+            {
+                "defaults": {"parameters": {**said[0], "embed.clips": 9}},
+                "e": {
+                    "title": "E",
+                    "parameters": said[1],
+                    "rows": {"r": {"parameters": said[2]}},
+                },
+                "overrides": {"parameters": said[3]},
+            }
+        )
+        assert read["e"].row("r").parameters == {"embed": {"frames": highest, "clips": 9}}
+
+    def test_a_row_for_one_preset_wins_over_an_experiment_for_both(self):
+        experiment = one(
+            {"r": {"parameters": {"train.network.paper.channels": [1]}}},
+            parameters={"train.network.both.channels": [2]},
+        )
+        network = experiment.row("r").parameters["train"]["network"]
+        assert network == {"modern": {"channels": [2]}, "paper": {"channels": [1]}}
+
+    def test_null_takes_a_row_out(self):
+        assert [row.name for row in one({"a": {}, "b": None, "c": {}}).rows] == ["a", "c"]
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("rows", "said", "named"),
+        [
+            ({"r": {"paramters": {}}}, {}, ["experiment e, row r", "paramters"]),
+            ({"r": 3}, {}, ["experiment e, row r", "mapping"]),
+            ({"r": {"quoted": True}}, {"table": "IV"}, ["row r", "quoted", "published"]),
+            ({"r": {"published": "Median"}}, {"table": "IV"}, ["row r", "Median", "Max pooling"]),
+            ({"r": {"published": "Ours"}}, {}, ["row r", "no `table`"]),
+            ({"r": {}}, {"titel": "x"}, ["experiment e", "titel"]),
+            ({"a": {"network_of": "b"}, "b": {}}, {}, ["row a", "network_of", "none"]),
+            ({"r": {"parameters": {"a.b": 1, "a": {"b": 2}}}}, {}, ["experiment e, row r", "a"]),
+        ],
+    )
+    def test_a_fault_names_experiment_row_and_entry(self, rows, said, named):
+        with pytest.raises(ExperimentError) as caught:
+            one(rows, **said)
+        for words in named:
+            assert words in str(caught.value)
+
+    def test_an_unknown_experiment_or_row_names_the_known(self):
+        experiments = read_experiments({"e": {"title": "E", "rows": {"r": {}}}})
+        with pytest.raises(ExperimentError, match="no experiment f: there are e"):
+            choose(experiments, "f")
+        with pytest.raises(ExperimentError, match=r"no row 's'; it has 'r'"):
+            choose(experiments, "e").only(("s",))
+
+    def test_an_unknown_environment_names_the_known(self, repository):
+        with pytest.raises(ExperimentError, match="prid2011"):
+            load_experiments("prid2012", repository)
+
+
+def test_rows_are_chosen_in_the_table_s_order():
+    chosen = one({"a": {}, "b": {}, "c": {}}).only(("c", "a"))
+    assert [row.name for row in chosen.rows] == ["a", "c"]
+
+
+class TestShipped:
+    @pytest.fixture(scope="class")
+    def experiments(self, repository):
+        return load_experiments(root=repository)
+
+    def test_the_paper_s_tables_are_there(self, experiments):
+        assert {experiment.table for experiment in experiments.values()} == {
+            "III", "IV", "V", "VI", "VII", "VIII", None,
+        }  # fmt: skip
+
+    def test_every_published_row_appears(self, experiments):
+        from wherewhen.experiments.published import methods
+
+        for experiment in experiments.values():
+            if experiment.table:
+                rows = [row.published for row in experiment.rows]
+                assert set(rows) == set(methods(experiment.table)), experiment.name
+
+    def test_table_iii_is_the_model_s_list_of_architectures(self, experiments):
+        from wherewhen.model.config import ARCHITECTURES, network_config
+
+        rows = experiments["table_iii"].rows
+        assert len(rows) == len(ARCHITECTURES)
+        expected = {
+            (architecture.backbone, network_config(channels=(32, 64, 64), **architecture.network))
+            for architecture in ARCHITECTURES.values()
+        }
+        for preset in ("modern", "paper"):
+            found = set()
+            for row in rows:
+                said = row.parameters["train"]["network"][preset]
+                found.add((row.parameters["extract"]["backbone"], network_config(**said)))
+            assert found == expected
+
+    def test_an_environment_s_file_is_laid_over_row_by_row(self, repository, tmp_path):
+        import shutil
+
+        shutil.copytree(repository / "conf", tmp_path / "conf")
+        (tmp_path / "conf/mars/experiments.yml").write_text(
+            "overrides: {parameters: {embed.frames: 7}}\n"
+            "table_iv:\n"
+            "  rows:\n"
+            "    max pooling: null\n"
+            "    average pooling: {metric: cosine}\n"
+            "    mine: {parameters: {embed.clips: 2}}\n"
+        )
+        table = load_experiments("mars", tmp_path)["table_iv"]
+        names = [row.name for row in table.rows]
+        assert names == ["average pooling", "attention pooling", "Fisher vector pooling", "mine"]
+        assert table.row("average pooling").metric == "cosine"
+        assert table.row("average pooling").published == "Average/attention pooling"
+        assert table.row("mine").parameters["embed"]["frames"] == 7
+        stack = load_experiments("mars", tmp_path)["table_iii"].rows[0].parameters
+        assert stack["train"]["network"]["modern"]["channels"] == [128, 256, 256]
