@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import mlflow
@@ -44,9 +47,13 @@ class Project:
 
     def command(self, *arguments: str, **parameters: object) -> list[str]:
         """Return the words of a ``kedro run`` with parameters."""
+        return self.kedro("run", *arguments, **parameters)
+
+    def kedro(self, *arguments: str, **parameters: object) -> list[str]:
+        """Return the words of any command of Kedro's with parameters."""
         given = ",".join(f"{name}={value}" for name, value in parameters.items())
         chosen = ["--params", given] if given else []
-        return [sys.executable, "-m", "kedro", "run", *arguments, *chosen]
+        return [sys.executable, "-m", "kedro", *arguments, *chosen]
 
     def start(self, *arguments: str, **parameters: object) -> subprocess.Popen:
         """Start a run."""
@@ -156,7 +163,29 @@ def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Proj
     return project
 
 
-@pytest.fixture
-def tiny() -> dict[str, object]:
+@pytest.fixture(scope="session")
+def tiny() -> Mapping[str, object]:
     """Return the parameters of the finished run."""
-    return dict(TINY)
+    return MappingProxyType(TINY)
+
+
+@pytest.fixture(scope="session")
+def kill_when() -> Callable[[subprocess.Popen, Callable[[], Any]], None]:
+    """Return a function that sends SIGKILL as soon as something has happened.
+
+    It fails when the process ends before.
+    """
+
+    def kill(process: subprocess.Popen, happened: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            assert process.poll() is None, (
+                f"it ended before it was killed:\n{process.stdout.read()}"
+            )
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.002)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+
+    return kill

@@ -1,29 +1,12 @@
 """A run that is killed goes on where it stopped, and ends where an undisturbed one ends."""
 
 import shutil
-import signal
-import time
 
 import pandas as pd
 import torch
 
-PATIENCE = 300
-"""Seconds to wait for what is about to happen."""
 
-
-def kill_when(process, happened):
-    """Send SIGKILL as soon as something has happened; fail when the process ends before."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert process.poll() is None, f"it ended before it was killed:\n{process.stdout.read()}"
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-
-
-def test_killed_during_extraction_and_during_training(finished, project, tiny):
+def test_killed_during_extraction_and_during_training(finished, project, tiny, kill_when):
     shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
     features = project.root / "data/04_feature/synthetic/cubes"
     models = project.root / "data/06_models/synthetic"
