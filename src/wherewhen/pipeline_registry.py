@@ -48,9 +48,13 @@ def parameters() -> Parameters:
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage under its name, in the order of the data's way, and their sum."""
+    return build_pipelines(parameters())
+
+
+def build_pipelines(current: Parameters) -> dict[str, Pipeline]:
+    """Build what :func:`register_pipelines` returns for these parameters."""
     # Outside its namespace a trial's data set is named with a dot, on purpose.
     warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-    current = parameters()
     trials, features = current.split.trial_names, current.embed.features
     trained, borrowed = of_trained_network(features), current.train.network_from is not None
     root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"

@@ -65,21 +65,33 @@ class Tracking:
     @contextmanager
     def row(self, tags: Mapping[str, str], variant: Variant) -> Iterator[str]:
         """Let a row's run go on, the one that it has already or a new one; give its id."""
-        row = self._row_run(tags)
-        if row is None:
-            created = self._client.create_run(
-                self._experiment, tags=dict(tags), run_name=tags["row"]
-            )
-            row = created.info.run_id
-        self._client.update_run(row, status="RUNNING")
-        self.close_killed(row)
-        self._client.log_dict(row, variant.overrides, "row.yml")
-        try:
+        with self.parent(self._row_run(tags), tags["row"], tags) as row:
+            self._client.log_dict(row, variant.overrides, "row.yml")
             yield row
+
+    @contextmanager
+    def parent(self, found: str | None, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """Let a run that others belong to go on, or begin it; give its id.
+
+        Parameters
+        ----------
+        found
+            The run's id; None: there is none yet.
+        name, tags
+            Of a new one.
+        """
+        run_id = found
+        if run_id is None:
+            created = self._client.create_run(self._experiment, tags=dict(tags), run_name=name)
+            run_id = created.info.run_id
+        self._client.update_run(run_id, status="RUNNING")
+        self.close_killed(run_id)
+        try:
+            yield run_id
         except BaseException:
-            self._client.set_terminated(row, status="FAILED")
+            self._client.set_terminated(run_id, status="FAILED")
             raise
-        self._client.set_terminated(row)
+        self._client.set_terminated(run_id)
 
     def mark(self, row: str, failed: bool) -> None:
         """Say at a row's run whether any of its trials failed."""

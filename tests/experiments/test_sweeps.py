@@ -1,0 +1,82 @@
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from wherewhen.experiments.config import ExperimentError
+from wherewhen.experiments.sweep_config import read_sweep
+from wherewhen.experiments.sweeps import (
+    ERROR,
+    _alone,
+    finished,
+    give_up_killed,
+    open_study,
+    propose,
+)
+
+SWEEP = read_sweep(
+    "mine",
+    {
+        "search": {
+            "train.training.modern.rate": {"low": 0.0, "high": 1.0},
+            "embed.clips": {"choices": [1, 2, 3]},
+        },
+        "sampler": {"seed": 4, "startup": 3},
+    },
+)
+
+
+def judged(params):
+    return params["embed.clips"] - (params["train.training.modern.rate"] - 0.3) ** 2
+
+
+def search(database, evaluations, killed_at=()):
+    """Evaluate, in processes that are killed in the midst of some evaluations."""
+    killed_at = set(killed_at)
+    study = open_study(database, "mine", SWEEP)
+    while (done := len(finished(study))) < evaluations:
+        evaluation = propose(study, SWEEP)
+        if done in killed_at:
+            killed_at.remove(done)
+            study = open_study(database, "mine", SWEEP)
+            assert [each.number for each in give_up_killed(study)] == [evaluation.number]
+            continue
+        study.tell(evaluation, judged(evaluation.params))
+    return study
+
+
+def test_an_interrupted_sweep_goes_the_way_of_an_undisturbed_one(tmp_path):
+    undisturbed = search(tmp_path / "one.db", 8)
+    interrupted = search(tmp_path / "other.db", 8, killed_at=[1, 5])
+    ways = [[each.params for each in finished(study)] for study in (undisturbed, interrupted)]
+    assert ways[0] == ways[1]
+    assert len({str(way) for way in ways[0]}) == 8
+    states = [each.state for each in interrupted.get_trials()]
+    assert states.count(TrialState.FAIL) == 2 and states.count(TrialState.COMPLETE) == 8
+    assert interrupted.best_value == undisturbed.best_value
+
+
+def test_the_study_is_read_back_from_its_file(tmp_path):
+    search(tmp_path / "sweeps.db", 2)
+    study = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path / 'sweeps.db'}")
+    assert len(study.trials) == 2
+    assert [each.params for each in search(tmp_path / "sweeps.db", 3).trials][:2] == [
+        each.params for each in study.trials
+    ]
+
+
+def test_what_failed_by_itself_is_not_repeated(tmp_path):
+    study = open_study(tmp_path / "sweeps.db", "mine", SWEEP)
+    evaluation = propose(study, SWEEP)
+    evaluation.set_user_attr(ERROR, "diverged")
+    study.tell(evaluation, state=TrialState.FAIL)
+    assert [each.number for each in finished(study)] == [0]
+    assert propose(study, SWEEP).params != evaluation.params
+
+
+def test_two_processes_are_not_at_one_sweep(tmp_path):
+    with (
+        _alone(tmp_path / "mine"),
+        pytest.raises(ExperimentError, match="another process is at the sweep mine"),
+        _alone(tmp_path / "mine"),
+    ):
+        pass
