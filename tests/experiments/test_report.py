@@ -11,7 +11,7 @@ from PIL import Image
 
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.figures import folder_of
-from wherewhen.experiments.report import Question, environments, gather, write_report
+from wherewhen.experiments.report import Question, environments, gather, with_results, write_report
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.variants import decisive_parameters, variants_of
 from wherewhen.project import project_root
@@ -237,7 +237,7 @@ def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page, root):
 
 def test_environments_are_all_without_being_named(root, results):
     assert environments(root) == ["base", "prid2011"]
-    assert [one.name for one in gather(Question(), root).datasets] == ["prid2011"]
+    assert with_results(root) == ["prid2011"]
 
 
 def test_nothing_finished_and_unknown_environments_are_told(root, results):

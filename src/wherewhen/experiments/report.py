@@ -32,7 +32,7 @@ from wherewhen.experiments.reproduce import (
     parameters_that_differ,
     plain_commands,
 )
-from wherewhen.experiments.results import Done, Results
+from wherewhen.experiments.results import RECORD, Done, Results
 from wherewhen.experiments.tables import comparison, orientation
 from wherewhen.experiments.variants import Variant, variants_of
 from wherewhen.project import project_root
@@ -187,7 +187,7 @@ def gather(question: Question, root: Path | None = None, runs: Runs | None = Non
     root = root or project_root()
     left_out: list[str] = []
     datasets = []
-    for env in question.environments or environments(root):
+    for env in question.environments or with_results(root):
         env = None if env == BASE else env
         found = list(_found(question, env, root, left_out))
         if found:
@@ -211,6 +211,22 @@ def environments(root: Path) -> list[str]:
     """Name the environments that a report may be of: ``base`` first."""
     folders = sorted(path.name for path in (root / "conf").iterdir() if path.is_dir())
     return [BASE, *(name for name in folders if name not in NO_DATASETS)]
+
+
+def with_results(root: Path) -> list[str]:
+    """Name the environments in whose data sets any trial of any variant is finished."""
+    return [
+        name
+        for name in environments(root)
+        if any(
+            (root / "data/08_reporting" / _dataset_of(name, root)).glob(f"variants/*/*/{RECORD}")
+        )
+    ]
+
+
+def _dataset_of(environment: str, root: Path) -> str:
+    tree = config_loader(None if environment == BASE else environment, root)["parameters"]
+    return str(tree["evaluate"]["dataset"])
 
 
 def runs_by_mlflow() -> Runs:
@@ -260,7 +276,7 @@ def _sources(
         return [None]
     if question.trained_on is not None:
         return [question.trained_on]
-    return [name for name in environments(root) if name != (env or BASE)]
+    return [name for name in with_results(root) if name != (env or BASE)]
 
 
 # --- what is shown of it --------------------------------------------------------------------------
