@@ -249,13 +249,13 @@ def test_the_clock_counts_what_is_left(monkeypatch):
     clock, now = Clock(), [0.0]
     monkeypatch.setattr(engine.time, "monotonic", lambda: now[0])
     clock.expect({("k", f"trial_{n:02}") for n in range(5)})
-    assert str(clock) == "0 of 5 trials done"
+    assert str(clock) == "5 of 5 trials to go"
     clock.skip([("k", "trial_00")])
     for trial, seconds in (("trial_01", 100), ("trial_02", 140)):
         with clock.time("k", trial):
             now[0] += seconds
     assert clock.left == 2 * 120
-    assert str(clock) == "3 of 5 trials done, about 4 min left"
+    assert str(clock) == "2 of 5 trials to go, about 4 min left"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ class TestKeys:
             {"train": {"training": {"modern": {"checkpoint_every": 7}}}},
             {"train": {"training": {"paper": {"epochs": 7}}}},
             {"embed": {"fisher": {"components": 3}}},
+            {"embed": {"baselines": {"hog3d": {}}}},
         ],
     )
     def test_what_does_not_change_the_numbers_does_not_count(self, make_variant, overrides):

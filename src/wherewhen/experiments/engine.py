@@ -8,6 +8,7 @@ row that fails does not stop the next.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from wherewhen.commands import on_purpose
+from wherewhen.commands import SHOW_TRACEBACK, on_purpose
 from wherewhen.experiments.config import Experiment, Row
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.tracking import DATA, Tracking
@@ -266,7 +267,8 @@ class Engine:
         known = on_purpose(error)
         message = str(known) if known else f"{type(error).__name__}: {error}"
         failure = Failure(experiment.name, job.row, trial, message)
-        log.error("failed: %s", failure, exc_info=None if known else error)
+        traced = not known or os.environ.get(SHOW_TRACEBACK)
+        log.error("failed: %s", failure, exc_info=error if traced else None)
         self._clock.skip((job.variant.key, each) for each in ([trial] if trial else job.trials))
         return failure
 
@@ -303,7 +305,7 @@ class Clock:
         return len(self._open) * sum(self._seconds) / len(self._seconds)
 
     def __str__(self) -> str:
-        said = f"{self._total - len(self._open)} of {self._total} trials done"
+        said = f"{len(self._open)} of {self._total} trials to go"
         return said if self.left is None else f"{said}, about {duration(self.left)} left"
 
 

@@ -43,7 +43,7 @@ class Tracking:
 
         configure()
         # the hooks of a session set MLflow up as mlflow.yml says, if no run is open
-        with KedroSession.create(project_path=project_root(), env=env) as session:
+        with quiet(), KedroSession.create(project_path=project_root(), env=env) as session:
             tracking = session.load_context().mlflow.tracking
         self._experiment = tracking.experiment._experiment.experiment_id
         self._client = mlflow.MlflowClient()
@@ -183,11 +183,14 @@ class Tracking:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Kedro's lines about every node, and kedro-mlflow's about the open run, to themselves."""
+    """Keep Kedro's lines about every node, and kedro-mlflow's about the open run, to themselves.
+
+    Errors, too: whoever runs the session tells them.
+    """
     loggers = [logging.getLogger(name) for name in ("kedro", "kedro.runner", "kedro_mlflow")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -202,6 +202,8 @@ def decisive_parameters(parameters: Parameters) -> Tree:
     chosen = {group: _without(tree[group], HOW_ONLY.get(group, set())) for group in groups}
     if "fisher" not in features:
         del chosen["embed"]["fisher"]
+    options = chosen["embed"]["baselines"]
+    chosen["embed"]["baselines"] = {name: options[name] for name in options if name in features}
     if "untrained" in features or of_trained_network(features):
         train = parameters.train
         training = train.training_config().model_dump(mode="json")
