@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from wherewhen.baselines.pixels import SIZE, to_size
 from wherewhen.model.fisher_vector import FisherVector
 
 
+@dataclass(eq=False, kw_only=True)
 class FisherBaseline(Baseline):
     """A baseline that encodes local descriptors by Fisher vectors.
 
@@ -41,22 +42,13 @@ class FisherBaseline(Baseline):
         Of what is drawn, and of the mixtures' start.
     """
 
-    def __init__(
-        self,
-        size: tuple[int, int] = SIZE,
-        components: int = 16,
-        samples: int = 4000,
-        fit_clips: int = 100,
-        improved: bool = True,
-        seed: int = 0,
-    ):
-        self.size = size
-        self.components = components
-        self.samples = samples
-        self.fit_clips = fit_clips
-        self.improved = improved
-        self.seed = seed
-        self._regions: list[_Region] = []
+    size: tuple[int, int] = SIZE
+    components: int = 16
+    samples: int = 4000
+    fit_clips: int = 100
+    improved: bool = True
+    seed: int = 0
+    _regions: list[_Region] = field(init=False, repr=False, default_factory=list)
 
     @abstractmethod
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:

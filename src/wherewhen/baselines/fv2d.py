@@ -12,7 +12,7 @@ done here. Not all pixels and images are taken. A grid of 2 x 6 cells is this pr
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from wherewhen.baselines.fisher_vectors import FisherBaseline
 from wherewhen.baselines.pixels import first_derivative, hsv, intervals, place, second_derivative
 
 
+@dataclass(eq=False, kw_only=True)
 class FV2D(FisherBaseline):
     """Fisher vectors of pixels, image by image.
 
@@ -31,21 +32,13 @@ class FV2D(FisherBaseline):
         Every which pixel is taken along width and height.
     images
         At most so many images of a clip are looked at, evenly spread.
-    **options
+    size, components, samples, fit_clips, improved, seed
         As of `wherewhen.baselines.fisher_vectors.FisherBaseline`.
     """
 
-    def __init__(
-        self,
-        grid: tuple[int, int] = (2, 6),
-        stride: int = 2,
-        images: int = 8,
-        **options: Any,
-    ):
-        super().__init__(**options)
-        self.grid = grid
-        self.stride = stride
-        self.images = images
+    grid: tuple[int, int] = (2, 6)
+    stride: int = 2
+    images: int = 8
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
         """Place, colour and its derivatives of pixels, by cell and channel.

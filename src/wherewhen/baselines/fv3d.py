@@ -11,7 +11,7 @@ which a Fisher vector of one mixture would not know a head from a foot.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from wherewhen.baselines.hog3d import cell_bounds, cell_histograms, clip_gradien
 from wherewhen.baselines.walk_cycles import STEP_FRAMES, flow_energy, walk_cycles
 
 
+@dataclass(eq=False, kw_only=True)
 class FV3D(FisherBaseline):
     """Fisher vectors of local histograms of gradients of walk cycles.
 
@@ -35,25 +36,15 @@ class FV3D(FisherBaseline):
         Tell a gradient from its opposite.
     step_frames
         Frames that the fastest and the slowest step last.
-    **options
+    size, components, samples, fit_clips, improved, seed
         As of `wherewhen.baselines.fisher_vectors.FisherBaseline`.
     """
 
-    def __init__(
-        self,
-        cells: tuple[int, int, int] = (6, 12, 6),
-        overlap: float = 0.5,
-        blocks: int = 2,
-        signed: bool = True,
-        step_frames: tuple[int, int] = STEP_FRAMES,
-        **options: Any,
-    ):
-        super().__init__(**options)
-        self.cells = cells
-        self.overlap = overlap
-        self.blocks = blocks
-        self.signed = signed
-        self.step_frames = step_frames
+    cells: tuple[int, int, int] = (6, 12, 6)
+    overlap: float = 0.5
+    blocks: int = 2
+    signed: bool = True
+    step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
         """Histogram and place of each cell of each walk cycle; there is one region.

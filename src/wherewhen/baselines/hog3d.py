@@ -17,6 +17,7 @@ fragments (DVR) is no part of it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -190,6 +191,7 @@ def clip_gradients(frames: np.ndarray) -> np.ndarray:
     return np.stack([first_derivative(shades, axis) for axis in (2, 1, 0)], axis=-1)
 
 
+@dataclass(eq=False)
 class HOG3D(Baseline):
     """Concatenated histograms of gradients of walk cycles.
 
@@ -211,23 +213,13 @@ class HOG3D(Baseline):
         Frames that the fastest and the slowest step last.
     """
 
-    def __init__(
-        self,
-        size: tuple[int, int] = SIZE,
-        cells: tuple[int, int, int] = (2, 5, 2),
-        overlap: float = 0.5,
-        blocks: int = 3,
-        signed: bool = True,
-        cut: float = 0.25,
-        step_frames: tuple[int, int] = STEP_FRAMES,
-    ):
-        self.size = size
-        self.cells = cells
-        self.overlap = overlap
-        self.blocks = blocks
-        self.signed = signed
-        self.cut = cut
-        self.step_frames = step_frames
+    size: tuple[int, int] = SIZE
+    cells: tuple[int, int, int] = (2, 5, 2)
+    overlap: float = 0.5
+    blocks: int = 3
+    signed: bool = True
+    cut: float = 0.25
+    step_frames: tuple[int, int] = STEP_FRAMES
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
         """Describe a clip.

@@ -14,7 +14,7 @@ clip (`wherewhen.baselines.walk_cycles`). Not all pixels are taken.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,6 +33,7 @@ BODY_PARTS = {
 """Left, top, right and bottom of each body part, as shares of the crop; left is the picture's."""
 
 
+@dataclass(eq=False, kw_only=True)
 class STFV3D(FisherBaseline):
     """Fisher vectors of body-action units.
 
@@ -44,21 +45,13 @@ class STFV3D(FisherBaseline):
         Every which pixel is taken along width and height.
     step_frames
         Frames that the fastest and the slowest step last.
-    **options
+    size, components, samples, fit_clips, improved, seed
         As of `wherewhen.baselines.fisher_vectors.FisherBaseline`.
     """
 
-    def __init__(
-        self,
-        phases: int = 4,
-        stride: int = 2,
-        step_frames: tuple[int, int] = STEP_FRAMES,
-        **options: Any,
-    ):
-        super().__init__(**options)
-        self.phases = phases
-        self.stride = stride
-        self.step_frames = step_frames
+    phases: int = 4
+    stride: int = 2
+    step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
         """Place, time, colours and their derivatives of pixels, by phase and body part.
