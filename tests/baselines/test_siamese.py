@@ -1,0 +1,156 @@
+"""Pairs, loss and loop of the baselines that learn a network, on the mean colour."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from wherewhen.baselines.base import Clip
+from wherewhen.baselines.siamese import (
+    SiameseBaseline,
+    TrainingDiverged,
+    alternating_pairs,
+    contrastive_loss,
+)
+
+OPTIONS = {
+    "epochs": 3,
+    "frames": 4,
+    "margin": 1.0,
+    "batch": 2,
+    "seed": 0,
+    "device": "cpu",
+    "clips_per_camera": 4,
+    "progress": False,
+}
+
+
+class MeanColour(SiameseBaseline):
+    """A linear map of a clip's mean colour."""
+
+    def __init__(self, rate=0.1, **options):
+        super().__init__(**OPTIONS | options)
+        self.rate, self.shapes = rate, set()
+
+    def look(self, frames):
+        return frames.mean(axis=(1, 2)) / 255
+
+    def view(self, sequence, generator):
+        self.shapes.add((sequence.shape, generator is None))
+        return sequence
+
+    def build(self, example, persons):
+        class Network(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.map = nn.Linear(example.shape[1], 2)
+
+            def forward(self, sequences):
+                return self.map(sequences).mean(dim=1)
+
+        return Network()
+
+    def optimiser(self, network):
+        return torch.optim.SGD(network.parameters(), lr=self.rate)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_loss_by_hand(dtype):
+    left = torch.tensor([[0.0, 0], [0, 0], [0, 0], [1, 1]], dtype=dtype)
+    right = torch.tensor([[3.0, 4], [0.6, 0.8], [3, 4], [1, 1]], dtype=dtype)
+    same = torch.tensor([True, False, False, False])
+    # d = 5, 1, 5, 0: 25/2, (2 - 1)^2 / 2, 0, 2^2 / 2
+    loss = contrastive_loss(left, right, same, margin=2.0)
+    assert loss.item() == pytest.approx((12.5 + 0.5 + 0 + 2) / 4, rel=1e-6)
+
+
+def test_the_loss_against_a_loop_over_pairs_and_its_gradient():
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
+    same = torch.tensor([True, False] * 3)
+    expected = 0.0
+    for a, b, together in zip(left.numpy(), right.numpy(), same.tolist(), strict=True):
+        d = np.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+        expected += (d**2 if together else max(2.5 - d, 0) ** 2) / 2 / 6
+    assert contrastive_loss(left, right, same, 2.5).item() == pytest.approx(expected, rel=1e-6)
+    left.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: contrastive_loss(x, right, same, 2.5), [left])
+
+
+def test_pairs_take_turns_across_cameras():
+    persons = ["p", "p", "q", "q", "r", "p", "q"]
+    cameras = ["a", "b", "a", "b", "a", "c", "a"]
+    generator = np.random.default_rng(0)
+    firsts = set()
+    for _ in range(20):
+        pairs = alternating_pairs(persons, cameras, generator)
+        assert [pair.same for pair in pairs] == [True, False] * 2  # r is in one camera alone
+        assert {persons[pair.left] for pair in pairs} == {"p", "q"}
+        for pair in pairs:
+            assert (persons[pair.left] == persons[pair.right]) == pair.same
+            assert cameras[pair.left] != cameras[pair.right]
+        firsts.add(pairs[0])
+    assert len(firsts) > 5
+
+
+def test_what_makes_no_pairs_is_an_error():
+    generator = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="2 persons in 2 cameras make no pairs"):
+        alternating_pairs(["p", "q"], ["a", "b"], generator)
+    with pytest.raises(ValueError, match="expected other persons than p"):
+        alternating_pairs(["p", "p"], ["a", "b"], generator)
+
+
+def test_training_lowers_the_loss(people):
+    baseline = MeanColour(epochs=30).fit(people.clips(range(8)))
+    assert len(baseline.losses) == 30
+    assert np.mean(baseline.losses[-5:]) < 0.7 * np.mean(baseline.losses[:5])
+
+
+def test_equal_seeds_give_equal_vectors_and_the_global_seed_is_left_alone(people):
+    clips, frames = people.clips(range(4)), people.frames(9, 0)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    one = MeanColour().fit(clips).describe(frames)
+    assert torch.equal(torch.rand(1), expected)
+    np.testing.assert_array_equal(MeanColour().fit(clips).describe(frames), one)
+    assert not np.allclose(MeanColour(seed=1).fit(clips).describe(frames), one)
+    np.testing.assert_array_equal(MeanColour().fit(clips).fit(clips).describe(frames), one)
+
+
+def test_sequences_have_the_length_of_training_and_clips_their_own(people):
+    baseline = MeanColour().fit(people.clips(range(2), frames=3))  # shorter than 4: repeated
+    baseline.describe(people.frames(0, 0, frames=7))
+    assert baseline.shapes == {((4, 3), False), ((3, 3), True), ((7, 3), True)}
+
+
+def test_many_clips_of_a_camera_are_spread_over_and_read_once():
+    read = []
+
+    def frames(index):
+        read.append(index)
+        return np.full((2, 4, 4, 3), index, dtype=np.uint8)
+
+    clips = [
+        Clip(f"{index}", str(index % 2), "ab"[index // 10], lambda index=index: frames(index))
+        for index in range(20)
+    ]
+    MeanColour(clips_per_camera=2).fit(clips)
+    assert read == [0, 1, 8, 9, 10, 11, 18, 19]
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_batch(people):
+    with pytest.raises(TrainingDiverged, match=r"epoch \d+, batch \d \([ab]/\d and [ab]/\d; "):
+        MeanColour(rate=1e30, epochs=20).fit(people.clips(range(3)))
+
+
+def test_errors_name_what_is_wrong(people):
+    with pytest.raises(RuntimeError, match="MeanColour describes nothing before `fit`"):
+        MeanColour().describe(people.frames(0, 0))
+    with pytest.raises(ValueError, match="epochs is -1"):
+        MeanColour(epochs=-1)
+    with pytest.raises(ValueError, match="batch is 0"):
+        MeanColour(batch=0)
+    with pytest.raises(ValueError, match="margin is 0"):
+        MeanColour(margin=0)
