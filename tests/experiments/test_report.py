@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.figures import folder_of
 from wherewhen.experiments.report import Question, environments, gather, with_results, write_report
@@ -266,3 +268,18 @@ def test_page_of_what_is_gathered_can_be_written(page, root, results, monkeypatc
     out = write_report(root / "shared/page.html", Question(), root)
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_command_asks_for_what_its_options_say(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "wherewhen.experiments.report.write_report",
+        lambda out, question: asked.append((out, question)) or out,
+    )
+    out = tmp_path / "page.html"
+    options = ["--env", "mars", "-e", "prid2011", "--out", str(out), "--with-pictures"]
+    done = CliRunner().invoke(experiment, ["report", *options, "--params", "split.trials=2"])
+    assert done.exit_code == 0, done.output
+    params = {"split": {"trials": 2}}
+    assert asked == [(out, Question(("mars", "prid2011"), params, None, True))]
+    assert done.output.strip() == out.as_posix()
