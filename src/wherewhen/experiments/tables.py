@@ -172,7 +172,8 @@ def show(
     console.print(console_table(format_comparison(table), title, "\n".join(said)))
     theirs = orientation(experiment)
     if dataset not in DATASETS and len(theirs):
-        note = "Of other footage than ours: for orientation, not to be subtracted."
+        ranks = " / ".join(theirs.measure.unique())
+        note = f"{ranks}. Of other footage than ours: for orientation, not to be subtracted."
         text = _format_orientation(theirs)
         console.print(console_table(text, f"Published, table {experiment.table}", note))
     _log(experiment, env, dataset, table, said, trained_on)
@@ -234,12 +235,10 @@ def _cell(line: Any) -> str:
 
 
 def _format_orientation(theirs: pd.DataFrame) -> pd.DataFrame:
-    """Write published figures for people: a line a row, a column a set and rank."""
-    columns = theirs.dataset + " " + theirs.measure
-    wide = theirs.assign(column=columns).pivot(index="row", columns="column", values="published")
-    wide = wide.reindex(index=theirs.row.unique(), columns=columns.unique())
-    text = wide.map(lambda value: NOTHING if pd.isna(value) else f"{value:.1f}")
-    return text.rename_axis(None, axis=1).reset_index()
+    """Write published figures for people: a line a row, a column a set, the ranks in a cell."""
+    cells = theirs.published.map("{:.1f}".format).groupby([theirs.row, theirs.dataset], sort=False)
+    wide = cells.agg(" / ".join).unstack().reindex(index=theirs.row.unique(), columns=DATASETS)
+    return wide.fillna(NOTHING).rename_axis(None, axis=1).rename_axis("row").reset_index()
 
 
 def _log(

@@ -187,6 +187,8 @@ def quiet() -> Iterator[None]:
 
     Errors, too: whoever runs the session tells them.
     """
+    import kedro_mlflow  # noqa: F401  (sets its level when it is first imported)
+
     loggers = [logging.getLogger(name) for name in ("kedro", "kedro.runner", "kedro_mlflow")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
