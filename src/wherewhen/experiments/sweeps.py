@@ -170,7 +170,8 @@ def propose(study: Study, sweep: Sweep) -> Evaluation:
     """Begin an evaluation with the next values: what is finished and the seed decide them."""
     import optuna
 
-    seed = int(np.random.SeedSequence([sweep.sampler.seed, len(finished(study))]).generate_state(1))
+    entropy = [sweep.sampler.seed, len(finished(study))]
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     study.sampler = (
         optuna.samplers.RandomSampler(seed=seed)
         if sweep.sampler.name == "random"
