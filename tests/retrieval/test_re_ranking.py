@@ -77,3 +77,5 @@ def test_errors_name_what_is_wrong():
         re_rank(probes, gallery, k2=0)
     with pytest.raises(ValueError, match="lambda is 2"):
         re_rank(probes, gallery, weight=2)
+    with pytest.raises(ValueError, match=r"the distance is -\d.* none below 0"):
+        re_rank(probes, gallery, lambda left, right: -euclidean(left, right))

@@ -62,14 +62,21 @@ def re_rank(
     Raises
     ------
     ValueError
-        If a parameter is out of range or the vectors do not fit the distance.
+        If a parameter is out of range, the vectors do not fit the distance, or it is negative
+        somewhere, as RankSVM's is: squares would turn its order round.
     """
     for name, k in (("k1", k1), ("k2", k2)):
         if k < 1:
             raise ValueError(f"{name} is {k}: expected at least 1")
     if not 0 <= weight <= 1:
         raise ValueError(f"lambda is {weight}: expected between 0 and 1")
-    original = distance(probes, gallery) ** 2
+    original = distance(probes, gallery)
+    if original.min() < 0:
+        raise ValueError(
+            f"the distance is {original.min():.3g} somewhere: expected none below 0. Leave "
+            "re-ranking out for this metric"
+        )
+    original = original**2
     everyone = np.concatenate([np.asarray(probes), np.asarray(gallery)])
     neighbours, largest = _nearest(everyone, distance, max(k1 + 1, k2))
     original /= largest[: len(original), None]
