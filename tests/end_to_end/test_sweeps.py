@@ -1,0 +1,106 @@
+"""A sweep by its command: killed, gone on with, and without the test persons' cubes."""
+
+import os
+import shutil
+import signal
+import time
+
+import mlflow
+import optuna
+import pandas as pd
+import pytest
+
+from wherewhen.features.cube_store import CubeStore
+
+SWEEP = """
+dimensions:
+  search:
+    learn_metric.dimension: {low: 5, high: 25}
+    learn_metric.kissme.shrinkage: {low: 0.001, high: 0.5, log: true}
+  features: row_pooled
+  metric: kissme
+  validation: 0.5
+"""
+EVALUATIONS = 4
+PATIENCE = 300
+
+
+@pytest.fixture
+def ready(new_project, finished, tmp_path):
+    """Return a function that makes a copy with the people, their cubes and the sweep."""
+
+    def make(name):
+        project = new_project(tmp_path / name)
+        for layer in ("01_raw", "04_feature"):
+            shutil.copytree(finished.root / "data" / layer, project.root / "data" / layer)
+        (project.root / "conf/base/sweeps.yml").write_text(SWEEP)
+        return project
+
+    return make
+
+
+def command(project, tiny):
+    return project.kedro("experiment", "sweep", "dimensions", "-n", str(EVALUATIONS), **tiny)
+
+
+def judged(project):
+    """Return the values of the finished evaluations, in order, and the state of all."""
+    storage = f"sqlite:///{project.root / 'data/08_reporting/synthetic/sweeps.db'}"
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    return [(trial.params, trial.value) for trial in complete], [
+        trial.state.name for trial in trials
+    ]
+
+
+def wait_for_an_evaluation(project):
+    """Wait until one evaluation is judged and the next has begun."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        try:
+            if judged(project)[1] == ["COMPLETE", "RUNNING"]:
+                return
+        except (ValueError, KeyError, optuna.exceptions.StorageInternalError):
+            pass
+        except Exception as error:  # the tables are being made
+            if "no such table" not in str(error):
+                raise
+        time.sleep(0.02)
+    pytest.fail("no evaluation began")
+
+
+@pytest.mark.slow
+def test_killed_and_gone_on_with_it_finds_the_same_without_the_test_persons(ready, finished, tiny):
+    undisturbed = ready("undisturbed")
+    output = undisturbed.output_of(command(undisturbed, tiny))
+    assert "--params '" in output and "validation persons" in output
+    values, states = judged(undisturbed)
+    assert states == ["COMPLETE"] * EVALUATIONS
+
+    interrupted = ready("interrupted")
+    split = pd.read_parquet(finished.root / "data/05_model_input/synthetic/splits.parquet")
+    tested = split[(split.trial == "trial_00") & (split.role != "train")].tracklet
+    (store,) = CubeStore.stores_under(interrupted.root / "data/04_feature/synthetic/cubes")
+    assert len(tested) == 12 and all(name in store for name in tested)
+    store.remove(tested)
+    process = interrupted.spawn(command(interrupted, tiny), start_new_session=True)
+    wait_for_an_evaluation(interrupted)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    interrupted.output_of(command(interrupted, tiny))
+
+    again, states = judged(interrupted)
+    assert again == values
+    assert states.count("FAIL") == 1 and states.count("COMPLETE") == EVALUATIONS
+    assert not any(name in CubeStore(store.folder) for name in tested)
+
+    mlflow.set_tracking_uri(f"sqlite:///{interrupted.root / 'mlflow.db'}")
+    try:
+        runs = mlflow.search_runs(search_all_experiments=True, filter_string="tags.sweep != ''")
+    finally:
+        mlflow.set_tracking_uri(None)
+    evaluations = runs[runs["tags.evaluation"].notna()]
+    (sweep,) = runs[runs["tags.stage"] == "sweep"].run_id
+    assert (evaluations["tags.mlflow.parentRunId"] == sweep).all()
+    assert sorted(evaluations.status) == ["FINISHED"] * EVALUATIONS + ["KILLED"]
