@@ -1,6 +1,10 @@
 """Experiments by their commands: what is run, what is not run again, and what is shown."""
 
+import re
+import shlex
 import shutil
+import sys
+from html import unescape
 
 import mlflow
 import pandas as pd
@@ -152,6 +156,41 @@ def test_the_table_is_shown_and_logged(ran, tiny):
     line = table[(table.row == "average pooling") & (table.measure == "rank-1")].iloc[0]
     assert line["mean"] == pytest.approx(100 * own.mean())
     assert line.trials == 2 and pd.isna(line.difference)
+
+
+def report_of(project, tiny):
+    """Write the report and return it, and the commands that it prints of a row."""
+    output = project.output_of(project.kedro("experiment", "report", **tiny))
+    assert output.strip().endswith("data/08_reporting/experiments.html")
+    page = (project.root / "data/08_reporting/experiments.html").read_text(encoding="utf-8")
+    of_row = page.partition(f"<summary>{RUN[0]} <")[2].partition("</details>")[0]
+    return page, [unescape(line) for line in re.findall("<pre><code>(.*?)</code>", of_row, re.S)]
+
+
+def test_the_report_shows_what_is_finished_and_what_failed(ran, tiny):
+    page, commands = report_of(ran, tiny)
+    table = page.partition('<table class="numbers">')[2].partition("</table>")[0]
+    rows = {row: table.partition(f'<th scope="row">{row}')[2].partition("</tr>")[0] for row in RUN}
+    shown, _, _ = table_of(ran, tiny)
+    for line in shown[(shown.measure == "rank-1") & shown.row.isin(RUN)].itertuples():
+        assert f"{line.mean:.1f}" in rows[line.row] and f"± {line.deviation:.1f}" in rows[line.row]
+    assert re.findall(r'class="tag (\S+)"', table) == ["failed"]
+    assert 'class="plot"' in page and "3 of 4 rows finished, 1 failed" in page
+    assert len(commands) == 3
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_report_make_the_same_numbers(ran, tiny):
+    _, commands = report_of(ran, tiny)
+    before, results, variants = table_of(ran, tiny)
+    folder = results.output(variants[RUN[0]], "trial_00")
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    for command in commands[1:]:  # as plain runs
+        words = shlex.split(command)
+        assert words[:3] == ["uv", "run", "kedro"]
+        ran.output_of([sys.executable, "-m", *words[2:]])
+    pd.testing.assert_frame_equal(table_of(ran, tiny)[0], before)
 
 
 @pytest.mark.slow

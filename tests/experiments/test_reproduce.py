@@ -61,10 +61,12 @@ def test_parameters_that_the_environment_has_already_do_not_differ(muted):
 
 
 def test_row_is_one_command_quoted_for_the_shell():
-    line = experiment_command("table_iii", "VGG16, 5x5 & 'more'", "prid2011", 3, "mars")
-    assert shlex.split(line) == [
+    line = experiment_command("table_iii", "VGG16, 5x5 & 'more'", "prid2011", 3, "mars", TREE)
+    *words, params = shlex.split(line)
+    assert read_params(None, None, params) == TREE
+    assert words == [
         "uv", "run", "kedro", "experiment", "run", "table_iii", "--rows", "VGG16, 5x5 & 'more'",
-        "--env", "prid2011", "--trained-on", "mars", "--trials", "3",
+        "--env", "prid2011", "--trained-on", "mars", "--trials", "3", "--params",
     ]  # fmt: skip
 
 

@@ -113,6 +113,7 @@ class Found:
     experiment: Experiment
     env: str | None
     trained_on: str | None
+    params: Mapping[str, Any] | None
     variants: Mapping[str, Variant]
     results: Results
 
@@ -259,7 +260,9 @@ def _found(question: Question, env: str | None, root: Path, left_out: list[str])
                     left_out.append(f"Left out: {error}")
                 continue
             dataset = next((one.dataset for one in variants.values()), "")
-            found = Found(experiment, env, source, variants, Results(root, dataset))
+            found = Found(
+                experiment, env, source, question.params, variants, Results(root, dataset)
+            )
             if found.any_finished():
                 there = True
                 yield found
@@ -448,7 +451,7 @@ def _commands(
     found: Found, row: Row, variant: Variant, trials: list[str], most: int
 ) -> Iterator[page.Command]:
     name = found.experiment.name
-    whole = experiment_command(name, row.name, found.env, most, found.trained_on)
+    whole = experiment_command(name, row.name, found.env, most, found.trained_on, found.params)
     yield page.Command("The row, what is finished left as it is", whole)
     for purpose, line in plain_commands(variant, trials[0], most):
         yield page.Command(f"The same as plain runs: {purpose}", line)

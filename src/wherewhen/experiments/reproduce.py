@@ -77,13 +77,19 @@ def as_params(parameters: Mapping[str, Any]) -> str:
 
 
 def experiment_command(
-    name: str, row: str, env: str | None, trials: int, trained_on: str | None
+    name: str,
+    row: str,
+    env: str | None,
+    trials: int,
+    trained_on: str | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write the command that runs all trials of a row."""
+    """Write the command that runs all trials of a row, with what the experiment was run with."""
     words = ["uv", "run", "kedro", "experiment", "run", name, "--rows", row]
     words += ["--env", env] if env else []
     words += ["--trained-on", trained_on] if trained_on else []
-    return shlex.join([*words, "--trials", str(trials)] if trials else words)
+    words += ["--trials", str(trials)]
+    return shlex.join([*words, "--params", as_params(flat(params))] if params else words)
 
 
 def plain_commands(variant: Variant, trial: str, trials: int) -> Iterator[tuple[str, str]]:
