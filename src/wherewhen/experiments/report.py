@@ -258,6 +258,7 @@ def _found(question: Question, env: str | None, root: Path, left_out: list[str])
             except ExperimentError as error:
                 if not experiment.cross_dataset:  # not every pair of data sets makes sense
                     left_out.append(f"Left out: {error}")
+                    there = True
                 continue
             dataset = next((one.dataset for one in variants.values()), "")
             found = Found(
