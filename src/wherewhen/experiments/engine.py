@@ -167,6 +167,7 @@ class Engine:
                     except Exception as error:
                         failures.append(self._failed(experiment, job, trial, error))
                 elif trial not in told:
+                    log.info("%s, %s: finished already, for another row", label, trial)
                     self._tell(job, trial, own, parent)
             scores = results.scores(variant)
             if len(scores):
