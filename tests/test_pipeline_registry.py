@@ -31,7 +31,16 @@ def registered(tree):
 
 
 def test_a_pipeline_a_stage_in_the_order_of_the_datas_way():
-    assert tuple(registered({})) == (*STAGES, "__default__")
+    assert tuple(registered({})) == (*STAGES, "analyse", "__default__")
+
+
+def test_a_closer_look_is_no_part_of_the_whole_and_needs_a_network():
+    pipelines = registered({"split": {"trials": 2}})
+    look, whole = pipelines["analyse"], pipelines["__default__"]
+    assert not {node.name for node in look.nodes} & {node.name for node in whole.nodes}
+    wanted = {name for name in look.inputs() if not name.startswith("params:")}
+    assert wanted <= whole.datasets()
+    assert not registered({"embed": {"features": ["row_pooled"]}})["analyse"].nodes
 
 
 def test_without_a_root_the_people_are_rendered():

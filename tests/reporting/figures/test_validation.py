@@ -30,6 +30,12 @@ def test_means_are_drawn_and_the_best_marked(penalties):
     assert line(mean_ap, "best").get_xydata() == pytest.approx(np.array([[2, 0.9]]))
 
 
+def test_equal_means_are_all_best(penalties):
+    _, mean_ap = loss_over_lambda(penalties.assign(validation_map=1.0)).axes
+    assert line(mean_ap, "best").get_xdata().tolist() == [0, 1, 2]
+    assert mean_ap.get_ylim()[1] < 1.05
+
+
 def test_one_trial_has_no_bars(penalties):
     (bars,) = loss_over_lambda(penalties[penalties.trial == "t0"]).axes[0].containers
     assert not bars.has_yerr

@@ -31,7 +31,8 @@ def loss_over_lambda(penalties: pd.DataFrame, *, title: str | None = None) -> Fi
     -------
     matplotlib.figure.Figure
         Points are trials, the line is their mean, bars are one standard deviation (ddof 1; none for
-        one trial). The best mean is marked. Lambdas are evenly spaced, whatever their values.
+        one trial). The best mean is marked, several where they are equal. Lambdas are evenly
+        spaced, whatever their values.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def loss_over_lambda(penalties: pd.DataFrame, *, title: str | None = None) -> Fi
         axes.set_xlabel("λ, weight of the attention penalty", fontsize=TEXT + 1)
         tidy(axes)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[1].set_ylim(top=min(1.02, panels[1].get_ylim()[1]))
     facts = f"{_trials(penalties['trial'].nunique())}, at the end of each training; ◯ best mean"
     head(panels[0], title or "Validation over λ", facts)
     return figure
@@ -120,12 +122,11 @@ def _draw_over_lambda(axes: Axes, penalties: pd.DataFrame, measure: str) -> None
     axes.plot(trials, penalties[measure], "o", color=BLUE, alpha=0.35, markersize=4, linewidth=0)
     spread = None if deviation.isna().all() else deviation
     axes.errorbar(places, mean, spread, color=BLUE, linewidth=2, capsize=3, label="mean")
-    if mean.notna().any():
-        best = mean.argmin() if measure == "validation_loss" else mean.argmax()
-        axes.plot(
-            places[best], mean.iloc[best], "o", markersize=13, markerfacecolor="none",
-            markeredgecolor=VERMILION, markeredgewidth=2, label="best",
-        )  # fmt: skip
+    best = np.isclose(mean, mean.min() if measure == "validation_loss" else mean.max())
+    axes.plot(
+        places[best], mean[best], "o", markersize=13, markerfacecolor="none",
+        markeredgecolor=VERMILION, markeredgewidth=2, label="best",
+    )  # fmt: skip
     axes.set_xticks(places, [f"{weight:g}" for weight in weights])
     axes.set_xlim(-0.4, len(weights) - 0.6)
 
