@@ -108,8 +108,8 @@ def test_what_is_printed_can_be_copied_and_warns(outcome):
     assert read_params(None, None, line.removeprefix("--params '").removesuffix("'")) == (
         best_parameters(outcome)
     )
-    block = said.split("\n\n")[-2] if "what mattered" in said else ""
-    assert yaml.safe_load(block.split("what mattered")[0]) or "embed:" in said
+    in_yaml = said[said.index("\nembed:") : said.index("what mattered")]
+    assert yaml.safe_load(in_yaml) == best_parameters(outcome)
 
 
 def test_nothing_judged_says_so(outcome):
@@ -125,3 +125,4 @@ def test_the_picture_is_one_page_without_others(outcome, tmp_path):
     page = (tmp_path / "sweep.html").read_text()
     assert page.count('class="plotly-graph-div"') == 2
     assert "<script src=" not in page and "mine-1234" in page
+    assert '"label":"both.rate"' in page and '"label":"modern.hidden_kernels"' in page

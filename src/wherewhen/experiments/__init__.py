@@ -6,5 +6,7 @@
 - ``results``: what is finished, read from those folders
 - ``engine``: runs what is not finished
 - ``tables``: rows beside the published figures
+- ``sweep_config``, ``sweeps``: parameters searched; ``judging``: by validation persons alone;
+  ``sweep_report``: what was found
 - ``cli``: the commands ``kedro experiment ...``
 """

@@ -140,7 +140,7 @@ def _judged(outcome: Outcome) -> list[Any]:
     return outcome.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def _draw(outcome: Outcome, path: Path) -> None:
+def _draw(outcome: Outcome, file: Path) -> None:
     """Draw the values by evaluation and by parameters, in a page that needs no other."""
     from optuna.visualization import plot_optimization_history, plot_parallel_coordinate
 
@@ -150,14 +150,18 @@ def _draw(outcome: Outcome, path: Path) -> None:
     figures = [history]
     if len(outcome.sweep.search) > 1:
         lines = plot_parallel_coordinate(outcome.study, target_name=name)
+        for axis, path in zip(
+            lines.data[0].dimensions[1:], sorted(outcome.sweep.search), strict=True
+        ):
+            axis.label = ".".join(path.split(".")[-2:])  # Optuna cuts long names off at their end
         figures.append(lines.update_layout(title="each line an evaluation"))
     parts = [
-        figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
         for number, figure in enumerate(figures)
     ]
     head = f'<meta charset="utf-8"><title>{outcome.study.study_name}</title>'
     page = f"<!doctype html><html><head>{head}</head><body>{''.join(parts)}</body></html>\n"
-    path.write_text(page, encoding="utf-8")
+    file.write_text(page, encoding="utf-8")
 
 
 def _yaml(tree: Tree) -> str:
