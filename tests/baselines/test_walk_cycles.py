@@ -81,3 +81,17 @@ def test_a_trembling_box_is_no_walk():
 def test_impossible_steps_are_refused(step_frames):
     with pytest.raises(ValueError, match="step_frames"):
         walk_cycles(np.ones(40), step_frames)
+
+
+@pytest.mark.slow
+def test_rendered_walkers_step_as_they_were_told():
+    from wherewhen.synthetic.config import SyntheticConfig
+    from wherewhen.synthetic.planning import plan
+
+    config = SyntheticConfig(persons=3, min_frames=75, max_frames=75, mean_frames=75)
+    people = plan(config)
+    for tracklet in people.tracklets:
+        step = config.frames_per_second / people.person(int(tracklet[-4:])).gait.cadence
+        cycles = walk_cycles(flow_energy(people.render(tracklet)))
+        lengths = [stop - start for start, stop in cycles]
+        assert np.mean(lengths) == pytest.approx(2 * step, abs=4)

@@ -3,9 +3,9 @@
 The flow energy profile (FEP) of Wang et al., "Person Re-Identification by Video Ranking", ECCV
 2014: how much the lower half of the body moves, frame by frame. It rises and falls once a step; two
 steps are a cycle. Made regular as in Liu et al., "A Spatio-Temporal Appearance Representation for
-Video-Based Pedestrian Re-Identification", ICCV 2015: of the profile's frequencies only those at
-which people step are kept, so that its minima are steps and not noise. Section V-E of the paper
-names both.
+Video-Based Pedestrian Re-Identification", ICCV 2015: of the profile's frequencies only those around
+the strongest at which people step are kept, so that its minima are steps and not noise. Section V-E
+of the paper names both.
 
 Deviations. The flow is OpenCV's dense inverse search. Each frame's median flow is taken away first,
 because the box around a person trembles. The frequencies are a cosine transform's, which does not
@@ -28,6 +28,9 @@ from wherewhen.baselines.pixels import grey
 
 STEP_FRAMES = (8, 20)
 """Frames that the fastest and the slowest step last, at 25 frames a second."""
+
+_AROUND = 1.3
+"""Steps that last so many times longer or shorter than this person's are somebody else's."""
 
 _RIPPLE = 0.01
 """A profile that rises and falls by less than this share of its mean shows nobody walking."""
@@ -85,10 +88,22 @@ def regular_energy(energy: np.ndarray, step_frames: tuple[int, int] = STEP_FRAME
     shortest, longest = step_frames
     if not 2 <= shortest < longest:
         raise ValueError(f"step_frames are {list(step_frames)}: expected 2 <= fastest < slowest")
-    waves = dct(np.asarray(energy, np.float64), norm="ortho")
+    energy = np.asarray(energy, np.float64)
+    lasts = _step(energy, shortest, longest)
+    waves = dct(energy, norm="ortho")
     periods = 2 * len(energy) / np.maximum(np.arange(len(energy)), 1e-9)
-    kept = idct(np.where((shortest <= periods) & (periods <= longest), waves, 0.0), norm="ortho")
+    steps = (lasts / _AROUND <= periods) & (periods <= lasts * _AROUND)
+    kept = idct(np.where(steps, waves, 0.0), norm="ortho")
     return kept if np.ptp(kept) > _RIPPLE * np.mean(energy) else np.zeros(len(energy))
+
+
+def _step(energy: np.ndarray, shortest: int, longest: int) -> float:
+    """Frames that this person's steps last: the strongest of the profile's periods in between."""
+    # at any period, not at those alone that fit the clip a whole number of times
+    periods = np.linspace(shortest, longest, 100)
+    faded = (energy - energy.mean()) * np.hanning(len(energy) + 2)[1:-1]
+    waves = np.exp(2j * np.pi * np.arange(len(energy)) / periods[:, None])
+    return periods[np.abs(waves @ faded).argmax()]
 
 
 def walk_cycles(
