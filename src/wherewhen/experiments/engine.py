@@ -140,7 +140,7 @@ class Engine:
         tracking, results = self._tracking(variant.env), Results(None, variant.dataset)
         tags = {"experiment": experiment.name, "row": job.row}
         tags |= {"dataset": variant.dataset, "variant": variant.key}
-        data = self._data(variant, tags)
+        data = self._data(variant, experiment.name)
         if variant.parameters.split.source != "drawn":  # a file may say something else by now
             self._session(job, ["split"], self._of(tags, "split"))
         pending = [
@@ -217,15 +217,15 @@ class Engine:
 
     # --- sessions --------------------------------------------------------------------------------
 
-    def _data(self, variant: Variant, tags: dict[str, str]) -> str:
+    def _data(self, variant: Variant, experiment: str) -> str:
         """Read the data set, once, and return its fingerprint; that of the source's, too."""
         ingest = ["synthesise", "ingest"] if variant.parameters.ingest.synthetic else ["ingest"]
         decisive = decisive_parameters(variant.parameters)
         asked = fingerprint({name: decisive[name] for name in ingest})
         if self._ingested.get(variant.dataset) != asked:
             log.info("%s: reading the frames", variant.dataset)
-            job = Job("", variant, None, ())
-            self._session(job, ingest, self._of(tags, "ingest"))
+            tags = {"experiment": experiment, "dataset": variant.dataset}
+            self._session(Job("", variant, None, ()), ingest, self._of(tags, "ingest"))
             self._ingested[variant.dataset] = asked
         data = str(Results(None, variant.dataset).data_fingerprint())
         if variant.source is None or variant.source.dataset == variant.dataset:
