@@ -88,6 +88,14 @@ def test_plain_runs_share_what_comes_before_and_give_the_overrides(muted):
     assert shlex.split(shared)[-1] == words[-1]
 
 
+def test_kedro_takes_the_plain_runs(muted):
+    from wherewhen.cli import run
+
+    for _, line in plain_commands(muted, "trial_00", 2):
+        given = run.make_context("run", shlex.split(line)[4:]).params
+        assert given["params"]["variant"] == muted.key and given["pipelines"]
+
+
 def test_the_params_of_a_plain_run_name_the_same_variant(muted):
     (_, _), (_, trial) = plain_commands(muted, "trial_00", 2)
     given = read_params(None, None, shlex.split(trial)[-1])

@@ -4,10 +4,10 @@ import pytest
 from wherewhen.experiments.config import read_experiments
 from wherewhen.experiments.results import Results
 from wherewhen.experiments.tables import (
-    _format_orientation,
     captions,
     comparison,
     format_comparison,
+    format_orientation,
     orientation,
     to_markdown,
 )
@@ -95,7 +95,7 @@ def test_orientation_has_all_three_sets(experiment):
 
 
 def test_orientation_is_a_line_a_row(experiment):
-    text = _format_orientation(orientation(experiment)).set_index("row")
+    text = format_orientation(orientation(experiment)).set_index("row")
     assert list(text.columns) == ["ilids_vid", "prid2011", "mars"]
     assert text.index.to_list() == ["max", "Fisher"]
     assert text.loc["max", "prid2011"] == "72.4 / 90.8 / 96.0 / 96.2"

@@ -33,7 +33,7 @@ from wherewhen.experiments.reproduce import (
     plain_commands,
 )
 from wherewhen.experiments.results import RECORD, Done, Results
-from wherewhen.experiments.tables import comparison, orientation
+from wherewhen.experiments.tables import comparison, format_orientation, orientation
 from wherewhen.experiments.variants import Variant, variants_of
 from wherewhen.project import project_root
 from wherewhen.reporting import page
@@ -561,12 +561,14 @@ def _pictures(found: Found, question: Question, left_out: list[str]) -> Iterator
 _KINDS = (*DRAWN_BY_THE_PAGE, *WITHOUT_PEOPLE, *OF_PEOPLE)
 
 
-def _elsewhere(experiment: Experiment) -> dict[str, dict[str, float]]:
+def _elsewhere(experiment: Experiment) -> dict[str, dict[str, str]]:
+    """Return the published figures by row and data set, the ranks in one cell."""
     theirs = orientation(experiment)
-    return {
-        row: {f"{line.dataset} {line.measure}": line.published for line in lines.itertuples()}
-        for row, lines in theirs.groupby("row", sort=False)
-    }
+    if theirs.empty:
+        return {}
+    ranks = " / ".join(theirs.measure.unique())
+    text = format_orientation(theirs).set_index("row")
+    return text.rename(columns=lambda name: f"{name}, {ranks}").to_dict("index")
 
 
 def _size(results: Results) -> dict[str, str]:

@@ -174,7 +174,7 @@ def show(
     if dataset not in DATASETS and len(theirs):
         ranks = " / ".join(theirs.measure.unique())
         note = f"{ranks}. Of other footage than ours: for orientation, not to be subtracted."
-        text = _format_orientation(theirs)
+        text = format_orientation(theirs)
         console.print(console_table(text, f"Published, table {experiment.table}", note))
     _log(experiment, env, dataset, table, said, trained_on)
     return table
@@ -234,7 +234,7 @@ def _cell(line: Any) -> str:
     return f"{ours} ({theirs}, {line.difference:+.1f})" if theirs else ours
 
 
-def _format_orientation(theirs: pd.DataFrame) -> pd.DataFrame:
+def format_orientation(theirs: pd.DataFrame) -> pd.DataFrame:
     """Write published figures for people: a line a row, a column a set, the ranks in a cell."""
     cells = theirs.published.map("{:.1f}".format).groupby([theirs.row, theirs.dataset], sort=False)
     wide = cells.agg(" / ".join).unstack().reindex(index=theirs.row.unique(), columns=DATASETS)

@@ -109,7 +109,7 @@ def experiment() -> Experiment:
 @pytest.fixture(scope="session")
 def page(experiment: Experiment) -> Page:
     facts = {"persons": "200", "data fingerprint": "0123456789abcdef"}
-    paper = {"RFA-net": {"ilids_vid rank-1": 49.3, "prid2011 rank-1": 58.2}}
+    paper = {"RFA-net": {"ilids_vid, rank-1 / rank-5": "49.3 / 76.8", "mars": "–"}}
     title = "Table V: <hand-made> descriptors"
     other = Experiment("table_v", title, rows=experiment.rows[3:4], elsewhere=paper)
     return Page(

@@ -56,7 +56,7 @@ def test_names_are_never_html():
 
     row = Row(one(), Status.FAILED, one(), [Trial(one(), {one(): one()})], {}, {one(): one()},
               {one(): one()}, [Command(one(), one())], [one()])  # fmt: skip
-    paper = {one(): {one(): 1.0}}
+    paper = {one(): {one(): one()}}
     experiment = Experiment(one(), one(), one(), [row], one(), elsewhere=paper)
     dataset = Dataset(one(), "base", {one(): one()}, [experiment])
     html = render(Page(one(), one(), {one(): one()}, [dataset], [one()]))

@@ -224,9 +224,9 @@ class Experiment:
         Rank-1 over lengths.
     pictures : sequence of Picture
         Figures.
-    elsewhere : mapping of str to mapping of str to float
-        Row to published figures of other data sets, in percent, by data set and measure: to be
-        looked at, not to be subtracted.
+    elsewhere : mapping of str to mapping of str to str
+        Row to published figures of other data sets, in percent, by data set: to be looked at, not
+        to be subtracted.
     """
 
     name: str
@@ -238,7 +238,7 @@ class Experiment:
     histories: Sequence[History] = ()
     matrices: Sequence[LengthMatrix] = ()
     pictures: Sequence[Picture] = ()
-    elsewhere: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    elsewhere: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def measures(self) -> list[str]:
