@@ -125,4 +125,4 @@ def test_the_picture_is_one_page_without_others(outcome, tmp_path):
     page = (tmp_path / "sweep.html").read_text()
     assert page.count('class="plotly-graph-div"') == 2
     assert "<script src=" not in page and "mine-1234" in page
-    assert '"label":"both.rate"' in page and '"label":"modern.hidden_kernels"' in page
+    assert "both.rate" in page and "modern.hidden_ker" in page and "train.tra" not in page

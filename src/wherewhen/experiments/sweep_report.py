@@ -149,11 +149,7 @@ def _draw(outcome: Outcome, file: Path) -> None:
     history.update_layout(title=outcome.study.study_name, xaxis_title="evaluation")
     figures = [history]
     if len(outcome.sweep.search) > 1:
-        lines = plot_parallel_coordinate(outcome.study, target_name=name)
-        for axis, path in zip(
-            lines.data[0].dimensions[1:], sorted(outcome.sweep.search), strict=True
-        ):
-            axis.label = ".".join(path.split(".")[-2:])  # Optuna cuts long names off at their end
+        lines = plot_parallel_coordinate(_in_short(outcome), target_name=name)
         figures.append(lines.update_layout(title="each line an evaluation"))
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
@@ -162,6 +158,26 @@ def _draw(outcome: Outcome, file: Path) -> None:
     head = f'<meta charset="utf-8"><title>{outcome.study.study_name}</title>'
     page = f"<!doctype html><html><head>{head}</head><body>{''.join(parts)}</body></html>\n"
     file.write_text(page, encoding="utf-8")
+
+
+def _in_short(outcome: Outcome) -> Any:
+    """Return the judged evaluations with short names: Optuna cuts long ones off at their end."""
+    import optuna
+
+    paths = list(outcome.sweep.search)
+    names = {path: ".".join(path.split(".")[-2:]) for path in paths}
+    if len(set(names.values())) < len(paths):
+        names = dict(zip(paths, paths, strict=True))
+    study = optuna.create_study(direction=outcome.sweep.direction)
+    for each in _judged(outcome):
+        params, distributions = (
+            {names[path]: value for path, value in of.items()}
+            for of in (each.params, each.distributions)
+        )
+        study.add_trial(
+            optuna.create_trial(value=each.value, params=params, distributions=distributions)
+        )
+    return study
 
 
 def _yaml(tree: Tree) -> str:
