@@ -13,7 +13,14 @@ from PIL import Image
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.figures import folder_of
-from wherewhen.experiments.report import Question, environments, gather, with_results, write_report
+from wherewhen.experiments.report import (
+    Question,
+    environments,
+    gather,
+    network_fingerprint,
+    with_results,
+    write_report,
+)
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.variants import decisive_parameters, variants_of
 from wherewhen.project import project_root
@@ -209,6 +216,13 @@ def test_every_number_has_its_origin(rows):
     assert row == "uv run kedro experiment run tiny --rows ours --env prid2011 --trials 2"
     assert "--pipelines ingest,split,extract" in shared
     assert "--namespaces trial_00" in trial and f"variant={ours.facts['variant']}" in trial
+
+
+def test_a_network_that_was_removed_is_said_to_be_gone(root, results):
+    tiny = load_experiments("prid2011", root)["tiny"]
+    variant = variants_of(tiny, "prid2011", rows=["ours"], root=root)["ours"]
+    assert network_fingerprint(results, variant, "trial_09") == "no longer there"
+    assert network_fingerprint(results, variant, "trial_00") == "9a129038d9a00aed"
 
 
 def test_curves_and_courses_are_means_over_the_trials(page):

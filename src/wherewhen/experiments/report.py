@@ -424,7 +424,7 @@ def _trial(found: Found, variant: Variant, trial: str) -> page.Trial:
     done = found.results.done(variant, trial)
     facts = {
         "split": done.split,
-        "network": _network(found.results, variant, trial),
+        "network": network_fingerprint(found.results, variant, trial),
         "MLflow run": done.mlflow_run_id or "",
         "took": f"{done.seconds:.0f} s",
         "finished": done.finished[:16].replace("T", " "),
@@ -438,13 +438,27 @@ def _cubes(results: Results, variant: Variant) -> str:
     return str(json.loads(notes[-1].read_text(encoding="utf-8")).get("key", "")) if notes else ""
 
 
-def _network(results: Results, variant: Variant, trial: str) -> str:
-    """Return a fingerprint of the network that a trial's numbers come from; empty without one."""
+def network_fingerprint(results: Results, variant: Variant, trial: str) -> str:
+    """Return a fingerprint of the network that a trial's numbers come from; empty without one.
+
+    Parameters
+    ----------
+    results : Results
+        Of the variant's data set.
+    variant : Variant
+        Whose; a borrowed network is looked for where it was trained.
+    trial : str
+        As ``trial_00``.
+    """
     if variant.source is not None:
         results, variant = Results(results.root, variant.source.dataset), variant.source
     if not variant.trains:
         return ""
-    with results.network_path(variant, trial).open("rb") as file:
+    try:
+        path = results.network_path(variant, trial)
+    except LookupError:
+        return "no longer there"
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:LENGTH]
 
 
