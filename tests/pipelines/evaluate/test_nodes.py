@@ -84,6 +84,13 @@ def test_every_number_says_what_it_is_of(embeddings):
     assert set(ranked.features) == {"row_pooled"}
 
 
+def test_what_looks_at_raw_frames_is_scored_by_euclidean_distance_too(embeddings):
+    scores, _ = score_vectors(embeddings, {}, PARAMETERS, "rcn")
+    assert set(scores.metric) == {"cosine", "euclidean"}
+    # p: 9.1 to its match, 1.4 to q. q: 1 to its match, 9 to p.
+    assert measured(scores, "euclidean")["rank-1"] == 0.5
+
+
 def test_a_learned_metric_measures_in_its_own_space(embeddings):
     scores, _ = score_vectors(
         embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, "row_pooled"

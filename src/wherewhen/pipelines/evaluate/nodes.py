@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from wherewhen.baselines import BASELINES
 from wherewhen.pipelines.parameters import EvaluateParameters
 from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
@@ -29,9 +30,12 @@ Distances = Iterator[tuple[str, np.ndarray]]
 def score_vectors(
     embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score vectors by their angle and by the learned metrics."""
-    distances = _distances(_spaces(embeddings, metrics), parameters)
-    return _score(embeddings, features, parameters, distances)
+    """Score vectors by their angle and by the learned metrics.
+
+    What looks at raw frames is scored by Euclidean distances, too: some of it is trained for them.
+    """
+    spaces = [*_spaces(embeddings, metrics), *(_plain(embeddings) if features in BASELINES else [])]
+    return _score(embeddings, features, parameters, _distances(spaces, parameters))
 
 
 def score_network(
@@ -47,7 +51,7 @@ def score_network(
     """
 
     def distances() -> Distances:
-        spaces = [*_spaces(embeddings, metrics), ("euclidean", *_tested(embeddings), euclidean)]
+        spaces = [*_spaces(embeddings, metrics), *_plain(embeddings)]
         yield from _distances(spaces, parameters)
         yield "siamese", -logits
 
@@ -94,6 +98,10 @@ def _spaces(embeddings: pd.DataFrame, metrics: Metrics) -> Iterator[Space]:
     yield "cosine", probes, gallery, cosine
     for name, metric in metrics.items():
         yield name, probes, gallery, distance_of(metric, euclidean)
+
+
+def _plain(embeddings: pd.DataFrame) -> Iterator[Space]:
+    yield "euclidean", *_tested(embeddings), euclidean
 
 
 def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
