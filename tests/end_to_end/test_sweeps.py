@@ -103,4 +103,6 @@ def test_killed_and_gone_on_with_it_finds_the_same_without_the_test_persons(read
     evaluations = runs[runs["tags.evaluation"].notna()]
     (sweep,) = runs[runs["tags.stage"] == "sweep"].run_id
     assert (evaluations["tags.mlflow.parentRunId"] == sweep).all()
-    assert sorted(evaluations.status) == ["FINISHED"] * EVALUATIONS + ["KILLED"]
+    # the process may have been killed before the evaluation's run began
+    killed = ["KILLED"] * (len(evaluations) - EVALUATIONS)
+    assert len(killed) <= 1 and sorted(evaluations.status) == ["FINISHED"] * EVALUATIONS + killed
