@@ -95,18 +95,7 @@ class ColourLBP(Baseline):
         }
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Turn frames into a vector: the mean over frames of `stripe_histograms`.
-
-        Parameters
-        ----------
-        frames
-            uint8, [T, H, W, 3], RGB, any T.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, [D], stripe by stripe from the top.
-        """
+        """Average `stripe_histograms` over frames; stripe by stripe from the top."""
         return stripe_histograms(frames, **self.options).mean(axis=0).ravel()
 
 

@@ -91,18 +91,9 @@ class FisherBaseline(Baseline):
         return self
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Describe a clip.
+        """Average fragments' Fisher vectors, region by region: [regions x 2 x components x D].
 
-        Parameters
-        ----------
-        frames
-            uint8, [T, H, W, 3], RGB, any T.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, [regions x 2 x components x D]: the mean over fragments of their regions'
-            Fisher vectors side by side. A region that a fragment has no pixels in is 0 there.
+        A region that a fragment has no pixels in is 0 there.
 
         Raises
         ------

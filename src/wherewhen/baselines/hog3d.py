@@ -222,18 +222,9 @@ class HOG3D(Baseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Describe a clip.
+        """Average the histograms of walk cycles: [cells x 20].
 
-        Parameters
-        ----------
-        frames
-            uint8, [T, H, W, 3], RGB, any T.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, [cells x 20], time slowest, then height, width, direction; 0 for frames
-            without any gradient.
+        Time is slowest, then height, width, direction; 0 for frames without any gradient.
         """
         frames = to_size(frames, self.size)
         gradients = clip_gradients(frames)

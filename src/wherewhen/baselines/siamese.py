@@ -237,17 +237,7 @@ class SiameseBaseline(Baseline):
         return self
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Turn frames into a vector, by the trained network.
-
-        Parameters
-        ----------
-        frames
-            uint8, [T, H, W, 3], RGB, any T.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, [D].
+        """Ask the trained network.
 
         Raises
         ------
