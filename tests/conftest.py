@@ -1,7 +1,7 @@
 """What tests of all rooms share: where the repository and the optional shared data lie.
 
 Two processes run the tests (`-n 0`: one, as a debugger wants it). A file's tests stay together,
-and so do all of tests/end_to_end, which share a run of the whole chain.
+and so do all that ask for the one run of the whole chain (the fixture `finished`).
 """
 
 import os
@@ -20,8 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(REPOSITORY / "tests").parts[0]
-        group = folder if folder == "end_to_end" else str(item.path)
+        group = "finished" if "finished" in item.fixturenames else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
