@@ -1,6 +1,11 @@
 import pytest
 
-from wherewhen.experiments.config import ExperimentError, nested, read_experiments
+from wherewhen.experiments.config import (
+    ExperimentError,
+    load_experiments,
+    nested,
+    read_experiments,
+)
 from wherewhen.experiments.variants import HOW_ONLY, decisive_parameters, variants_of
 from wherewhen.pipelines.parameters import Parameters
 from wherewhen.training.config import TrainingConfig
@@ -9,6 +14,14 @@ from wherewhen.training.config import TrainingConfig
 @pytest.fixture
 def key(make_variant):
     return lambda **overrides: make_variant(**nested(overrides)).key
+
+
+@pytest.mark.parametrize("env", [None, "hundred", "prid2011"])
+def test_every_shipped_experiment_can_be_run(env):
+    for name, experiment in load_experiments(env).items():
+        elsewhere = "mars" if experiment.cross_dataset else None
+        variants = variants_of(experiment, env, trained_on=elsewhere)
+        assert set(variants) == {row.name for row in experiment.rows if not row.quoted}, name
 
 
 class TestKeys:

@@ -23,7 +23,7 @@ from wherewhen.experiments.config import (
     merged,
     nested,
 )
-from wherewhen.pipelines.features import NETWORKS, of_trained_network
+from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters, check_parameters
 from wherewhen.tracklets.fingerprint import fingerprint
 
@@ -269,5 +269,4 @@ def _check_shown(where: str, row: Row, parameters: Parameters) -> None:
 
 def metrics_of(features: str, parameters: Parameters) -> set[str]:
     """Name the metrics by which features are measured, re-ranked ones apart."""
-    by_network = {"euclidean", "siamese"} if features in NETWORKS else set()
-    return {"cosine", *parameters.learn_metric.metrics} | by_network
+    return {*parameters.learn_metric.metrics} | unlearned_metrics(features)

@@ -22,3 +22,13 @@ KNOWN = (*DEFAULT, FISHER, *BASELINES)
 def of_trained_network(features: Collection[str]) -> bool:
     """Whether any of the features is a trained network's."""
     return not {"network", FISHER}.isdisjoint(features)
+
+
+def unlearned_metrics(features: str) -> set[str]:
+    """Name the metrics by which features are measured without learning one.
+
+    Those by which some are trained stand beside the cosine: a network has its own similarity (Eq
+    8), and rivals from raw frames are made for Euclidean distances.
+    """
+    euclidean = {"euclidean"} if features in {*NETWORKS, *BASELINES} else set()
+    return {"cosine"} | euclidean | ({"siamese"} if features in NETWORKS else set())

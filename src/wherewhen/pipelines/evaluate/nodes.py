@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from wherewhen.baselines import BASELINES
+from wherewhen.pipelines.features import unlearned_metrics
 from wherewhen.pipelines.parameters import EvaluateParameters
 from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
@@ -34,7 +34,7 @@ def score_vectors(
 
     What looks at raw frames is scored by Euclidean distances, too: some of it is trained for them.
     """
-    spaces = [*_spaces(embeddings, metrics), *(_plain(embeddings) if features in BASELINES else [])]
+    spaces = [*_spaces(embeddings, metrics), *_plain(embeddings, features)]
     return _score(embeddings, features, parameters, _distances(spaces, parameters))
 
 
@@ -51,7 +51,7 @@ def score_network(
     """
 
     def distances() -> Distances:
-        spaces = [*_spaces(embeddings, metrics), *_plain(embeddings)]
+        spaces = [*_spaces(embeddings, metrics), *_plain(embeddings, features)]
         yield from _distances(spaces, parameters)
         yield "siamese", -logits
 
@@ -100,8 +100,9 @@ def _spaces(embeddings: pd.DataFrame, metrics: Metrics) -> Iterator[Space]:
         yield name, probes, gallery, distance_of(metric, euclidean)
 
 
-def _plain(embeddings: pd.DataFrame) -> Iterator[Space]:
-    yield "euclidean", *_tested(embeddings), euclidean
+def _plain(embeddings: pd.DataFrame, features: str) -> Iterator[Space]:
+    if "euclidean" in unlearned_metrics(features):
+        yield "euclidean", *_tested(embeddings), euclidean
 
 
 def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
