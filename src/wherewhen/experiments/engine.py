@@ -20,8 +20,12 @@ from wherewhen.commands import SHOW_TRACEBACK, on_purpose
 from wherewhen.experiments.config import Experiment, Row
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.tracking import DATA, Tracking
-from wherewhen.experiments.variants import Variant, decisive_parameters, variants_of
-from wherewhen.project import project_root
+from wherewhen.experiments.variants import (
+    Variant,
+    decisive_parameters,
+    run_variant,
+    variants_of,
+)
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.splits import trial_name
 
@@ -241,14 +245,7 @@ class Engine:
             self._kedro(job, stages)
 
     def _kedro(self, job: Job, stages: list[str], namespaces: list[str] | None = None) -> None:
-        from kedro.framework.session import KedroSession
-
-        trials = {"split": {**job.variant.overrides.get("split", {}), "trials": len(job.trials)}}
-        given = {**job.variant.runtime, **(trials if job.trials else {})}
-        with KedroSession.create(
-            project_path=project_root(), env=job.variant.env, runtime_params=given
-        ) as session:
-            session.run(pipeline_names=stages, namespaces=namespaces)
+        run_variant(job.variant, stages, len(job.trials), namespaces=namespaces)
 
     # --- helpers ---------------------------------------------------------------------------------
 

@@ -21,9 +21,8 @@ import pandas as pd
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import figures as published_figures
 from wherewhen.experiments.results import Results
-from wherewhen.experiments.variants import Variant, variants_of
+from wherewhen.experiments.variants import Variant, run_variant, variants_of
 from wherewhen.pipelines.types import Figure
-from wherewhen.project import project_root
 
 log = logging.getLogger(__name__)
 
@@ -130,18 +129,10 @@ class Material:
 
 def analyse(variant: Variant, trial: str, table: str) -> None:
     """Let the pipeline ``analyse`` make one of its tables for a finished trial."""
-    from kedro.framework.session import KedroSession
-
     from wherewhen.tracklets.splits import trial_number
 
     count = max(variant.parameters.split.trials, trial_number(trial) + 1)
-    trials = {"split": {**variant.overrides.get("split", {}), "trials": count}}
-    with KedroSession.create(
-        project_path=project_root(),
-        env=variant.env,
-        runtime_params={**variant.runtime, **trials},
-    ) as session:
-        session.run(pipeline_names=["analyse"], to_outputs=[f"{trial}.{table}"])
+    run_variant(variant, ["analyse"], count, to_outputs=[f"{trial}.{table}"])
 
 
 def make_figures(

@@ -25,6 +25,7 @@ from wherewhen.experiments.config import (
 )
 from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters, check_parameters
+from wherewhen.project import project_root
 from wherewhen.tracklets.fingerprint import fingerprint
 
 HOW_ONLY = {
@@ -270,3 +271,28 @@ def _check_shown(where: str, row: Row, parameters: Parameters) -> None:
 def metrics_of(features: str, parameters: Parameters) -> set[str]:
     """Name the metrics by which features are measured, re-ranked ones apart."""
     return {*parameters.learn_metric.metrics} | unlearned_metrics(features)
+
+
+def run_variant(variant: Variant, stages: list[str], trials: int, **which: Any) -> None:
+    """Run stages of a variant in a Kedro session of its own.
+
+    Parameters
+    ----------
+    variant : Variant
+        Whose parameters are given.
+    stages : list of str
+        Names of pipelines.
+    trials : int
+        How many there are; 0: as many as the environment says.
+    **which
+        What of them: ``namespaces``, ``to_outputs``, as `KedroSession.run` takes it.
+    """
+    from kedro.framework.session import KedroSession
+
+    given = dict(variant.runtime)
+    if trials:
+        given["split"] = {**variant.overrides.get("split", {}), "trials": trials}
+    with KedroSession.create(
+        project_path=project_root(), env=variant.env, runtime_params=given
+    ) as session:
+        session.run(pipeline_names=stages, **which)
