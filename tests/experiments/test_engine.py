@@ -1,6 +1,8 @@
 """The engine with sessions of Kedro and MLflow replaced by notes of what was asked for."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -164,6 +166,20 @@ def test_what_is_finished_is_not_run_again(world):
     assert len(world.notes.runs) == runs + 1  # the reading of the frames
     Engine().run(experiment(**TWO))
     assert trials_of(world) == [("a", "trial_01"), ("b", "trial_01")]
+
+
+def test_two_engines_at_one_data_set_take_turns(world, monkeypatch):
+    quick = Engine._kedro
+
+    def slow(*words, **which):
+        time.sleep(0.05)
+        quick(*words, **which)
+
+    monkeypatch.setattr(Engine, "_kedro", slow)
+    with ThreadPoolExecutor(2) as pool:
+        failures = list(pool.map(lambda _: Engine().run(experiment(**TWO)), range(2)))
+    assert failures == [[], []]
+    assert trials_of(world) == [(row, f"trial_0{trial}") for row in "ab" for trial in range(2)]
 
 
 def test_other_data_is_another_matter(world):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from wherewhen.commands import SHOW_TRACEBACK, on_purpose
@@ -26,6 +27,7 @@ from wherewhen.experiments.variants import (
     run_variant,
     variants_of,
 )
+from wherewhen.locks import alone
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.splits import trial_name
 
@@ -139,6 +141,12 @@ class Engine:
     # --- a row -----------------------------------------------------------------------------------
 
     def _row(self, experiment: Experiment, job: Job, label: str) -> list[Failure]:
+        """Run a row as the only process at its data set: another's table waits, then skips it."""
+        waits = partial(log.info, "%s: waiting for another process at the same data set", label)
+        with alone(Results(None, job.variant.dataset).records_folder, waits):
+            return self._row_alone(experiment, job, label)
+
+    def _row_alone(self, experiment: Experiment, job: Job, label: str) -> list[Failure]:
         """Run a row's trials that are not finished; tell MLflow of those that are."""
         variant = job.variant
         tracking, results = self._tracking(variant.env), Results(None, variant.dataset)

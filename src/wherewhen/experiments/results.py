@@ -65,6 +65,11 @@ class Results:
         self.root = root or project_root()
         self.dataset = dataset
 
+    @property
+    def records_folder(self) -> Path:
+        """The folder of all variants' records."""
+        return self.root / "data/08_reporting" / self.dataset / "variants"
+
     def trials(self, variant: Variant | str) -> list[str]:
         """Name a variant's finished trials.
 

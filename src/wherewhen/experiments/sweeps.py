@@ -9,16 +9,15 @@ was killed, and started again, goes the way that it would have gone.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from wherewhen.experiments.results import Results
 from wherewhen.experiments.sweep_config import Sweep, check_search, setting
 from wherewhen.experiments.tracking import Tracking
 from wherewhen.experiments.variants import Variant, decisive_parameters
+from wherewhen.locks import alone
 from wherewhen.project import project_root
 from wherewhen.tracklets.fingerprint import fingerprint
 
@@ -309,15 +309,12 @@ def _ingested(common: Variant, tracking: Tracking, tags: Mapping[str, str]) -> T
         return Tables(*(catalog.load(name) for name in ("tracklets", "frames", "frames_root")))
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
+def _alone(folder: Path) -> AbstractContextManager[Path]:
     """Make a study's folder, and be the only process that is at the study."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-        except BlockingIOError:
-            raise ExperimentError(
-                f"another process is at the sweep {folder.name}; wait for it to finish"
-            ) from None
-        yield folder
+
+    def busy() -> NoReturn:
+        raise ExperimentError(
+            f"another process is at the sweep {folder.name}; wait for it to finish"
+        )
+
+    return alone(folder, busy)

@@ -20,7 +20,6 @@ buffer.  Nothing here needs torch.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import math
@@ -29,12 +28,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wherewhen.locks import alone
 from wherewhen.tracklets.fingerprint import fingerprint
 
 FORMAT = 2
@@ -517,13 +517,13 @@ class CubeStore:
         CubeStoreError
             If another process writes into this store.
         """
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            except BlockingIOError as error:
-                raise CubeStoreError(
-                    f"{self.folder}: another process is extracting into it; wait for it to finish"
-                ) from error
+
+        def busy() -> NoReturn:
+            raise CubeStoreError(
+                f"{self.folder}: another process is extracting into it; wait for it to finish"
+            )
+
+        with alone(self.folder, busy):
             for partial in self.folder.rglob(".*.tmp"):
                 partial.unlink(missing_ok=True)
             yield self
