@@ -22,13 +22,13 @@ from wherewhen.reporting.figures.canvas import (
     tidy,
     write,
 )
+from wherewhen.reporting.figures.clips import check_clip, check_sums
 from wherewhen.reporting.style import BLUE, INK, MUTED, SKY
 
 _HEAT = "inferno"
 _RESPONSE = "cividis"
 _OPACITY = 0.6
 _LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat hides no colour
-_TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
 
 # inches
 _COLUMN, _GAP = 0.74, 0.05
@@ -72,37 +72,22 @@ class AttentionStrip:
     response_name: str = "channel"
 
     def __post_init__(self) -> None:
-        name, count = f"attention strip {self.label!r}", len(self.frames)
-        if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != 3:
-            raise ValueError(
-                f"{name}: frames must be uint8 [n, H, W, 3], "
-                f"got {self.frames.dtype} {list(self.frames.shape)}."
-            )
-        if count == 0:
-            raise ValueError(f"{name}: expected at least one frame, got none.")
+        name = f"attention strip {self.label!r}"
+        if self.positions is None:
+            object.__setattr__(self, "positions", np.arange(len(self.frames)))
+        fields = ("attention", "frame_weights", "positions")
+        check_clip(name, self.frames, {field: getattr(self, field) for field in fields})
         if self.attention.ndim != 3 or self.attention.shape[1] != self.attention.shape[2]:
             raise ValueError(
                 f"{name}: attention must be [n, K, K], got {list(self.attention.shape)}."
             )
-        if self.positions is None:
-            object.__setattr__(self, "positions", np.arange(count))
         if self.response is not None and self.response.shape != self.attention.shape:
             raise ValueError(
                 f"{name}: response must have the shape of attention, "
                 f"{list(self.attention.shape)}, got {list(self.response.shape)}."
             )
-        for field in ("attention", "frame_weights", "positions"):
-            if len(getattr(self, field)) != count:
-                raise ValueError(
-                    f"{name}: {field} has {len(getattr(self, field))} entries "
-                    f"for {count} frames; expected one a frame."
-                )
         sums = np.append(self.attention.sum((1, 2)), self.frame_weights.sum())
-        if not np.allclose(sums, 1, atol=_TOLERANCE):
-            raise ValueError(
-                f"{name}: each attention map and the frame weights must sum to 1, "
-                f"found a sum of {sums[np.argmax(np.abs(sums - 1))]:.3g}."
-            )
+        check_sums(name, "each attention map and the frame weights", sums)
 
     @property
     def relative(self) -> np.ndarray:

@@ -17,9 +17,8 @@ from wherewhen.reporting.figures.canvas import (
     show_picture,
     write,
 )
+from wherewhen.reporting.figures.clips import check_clip, check_sums
 from wherewhen.reporting.style import BLUE, MUTED, ORANGE
-
-_TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
 
 # inches
 _COLUMN, _GAP, _APART = 0.62, 0.05, 0.75
@@ -54,22 +53,10 @@ class WeightedClip:
     positions: np.ndarray
 
     def __post_init__(self) -> None:
-        name, count = f"weighted clip {self.label!r}", len(self.frames)
-        if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or not count:
-            raise ValueError(
-                f"{name}: frames must be uint8 [n, H, W, 3] with n of 1 or more, "
-                f"got {self.frames.dtype} {list(self.frames.shape)}."
-            )
-        for field in ("frame_weights", "positions"):
-            if len(getattr(self, field)) != count:
-                raise ValueError(
-                    f"{name}: {field} has {len(getattr(self, field))} entries "
-                    f"for {count} frames; expected one a frame."
-                )
-        if not np.isclose(self.frame_weights.sum(), 1, atol=_TOLERANCE):
-            raise ValueError(
-                f"{name}: frame weights must sum to 1, found {self.frame_weights.sum():.3g}."
-            )
+        name = f"weighted clip {self.label!r}"
+        of_frames = {"frame_weights": self.frame_weights, "positions": self.positions}
+        check_clip(name, self.frames, of_frames)
+        check_sums(name, "frame weights", np.array([self.frame_weights.sum()]))
 
     @property
     def relative(self) -> np.ndarray:
