@@ -56,13 +56,14 @@ CLIPS, CLIP_FRAMES = 2, 10
 METRICS = ("cosine", "kissme", "lfda")
 
 STEPS = 300
-NETWORK: dict[str, Any] = {"input_kernels": [1], "hidden_kernels": [1]}
-TRAINING: dict[str, Any] = {
-    "steps": STEPS,
-    "frames": 6,
-    "persons_per_batch": 40,
-    "part_rates": {"attention": 0.2},
-    "validation_fraction": 0.0,
+NETWORK: dict[str, dict[str, Any]] = {
+    "modern": {"input_kernels": [1], "hidden_kernels": [1]},
+    "paper": {"channels": [16, 32, 32]},
+}
+COMMON: dict[str, Any] = {"steps": STEPS, "frames": 6, "validation_fraction": 0.0}
+TRAINING: dict[str, dict[str, Any]] = {
+    "modern": COMMON | {"persons_per_batch": 40, "part_rates": {"attention": 0.2}},
+    "paper": COMMON,
 }
 
 
@@ -77,6 +78,8 @@ class Variant:
     occluded: bool = False
     """Whether a third of every tracklet's frames show somebody else."""
     untrained: bool = False
+    preset: str = "modern"
+    """``paper``: by its letter, reduced in width, frames and steps."""
 
 
 DEEP: dict[str, Any] = {"channels": [64, 64, 64]}
@@ -126,6 +129,7 @@ VARIANTS: dict[str, Variant] = {
     # what do other losses add?
     "identity loss added": Variant({}, {"identity_weight": 1.0}),
     "triplet loss added": Variant({}, {"triplet_weight": 1.0}),
+    "100 persons, triplet loss added": Variant({}, {"triplet_weight": 1.0}, learners=100),
     "hardest tenth of the negatives": Variant({}, {"hardest_negatives": 0.1}),
     "cosine schedule": Variant({}, {"schedule": "cosine", "warm_up": 50}),
     # when to look
@@ -134,6 +138,27 @@ VARIANTS: dict[str, Variant] = {
     "a third occluded, frames averaged": Variant({"temporal_pooling": "average"}, occluded=True),
     "a third occluded, maxima over frames": Variant({"temporal_pooling": "max"}, occluded=True),
     "a third occluded, no recurrence": Variant({"recurrence": "none"}, occluded=True),
+}
+
+# the leads of the throw-away prototype: one part of the recipe taken away
+RAW: dict[str, Any] = {"similarity": "weighted", "normalise": False}
+TEN_PAIRS: dict[str, Any] = {"pairs": "drawn", "steps": 4 * STEPS}
+"""Ten pairs are 20 clips, a quarter of the base recipe's."""
+
+VARIANTS |= {
+    "attention not rescaled": Variant({"attention_rescale": False}),
+    "score of Eq 8": Variant(RAW),
+    "score of Eq 8, ten pairs a batch": Variant(RAW, TEN_PAIRS),
+    "ten pairs a batch": Variant({}, TEN_PAIRS),
+    "pairs not balanced": Variant({}, {"balanced": False}),
+    "three layers, the top one read out": Variant(DEEP | {"readout": "top"}),
+    "dropout 0.5": Variant({"dropout": 0.5}),
+    "cubes not standardised": Variant({"standardise": False}),
+    "lambda = 1": Variant({}, {"penalty_weight": 1.0}),
+    "cells kept": Variant({"location": "cells"}),
+    "averaged over space": Variant({"location": "mean"}),
+    "paper, untrained": Variant(untrained=True, preset="paper"),
+    "paper": Variant(preset="paper"),
 }
 
 Scores = dict[str, tuple[float, float]]
@@ -241,8 +266,9 @@ class Workbench:
     def network(self, trial: str, variant: Variant) -> tuple[dict[str, Scores], dict[str, float]]:
         """Train a variant on one trial and score it; also say how its training ended."""
         seed = _seed(trial)
-        config = training_config("modern", **{**TRAINING, **variant.training, "seed": seed})
-        settings = network_config("modern", **{**NETWORK, **variant.network, "seed": seed})
+        name, same = variant.preset, {"seed": seed}
+        config = training_config(name, **{**TRAINING[name], **variant.training, **same})
+        settings = network_config(name, **{**NETWORK[name], **variant.network, **same})
         model = build_network(settings, self.channels, self.grid)
         parts = self.parts(trial, variant.learners)
         reader = self.reader(variant)

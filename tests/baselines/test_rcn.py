@@ -115,7 +115,7 @@ def network_of(baseline):
 
 @pytest.fixture(scope="module")
 def trained(people):
-    options = {"epochs": 8, "rate": 0.004, "frames": 3, "dropout": 0.0, "progress": False}
+    options = {"epochs": 8, "frames": 3, "dropout": 0.0, "progress": False}
     return build_baseline("rcn", options).fit(people.clips(range(5)))
 
 

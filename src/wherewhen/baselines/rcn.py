@@ -147,6 +147,8 @@ class RCN(SiameseBaseline):
         a person and epoch); the paper: 500.
     rate
         Of stochastic gradient descent, as in the paper.
+    momentum
+        Of the same; the paper names none. Without it 20 epochs teach nothing (docs/baselines.md).
     frames
         T of a training sequence, as in the paper.
     margin
@@ -165,6 +167,7 @@ class RCN(SiameseBaseline):
         self,
         epochs: int = 20,
         rate: float = 1e-3,
+        momentum: float = 0.9,
         frames: int = 16,
         margin: float = 2.0,
         features: int = 128,
@@ -185,7 +188,8 @@ class RCN(SiameseBaseline):
             clips_per_camera=clips_per_camera,
             progress=progress,
         )
-        self.rate, self.features, self.dropout = rate, features, dropout
+        self.rate, self.momentum = rate, momentum
+        self.features, self.dropout = features, dropout
 
     def look(self, frames: np.ndarray) -> np.ndarray:
         """Return colours and flow of frames."""
@@ -209,7 +213,7 @@ class RCN(SiameseBaseline):
 
     def optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         """Return stochastic gradient descent."""
-        return torch.optim.SGD(network.parameters(), lr=self.rate)
+        return torch.optim.SGD(network.parameters(), lr=self.rate, momentum=self.momentum)
 
     def loss(self, left: Tensor, right: Tensor, same: Tensor, who: Tensor) -> Tensor:
         """Add the two sides' identity losses to the contrastive one."""
