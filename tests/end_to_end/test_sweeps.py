@@ -66,11 +66,12 @@ def states(project):
         return []
 
 
-def wait_for_an_evaluation(project):
-    """Wait until one evaluation is judged and the next has begun."""
+def wait_for_an_evaluation(project, process):
+    """Wait until an evaluation is judged and another has begun."""
     ends = time.monotonic() + PATIENCE
-    while states(project) != ["COMPLETE", "RUNNING"]:
+    while not {"COMPLETE", "RUNNING"} <= set(states(project)):
         assert time.monotonic() < ends, "no evaluation began"
+        assert process.poll() is None, "the sweep ended before it could be killed"
         time.sleep(0.02)
 
 
@@ -89,7 +90,7 @@ def test_killed_and_gone_on_with_it_finds_the_same_without_the_test_persons(read
     assert len(tested) == 12 and all(name in store for name in tested)
     store.remove(tested)
     process = interrupted.spawn(command(interrupted, tiny), start_new_session=True)
-    wait_for_an_evaluation(interrupted)
+    wait_for_an_evaluation(interrupted, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     interrupted.output_of(command(interrupted, tiny))
