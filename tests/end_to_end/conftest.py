@@ -26,6 +26,7 @@ TINY = {
     "train.training.modern.frames": 4,
     "train.training.modern.persons_per_batch": 2,
     "train.training.modern.checkpoint_every": 1,
+    "train.training.modern.checkpoint_seconds": 0,
     "train.training.modern.validation_fraction": 0.34,
     "train.training.modern.validate_every": 1,
     "embed.clip_frames": 3,

@@ -49,6 +49,7 @@ def test_every_source_gives_the_same_clips(toy):
             assert torch.equal(clips.cubes, expected)
             assert clips.cubes.dtype == torch.float16
             assert torch.equal(clips.mask, mask)
+            assert clips.whole == mask.all()
             assert waited >= 0
 
 
@@ -87,7 +88,7 @@ class Source:
         if window == self.fails_at:
             raise OSError(f"batch {window} cannot be read")
         self.notes.append(("load", window, threading.current_thread() is threading.main_thread()))
-        return Clips(torch.tensor(window), torch.tensor(True))
+        return Clips(torch.tensor(window), torch.tensor(True), whole=True)
 
     def hand_over(self, clips):
         return clips

@@ -39,8 +39,12 @@ def test_what_is_wrong_is_named():
         training_config(frmes=3)
     with pytest.raises(ValueError, match="unknown preset 'papr'"):
         training_config("papr")
-    with pytest.raises(ValidationError, match="expected an even number"):
+    with pytest.raises(ValidationError, match="pairs_per_batch is 5, expected a multiple of 2"):
         training_config("paper", pairs_per_batch=5)
+    with pytest.raises(ValidationError, match="expected a multiple of 4: one pair in 4"):
+        training_config("paper", negatives_per_positive=3)
+    with pytest.raises(ValidationError, match="negatives_per_positive is 2, but pairs: all_in_b"):
+        training_config(negatives_per_positive=2)
     with pytest.raises(ValidationError, match="part_rates"):
         training_config(part_rates={"atention": 0.1})
     with pytest.raises(ValidationError, match="negative_candidates is 4, but pairs: all_in_batch"):
@@ -49,10 +53,25 @@ def test_what_is_wrong_is_named():
         training_config(weight_decay=0.1)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimiser": "adamw", "momentum": 0.9}, "momentum has no effect without optimiser: rms"),
+        ({"entropy_target_end": 0.8}, "entropy_target_end has no effect without entropy_weight"),
+        ({"rate_end": 0.1}, "rate_end has no effect without schedule: linear or cosine"),
+        ({"part_rates": {"identity": 2.0}}, "part_rates.identity has no effect without identity_"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        training_config(**settings)
+
+
 def test_identity_leaves_out_what_changes_nothing():
     config = training_config()
     without_influence = {
         "checkpoint_every": 7,
+        "checkpoint_seconds": 1,
         "look_every": 3,
         "preload_gigabytes": 0,
         "preload_device_share": 0,

@@ -17,7 +17,13 @@ from wherewhen.training.config import training_config
 from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
 
 D, K = 8, 3
-QUICK = {"frames": 5, "persons_per_batch": 3, "checkpoint_every": 4, "validate_every": 1}
+QUICK = {
+    "frames": 5,
+    "persons_per_batch": 3,
+    "checkpoint_every": 4,
+    "checkpoint_seconds": 0,
+    "validate_every": 1,
+}
 
 
 def small_network(preset="modern", **overrides):
@@ -91,7 +97,8 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
 
         torch.set_num_threads(1)
         cubes, tracklets = toy(6)
-        config = training_config(frames=5, persons_per_batch=3, checkpoint_every=4, steps=10)
+        settings = {{"persons_per_batch": 3, "checkpoint_every": 4, "checkpoint_seconds": 0}}
+        config = training_config(frames=5, steps=10, **settings)
         network = build_network(network_config(projection=4, channels=[4], dropout=0.3), {D}, {K})
         log = lambda row: row["step"] == 6 and os.kill(os.getpid(), signal.SIGKILL)
         train(network, cubes, tracklets, None, config, {str(tmp_path / "killed")!r}, log)
@@ -103,7 +110,9 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
     cubes, tracklets = toy(6)
-    config = training_config(frames=5, persons_per_batch=3, checkpoint_every=4, steps=10)
+    config = training_config(
+        frames=5, persons_per_batch=3, checkpoint_every=4, checkpoint_seconds=0, steps=10
+    )
     results = []
     for folder in ("killed", "undisturbed"):
         network, logged = small_network(), []
@@ -167,7 +176,7 @@ def test_other_parameters_start_afresh(toy, tmp_path, change):
     assert steps_logged() == 4
     assert steps_logged() == 0
     assert steps_logged(**changed) == 4
-    assert steps_logged(training={"checkpoint_every": 1}) == 0
+    assert steps_logged(training={"checkpoint_every": 1, "checkpoint_seconds": 0}) == 0
 
 
 @pytest.mark.parametrize("preset", ["modern", "paper"])
@@ -260,7 +269,12 @@ class Poisoned:
 
 def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy, tmp_path):
     cubes, tracklets = toy(6, lengths=(5, 9))
-    settings = {"steps": 8, "checkpoint_every": 2, "preload_gigabytes": 0.0}
+    settings = {
+        "steps": 8,
+        "checkpoint_every": 2,
+        "checkpoint_seconds": 0,
+        "preload_gigabytes": 0.0,
+    }
     config = training_config(**(QUICK | settings))
     poisoned = Poisoned(cubes, "cam_a/person_0001", good_reads=2)  # an epoch, two steps, reads once
     with pytest.raises(

@@ -80,6 +80,17 @@ def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
     assert sorted(positives) == sorted(f"p{person}" for person in range(12))
 
 
+def test_the_ratio_of_negative_to_positive_pairs_is_as_asked():
+    tracklets = table(6)
+    config = training_config("paper", frames=4, pairs_per_batch=12, negatives_per_positive=3)
+    sampler = build_sampler(config, tracklets, lengths(tracklets))
+    batches = list(sampler.epoch(np.random.default_rng(0)))
+    assert [int(batch.same.sum()) for batch in batches] == [3, 3]
+    assert [int((~batch.same).sum()) for batch in batches] == [9, 9]
+    for batch in batches:
+        assert_pairs_are_true(batch, tracklets)
+
+
 def test_a_person_in_one_camera_serves_as_a_negative_alone():
     tracklets = pd.concat(
         [table(3), pd.DataFrame({"tracklet": ["x"], "person": ["px"], "camera": ["a"]})]

@@ -1,4 +1,6 @@
 import logging
+from functools import partial
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -8,13 +10,19 @@ import torch
 from wherewhen.model.config import network_config
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import build_network
-from wherewhen.training.checkpoints import CheckpointError
+from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.config import training_config
 from wherewhen.training.loop import train
-from wherewhen.training.run import HISTORY, TIMING
+from wherewhen.training.run import HISTORY, TIMING, Run, TrainingDiverged, _Unseen
 from wherewhen.training.validation import Validation
 
-QUICK = {"frames": 4, "persons_per_batch": 3, "checkpoint_every": 4, "validate_every": 1}
+QUICK = {
+    "frames": 4,
+    "persons_per_batch": 3,
+    "checkpoint_every": 4,
+    "checkpoint_seconds": 0,
+    "validate_every": 1,
+}
 
 
 def network(preset="modern", **overrides):
@@ -51,6 +59,12 @@ def assert_same(one, other):
     pd.testing.assert_frame_equal(*histories, rtol=0, atol=0)
 
 
+def assert_close(one, other):
+    """Equal as far as a GPU repeats its sums."""
+    for name, value in one[0].state_dict().items():
+        torch.testing.assert_close(value, other[0].state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
 EVERYTHING = {
     "entropy_weight": 0.5,
     "entropy_target_end": 0.5,
@@ -66,6 +80,7 @@ EVERYTHING = {
     "preload_gigabytes": 0.0,
     "patience": 30,
     "keep": "best",
+    "roofline": True,
 }
 
 
@@ -165,6 +180,59 @@ def test_a_gpus_steps_are_looked_at_together(run, monkeypatch):
     assert list(together[1].dropna(subset="validation_loss")["step"]) == [4, 6]
 
 
+@pytest.mark.parametrize("bad", [2, 3, 4])
+def test_the_step_that_is_no_number_is_named_among_those_looked_at_together(
+    run, monkeypatch, tmp_path, bad
+):
+    monkeypatch.setattr(Run, "_is_looked_at", lambda self, step: step in (1, 4))
+    monkeypatch.setattr(Run, "_has_point", lambda self, step: False)
+    differentiate, drawn = Run._differentiate, {}
+
+    def spoilt(self, draw, clips, unseen):
+        drawn[self.step + 1] = draw.windows[0][0]
+        if self.step + 1 == bad:
+            clips = clips._replace(cubes=torch.full_like(clips.cubes, float("nan")))
+        differentiate(self, draw, clips, unseen)
+
+    monkeypatch.setattr(Run, "_differentiate", spoilt)
+    with pytest.raises(TrainingDiverged, match=f"^step {bad}: the loss is nan") as raised:
+        run(steps=8, checkpoint_every=1)
+    assert drawn[bad] in str(raised.value)
+    (kept,) = tmp_path.rglob("checkpoint.pt")
+    assert torch.load(kept, weights_only=True)["state"]["step"] == 1
+
+
+def test_a_checkpoint_waits_for_its_time(run, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Checkpoints, "save", lambda self, state: saved.append(state["step"]))
+    run(steps=7, checkpoint_every=2, checkpoint_seconds=1000)
+    assert saved == [7]
+    run(steps=7, checkpoint_every=2, checkpoint_seconds=0)
+    assert saved[1:] == [2, 4, 6, 7]
+
+
+def test_other_initial_weights_are_another_run(toy, tmp_path):
+    cubes, tracklets = toy(4)
+    config = training_config(frames=4, steps=2, persons_per_batch=4)
+    steps = []
+    for name in ("new", "new", "changed"):
+        model = network()
+        if name == "changed":
+            with torch.no_grad():
+                model.gru.layers[0].candidate_weight += 0.1
+        before = len(steps)
+        train(model, cubes, tracklets, None, config, tmp_path, steps.append, progress=False)
+        assert len(steps) - before == {"new": 2 * (before == 0), "changed": 2}[name]
+
+
+def test_pairs_per_second_are_pairs_of_clips(run, monkeypatch):
+    monkeypatch.setattr("wherewhen.training.run._Unseen", partial(_Unseen, began=0.0))
+    ticks = count()
+    monkeypatch.setattr("time.perf_counter", lambda: 2.0 + 1e-9 * next(ticks))
+    _, history = run(steps=1, held_out=None)
+    assert history["pairs_per_second"].iloc[0] == pytest.approx(3 / 2)  # six clips, in 2 s
+
+
 def test_precision_and_convolution_are_those_of_the_training_alone(toy, tmp_path):
     cubes, tracklets = toy(4)
     seen = []
@@ -203,4 +271,17 @@ def test_a_killed_run_goes_on_to_the_same_weights_on_a_gpu(run, settings):
     undisturbed = run(folder="undisturbed", **settings)
     with pytest.raises(Killed):
         run(folder="killed", kill_at=6, **settings)
-    assert_same(undisturbed, run(folder="killed", **settings))
+    assert_close(undisturbed, run(folder="killed", **settings))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_run_that_began_on_a_cpu_goes_on_on_a_gpu(run):
+    # the device is part of a run's name: "auto" is the one that can move
+    settings = {"steps": 10, "look_every": 3}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        run(kill_at=6, **settings)
+    model, history = run(**settings)
+    assert next(model.parameters()).is_cuda
+    assert list(history["step"]) == list(range(1, 11))
+    assert np.isfinite(history["loss"]).all()

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model import siamese
 from wherewhen.model.config import network_config
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Encoding, build_network
@@ -160,25 +159,51 @@ def test_the_loss_follows_its_schedule_in_a_recorded_step():
     assert (losses[0] - losses[1]).item() == pytest.approx(penalty.item())
 
 
+def moved(data, device):
+    return StepInputs(
+        data.cubes.to(device),
+        data.mask.to(device),
+        Compared(*(tensor.to(device) for tensor in data.compared)),
+        Annealed(*(tensor.to(device) for tensor in data.now)),
+        data.whole,
+    )
+
+
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("network", [{}, {"attention": "muted", "temporal_pooling": "max"}])
-def test_a_step_that_is_recorded_looks_at_no_values(monkeypatch, network):
-    monkeypatch.setattr(siamese, "_recording", lambda tensor: True)
+def test_a_step_looks_at_no_values(network, whole):
     step = build(torch.float32, network | {"dropout": 0.5}, hardest_negatives=0.5)
     step.network.to("meta")  # tensors without values: a look at one is an error
     step.loss.to("meta")
     step.parameters = [*step.network.parameters(), *step.loss.parameters()]
     data = inputs(dtype=torch.float32)
-    moved = StepInputs(
-        data.cubes.to("meta"),
-        data.mask.to("meta"),
-        Compared(*(tensor.to("meta") for tensor in data.compared)),
-        Annealed(*(tensor.to("meta") for tensor in data.now)),
-    )
-    outputs = step(moved)
+    data = moved(data._replace(whole=whole), "meta")
+    outputs = step(data)
     assert outputs.values["loss"].is_meta
-    monkeypatch.setattr(siamese, "_recording", lambda tensor: False)
     with pytest.raises(RuntimeError, match="meta"):
-        step(moved)
+        step.network.encode(data.cubes, data.mask)
+
+
+@pytest.mark.parametrize("size", [None, 4])
+def test_masking_is_spared_where_all_frames_are_valid(size):
+    data = inputs()
+    data = data._replace(mask=torch.ones_like(data.mask))
+    masked, spared = build(micro_batch=size), build(micro_batch=size)
+    outputs = [masked(data), spared(data._replace(whole=True))]
+    assert_close(gradients(masked), gradients(spared))
+    assert_close([outputs[0].embeddings], [outputs[1].embeddings])
+
+
+def test_a_recording_is_of_one_masking():
+    plain, step = build(), build()
+    play_back.step = step
+    recorded = RecordedStep(step, play_back)
+    data = inputs()
+    free = data._replace(mask=torch.ones_like(data.mask), whole=True)
+    for one in (data, free, data, free):
+        expected, found = plain(one), recorded(one)
+        assert_close(gradients(plain), gradients(step))
+        assert_close([expected.embeddings], [found.embeddings])
 
 
 def test_filled_up_pairs_change_nothing():
@@ -192,14 +217,6 @@ def test_filled_up_pairs_change_nothing():
 def test_a_cuda_graph_equals_the_plain_step_and_repeats_its_random_numbers():
     gpu = torch.device("cuda", torch.cuda.current_device())
 
-    def moved(data):
-        return StepInputs(
-            data.cubes.to(gpu),
-            data.mask.to(gpu),
-            Compared(*(tensor.to(gpu) for tensor in data.compared)),
-            Annealed(*(tensor.to(gpu) for tensor in data.now)),
-        )
-
     def run(recorded, dropout):
         step = build(network={"dropout": dropout})
         step.network.to(gpu)
@@ -209,9 +226,39 @@ def test_a_cuda_graph_equals_the_plain_step_and_repeats_its_random_numbers():
         take = RecordedStep(step, record_cuda_graph) if recorded else step
         found = []
         for clips, seed in [(6, 0), (4, 1), (6, 2)]:
-            outputs = take(moved(inputs(clips, seed)))
+            outputs = take(moved(inputs(clips, seed), gpu))
             found += [outputs.values["loss"].clone(), *gradients(step)]
         return found
 
     assert_close(run(recorded=False, dropout=0.0), run(recorded=True, dropout=0.0))
-    assert_close(run(recorded=True, dropout=0.5), run(recorded=True, dropout=0.5))
+    dropped = run(recorded=True, dropout=0.5)
+    assert_close(dropped, run(recorded=True, dropout=0.5))
+    assert not torch.equal(dropped[0], run(recorded=True, dropout=0.0)[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_cuda_graph_drops_anew_every_time():
+    gpu = torch.device("cuda", torch.cuda.current_device())
+    step = build(network={"dropout": 0.5})
+    step.network.to(gpu)
+    step.loss.to(gpu)
+    step.parameters = [*step.network.parameters(), *step.loss.parameters()]
+    take, data = RecordedStep(step, record_cuda_graph), moved(inputs(), gpu)
+    losses = [take(data).values["loss"].item() for _ in range(3)]
+    assert len(set(losses)) == 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_step_waits_for_no_gpu():
+    gpu = torch.device("cuda", torch.cuda.current_device())
+    step = build()
+    step.network.to(gpu)
+    step.loss.to(gpu)
+    step.parameters = [*step.network.parameters(), *step.loss.parameters()]
+    data = moved(inputs(), gpu)
+    step(data)  # libraries start
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(data)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

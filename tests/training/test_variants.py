@@ -11,7 +11,13 @@ from wherewhen.training.config import training_config
 from wherewhen.training.loop import train
 
 D, K = 8, 3
-QUICK = {"frames": 4, "persons_per_batch": 3, "checkpoint_every": 2, "validate_every": 1}
+QUICK = {
+    "frames": 4,
+    "persons_per_batch": 3,
+    "checkpoint_every": 2,
+    "checkpoint_seconds": 0,
+    "validate_every": 1,
+}
 
 
 class TwoVariants:

@@ -36,6 +36,7 @@ HOW_ONLY = {
     "embed": {"batch_size"},
     "training": {
         "checkpoint_every",
+        "checkpoint_seconds",
         "cuda_graph",
         "device",
         "look_every",

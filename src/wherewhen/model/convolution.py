@@ -11,13 +11,15 @@ import itertools
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Size = tuple[int, int]
 TRANSFORM = 8
@@ -36,8 +38,9 @@ class Execution:
     the device, the grid and the kernels."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Of the factors of the large products; sums, states and weights stay float32. ``auto`` is
-    bfloat16 where the device is fast at it. A network in double computes in double."""
+    """Of the factors of the large products and of what they yield; the sums inside of them, states
+    and weights stay float32. ``auto`` is bfloat16 where the device is fast at it. A network in
+    double computes in double."""
 
     def dtype(self, device: torch.device, parameters: torch.dtype = torch.float32) -> torch.dtype:
         """Precision of the products of a network on a device.
@@ -73,6 +76,18 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         capabilities = getattr(torch.cpu, "get_capabilities", dict)()
         return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
     return False
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Let a GPU's convolutions in float32 not round their factors to TF32 for the time being.
+
+    torch allows TF32 for them by default, and not for products of matrices: the forms of a
+    convolution would differ in precision. Also for gradients, so put it around the whole step.
+    """
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(cudnn.enabled, cudnn.benchmark, None, cudnn.deterministic, allow_tf32=False):
+        yield
 
 
 class Convolution(ABC):
@@ -308,6 +323,7 @@ class _Handles(torch.autograd.Function):
         return tuple(kernel.forwards.new_empty(()).expand(shape) for _ in range(uses))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel = ctx.kernel
         came = {ctx.first + at: each for at, each in enumerate(gradients) if each is not None}
@@ -333,6 +349,7 @@ class _SpectralProduct(torch.autograd.Function):
         return torch.bmm(kernel.forwards, inputs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         kernel = ctx.kernel
         gradient = gradient.contiguous()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import CubeReader, Window, gather
 from wherewhen.model.siamese import SiameseAttentionNetwork
 
@@ -137,11 +138,11 @@ def encode_frames(
 
 @contextmanager
 def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
-    """Put a network into evaluation mode, without gradients, for the time being."""
+    """Put a network into evaluation mode, without gradients and TF32, for the time being."""
     was_training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), full_float32():
             yield
     finally:
         network.train(was_training)

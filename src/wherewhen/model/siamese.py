@@ -162,7 +162,7 @@ class SiameseAttentionNetwork(nn.Module):
             )
         return portion
 
-    def encode(self, cubes: Tensor, mask: Tensor | None = None) -> Encoding:
+    def encode(self, cubes: Tensor, mask: Tensor | None = None, trusted: bool = False) -> Encoding:
         """Run clips through Eqs 3 to 7.
 
         Parameters
@@ -172,6 +172,9 @@ class SiameseAttentionNetwork(nn.Module):
         mask
             Valid frames ``[N, T]`` (bool); None if all are, which spares the masking. Each clip
             needs one.
+        trusted
+            The mask's content is known to be right: it is not looked at, so that nothing waits for
+            a GPU. A mask of valid frames alone is worth looking at: it becomes None.
 
         Returns
         -------
@@ -180,10 +183,9 @@ class SiameseAttentionNetwork(nn.Module):
         Raises
         ------
         ValueError
-            If shapes disagree with the network or each other, or a clip has no valid frame (not
-            seen while a CUDA graph is recorded).
+            If shapes disagree with the network or each other, or a clip has no valid frame.
         """
-        mask = self._checked_mask(cubes, mask)
+        mask = self._checked_mask(cubes, mask, trusted)
         attention, states = self._read(cubes, mask)
         pooled, frame_weights = self.temporal_pooling(states, _all_valid(cubes, mask))
         return Encoding(self.readout(pooled), attention, frame_weights)
@@ -246,7 +248,9 @@ class SiameseAttentionNetwork(nn.Module):
             all_outputs.append([attended, *outputs])
         return torch.stack(attention, 1), all_outputs
 
-    def _checked_mask(self, cubes: Tensor, mask: Tensor | None) -> Tensor | None:
+    def _checked_mask(
+        self, cubes: Tensor, mask: Tensor | None, trusted: bool = False
+    ) -> Tensor | None:
         """None where all frames are known to be valid."""
         expected = (self.grid, self.grid, self.channels)
         if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
@@ -261,7 +265,7 @@ class SiameseAttentionNetwork(nn.Module):
                 f"mask is {mask.dtype} of shape {tuple(mask.shape)}, expected torch.bool of shape "
                 f"{tuple(cubes.shape[:2])}"
             )
-        if _recording(mask):
+        if trusted:
             return mask
         if not bool(mask.any(1).all()):
             raise ValueError("mask: a clip has no valid frame")
@@ -274,11 +278,6 @@ class SiameseAttentionNetwork(nn.Module):
     def pairwise_logits(self, left: Tensor, right: Tensor) -> Tensor:
         """Logits ``[N, M]`` of all pairs of embeddings ``[N, E]`` and ``[M, E]`` (Eq 8)."""
         return self.similarity.pairwise(left, right)
-
-
-def _recording(tensor: Tensor) -> bool:
-    """Whether a CUDA graph is being recorded: nothing may then depend on what tensors hold."""
-    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
 def _all_valid(cubes: Tensor, mask: Tensor | None) -> Tensor:

@@ -24,6 +24,8 @@ class Clips(NamedTuple):
     """``[N, T, K, K, D]``; overwritten by one of the next batches."""
     mask: Tensor
     """``[N, T]``: valid frames."""
+    whole: bool
+    """Whether all frames are valid; known to the CPU, which need not ask the GPU."""
     copied: torch.cuda.Event | None = None
     """When they are there, if they are on the way to a GPU."""
 
@@ -87,8 +89,9 @@ class PreloadedCubes:
             masks.append(mask)
         index = move(torch.from_numpy(np.concatenate(indices)), self.cubes.device)
         cubes = torch.index_select(self.cubes, 0, index, out=out)
-        mask = move(torch.from_numpy(np.stack(masks)), self.cubes.device)
-        return Clips(cubes.unflatten(0, (len(windows), frames)), mask)
+        valid = np.stack(masks)
+        mask = move(torch.from_numpy(valid), self.cubes.device)
+        return Clips(cubes.unflatten(0, (len(windows), frames)), mask, bool(valid.all()))
 
     def _rows(self, tracklet: str) -> Tensor:
         start = self._starts[tracklet]
@@ -214,12 +217,13 @@ class StreamedClips:
         if copied is not None:
             copied.synchronize()  # the GPU may still be fetching the buffer's last content
         cubes, mask = gather(self.reader, windows, self.frames, self._buffer(windows))
+        whole = bool(mask.all())
         if self._stream is None:
-            return Clips(cubes, mask)
+            return Clips(cubes, mask, whole)
         with torch.cuda.stream(self._stream):
             on_gpu = cubes.to(self.device, non_blocking=True), move(mask, self.device)
             self._copied[self._turn] = self._stream.record_event()
-        return Clips(*on_gpu, self._copied[self._turn])
+        return Clips(*on_gpu, whole, self._copied[self._turn])
 
     def hand_over(self, clips: Clips) -> Clips:
         """Let the GPU's present stream wait for the copy (the CPU does not)."""

@@ -42,14 +42,18 @@ class TrainingConfig(BaseModel):
     pairs: Literal["all_in_batch", "drawn"] = "all_in_batch"
     """``all_in_batch``: `persons_per_batch` persons, two tracklets of each from different cameras,
     and every pair of them from different cameras; an epoch shows every person once. ``drawn``:
-    `pairs_per_batch` pairs, half of them positive; an epoch has one positive pair of every person
-    with two cameras and as many negative ones (V-B, row 18)."""
+    `pairs_per_batch` pairs; an epoch has one positive pair of every person with two cameras and
+    `negatives_per_positive` as many negative ones (V-B, row 18)."""
 
     persons_per_batch: int = Field(default=16, ge=2)
-    """Persons a batch, for ``all_in_batch``; the batches of an epoch are made equally large."""
+    """Persons a batch, for ``all_in_batch``; the batches of an epoch are made equally large, and
+    one more a batch where a batch would else have a single person."""
 
     pairs_per_batch: int = Field(default=10, ge=2)
     """Pairs a batch, for ``drawn`` (V-B: 10)."""
+
+    negatives_per_positive: int = Field(default=1, ge=1)
+    """For ``drawn``: negative pairs drawn for every positive one (row 18: 1)."""
 
     balanced: bool = True
     """Give positive and negative pairs half of the weight each in Eq 9."""
@@ -171,6 +175,10 @@ class TrainingConfig(BaseModel):
     checkpoint_every: int = Field(default=50, ge=1)
     """Steps between checkpoints. Without influence on the result."""
 
+    checkpoint_seconds: float = Field(default=10.0, ge=0.0)
+    """Seconds between checkpoints, at least: a fast step is not to wait for the disk most of the
+    time. The last step always has one. Without influence on the result."""
+
     look_every: int = Field(default=20, ge=1)
     """Steps between looks at what a GPU has computed: the history's numbers, and whether they are
     numbers. A CPU is looked at in every step. Without influence on the result."""
@@ -201,8 +209,9 @@ class TrainingConfig(BaseModel):
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ..."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Of the factors of the convolutions; sums, states, weights and their updates are float32.
-    ``auto`` is bfloat16 where the device is fast at it."""
+    """Of the factors of the convolutions and of what they yield; the sums inside of them, states,
+    weights and their updates are float32. ``auto`` is bfloat16 where the device is fast at it.
+    float32 is never TF32, which a GPU's convolutions would take by themselves."""
 
     convolution: Literal["auto", "direct", "dft"] = "auto"
     """Form of the convolutions, equal up to rounding: torch's own, products of frequencies, or what
@@ -218,10 +227,16 @@ class TrainingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainingConfig:
-        if self.pairs == "drawn" and self.pairs_per_batch % 2:
+        group = 1 + self.negatives_per_positive
+        if self.pairs == "drawn" and self.pairs_per_batch % group:
             raise ValueError(
-                f"pairs_per_batch is {self.pairs_per_batch}, expected an even number: half of the "
-                f"pairs are positive"
+                f"pairs_per_batch is {self.pairs_per_batch}, expected a multiple of {group}: one "
+                f"pair in {group} is positive (negatives_per_positive)"
+            )
+        if self.pairs != "drawn" and self.negatives_per_positive > 1:
+            raise ValueError(
+                f"negatives_per_positive is {self.negatives_per_positive}, but pairs: {self.pairs} "
+                f"takes all there are; use pairs: drawn"
             )
         if self.negative_candidates > 1 and self.pairs != "drawn":
             raise ValueError(
@@ -233,6 +248,27 @@ class TrainingConfig(BaseModel):
                 f"weight_decay is {self.weight_decay:g}, but optimiser: {self.optimiser} has none; "
                 f"use optimiser: adamw, or weight_decay: 0"
             )
+        idle = {
+            "momentum": (self.momentum > 0 and self.optimiser == "adamw", "optimiser: rmsprop"),
+            "entropy_target_end": (
+                self.entropy_target_end is not None and not self.entropy_weight,
+                "entropy_weight",
+            ),
+            "rate_end": (
+                self.rate_end > 0 and self.schedule not in ("linear", "cosine"),
+                "schedule: linear or cosine",
+            ),
+            "part_rates.identity": (
+                "identity" in self.part_rates and not self.identity_weight,
+                "identity_weight",
+            ),
+        }
+        for name, (without_effect, needed) in idle.items():
+            if without_effect:
+                raise ValueError(
+                    f"{name} has no effect without {needed}: set that, or take {name} back to its "
+                    f"default"
+                )
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -241,6 +277,7 @@ class TrainingConfig(BaseModel):
             mode="json",
             exclude={
                 "checkpoint_every",
+                "checkpoint_seconds",
                 "look_every",
                 "preload_gigabytes",
                 "preload_device_share",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wherewhen.model.convolution import Execution
+from wherewhen.features.weights import state_sha256
+from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -88,6 +89,12 @@ def run_fingerprint(
     return fingerprint(
         {
             "network": network.config,
+            # the input's statistics follow from the cubes, as far as rounding goes
+            "start": {
+                name: state_sha256(part)
+                for name, part in network.named_children()
+                if name != "input"
+            },
             "cubes": [network.grid, network.channels],
             "training": config.identity(),
             "training_tracklets": rows(training_tracklets),
@@ -111,8 +118,9 @@ def train(
     """Train a network in place, or go on where a killed run left off.
 
     A run that was killed and started again with the same arguments ends with the same weights, to
-    the bit, as one that was not (on the same device with the same number of threads); a finished
-    run started again returns its result at once. Other arguments never go on from it.
+    the bit, as one that was not (on the same CPU with the same number of threads; on a GPU as far
+    as its kernels repeat their sums); a finished run started again returns its result at once.
+    Other arguments never go on from it.
 
     Parameters
     ----------
@@ -165,9 +173,8 @@ def train(
     name = run_fingerprint(network, training_tracklets, validation_tracklets, config, identity)
     checkpoints = Checkpoints(checkpoint_folder, name)
     device = _device(config.device)
-    cuda = [torch.cuda.current_device()] if device.type == "cuda" else []
     execution = Execution(config.convolution, config.precision)
-    with torch.random.fork_rng(devices=cuda), _computed_by(network, execution):
+    with _on(device), _computed_by(network, execution), full_float32():
         run = Run(network, cubes, training_tracklets, config, device, progress)
         saved = checkpoints.load()
         if saved is not None:
@@ -185,6 +192,17 @@ def train(
     network.eval()
     table = pd.DataFrame(run.history, columns=run.columns)
     return table.astype({"step": int, "epoch": int})
+
+
+@contextmanager
+def _on(device: torch.device) -> Iterator[None]:
+    """Make a GPU the current one, whose streams and random numbers are meant; keep both states."""
+    cuda = device.type == "cuda"
+    with (
+        torch.random.fork_rng(devices=[device.index] if cuda else []),
+        torch.cuda.device(device) if cuda else nullcontext(),
+    ):
+        yield
 
 
 @contextmanager

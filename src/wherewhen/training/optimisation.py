@@ -91,8 +91,11 @@ class Optimiser:
         return self.inner.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
-        """Go back to what `state_dict` returned."""
+        """Go back to what `state_dict` returned, maybe on another device."""
+        foreach = [group["foreach"] for group in self.inner.param_groups]
         self.inner.load_state_dict(state)
+        for group, here in zip(self.inner.param_groups, foreach, strict=True):
+            group["foreach"] = here
 
 
 def _parts(

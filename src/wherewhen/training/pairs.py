@@ -178,17 +178,19 @@ class AllInBatch(PairSampler):
 
 
 class DrawnPairs(PairSampler):
-    """As many positive as negative pairs, each of two clips of its own (``paper``).
+    """Positive and negative pairs in a fixed ratio, each of two clips of its own (``paper``).
 
     Parameters
     ----------
     tracklets, lengths, frames
         See `PairSampler`.
     pairs_per_batch
-        Pairs a batch, half of them positive.
+        Pairs a batch, a multiple of one positive and its negative ones.
     candidates
         Negative pairs drawn for every one that is taken: the one whose embeddings are the most
         alike as far as they are known.
+    negatives
+        Negative pairs for every positive one.
     """
 
     def __init__(
@@ -198,9 +200,11 @@ class DrawnPairs(PairSampler):
         frames: int,
         pairs_per_batch: int,
         candidates: int = 1,
+        negatives: int = 1,
     ) -> None:
         super().__init__(tracklets, lengths, frames)
-        self.positives_per_batch = pairs_per_batch // 2
+        self.positives_per_batch = pairs_per_batch // (1 + negatives)
+        self.negatives = negatives
         self.candidates = candidates
 
     @property
@@ -215,12 +219,13 @@ class DrawnPairs(PairSampler):
     def epoch(
         self, generator: np.random.Generator, known: KnownEmbeddings | None = None
     ) -> Iterator[Batch]:
-        """Draw the batches of an epoch: a positive pair a person, and as many negative ones."""
+        """Draw the batches of an epoch: a positive pair a person, and its negative ones."""
         order = generator.permutation(len(self.persons))
         for first in range(0, len(order), self.positives_per_batch):
             members = order[first : first + self.positives_per_batch]
             positives = [self._positive(self.persons[index], generator) for index in members]
-            negatives = [self._hard_negative(generator, known) for _ in members]
+            count = self.negatives * len(members)
+            negatives = [self._hard_negative(generator, known) for _ in range(count)]
             drawn = [view for pair in positives + negatives for view in pair]
             pairs = np.arange(len(positives) + len(negatives))
             yield self._batch(drawn, generator, 2 * pairs, 2 * pairs + 1)
@@ -289,6 +294,11 @@ def build_sampler(
     """
     if config.pairs == "drawn":
         return DrawnPairs(
-            tracklets, lengths, config.frames, config.pairs_per_batch, config.negative_candidates
+            tracklets,
+            lengths,
+            config.frames,
+            config.pairs_per_batch,
+            config.negative_candidates,
+            config.negatives_per_positive,
         )
     return AllInBatch(tracklets, lengths, config.frames, config.persons_per_batch)

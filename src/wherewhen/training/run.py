@@ -30,7 +30,8 @@ from wherewhen.training.step import StepInputs, build_step, compare, is_recorded
 from wherewhen.training.validation import MEASURES, Validation
 
 TIMING = ("pairs_per_second", "waiting", "roofline")
-"""Columns of the history that tell of the machine: clip pairs a second, the share of the time in
+"""Columns of the history that tell of the machine: pairs of clips that were encoded a second
+(however many comparisons a batch makes of them), the share of the time in
 which the step waited for its clips, and the share of the machine's rate of matrix products (NaN
 without `TrainingConfig.roofline`)."""
 
@@ -186,8 +187,11 @@ class Run:
         if self.known is not None:
             self.known.vectors = state["known"].numpy()
         torch.set_rng_state(state["torch_generator"])
-        if state["cuda_generator"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_generator"], self.device)
+        if self.device.type == "cuda":
+            if state["cuda_generator"] is None:  # it began on a CPU
+                torch.cuda.manual_seed(self.config.seed)
+            else:
+                torch.cuda.set_rng_state(state["cuda_generator"], self.device)
         self.best = state["best"]
         self.points_since_best = state["points_since_best"]
         self.history = [tuple(row) for row in state["history"].tolist()]
@@ -248,7 +252,8 @@ class Run:
         """Train from the present step to the last."""
         self.network.train()
         source = clip_source(self.cubes, self.config.frames, self.device)
-        first, began, waited = self.step, time.perf_counter(), 0.0
+        first, began, waited, saving = self.step, time.perf_counter(), 0.0, 0.0
+        saved = began
         unseen = _Unseen()
         bar = tqdm(
             total=self.total_steps,
@@ -271,8 +276,11 @@ class Run:
                 if self._has_point(self.step):
                     rows[-1] |= self._validate(checkpoints)
                 self.history += [tuple(row[name] for name in self.columns) for row in rows]
-                if self.step % self.config.checkpoint_every == 0 or self.finished:
+                if self._is_kept(time.perf_counter() - saved):
+                    start = time.perf_counter()
                     checkpoints.save(self.state())
+                    saved = time.perf_counter()
+                    saving += saved - start
                 for row in rows:
                     log({name: value for name, value in row.items() if not np.isnan(value)})
                 bar.set_postfix(_shown(rows[-1]), refresh=False)
@@ -280,11 +288,14 @@ class Run:
                 if self.finished:
                     break
                 unseen = _Unseen()
+        whole = time.perf_counter() - began
         logger.info(
-            "trained from step %d to %d; the step waited for its clips %.1f %% of the time",
+            "trained from step %d to %d; the step waited for its clips %.1f %% of the time, "
+            "checkpoints took %.1f %%",
             first,
             self.step,
-            100.0 * waited / (time.perf_counter() - began),
+            100.0 * waited / whole,
+            100.0 * saving / whole,
         )
 
     def _draws(self) -> Iterator[_Draw | None]:
@@ -334,7 +345,9 @@ class Run:
             pairs = self.sampler.most_pairs(len(batch.windows))
         compared = compare(batch, self.device, pairs)
         scalars = Annealed(*(move(torch.tensor(value), self.device) for value in now.values()))
-        outputs = self.take_step(StepInputs(clips.cubes, clips.mask, compared, scalars))
+        outputs = self.take_step(
+            StepInputs(clips.cubes, clips.mask, compared, scalars, clips.whole)
+        )
         if self.known is not None:
             tracklets = [tracklet for tracklet, _, _ in batch.windows]
             self.known.update(tracklets, outputs.embeddings.float().cpu().numpy())
@@ -357,6 +370,11 @@ class Run:
         if self.device.type != "cuda" or self._has_point(step) or step == self.total_steps:
             return True
         return step % self.config.look_every == 0 or step % self.config.checkpoint_every == 0
+
+    def _is_kept(self, seconds: float) -> bool:
+        """Whether a step has a checkpoint, so many seconds after the last one."""
+        due = self.step % self.config.checkpoint_every == 0
+        return self.finished or (due and seconds >= self.config.checkpoint_seconds)
 
     def _look(self, unseen: _Unseen, checkpoints: Checkpoints) -> list[list[float]]:
         """Fetch the values of all steps since the last look.
@@ -381,7 +399,7 @@ class Run:
         clips = sum(len(batch.windows) for batch in unseen.batches)
         flops = network_flops(self.network, clips, self.config.frames)
         timing = {
-            "pairs_per_second": sum(len(batch.left) for batch in unseen.batches) / seconds,
+            "pairs_per_second": clips / 2 / seconds,
             "waiting": unseen.waited / seconds,
             "roofline": flops / seconds / self.roofline,
         }

@@ -25,6 +25,8 @@ class StepInputs(NamedTuple):
     """``[N, T]``: valid frames."""
     compared: Compared
     now: Annealed
+    whole: bool = False
+    """Whether all frames are valid, which spares the masking."""
 
     def tensors(self) -> list[Tensor]:
         """Return all of them in one list."""
@@ -109,6 +111,9 @@ class Step:
         detached = {name: value.detach() for name, value in values.items()}
         return StepOutputs(detached, encoding.embedding.detach())
 
+    def _encode(self, cubes: Tensor, mask: Tensor, whole: bool) -> Encoding:
+        return self.network.encode(cubes, None if whole else mask, trusted=True)
+
     def _terms(self, encoding: Encoding, inputs: StepInputs) -> dict[str, Tensor]:
         return self.loss(
             self.network.pairwise_logits,
@@ -120,7 +125,7 @@ class Step:
         )
 
     def _whole(self, inputs: StepInputs) -> tuple[Encoding, dict[str, Tensor]]:
-        encoding = self.network.encode(inputs.cubes, inputs.mask)
+        encoding = self._encode(inputs.cubes, inputs.mask, inputs.whole)
         terms = self._terms(encoding, inputs)
         terms["loss"].backward()
         return encoding, terms
@@ -137,7 +142,7 @@ class Step:
         with torch.no_grad():
             for cubes, mask in parts:
                 states.append(_random_state(device))
-                encodings.append(self.network.encode(cubes, mask))
+                encodings.append(self._encode(cubes, mask, inputs.whole))
         leaves = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
         leaves.embedding.requires_grad_()
         leaves.attention.requires_grad_()
@@ -146,7 +151,7 @@ class Step:
         by_encoding = [tensor.grad.split(size) for tensor in (leaves.embedding, leaves.attention)]
         for (cubes, mask), state, *gradients in zip(parts, states, *by_encoding, strict=True):
             _set_random_state(state, device)
-            encoding = self.network.encode(cubes, mask)
+            encoding = self._encode(cubes, mask, inputs.whole)
             pairs = zip((encoding.embedding, encoding.attention), gradients, strict=True)
             learned = [(tensor, by) for tensor, by in pairs if tensor.requires_grad]
             torch.autograd.backward(*zip(*learned, strict=True))
@@ -166,7 +171,7 @@ Record = Callable[[Callable[[], StepOutputs]], tuple[Callable[[], None], StepOut
 
 
 class RecordedStep:
-    """Takes a step by playing it back, recorded once for every shape of its inputs.
+    """Takes a step by playing it back, recorded once for every shape of its inputs and masking.
 
     A GPU is kept waiting by the launches of thousands of small operations; recorded as one CUDA
     graph they are launched at once.
@@ -187,9 +192,10 @@ class RecordedStep:
     def __call__(self, inputs: StepInputs) -> StepOutputs:
         """Take a step up to the update of the weights."""
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in inputs.tensors())
-        recorded = self._recorded.get(shapes)
+        kind = (*shapes, inputs.whole)
+        recorded = self._recorded.get(kind)
         if recorded is None:
-            recorded = self._recorded[shapes] = self._record(inputs)
+            recorded = self._recorded[kind] = self._record(inputs)
         for buffer, tensor in zip(recorded.inputs.tensors(), inputs.tensors(), strict=True):
             buffer.copy_(tensor, non_blocking=True)
         recorded.replay()
@@ -203,6 +209,7 @@ class RecordedStep:
             inputs.mask.clone(),
             Compared(*(tensor.clone() for tensor in inputs.compared)),
             Annealed(*(tensor.clone() for tensor in inputs.now)),
+            inputs.whole,
         )
         replay, outputs = self.record(lambda: self.step(buffers))
         gradients = [parameter.grad for parameter in self.step.parameters]
@@ -212,7 +219,7 @@ class RecordedStep:
 def record_cuda_graph(
     function: Callable[[], StepOutputs],
 ) -> tuple[Callable[[], None], StepOutputs]:
-    """Record a function as a CUDA graph; the random state is left as it was.
+    """Record a function as a CUDA graph on the current device; the random state stays as it was.
 
     Parameters
     ----------
@@ -228,7 +235,8 @@ def record_cuda_graph(
     torch.cuda.current_stream().wait_stream(aside)
     torch.cuda.set_rng_state(state)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # what other threads do meanwhile, such as pinning the next batch, is none of the graph's
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         outputs = function()
     return graph.replay, outputs
 

@@ -92,7 +92,10 @@ class Validation:
     def _encode(self, clips: Clips) -> Encoding:
         size = self.micro_batch or len(clips.cubes)
         parts = zip(clips.cubes.split(size), clips.mask.split(size), strict=True)
-        encodings = [self.network.encode(cubes, mask) for cubes, mask in parts]
+        encodings = [
+            self.network.encode(cubes, None if clips.whole else mask, trusted=True)
+            for cubes, mask in parts
+        ]
         return Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
 
     def _ranks(self, embeddings: np.ndarray) -> tuple[float, float]:
