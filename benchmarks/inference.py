@@ -18,9 +18,9 @@ import _plain
 import _record
 import torch
 from torch import Tensor
-from train_step import CLOCKS, batch_of, chosen, network_of, options, sizes
+from train_step import CLOCKS, PLAIN, batch_of, chosen, network_of, options, sizes
 
-from wherewhen.model.convolution import Execution
+from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.siamese import SiameseAttentionNetwork
 
 
@@ -31,6 +31,7 @@ def embedder(
     network = copy.deepcopy(network).eval()
 
     @torch.no_grad()
+    @full_float32()
     def embed() -> Tensor:
         if execution is None:
             embedding = _plain.embed(network, cubes.to(torch.float32))[0]
@@ -49,21 +50,22 @@ def main() -> None:
     arguments = options(__doc__).parse_args()
     device = torch.device(arguments.device)
     size, config = sizes(arguments)
+    executions = chosen(arguments, device)
     cubes = batch_of(size, device)
     network = network_of(config, cubes)
 
-    calls = {"plain loop": embedder(network, None, cubes)}
-    dtypes = {"plain loop": torch.float32}
-    for name, execution in chosen(arguments, device).items():
+    calls = {PLAIN: embedder(network, None, cubes)}
+    dtypes = {PLAIN: torch.float32}
+    for name, execution in executions.items():
         dtypes[name] = execution.dtype(device)
         calls[name] = embedder(network, execution, cubes)
 
     embeddings = {name: call() for name, call in calls.items()}  # warms up
-    exact = embeddings["plain loop"]
+    exact = embeddings[PLAIN]
     seconds = _record.interleaved(
         calls, arguments.repeats, clock=CLOCKS[arguments.clock], warm_up=False
     )
-    rows = _record.rows(seconds, baseline="plain loop", device=device.type)
+    rows = _record.rows(seconds, baseline=PLAIN, device=device.type)
     for row in rows:
         name = row["variant"]
         row["dtype"] = str(dtypes[name]).removeprefix("torch.")

@@ -4,20 +4,21 @@
     uv run python benchmarks/train_step.py --small                a quick look
     uv run python benchmarks/train_step.py --device cuda
 
-A step is forward, loss, backward and RMSProp's update of all weights, on one batch of pairs. The
-variants run interleaved in one process; ``ratio`` is against the plain loop (``_plain.py``). The
-share of the roofline counts the FLOPs of direct convolutions, whatever is executed, against the
-rate of large products of matrices in the variant's precision, measured in the same process.
+A step is forward, loss, backward, clipping and RMSProp's update of all weights, on one batch of
+pairs: the step that training takes (``wherewhen.training.step``), against the plain loop
+(``_plain.py``), which does not clip. The variants run interleaved in one process. The share of the
+roofline counts the FLOPs of direct convolutions, whatever is executed, against the rate of large
+products of matrices in the variant's precision, measured in the same process. ``--memory`` takes
+two steps of every variant in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import statistics
+import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,14 @@ import torch
 from torch import Tensor
 
 from wherewhen.model.config import NetworkConfig, network_config
-from wherewhen.model.convolution import Execution
+from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
-from wherewhen.training.roofline import SIZE, network_flops
+from wherewhen.training.config import training_config
+from wherewhen.training.losses import Annealed, Compared, TrainingLoss
+from wherewhen.training.optimisation import Optimiser
+from wherewhen.training.roofline import measure_roofline, network_flops
+from wherewhen.training.step import StepInputs, build_step
 
 PAPER = {"pairs": 10, "frames": 20, "channels": 1024, "grid": 7, "projection": None}
 DEMONSTRATION = {"pairs": 36, "frames": 6, "channels": 320, "grid": 7, "projection": 64}
@@ -41,56 +46,36 @@ EXECUTIONS = {
     "direct, bfloat16": Execution("direct", "bfloat16"),
     "dft, bfloat16": Execution("dft", "bfloat16"),
 }
+PLAIN, GRAPH = "plain loop", ", CUDA graph"
+TRAINING = {"rate": 1e-6, "frames": 1}
+"""By the letter of the paper, but for a rate that leaves the weights where they are."""
 
 
-class Step:
-    """One variant: a network of its own, its optimiser, and a batch.
+class PlainStep:
+    """The step in the way the equations are written down.
 
     Parameters
     ----------
     network
         Of which it takes a copy.
-    execution
-        How it computes; None for the plain loop.
     cubes
-        ``[2 pairs, T, K, K, D]`` float16.
-    graph
-        Capture the step once as a CUDA graph and replay it.
+        ``[2 pairs, T, K, K, D]`` float16; every other pair is positive.
     """
 
-    def __init__(
-        self,
-        network: SiameseAttentionNetwork,
-        execution: Execution | None,
-        cubes: Tensor,
-        graph: bool = False,
-    ) -> None:
+    def __init__(self, network: SiameseAttentionNetwork, cubes: Tensor) -> None:
         self.network = copy.deepcopy(network)
-        self.execution = execution
-        self.network.execution = execution or Execution("direct", "float32")
         self.cubes = cubes
         self.same = torch.arange(len(cubes) // 2, device=cubes.device) % 2 == 0
-        self.loss = PairLoss()
+        self.loss = PairLoss(1.0, reachable_target=False, balanced=False)
         self.optimiser = torch.optim.RMSprop(
-            self.network.parameters(),
-            lr=1e-6,
-            alpha=0.95,
-            momentum=0.9,
-            foreach=cubes.is_cuda,
-            capturable=graph,
+            self.network.parameters(), lr=1e-6, alpha=0.95, momentum=0.9, foreach=cubes.is_cuda
         )
-        self.run = self.eager
-        if graph:
-            self.run = self.captured()
 
-    def eager(self, frames: int | None = None) -> Tensor:
+    def run(self, frames: int | None = None) -> Tensor:
         """Take the step, on the first frames alone if so asked; return the loss."""
-        cubes = self.cubes if frames is None else self.cubes[:, :frames]
+        cubes = self.cubes[:, :frames]
         self.optimiser.zero_grad(set_to_none=True)
-        if self.execution is None:
-            embeddings, attention = _plain.embed(self.network, cubes.to(torch.float32))
-        else:
-            embeddings, attention, _ = self.network.encode(cubes)
+        embeddings, attention = _plain.embed(self.network, cubes.to(torch.float32))
         left, right = embeddings.chunk(2)
         mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
         loss = self.loss(self.network.logits(left, right), self.same, attention, mask).loss
@@ -98,23 +83,60 @@ class Step:
         self.optimiser.step()
         return loss.detach()
 
-    def captured(self) -> Callable[..., Tensor]:
-        """Capture the step after a few on a side stream, as CUDA graphs need it."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self.eager()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            loss = self.eager()
 
-        def replay(frames: int | None = None) -> Tensor:
-            graph.replay()
-            return loss
+class LibraryStep:
+    """The step that training takes.
 
-        return replay
+    Parameters
+    ----------
+    network
+        Of which it takes a copy.
+    execution
+        How it computes.
+    cubes
+        As for `PlainStep`.
+    graph
+        Record it once as a CUDA graph and play it back.
+    """
+
+    def __init__(
+        self,
+        network: SiameseAttentionNetwork,
+        execution: Execution,
+        cubes: Tensor,
+        graph: bool = False,
+    ) -> None:
+        self.network = copy.deepcopy(network)
+        self.network.execution = execution
+        self.cubes, self.graph, device = cubes, graph, cubes.device
+        config = training_config("paper", cuda_graph=graph, **TRAINING)
+        loss = TrainingLoss(config, self.network.embedding_size, persons=2).to(device)
+        self.optimiser = Optimiser(self.network, config, loss)
+        self.take = build_step(self.network, loss, self.optimiser.parameters, config, device)
+        pairs = torch.arange(len(cubes) // 2, device=device)
+        persons = torch.zeros(len(cubes), dtype=torch.long, device=device)
+        counted = torch.ones_like(pairs, dtype=torch.bool)
+        self.compared = Compared(pairs, pairs + len(pairs), pairs % 2 == 0, counted, persons)
+        self.now = Annealed(torch.ones((), device=device), torch.ones((), device=device))
+
+    def run(self, frames: int | None = None) -> Tensor:
+        """Take the step, on the first frames alone if so asked; return the loss."""
+        cubes = self.cubes if self.graph else self.cubes[:, :frames]  # every length is recorded
+        mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
+        outputs = self.take(StepInputs(cubes, mask, self.compared, self.now, whole=True))
+        self.optimiser.step(1.0)
+        return outputs.values["loss"]
+
+
+Step = PlainStep | LibraryStep
+
+
+def step_of(name: str, network: SiameseAttentionNetwork, cubes: Tensor) -> Step:
+    """Make the step of a variant by its name."""
+    if name == PLAIN:
+        return PlainStep(network, cubes)
+    execution = EXECUTIONS[name.removesuffix(GRAPH)]
+    return LibraryStep(network, execution, cubes, graph=name.endswith(GRAPH))
 
 
 def network_of(config: NetworkConfig, cubes: Tensor) -> SiameseAttentionNetwork:
@@ -132,33 +154,34 @@ def batch_of(size: dict[str, Any], device: torch.device) -> Tensor:
     return torch.randn(shape, generator=generator).relu().half().to(device)
 
 
-@contextmanager
-def peak_memory(device: torch.device, found: dict[str, float], name: str) -> Iterator[None]:
-    """Note the most GPU memory that the block takes beyond what is in use, in GiB.
-
-    Nothing on a CPU: there a process keeps what earlier variants freed.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    yield
-    found[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**30
+def memory_of(arguments: argparse.Namespace, name: str) -> float:
+    """GiB that a variant takes beyond its batch and the network, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_take_alone, (arguments, name))
 
 
-def measure_rate(device: torch.device, dtype: torch.dtype, clock: Callable[[], float]) -> float:
-    """FLOP/s of a large product of matrices, by the same clock as the steps."""
-    size = SIZE[device.type]
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+def _take_alone(arguments: argparse.Namespace, name: str) -> float:
+    device = torch.device(arguments.device)
+    size, config = sizes(arguments)
+    cubes = batch_of(size, device)
+    network = network_of(config, cubes)
+    before = _memory(device)
+    with full_float32():
+        step = step_of(name, network, cubes)
+        for _ in range(2):  # the optimiser's own tensors come with the first
+            step.run()
+    return (_memory(device) - before) / 2**30
 
-    def multiply() -> None:
-        torch.mm(left, right)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
 
-    seconds = _record.interleaved({"product": multiply}, repeats=7, clock=clock)["product"]
-    return 2.0 * size**3 / statistics.median(seconds)
+def _memory(device: torch.device) -> int:
+    """Most bytes that the process has had; on a GPU with the pools of its graphs."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    # not getrusage's: a process inherits that from whoever started it
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 def options(text: str) -> argparse.ArgumentParser:
@@ -175,9 +198,8 @@ def options(text: str) -> argparse.ArgumentParser:
         default="wall",
         help="processor: for one thread on a machine that others use, too",
     )
-    for name, value in PAPER.items():
-        if value is not None:
-            parser.add_argument(f"--{name}", type=int)
+    for name in PAPER:
+        parser.add_argument(f"--{name}", type=int)
     return parser
 
 
@@ -194,8 +216,17 @@ def sizes(arguments: argparse.Namespace) -> tuple[dict[str, Any], NetworkConfig]
 
 
 def chosen(arguments: argparse.Namespace, device: torch.device) -> dict[str, Execution]:
-    """Ways that were asked for, less those in a bfloat16 that the device does not have."""
-    asked = arguments.variants or EXECUTIONS
+    """Ways that were asked for, less those in a bfloat16 that the device does not have.
+
+    Raises
+    ------
+    SystemExit
+        For a name that is none of them.
+    """
+    asked = EXECUTIONS if arguments.variants is None else arguments.variants
+    unknown = sorted(set(asked) - set(EXECUTIONS))
+    if unknown:
+        raise SystemExit(f"--variants: {unknown} not known; choose from {list(EXECUTIONS)}")
     return {
         name: execution
         for name, execution in EXECUTIONS.items()
@@ -206,46 +237,53 @@ def chosen(arguments: argparse.Namespace, device: torch.device) -> dict[str, Exe
 
 def main() -> None:
     """Measure and write the record."""
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--memory", action="store_true", help="of each, in processes of their own")
+    arguments = parser.parse_args()
+    with full_float32():
+        measure(arguments)
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Time all variants in turn, and write the record."""
     device, clock = torch.device(arguments.device), CLOCKS[arguments.clock]
     size, config = sizes(arguments)
-    cubes = batch_of(size, device)
-    network = network_of(config, cubes)
-
-    steps = {"plain loop": Step(network, None, cubes)}
-    dtypes = {"plain loop": torch.float32}
+    dtypes = {PLAIN: torch.float32}
     for name, execution in chosen(arguments, device).items():
         dtypes[name] = execution.dtype(device)
-        steps[name] = Step(network, execution, cubes)
         if device.type == "cuda":
-            steps[f"{name}, CUDA graph"] = Step(network, execution, cubes, graph=True)
-            dtypes[f"{name}, CUDA graph"] = dtypes[name]
-
-    memory: dict[str, float] = {}
+            dtypes[name + GRAPH] = dtypes[name]
+    cubes = batch_of(size, device)
+    network = network_of(config, cubes)
+    memory = {name: memory_of(arguments, name) for name in dtypes if arguments.memory}
+    steps = {name: step_of(name, network, cubes) for name in dtypes}
 
     def timed(name: str) -> Callable[[], None]:
         def call() -> None:
-            with peak_memory(device, memory, name):
-                steps[name].run()
-                if device.type == "cuda":
-                    torch.cuda.synchronize(device)
+            losses[name] = steps[name].run()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
 
         return call
 
+    losses: dict[str, Tensor] = {}
     for step in steps.values():  # a short clip warms up, at a fraction of a step's time
         step.run(2)
     seconds = _record.interleaved(
         {name: timed(name) for name in steps}, arguments.repeats, clock=clock, warm_up=False
     )
-    rooflines = {dtype: measure_rate(device, dtype, clock) for dtype in set(dtypes.values())}
-    flops = network_flops(steps["plain loop"].network, len(cubes), cubes.shape[1])
-    rows = _record.rows(seconds, baseline="plain loop", device=device.type)
+    rooflines = {
+        dtype: measure_roofline(device, dtype, clock=clock) for dtype in set(dtypes.values())
+    }
+    flops = network_flops(network, len(cubes), cubes.shape[1])
+    rows = _record.rows(seconds, baseline=PLAIN, device=device.type)
     for row in rows:
         name = row["variant"]
         row["dtype"] = str(dtypes[name]).removeprefix("torch.")
         row["roofline_share"] = flops / row["seconds"] / rooflines[dtypes[name]]
         row["memory_gib"] = memory.get(name)
         row["pairs_per_second"] = len(cubes) / 2 / row["seconds"]
+        row["loss"] = losses[name].item()
     _record.write(
         arguments.json,
         "train_step",
