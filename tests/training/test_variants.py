@@ -94,3 +94,15 @@ def test_flipped_cubes_are_drawn_when_asked(data, tmp_path, monkeypatch):
     monkeypatch.setattr(Variants, "read", noting)
     trained(data, tmp_path, flip_cubes=True, preload_gigabytes=0.0)
     assert any(name.endswith("variant 3") for name in names)
+
+
+def test_clips_that_are_made_when_drawn_give_the_same_network(data, tmp_path):
+    cubes, *_ = data
+    stored = trained(data, tmp_path / "stored")
+    loaded = len(cubes.asked)
+    cubes.keeps = lambda tracklet: False
+    made = trained(data, tmp_path / "made")
+    asked = cubes.asked[loaded:]
+    assert max(asked.count(one) for one in set(asked)) > 1  # read again and again, not once
+    for name, value in stored.items():
+        assert torch.equal(value, made[name]), name

@@ -1,9 +1,9 @@
 """Augmentation, of the features room: other views of a frame, drawn once and for all.
 
 Cubes are made once, so a frame can't be changed anew at every step of the training.  Instead every
-frame is stored in N variants, of which training draws one a sequence.  What a variant does to a
-frame depends on the seed and on the frame's name alone: extraction can stop, go on, and be repeated
-elsewhere.
+frame is stored in N variants, of which training draws one a sequence; or nothing is stored, and
+what is drawn is made (``extract.tracklets: none``).  What a variant does to a frame depends on the
+seed and on the frame's name alone: extraction can stop, go on, and be repeated elsewhere.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    variants: int = Field(1, ge=1, le=64)
-    """N, with the plain frame; disk and time grow with it."""
+    variants: int = Field(1, ge=1, le=10_000)
+    """N, with the plain frame; disk and time grow with it where cubes are stored."""
     mirror: bool = False
     """Mirror half of the drawn variants; the paper does on MARS alone."""
     translation: float = Field(0.05, ge=0, le=0.5)

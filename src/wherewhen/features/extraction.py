@@ -480,8 +480,8 @@ def _require_room(
         raise CubeStoreError(
             f"the cubes need {whole / 2**30:.2f} GiB, the budget (extract.budget_gib) is "
             f"{budget:g} GiB. Ways out: a larger budget, `extract.storage: uint8` (half), "
-            "`extract.tracklets: train`, fewer `extract.augmentation.variants`, or a backbone with "
-            "fewer channels. Nothing was written"
+            "`extract.tracklets: train` or `none`, fewer `extract.augmentation.variants`, or a "
+            "backbone with fewer channels. Nothing was written"
         )
     store.require_space(to_make)
 
@@ -513,6 +513,10 @@ class StreamedCubes:
         self.shape = extraction.cube_shape
         self.grid, _, self.channels = self.shape
 
+    def keeps(self, tracklet: str) -> bool:
+        """Whether a tracklet is read, and not made."""
+        return tracklet in self.store.lengths
+
     def read(
         self,
         tracklet: str,
@@ -522,7 +526,7 @@ class StreamedCubes:
         variant: int = 0,
     ) -> NDArray[np.float16]:
         """Read or make a window of frames; see `CubeStore.read`."""
-        if tracklet in self.store.lengths:
+        if self.keeps(tracklet):
             return self.store.read(tracklet, start, stop, out, variant)
         stop = self.lengths[tracklet] if stop is None else stop
         if not (0 <= start <= stop <= self.lengths[tracklet] and 0 <= variant < self.variants):

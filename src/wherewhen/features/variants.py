@@ -68,6 +68,11 @@ class Variants:
         """Name a variant of a tracklet; the plain one keeps the tracklet's name."""
         return f"{tracklet} variant {variant}" if variant else tracklet
 
+    def keeps(self, name: str) -> bool:
+        """Whether a tracklet's cubes are read, and not made when they are asked for."""
+        keeps = getattr(self._reader, "keeps", None)
+        return keeps is None or keeps(self._known[name][0])
+
     def read(
         self,
         name: str,

@@ -147,9 +147,10 @@ class ExtractParameters(Group):
     augmentation: Augmentation = Augmentation()
     """Variants of every frame that are stored beside the plain one."""
 
-    tracklets: Literal["all", "train"] = "all"
+    tracklets: Literal["all", "train", "none"] = "all"
     """``train``: only tracklets that train in some trial are stored, the others are made anew
-    whenever they are embedded."""
+    whenever they are embedded. ``none``: not even these; every clip of the training is made when it
+    is drawn, which takes the backbone's time at every step and allows any number of variants."""
 
     storage: Literal["float16", "uint8"] = "float16"
     """``uint8``: half the room, activations off by 0.2 to 0.3 %."""

@@ -106,12 +106,12 @@ def preload(
     device: torch.device | str = "cpu",
     device_share: float = 0.5,
 ) -> CubeReader:
-    """Keep tracklets' cubes where there is room for them.
+    """Keep tracklets' cubes where there is room for them, unless they are made when asked for.
 
     Parameters
     ----------
     reader
-        Where they are.
+        Where they are; one with ``keeps(tracklet)`` may make some of them.
     tracklets
         Which will be needed.
     gigabytes
@@ -130,6 +130,9 @@ def preload(
     """
     device = torch.device(device)
     if isinstance(reader, PreloadedCubes) and reader.cubes.device == device:
+        return reader
+    keeps = getattr(reader, "keeps", None)
+    if keeps is not None and not all(keeps(tracklet) for tracklet in tracklets):
         return reader
     frame = reader.read(tracklets[0], 0, 1).nbytes
     lengths = reader.lengths

@@ -62,6 +62,23 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     assert set(train.load().lengths) == {"a/t", "a/p"}
 
 
+def test_nothing_need_be_stored(tmp_path, tables):
+    tracklets, frames, _ = tables
+    whole, none = (CubeStoreDataset(str(tmp_path / name)) for name in ("whole", "none"))
+    whole.save(plan_extraction(tmp_path, tracklets, frames, PARAMETERS)[0])
+    parameters = PARAMETERS.model_copy(update={"tracklets": "none"})
+    none.save(plan_extraction(tmp_path, tracklets, frames, parameters)[0])
+    stored, made = whole.load(), none.load()
+    assert isinstance(made, StreamedCubes)
+    assert not list(made.store.folder.rglob("*.safetensors"))
+    assert made.lengths == stored.lengths
+    assert (made.grid, made.channels) == (stored.grid, stored.channels)
+    for variant in range(2):
+        np.testing.assert_array_equal(
+            made.read("a/t", 0, 2, variant=variant), stored.read("a/t", 0, 2, variant=variant)
+        )
+
+
 @pytest.mark.parametrize(("train_only", "needs_splits"), [(False, False), (True, True)])
 def test_splits_are_waited_for_only_where_they_matter(train_only, needs_splits):
     assert ("splits" in create_pipeline(train_only).inputs()) == needs_splits

@@ -20,7 +20,8 @@ def plan_extraction(
 ) -> tuple[CubeExtraction, dict[str, Any]]:
     """Build the backbone; the cubes are made while the plan is saved.
 
-    With splits, only the cubes of tracklets that train in one of the trials are kept.
+    With splits, only the cubes of tracklets that train in one of the trials are kept; none at all
+    if `ExtractParameters.tracklets` says so.
     """
     from wherewhen.features.backbones import build_backbone, usable_device
 
@@ -41,7 +42,7 @@ def plan_extraction(
         batch_size=parameters.batch_size,
         augmentation=parameters.augmentation,
         storage=parameters.storage,
-        kept=None if splits is None else set(splits[splits.role == "train"].tracklet),
+        kept=_kept(parameters, splits),
         readers=parameters.readers,
         verify=parameters.verify,
         budget_gib=parameters.budget_gib,
@@ -53,3 +54,9 @@ def plan_extraction(
         "weights_sha256": identity["backbone"]["weights"]["sha256"],
         **identity,
     }
+
+
+def _kept(parameters: ExtractParameters, splits: pd.DataFrame | None) -> set[str] | None:
+    if parameters.tracklets == "none":
+        return set()
+    return None if splits is None else set(splits[splits.role == "train"].tracklet)
