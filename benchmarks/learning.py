@@ -88,6 +88,8 @@ KERNEL_3: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [3]}
 KERNEL_5: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [5]}
 CENTRED: dict[str, Any] = {"initialisation": "centred"}
 FULL_RATE: dict[str, Any] = {"part_rates": {}}
+TENTH: dict[str, Any] = {"part_rates": {"attention": 0.2, "gru": 0.1}}
+"""The stack at a tenth of the rate: RMSProp moves every tap of a kernel as far as a lone weight."""
 FEATURES: dict[str, Any] = {"conditioned_on_features": True}
 SELECTIVE: dict[str, Any] = FULL_RATE | {
     "entropy_weight": 10.0,
@@ -118,8 +120,15 @@ VARIANTS: dict[str, Variant] = {
     "three layers, rate 3e-4": Variant(DEEP, {"rate": 3e-4}),
     "three layers, normalised, residual": Variant(DEEP | STEADY),
     "3x3 kernels": Variant(KERNEL_3),
+    "three layers, a tenth of the rate": Variant(DEEP, TENTH),
+    "1x1 kernels, a tenth of the rate": Variant({}, TENTH),
+    "3x3 input kernels": Variant({"input_kernels": [3]}),
+    "3x3 hidden kernels": Variant({"hidden_kernels": [3]}),
     "3x3 kernels, centred start": Variant(KERNEL_3 | CENTRED),
+    "3x3 kernels, a tenth of the rate": Variant(KERNEL_3, TENTH),
+    "3x3 kernels, centred, a tenth of the rate": Variant(KERNEL_3 | CENTRED, TENTH),
     "5x5 hidden kernels, centred start": Variant(KERNEL_5 | CENTRED),
+    "5x5 hidden kernels, centred, a tenth of the rate": Variant(KERNEL_5 | CENTRED, TENTH),
     # how does attention become selective?
     "attention at the full rate": Variant({}, FULL_RATE),
     "attention sees the features": Variant(FEATURES),
@@ -131,6 +140,9 @@ VARIANTS: dict[str, Variant] = {
     "triplet loss added": Variant({}, {"triplet_weight": 1.0}),
     "100 persons, triplet loss added": Variant({}, {"triplet_weight": 1.0}, learners=100),
     "hardest tenth of the negatives": Variant({}, {"hardest_negatives": 0.1}),
+    "20 frames, triplet loss, attention sees the features": Variant(
+        FEATURES, FULL_RATE | {"frames": 20, "triplet_weight": 1.0}
+    ),
     "cosine schedule": Variant({}, {"schedule": "cosine", "warm_up": 50}),
     # when to look
     "frames averaged": Variant({"temporal_pooling": "average"}),

@@ -162,7 +162,8 @@ class NetworkConfig(BaseModel):
             if len(kernels) != len(self.channels):
                 raise ValueError(
                     f"{name} names {len(kernels)} layers, channels {len(self.channels)}: "
-                    f"give one kernel a layer, or one for all"
+                    f"give one kernel a layer, or one for all; the kernels of Table III are for "
+                    f"three channels"
                 )
             for kernel in kernels:
                 if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
