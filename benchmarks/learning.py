@@ -150,6 +150,10 @@ VARIANTS: dict[str, Variant] = {
     "a third occluded, frames averaged": Variant({"temporal_pooling": "average"}, occluded=True),
     "a third occluded, maxima over frames": Variant({"temporal_pooling": "max"}, occluded=True),
     "a third occluded, no recurrence": Variant({"recurrence": "none"}, occluded=True),
+    "a third occluded, 20 frames a clip": Variant({}, {"frames": 20}, occluded=True),
+    "a third occluded, 20 frames a clip, frames averaged": Variant(
+        {"temporal_pooling": "average"}, {"frames": 20}, occluded=True
+    ),
 }
 
 # the leads of the throw-away prototype: one part of the recipe taken away
