@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from wherewhen.model.cubes import CubeReader, Window, gather
 from wherewhen.tracklets.clips import cyclic_positions
+from wherewhen.training.transfer import move
 
 
 class Clips(NamedTuple):
@@ -318,10 +319,3 @@ def load_clips(
             coming = following
         if coming is not None:
             yield receive(*coming)
-
-
-def move(tensor: Tensor, device: torch.device) -> Tensor:
-    """Bring a tensor from the CPU to a device, a GPU without waiting for it."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)

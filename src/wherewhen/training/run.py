@@ -20,13 +20,14 @@ from wherewhen.features.variants import Variants
 from wherewhen.model.cubes import CubeReader, Window
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
-from wherewhen.training.clips import Clips, clip_source, load_clips, move, preload
+from wherewhen.training.clips import Clips, clip_source, load_clips, preload
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Annealed, TrainingLoss, annealed, used_terms
 from wherewhen.training.optimisation import Optimiser, rate_factor
 from wherewhen.training.pairs import Batch, KnownEmbeddings, build_sampler
 from wherewhen.training.roofline import measure_roofline, network_flops
 from wherewhen.training.step import StepInputs, build_step, compare, is_recorded
+from wherewhen.training.transfer import move
 from wherewhen.training.validation import MEASURES, Validation
 
 TIMING = ("pairs_per_second", "waiting", "roofline")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from wherewhen.model.attention import entropy_share
 from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
-from wherewhen.training.clips import move
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Annealed, Compared, TrainingLoss
-from wherewhen.training.pairs import Batch
+from wherewhen.training.transfer import move
+
+if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
+    from wherewhen.training.pairs import Batch
 
 
 class StepInputs(NamedTuple):
