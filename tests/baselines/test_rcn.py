@@ -8,13 +8,7 @@ from skimage.filters import gaussian
 from wherewhen.baselines.describe import build_baseline
 from wherewhen.baselines.rcn import CROP, RCN, SIZE, RCNNetwork, colour_and_flow, optical_flow
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_flow_of_a_moving_texture():

@@ -7,13 +7,7 @@ import torch
 from wherewhen.baselines.describe import build_baseline
 from wherewhen.baselines.s_lstm import SLSTM, RowNetwork
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def sigmoid(x):

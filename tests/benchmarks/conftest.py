@@ -2,7 +2,6 @@ import importlib
 from pathlib import Path
 
 import pytest
-import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -26,8 +25,5 @@ def run(script, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _in_one_thread(one_thread):
+    """Every test of this room."""

@@ -3,7 +3,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 _spec = importlib.util.spec_from_file_location(
     "wherewhen_toy_cubes", Path(__file__).parent / "toy.py"
@@ -20,8 +19,5 @@ def toy():
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _in_one_thread(one_thread):
+    """Every test of this room."""

@@ -81,7 +81,11 @@ def test_columns_are_those_of_the_terms_in_use():
 
 def test_lambda_and_target_are_annealed_in_a_straight_line():
     config = training_config(
-        penalty_weight=2, penalty_weight_end=0, entropy_target_end=0.5, attention_anneal=0.4
+        penalty_weight=2,
+        penalty_weight_end=0,
+        entropy_weight=1,
+        entropy_target_end=0.5,
+        attention_anneal=0.4,
     )
     found = [annealed(config, step, 10) for step in (0, 1, 2, 4, 9)]
     assert [now["penalty_weight"] for now in found] == pytest.approx([2, 1.5, 1, 0, 0])
