@@ -166,21 +166,23 @@ def _take_alone(arguments: argparse.Namespace, name: str) -> float:
     size, config = sizes(arguments)
     cubes = batch_of(size, device)
     network = network_of(config, cubes)
-    before = _memory(device)
+    before = _memory(device, peak=False)
     with full_float32():
         step = step_of(name, network, cubes)
         for _ in range(2):  # the optimiser's own tensors come with the first
             step.run()
-    return (_memory(device) - before) / 2**30
+    return (_memory(device, peak=True) - before) / 2**30
 
 
-def _memory(device: torch.device) -> int:
-    """Most bytes that the process has had; on a GPU with the pools of its graphs."""
+def _memory(device: torch.device, peak: bool) -> int:
+    """Bytes that the process has, or the most that it has had; on a GPU with its graphs' pools."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device)
+        now, most = torch.cuda.memory_reserved, torch.cuda.max_memory_reserved
+        return most(device) if peak else now(device)
     # not getrusage's: a process inherits that from whoever started it
     status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    name = "VmHWM" if peak else "VmRSS"
+    (line,) = (line for line in status.splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 
@@ -207,8 +209,10 @@ def sizes(arguments: argparse.Namespace) -> tuple[dict[str, Any], NetworkConfig]
     """Sizes of the batch, and the network, that the command line asks for."""
     size = dict(DEMONSTRATION if arguments.small else PAPER)
     size |= {name: given for name in size if (given := getattr(arguments, name, None))}
+    kernels = {"hidden_kernels": 3} if arguments.small else {}  # 1x1 would leave nothing to choose
     config = network_config(
         "modern" if arguments.small else "paper",
+        **kernels,
         projection=size["projection"],
         initialisation="centred",  # quickly drawn, and does not saturate
     )

@@ -68,5 +68,6 @@ def test_the_plain_step_and_training_s_have_the_same_gradients(script):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
 def test_memory_is_measured_in_processes_of_their_own(run, tmp_path):
     path = tmp_path / "record.json"
-    run("train_step", *TINY, "--variants", "direct, float32", "--memory", "--json", path)
-    assert all(row["memory_gib"] > 0 for row in json.loads(path.read_text())["rows"])
+    run("train_step", *TINY, "--variants", "--memory", "--json", path)  # the plain loop alone
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row["memory_gib"] > 0
