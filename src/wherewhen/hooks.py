@@ -1,4 +1,4 @@
-"""Listeners of a Kedro run: parameters checked as a whole, lineage and results in MLflow.
+"""Listeners of a Kedro session: parameters checked, records written, MLflow told.
 
 What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
 
@@ -10,28 +10,21 @@ What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
     the saved network is logged as an MLflow model of that name
 """
 
-import logging
-import subprocess
-import warnings
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import mlflow
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
-from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
-from pydantic import BaseModel
 
-from wherewhen import pipeline_registry
-from wherewhen.pipelines.parameters import check_parameters
+if TYPE_CHECKING:
+    from kedro.pipeline import Node, Pipeline
 
-# MLflow advises kedro-mlflow's authors about type hints at every start, and sets a filter of its
-# own for it that no other filter gets before.
-with warnings.catch_warnings(record=True):
-    from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+    from wherewhen.lineage.catalog import Catalog
+    from wherewhen.tracking import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -41,111 +34,233 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Refuse a mistyped parameter before any work, and fit the pipelines to the rest."""
-        parameters = check_parameters(context.config_loader["parameters"])
+        """Refuse a mistyped parameter before any work; hand stages the rest as they read it."""
+        from kedro.framework.project import pipelines
+
+        from wherewhen import pipeline_registry
+        from wherewhen.environments import check_footage
+        from wherewhen.pipelines.parameters import check_parameters
+
+        loader = context.config_loader
+        parameters = check_parameters(loader["parameters"])
+        check_footage(parameters, loader)
         pipeline_registry.configure(parameters)
+        loader["parameters"] = parameters.groups  # typed: the chosen preset, expanded paths
         # Kedro caches the pipelines of a process; a second session may ask for other trials.
         pipelines.configure(pipeline_registry.__name__)
 
+    @hook_impl
+    def after_catalog_created(self, catalog: Catalog) -> None:
+        """Let the catalog know what is made of what."""
+        from wherewhen import pipeline_registry
+        from wherewhen.lineage.catalog import Catalog
+        from wherewhen.lineage.ledger import Ledger
 
-class TrackingHooks(MlflowHook):
-    """kedro-mlflow's hook, told how to spell a typed parameter: as its plain fields."""
+        if isinstance(catalog, Catalog):
+            parameters = pipeline_registry.parameters()
+            stages = pipeline_registry.build_pipelines(parameters)
+            catalog.ledger = Ledger(stages, parameters, catalog)
+
+
+class RunHooks:
+    """Write the record of everything that is made, and tell MLflow of the run."""
+
+    def __init__(self) -> None:
+        self._tracker: Tracker | None = None
+        self._context: KedroContext | None = None
+        self._catalog: Catalog | None = None
+        self._made: set[str] = set()
+        self._started: dict[str, datetime] = {}
+        self._stamp: dict[str, Any] = {}
+        """What the records of a run have in common: commit, versions, MLflow run."""
 
     @hook_impl
-    def before_node_run(
-        self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool
-    ) -> None:
-        """Log the parameters of a node, typed ones as a flat tree of their fields."""
-        plain = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, value in inputs.items()
-        }
-        super().before_node_run(node, catalog, plain, is_async)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the context, which knows the environment and where the configuration is."""
+        self._context = context
 
-
-class FingerprintHooks:
-    """Tie a run's results to what they came from: parameters, commit, data, weights."""
+    @hook_impl
+    def after_catalog_created(self, catalog: Catalog) -> None:
+        """Keep the catalog: it knows a data set's file and what to track of it."""
+        self._catalog = catalog
 
     @hook_impl(trylast=True)
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Catalog
     ) -> None:
-        """Log the whole parameter tree, the data set's name, and the commit."""
-        if mlflow.active_run() is None:
-            return
-        tree = pipeline_registry.parameters()
-        mlflow.log_dict(tree.model_dump(mode="json"), "parameters.yml")
-        project = Path(run_params["project_path"])
-        mlflow.set_tags({"dataset": tree.evaluate.dataset, **commit_tags(project)})
+        """Start the MLflow run: what it is, and what decides its numbers."""
+        from wherewhen.describe import command_of, commit, name_of, versions
+        from wherewhen.tracking import Tracker, flat
+
+        ledger = catalog.ledger
+        names = _parameter_names(ledger, pipeline)
+        dataset = ledger.parameters.evaluate.dataset
+        revision, dirty = commit(self._context.project_path)
+        tags = {
+            "dataset": dataset,
+            "environment": self._context.env or "base",
+            "command": command_of(run_params, self._context),
+            "git_commit": revision,
+            "git_dirty": str(dirty).lower(),
+        }
+        self._made.clear()
+        self._tracker = Tracker(dataset)
+        run_id = self._tracker.start(name_of(ledger, run_params), tags)
+        commit_text = f"{revision}+" if dirty else revision
+        self._stamp = {"commit": commit_text, "versions": versions(), "run_id": run_id}
+        self._tracker.log_parameters(
+            {
+                path: value
+                for name in names
+                for path, value in flat(_plain(ledger, name), f"{name}.").items()
+            }
+        )
+        tree = {name: group.model_dump(mode="json") for name, group in
+                ledger.parameters.groups.items()}  # fmt: skip
+        self._tracker.log_dict(tree, "parameters.yml")
 
     @hook_impl
-    def after_catalog_created(self, catalog: DataCatalog) -> None:
-        """Keep the catalog: only it knows a data set's file and what to track of it."""
-        self._catalog = catalog
+    def before_node_run(self, node: Node) -> None:
+        """Note when a node begins."""
+        self._started[node.name] = datetime.now(UTC)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Take away what lies where an artifact is about to be written."""
+        if self._is_an_artifact(dataset_name):
+            self._catalog.ledger.prepare(dataset_name)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log what the data set's ``metadata.mlflow`` asks for."""
-        if mlflow.active_run() is None:
+        """Log what the data set's ``metadata.mlflow`` asks for; then write the record."""
+        if not self._is_an_artifact(dataset_name):
             return
-        dataset = self._catalog.get(dataset_name)
-        wanted = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
+        ledger = self._catalog.ledger
+        model_id = self._log_artifact(dataset_name) if self._tracker else None
+        started = self._started.get(node.name, datetime.now(UTC))
+        ledger.made(dataset_name, started=started, model_id=model_id, **self._stamp)
+        self._made.add(dataset_name)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Catalog) -> None:
+        """Tell MLflow what came out and what was taken over; print the table of scores."""
+        from wherewhen.describe import print_scores
+
+        self._log_results(pipeline)
+        run_id = self._tracker.run_id
+        self._tracker.end("FINISHED")
+        if "scores" in pipeline.all_outputs():
+            print_scores(catalog, run_id)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
+        """End the MLflow run as failed, with what was made before."""
+        if self._tracker is None:
+            return
+        try:
+            self._log_results(pipeline)
+        except Exception as second:  # the first error is the one to be seen
+            log.warning("MLflow was not told what was made before the error: %s", second)
+        self._tracker.end("FAILED")
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def _is_an_artifact(self, name: str) -> bool:
+        ledger = getattr(self._catalog, "ledger", None)
+        return ledger is not None and ledger.maker(name) is not None and ledger.is_kept(name)
+
+    def _log_artifact(self, name: str) -> str | None:
+        """Log an artifact as the catalog asks for it; return the id of its model, if it is one."""
+        from wherewhen.tracking import log_network
+
+        wanted, file = _wanted(self._catalog, name), self._catalog.ledger.file(name)
         if "artifact_path" in wanted:
-            saved = saved_path(dataset)
-            log_path = mlflow.log_artifacts if saved.is_dir() else mlflow.log_artifact
-            log_path(str(saved), wanted["artifact_path"])
-        for tag, field in wanted.get("tags", {}).items():
-            if field in data:  # the report of a data set that can't be read has no fingerprint
-                mlflow.set_tag(tag, data[field])
-        if "model" in wanted:
-            from wherewhen.tracking import log_network
+            self._tracker.log_file(file, wanted["artifact_path"])
+        return log_network(file, wanted["model"]) if "model" in wanted else None
 
-            log_network(saved_path(dataset), wanted["model"])
+    def _log_results(self, pipeline: Pipeline) -> None:
+        """Log what the results follow from, and the scores among them."""
+        from wherewhen.tracking import TAKEN_OVER, artifact_list
 
-
-class SummaryHooks:
-    """Say at the end of a run what came out of it."""
-
-    @hook_impl(tryfirst=True)
-    def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Print the table of scores, and where to look further."""
-        if "scores" not in pipeline.all_outputs():
-            return
-        from rich.console import Console
-
-        from wherewhen.reporting.tables import console_table, summarise
-
-        scores = catalog.load("scores")
-        console = Console()
-        said = scores.dataset.iloc[0], scores.protocol.iloc[0]
-        definition = pipeline_registry.parameters().evaluate.average_precision
-        console.print(console_table(summarise(scores), *said, definition))
-        console.print("Compare runs and see the figures: [bold]uv run kedro mlflow ui[/bold]")
-
-
-def saved_path(dataset: Any) -> Path:
-    """Return the file or folder a data set wrote last, its version included."""
-    if hasattr(dataset, "resolve_save_path"):
-        return Path(dataset.resolve_save_path())
-    if getattr(dataset, "_version", None):
-        return Path(str(dataset._get_load_path()))
-    return Path(str(dataset._filepath))
-
-
-def commit_tags(project: Path) -> dict[str, str]:
-    """Return the commit that ran and whether the working tree differed from it."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return {
-            "git_commit": git("rev-parse", "HEAD"),
-            "git_dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        ledger, tracker = self._catalog.ledger, self._tracker
+        nodes = ledger.ancestors(pipeline.all_outputs() | pipeline.inputs())
+        names = [name for node in nodes for name in node.outputs if ledger.is_kept(name)]
+        listed = artifact_list(ledger, names, self._made)
+        for entry in listed:
+            wanted = _wanted(self._catalog, entry["artifact"])
+            entry["logged_here"] = not entry["taken_over"] and bool(
+                {"artifact_path", "model"} & set(wanted)
+            )
+        tracker.log_dict(listed, "lineage.json")
+        tags = {
+            f"{TAKEN_OVER}{entry['artifact']}": entry["made_by"] or "unknown"
+            for entry in listed
+            if entry["taken_over"]
         }
-    except (OSError, subprocess.CalledProcessError):
-        return {"git_commit": "unknown: not a git checkout"}
+        there = {entry["artifact"] for entry in listed}
+        for name in there:
+            for tag, field in _wanted(self._catalog, name).get("tags", {}).items():
+                content = json.loads(ledger.file(name).read_text(encoding="utf-8"))
+                if field in content:  # the report of a data set that can't be read has none
+                    tags[tag] = str(content[field])
+        tracker.set_tags(tags)
+        data = self._log_data(tags, there)
+        self._log_scores(there, data)
+
+    def _log_data(self, tags: dict[str, str], there: set[str]) -> tuple[str, str]:
+        """Log the data set and its splits as what the run worked on; return name and digest."""
+        parameters = self._catalog.ledger.parameters
+        dataset, digest = parameters.evaluate.dataset, tags.get("dataset_fingerprint", "")
+        if "tracklets" in there and digest:
+            source = {
+                "reader": parameters.ingest.reader,
+                "root": str(parameters.ingest.root or "rendered"),
+            }
+            self._tracker.log_data(dataset, digest, source, "data")
+        if "splits" in there and "split_fingerprint" in tags:
+            source = {"splits": tags["split_source"]}
+            self._tracker.log_data(f"{dataset} split", tags["split_fingerprint"], source, "split")
+        return dataset, digest
+
+    def _log_scores(self, there: set[str], data: tuple[str, str]) -> None:
+        """Log scores: means and deviations, and each trial's with the network that it is of."""
+        import pandas as pd
+
+        from wherewhen.tracking import score_metrics
+
+        ledger = self._catalog.ledger
+        tables = [
+            pd.read_parquet(ledger.file(name)) for name in sorted(there) if ".scores_" in name
+        ]
+        if not tables:
+            return
+        scores = pd.concat(tables, ignore_index=True)
+        for trial, of_trial in scores.groupby("trial"):
+            network = f"{trial}.network"
+            model = ledger.record(network).model_id if network in there else None
+            for features, rows in of_trial.groupby("features"):
+                values = {f"{trial}.{name}": value for name, value in score_metrics(rows).items()}
+                self._tracker.log_metrics(values, model if features == "network" else None, data)
+        if scores.trial.nunique() == ledger.parameters.split.trials:
+            self._tracker.log_metrics(score_metrics(scores), data=data)
+
+
+def _wanted(catalog: Catalog, name: str) -> dict[str, Any]:
+    metadata = getattr(catalog.unbound(name), "metadata", None) or {}
+    return metadata.get("mlflow", {})
+
+
+def _parameter_names(ledger: Any, pipeline: Pipeline) -> list[str]:
+    """Name the parameters that decide what a pipeline makes, those of earlier stages among them."""
+    nodes = [*ledger.ancestors(pipeline.inputs()), *pipeline.nodes]
+    found = {name.removeprefix("params:") for node in nodes for name in node.inputs
+             if name.startswith("params:")}  # fmt: skip
+    return sorted(found)
+
+
+def _plain(ledger: Any, name: str) -> Any:
+    """Return a parameter as plain values."""
+    from wherewhen.lineage.ledger import parameter
+
+    value = parameter(ledger.parameters, name)
+    return value.model_dump(mode="json", by_alias=True) if hasattr(value, "model_dump") else value

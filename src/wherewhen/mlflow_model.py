@@ -15,7 +15,7 @@ class SiameseEncoder(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read the weights that were logged with the model."""
-        from wherewhen.datasets import read_network
+        from wherewhen.model.files import read_network
 
         self._network = read_network(context.artifacts["network"]).eval()
 

@@ -3,30 +3,22 @@
 ``analyse``, the closer look at a trained network, is no part of the default.
 
 The number of trials, whether people are rendered or read, and what is embedded decide the shape of
-the pipelines, so
-:class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before they are built.
+the pipelines, so :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before
+they are built.
 """
 
+from __future__ import annotations
+
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
-from wherewhen.pipelines import (
-    analyse,
-    embed,
-    evaluate,
-    extract,
-    ingest,
-    learn_metric,
-    report,
-    split,
-    synthesise,
-    train,
-)
-from wherewhen.pipelines.features import of_trained_network
-from wherewhen.pipelines.parameters import Parameters, check_parameters
+from wherewhen.project import conf_source
+
+if TYPE_CHECKING:
+    from wherewhen.pipelines.parameters import Parameters
 
 _parameters: Parameters | None = None
 
@@ -39,10 +31,11 @@ def configure(parameters: Parameters) -> None:
 
 def parameters() -> Parameters:
     """Return the parameters of this run, or those of ``conf/base`` when no session has started."""
+    from wherewhen.pipelines.parameters import check_parameters
+
     if _parameters is not None:
         return _parameters
-    conf = Path(__file__).resolve().parents[2] / "conf"
-    loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="base")
+    loader = OmegaConfigLoader(str(conf_source()), base_env="base", default_run_env="base")
     return check_parameters(loader["parameters"])
 
 
@@ -53,15 +46,30 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 def build_pipelines(current: Parameters) -> dict[str, Pipeline]:
     """Build what :func:`register_pipelines` returns for these parameters."""
+    from wherewhen.pipelines import (
+        analyse,
+        embed,
+        evaluate,
+        extract,
+        ingest,
+        learn_metric,
+        report,
+        split,
+        synthesise,
+        train,
+    )
+    from wherewhen.pipelines.features import of_trained_network
+
     # Outside its namespace a trial's data set is named with a dot, on purpose.
     warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
     trials, features = current.split.trial_names, current.embed.features
     trained, borrowed = of_trained_network(features), current.train.network_from is not None
     root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"
+    owners = root if current.split.source in ("official", "auto") else None
     stages = {
         "synthesise": synthesise.create_pipeline(),
         "ingest": ingest.create_pipeline(root),
-        "split": split.create_pipeline(trials, current.split.torchreid),
+        "split": split.create_pipeline(trials, current.split.torchreid, owners),
         "extract": extract.create_pipeline(current.extract.tracklets == "train"),
         "train": train.create_pipeline(trials, "untrained" in features, trained, borrowed),
         "embed": embed.create_pipeline(trials, features),

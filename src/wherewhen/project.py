@@ -4,10 +4,25 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
+"""The folder of the sources, where the package is not installed from a wheel."""
+
 
 def project_root() -> Path:
-    """Return the Kedro project around the working directory, else the checkout of this file."""
-    return find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]
+    """Return the folder under which data lie.
+
+    That is the Kedro project around the working directory; else the checkout of this file; of an
+    installed package the working directory.
+    """
+    checkout = CHECKOUT if (CHECKOUT / "pyproject.toml").is_file() else None
+    return find_kedro_project(Path.cwd()) or checkout or Path.cwd()
+
+
+def conf_source() -> Path:
+    """Return the configuration: ``conf`` under the root, else what comes with the package."""
+    own = project_root() / "conf"
+    return own if own.is_dir() else PACKAGE / "conf"
 
 
 def to_root(path: Path) -> str:
@@ -19,4 +34,4 @@ def to_root(path: Path) -> str:
 
 def from_root(path: str | Path) -> Path:
     """Return a path as it is meant in the configuration: relative to the project's root."""
-    return (project_root() / path).resolve()
+    return (project_root() / Path(path).expanduser()).resolve()

@@ -4,10 +4,11 @@ Kedro hands a node its group as the model below (the node's type hint asks for i
 is checked before anything is built, so a typo costs a second and not an extraction.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,16 +18,29 @@ from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
 from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.synthetic.config import SyntheticConfig
-from wherewhen.tracklets.splits import trial_name, trial_number
+from wherewhen.tracklets.fingerprint import OPERATIONAL
+from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import TrainingConfig, training_config
 
 PRESETS = ("modern", "paper")
 
+CONFIGS = {"network": network_config, "training": training_config}
+"""The groups of `train` that have presets."""
+
 
 class Group(BaseModel):
-    """A group of parameters that knows no other names than its own."""
+    """A group of parameters that knows no other names than its own.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A field that is marked as `OPERATIONAL` says how something is done; all others decide what comes
+    out, and are a part of its identity. A `Path` counts by what lies there, too.
+    """
+
+    # a camera that is called 1 in YAML is the camera "1"
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    def with_changes(self, **changes: Any) -> Self:
+        """Return a copy with other values, which are not checked again."""
+        return self.model_copy(update=changes)
 
 
 class IngestParameters(Group):
@@ -35,17 +49,17 @@ class IngestParameters(Group):
     reader: str = "prid2011"
     """The layout of the data set: a name of `wherewhen.tracklets.readers.READERS`."""
 
-    root: str | None = None
+    root: Path | None = None
     """The data set's folder, or its archive, or a folder with its archives, relative to the
     project's root; null: the rendered people."""
 
-    unpack_to: str | None = None
+    unpack_to: Annotated[Path | None, OPERATIONAL] = None
     """Where archives are unpacked and crops are cut to; null: ``unpacked`` beside them."""
 
     check: Literal["decode", "header"] = "decode"
     """How thoroughly a frame is looked at: every pixel, or its hash, size and mode alone."""
 
-    workers: int | None = Field(None, ge=1)
+    workers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
     """Threads that check frames; null: as many as there are processors."""
 
     allow_faulty: int = Field(0, ge=0)
@@ -54,6 +68,14 @@ class IngestParameters(Group):
     options: dict[str, dict[str, Any]] = {}
     """For each reader what it takes besides: ``size``; prid2011's ``persons``, ``min_frames``,
     ``shared_persons``, ``distractors``; mars's ``info``; manifest's ``manifest``."""
+
+    @field_validator("reader")
+    @classmethod
+    def _is_known(cls, reader: str) -> str:
+        from wherewhen.tracklets.readers import reader_named
+
+        reader_named(reader)
+        return reader
 
     @field_validator("options")
     @classmethod
@@ -78,7 +100,7 @@ class SplitParameters(Group):
     list); ``auto``: the owners' where there is one, else drawn, and the log says which; ``file``:
     as `path` says."""
 
-    path: str | None = None
+    path: Path | None = None
     """For ``file``: a table of splits (``.parquet``, ``.csv``) or torchreid's ``.json``, relative
     to the project's root."""
 
@@ -101,7 +123,7 @@ class SplitParameters(Group):
     gallery_camera: str | None = None
     """Where splits are drawn, the gallery's camera; null: the next by name."""
 
-    torchreid: bool = False
+    torchreid: Annotated[bool, OPERATIONAL] = False
     """Also write the splits in torchreid's JSON form (two cameras)."""
 
     @model_validator(mode="after")
@@ -138,10 +160,10 @@ class ExtractParameters(Group):
     compiled: bool = False
     """Compile the network: a minute at the start, up to 1.4 times as fast; needs a C++ compiler."""
 
-    device: str = "auto"
+    device: Annotated[str, OPERATIONAL] = "auto"
     """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
 
-    readers: int | None = Field(None, ge=1)
+    readers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
     """Threads that decode frames; null: one, or up to eight for a GPU."""
 
     augmentation: Augmentation = Augmentation()
@@ -155,56 +177,76 @@ class ExtractParameters(Group):
     storage: Literal["float16", "uint8"] = "float16"
     """``uint8``: half the room, activations off by 0.2 to 0.3 %."""
 
-    budget_gib: float | None = Field(None, gt=0)
+    budget_gib: Annotated[float | None, OPERATIONAL] = Field(None, gt=0)
     """The most that the cubes may take, in GiB; null: what the disk holds."""
 
-    verify: bool = False
+    verify: Annotated[bool, OPERATIONAL] = False
     """Read every stored cube first; what is damaged is named and made again."""
 
 
 class TrainParameters(Group):
-    """The Siamese attention network and its training: a preset, and what differs from it."""
+    """The Siamese attention network and its training: a preset, and what differs from it.
+
+    ``network`` and ``training`` are given by preset (``train.training.modern.rate``); what is kept
+    is the chosen preset with its changes.
+    """
 
     preset: Literal["modern", "paper"] = "modern"
     """``modern`` trains well; ``paper`` is the letter of the paper."""
 
-    network: dict[str, dict[str, Any]] = {}
+    network: NetworkConfig = NetworkConfig()
     """For each preset, fields of :class:`wherewhen.model.config.NetworkConfig` to change."""
 
-    training: dict[str, dict[str, Any]] = {}
+    training: TrainingConfig = TrainingConfig()
     """For each preset, fields of :class:`wherewhen.training.config.TrainingConfig` to change."""
 
-    network_from: str | None = None
-    """A trained network's file, ``{trial}`` in it standing for the trial's name: it is taken as it
-    is, and nothing is trained (Section V-I). Null: train."""
+    network_from: dict[str, Path] | str | None = None
+    """Trained networks, which are taken as they are, so that nothing is trained (Section V-I): a
+    file with ``{trial}`` in its name, or a file for each trial's name. Null: train."""
 
     seed_by_trial: bool = False
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
     else tells trials apart."""
 
-    @model_validator(mode="after")
-    def _build_both(self) -> "TrainParameters":
-        """Find a typo in either preset now, not when it is chosen some day."""
-        for overrides in (self.network, self.training):
-            if unknown := set(overrides) - set(PRESETS):
-                raise ValueError(f"no preset is called {sorted(unknown)}: modern, paper are")
-        for preset in PRESETS:
-            network_config(preset, **self.network.get(preset, {}))
-            training_config(preset, **self.training.get(preset, {}))
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_the_preset(cls, given: Any) -> Any:
+        """Lay the changes over their presets, and find a typo in either of them."""
+        if not isinstance(given, Mapping):
+            return given
+        preset = given.get("preset", cls.model_fields["preset"].default)
+        chosen, faults = dict(given), []
+        for group, build in CONFIGS.items():
+            changes = given.get(group) or {}
+            if isinstance(changes, BaseModel):  # chosen before
+                continue
+            if not isinstance(changes, Mapping):
+                faults.append(f"train.{group} = {changes!r}: expected a mapping by preset")
+                continue
+            for name in changes:
+                if name not in PRESETS:
+                    faults.append(f"train.{group}.{name}: no such preset; {_hint(name, PRESETS)}")
+            configs = {}
+            for name in PRESETS:
+                try:
+                    configs[name] = build(name, **changes.get(name) or {})
+                except ValidationError as error:
+                    path = ("train", group, name)
+                    faults += [_explain(fault, path) for fault in error.errors()]
+                except TypeError as error:  # a name that is no text
+                    faults.append(f"train.{group}.{name}: {error}")
+            chosen[group] = configs.get(preset, build())
+        if faults:
+            raise Faults(faults)
+        return chosen
 
-    def network_config(self, trial: str = "trial_00") -> NetworkConfig:
-        """Return the chosen preset's network with this environment's changes."""
-        config = network_config(self.preset, **self.network.get(self.preset, {}))
-        return config.model_copy(update={"seed": config.seed + self._shift(trial)})
 
-    def training_config(self, trial: str = "trial_00") -> TrainingConfig:
-        """Return the chosen preset's training with this environment's changes."""
-        config = training_config(self.preset, **self.training.get(self.preset, {}))
-        return config.model_copy(update={"seed": config.seed + self._shift(trial)})
+class Faults(ValueError):
+    """Faults that name their parameters themselves."""
 
-    def _shift(self, trial: str) -> int:
-        return trial_number(trial) if self.seed_by_trial else 0
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = list(lines)
 
 
 class EmbedParameters(Group):
@@ -301,7 +343,9 @@ class EvaluateParameters(Group):
     ] = "single_match"
     """A name of `wherewhen.retrieval.protocols.PROTOCOLS`."""
 
-    average_precision: Literal["mean_precision", "trapezoid"] = "mean_precision"
+    average_precision: Annotated[Literal["mean_precision", "trapezoid"], OPERATIONAL] = (
+        "mean_precision"
+    )
     """Which definition of AP the printed table's mAP averages; the scores have both."""
 
     max_rank: int = Field(20, ge=1)
@@ -363,10 +407,6 @@ class AnalyseParameters(Group):
 class Parameters(Group):
     """The whole tree."""
 
-    variant: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
-    """A name for a run whose results are to lie beside the plain run's, not over them: in folders
-    ``variants/<name>``. Tracklets and frames are shared."""
-
     synthesise: SyntheticConfig = SyntheticConfig()
     ingest: IngestParameters = IngestParameters()
     split: SplitParameters = SplitParameters()
@@ -378,14 +418,51 @@ class Parameters(Group):
     report: ReportParameters = ReportParameters()
     analyse: AnalyseParameters = AnalyseParameters()
 
+    @property
+    def groups(self) -> dict[str, BaseModel]:
+        """The groups by name, as stages read them."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def as_asked(self) -> Self:
+        """Return a copy without the options of what isn't asked for, so that they decide nothing.
+
+        A network that is taken from elsewhere gets a name for every trial.
+        """
+        ingest, embed, learn = self.ingest, self.embed, self.learn_metric
+        baselines = [name for name in embed.features if name in BASELINES]
+        idle = {"kissme", "lfda", "rank_svm", "xqda"} - set(learn.metrics)
+        networks = self.train.network_from
+        if isinstance(networks, str):
+            networks = {name: Path(networks.format(trial=name)) for name in self.split.trial_names}
+        return self.with_changes(
+            ingest=ingest.with_changes(
+                options={ingest.reader: ingest.options.get(ingest.reader, {})}
+            ),
+            embed=embed.with_changes(
+                baselines={name: embed.baselines.get(name, {}) for name in baselines}
+            ),
+            learn_metric=learn.with_changes(**{name: {} for name in idle}),
+            train=self.train.with_changes(network_from=networks),
+        )
+
+    @model_validator(mode="after")
+    def _have_a_network_for_every_trial(self) -> Self:
+        given = self.train.network_from
+        missing = set(self.split.trial_names) - set(given) if isinstance(given, Mapping) else set()
+        if missing:
+            raise Faults([f"train.network_from: no network for {', '.join(sorted(missing))}"])
+        return self
+
     @model_validator(mode="after")
     def _read_what_is_rendered(self) -> "Parameters":
         """Find a reader of another layout before anybody is rendered."""
         if self.ingest.synthetic and self.ingest.reader != self.synthesise.layout:
-            raise ValueError(
-                f"synthesise.layout is {self.synthesise.layout}, but ingest.reader is "
-                f"{self.ingest.reader}: rendered people are read by the reader of their layout's "
-                "name; set both alike"
+            raise Faults(
+                [
+                    f"synthesise.layout is {self.synthesise.layout}, but ingest.reader is "
+                    f"{self.ingest.reader}: rendered people are read by the reader of their "
+                    "layout's name; set both alike, or name your footage's folder in ingest.root"
+                ]
             )
         return self
 
@@ -396,9 +473,11 @@ class Parameters(Group):
         if self.evaluate.re_ranking is not None:
             judged += [f"{name}-re-ranked" for name in judged if name != "siamese"]
         if self.report.metric not in judged:
-            raise ValueError(
-                f"report.metric is {self.report.metric!r}: expected one of {', '.join(judged)}, or "
-                "that metric in learn_metric.metrics"
+            raise Faults(
+                [
+                    f"report.metric is {self.report.metric!r}: expected one of "
+                    f"{', '.join(judged)}, or that metric in learn_metric.metrics"
+                ]
             )
         return self
 
@@ -426,12 +505,13 @@ def check_parameters(tree: dict[str, Any]) -> Parameters:
         Naming every wrong parameter by its path, what was expected, and the nearest known name.
     """
     try:
-        return Parameters.model_validate(tree)
+        return Parameters.model_validate(tree).as_asked()
     except ValidationError as error:
-        faults = "\n".join(f"- {_explain(fault)}" for fault in error.errors())
+        faults = [line for fault in error.errors() for line in _lines(fault)]
+        listed = "\n".join(f"- {line}" for line in faults)
         raise ParameterError(
-            f"{error.error_count()} parameter(s) can't be used; correct them in conf/ or in "
-            f"--params:\n{faults}"
+            f"{len(faults)} parameter(s) can't be used; correct them in conf/ or in "
+            f"--params:\n{listed}"
         ) from None
 
 
@@ -490,13 +570,22 @@ def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
     return _inside(groups[0], path) if groups else {}
 
 
-def _explain(fault: Any) -> str:
+def _lines(fault: Any) -> list[str]:
+    """Return a line for each parameter that a fault is about."""
+    error = fault.get("ctx", {}).get("error")
+    return error.lines if isinstance(error, Faults) else [_explain(fault)]
+
+
+def _explain(fault: Any, within: Sequence[str] = ()) -> str:
     """Say in one line which parameter is wrong, and the name that may have been meant."""
-    path = [str(part) for part in fault["loc"]]
+    path = [*within, *(str(part) for part in fault["loc"])]
     name = ".".join(path)
-    if fault["type"] != "extra_forbidden":
-        return f"{name or 'parameters'} = {fault['input']!r}: {fault['msg']}"
-    return f"{name}: no such parameter; {_hint(path[-1], known_names(path[:-1]) or [])}"
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: no such parameter; {_hint(path[-1], known_names(path[:-1]) or [])}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], Mapping | BaseModel):  # about a group, which is long
+        return f"{name or 'parameters'}: {message}"
+    return f"{name} = {fault['input']!r}: {message}"
 
 
 def _hint(name: str, known: Collection[str]) -> str:

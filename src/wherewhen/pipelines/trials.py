@@ -4,8 +4,11 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, pipeline
 
+SHARED = {"cubes", "tracklets", "frames", "frames_root"}
+"""Data sets made before the split, which all trials read."""
 
-def per_trial(once: Pipeline, trials: Iterable[str], shared: set[str]) -> Pipeline:
+
+def per_trial(once: Pipeline, trials: Iterable[str]) -> Pipeline:
     """Repeat a pipeline for every trial.
 
     Parameters
@@ -14,16 +17,14 @@ def per_trial(once: Pipeline, trials: Iterable[str], shared: set[str]) -> Pipeli
         The stage, written for one trial.
     trials : iterable of str
         The namespaces, ``trial_00`` and so on.
-    shared : set of str
-        The inputs that all trials read: data sets made before the split, and parameters.
 
     Returns
     -------
     Pipeline
-        All of them; everything that is not shared carries the trial's name before a dot.
+        All of them; everything but parameters and `SHARED` carries the trial's name before a dot.
     """
-    inputs = {name for name in shared if not name.startswith("params:")}
-    parameters = shared - inputs
+    inputs = SHARED & once.inputs()
+    parameters = {name for name in once.inputs() if name.startswith("params:")}
     return sum(
         (pipeline(once, namespace=trial, inputs=inputs, parameters=parameters) for trial in trials),
         start=Pipeline([]),

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from wherewhen.synthetic import layouts
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.fingerprint import OPERATIONAL, fingerprint
 
 ILIDS_MEAN_SHARE = (73 - 23) / (192 - 23)
 """Where iLIDS-VID's mean length lies between its shortest and its longest tracklet."""
@@ -185,7 +185,7 @@ class SyntheticConfig(_Strict):
     softness: Positive = 0.6
     """Standard deviation of the lens's blur (pixels)."""
 
-    workers: int | None = Field(default=None, ge=1)
+    workers: Annotated[int | None, OPERATIONAL] = Field(default=None, ge=1)
     """Threads that render; None: one a core. Does not change a byte."""
 
     @model_validator(mode="after")

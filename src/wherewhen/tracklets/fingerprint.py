@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,10 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OPERATIONAL = "operational"
+"""Mark, in ``Annotated``, of a field that says how something is done and not what comes out of it:
+`decisive` leaves it out."""
 
 LENGTH = 16
 """Hexadecimal digits kept of the sha256: 64 bits, no accident among the names of one project."""
@@ -69,6 +73,38 @@ def rows_fingerprint(table: pd.DataFrame) -> str:
         between = b","
     digest.update(b"]")
     return digest.hexdigest()[:LENGTH]
+
+
+def decisive(value: Any, content: Callable[[PurePath], str]) -> Any:
+    """Reduce parameters to what decides a result.
+
+    Parameters
+    ----------
+    value : Any
+        A pydantic model, or what it may hold: mappings, sequences, scalars, paths.
+    content : callable
+        Gives the fingerprint of what lies at a path: a file that is read counts by its content,
+        wherever it lies.
+
+    Returns
+    -------
+    Any
+        Plain values for JSON. Fields that are marked as `OPERATIONAL` are left out, at any depth.
+    """
+    if isinstance(value, PurePath):
+        return {"content": content(value)}
+    if hasattr(value, "model_dump"):
+        fields = type(value).model_fields
+        value = {
+            name: getattr(value, name)
+            for name, field in fields.items()
+            if OPERATIONAL not in field.metadata
+        }
+    if isinstance(value, Mapping):
+        return {str(name): decisive(each, content) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [decisive(each, content) for each in value]
+    return value
 
 
 def canonical_json(obj: Any) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from wherewhen.tracklets.fingerprint import OPERATIONAL
+
 Part = Literal[
     "input",
     "gru",
@@ -173,16 +175,16 @@ class TrainingConfig(BaseModel):
     calibration_frames: int = Field(default=512, ge=1)
     """Frames, spread over the training tracklets, for the statistics of the cubes and their PCA."""
 
-    checkpoint_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints. Without influence on the result."""
+    checkpoint_every: Annotated[int, OPERATIONAL] = Field(default=50, ge=1)
+    """Steps between checkpoints."""
 
-    checkpoint_seconds: float = Field(default=10.0, ge=0.0)
+    checkpoint_seconds: Annotated[float, OPERATIONAL] = Field(default=10.0, ge=0.0)
     """Seconds between checkpoints, at least: a fast step is not to wait for the disk most of the
-    time. The last step always has one. Without influence on the result."""
+    time. The last step always has one."""
 
-    look_every: int = Field(default=20, ge=1)
+    look_every: Annotated[int, OPERATIONAL] = Field(default=20, ge=1)
     """Steps between looks at what a GPU has computed: the history's numbers, and whether they are
-    numbers. A CPU is looked at in every step. Without influence on the result."""
+    numbers. A CPU is looked at in every step."""
 
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     """Encode so many clips at a time, so that a large batch fits the memory; None for all at once.
@@ -198,16 +200,21 @@ class TrainingConfig(BaseModel):
     """Also draw cubes with left and right exchanged. It costs neither disk nor extraction, but is
     not what the mirrored frames' cubes are (GoogLeNet's differ by 46 %)."""
 
-    preload_gigabytes: float = Field(default=4.0, ge=0.0)
+    preload_gigabytes: Annotated[float, OPERATIONAL] = Field(default=4.0, ge=0.0)
     """Keep the training cubes in memory (float16) if they take no more; else they are read one
-    batch ahead. Without influence on the result."""
+    batch ahead."""
 
-    preload_device_share: Share = 0.5
+    preload_device_share: Annotated[Share, OPERATIONAL] = 0.5
     """Keep the training cubes on the GPU if they take no more than this share of its free memory.
-    Without influence on the result."""
+   """
 
-    device: str = "auto"
+    device: Annotated[str, OPERATIONAL] = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ..."""
+
+    threads: int = Field(default=2, ge=1)
+    """Threads of a CPU that compute a step. Sums are taken in another order by another number of
+    them, so the weights differ in the last digits: it is the configuration that decides, not the
+    machine."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Of the factors of the convolutions and of what they yield; the sums inside of them, states,
@@ -218,13 +225,13 @@ class TrainingConfig(BaseModel):
     """Form of the convolutions, equal up to rounding: torch's own, products of frequencies, or what
     is faster for the device, the grid and the kernels."""
 
-    cuda_graph: bool = True
+    cuda_graph: Annotated[bool, OPERATIONAL] = True
     """On a GPU, record the step of every batch shape once and play it back (not with
     `micro_batch`)."""
 
-    roofline: bool = False
+    roofline: Annotated[bool, OPERATIONAL] = False
     """Measure the machine's rate of matrix products at the start, and log the step's share of it.
-    Without influence on the result."""
+   """
 
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainingConfig:
@@ -271,21 +278,6 @@ class TrainingConfig(BaseModel):
                     f"default"
                 )
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Everything that has influence on the result, for the fingerprint of a run."""
-        return self.model_dump(
-            mode="json",
-            exclude={
-                "checkpoint_every",
-                "checkpoint_seconds",
-                "look_every",
-                "preload_gigabytes",
-                "preload_device_share",
-                "roofline",
-                "validation_fraction",
-            },
-        )
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -1,14 +1,10 @@
 """Nodes of `analyse`: tables that need the network or its rankings, and their pictures."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
-from wherewhen.pipelines.embed.nodes import encode
-from wherewhen.pipelines.parameters import (
-    AnalyseParameters,
-    EmbedParameters,
-    EvaluateParameters,
-)
 from wherewhen.pipelines.types import Figure, Network, Root
 from wherewhen.project import from_root
 from wherewhen.reporting.looks import (
@@ -33,22 +29,28 @@ def measure_lengths(
     cubes: CubeStore,
     split: pd.DataFrame,
     tracklets: pd.DataFrame,
-    embedding: EmbedParameters,
-    evaluation: EvaluateParameters,
-    parameters: AnalyseParameters,
+    batch_size: int,
+    dataset: str,
+    protocol: str,
+    sides: Sequence[int],
+    metric: str,
 ) -> pd.DataFrame:
     """Evaluate all lengths of probes against all of the gallery; each clip is embedded once."""
+    from wherewhen.model.encode import encode_tracklets
+
     lengths = dict(zip(tracklets.tracklet, tracklets.length, strict=True))
-    windows = windows_by_length(split, lengths, parameters.lengths)
-    once = encode(network, cubes, windows.drop_duplicates(CLIP, ignore_index=True), embedding)
+    windows = windows_by_length(split, lengths, sides)
+    once = windows.drop_duplicates(CLIP, ignore_index=True)
+    vectors = encode_tracklets(network, cubes, as_clips(once), batch_size).embeddings
+    once = once.assign(vector=list(vectors))
     embedded = windows.merge(once[[*CLIP, "vector"]], on=CLIP, validate="many_to_one")
-    matrix = length_matrix(embedded, DISTANCES[parameters.metric], evaluation.protocol)
+    matrix = length_matrix(embedded, DISTANCES[metric], protocol)
     names = {
-        "dataset": evaluation.dataset,
-        "protocol": evaluation.protocol,
+        "dataset": dataset,
+        "protocol": protocol,
         "trial": split.trial.iloc[0],
         "features": "network",
-        "metric": parameters.metric,
+        "metric": metric,
     }
     return pd.concat([pd.DataFrame(names, index=matrix.index), matrix], axis=1)
 
@@ -57,8 +59,8 @@ def look(
     network: Network,
     cubes: CubeStore,
     windows: pd.DataFrame,
-    embedding: EmbedParameters,
-    parameters: AnalyseParameters,
+    batch_size: int,
+    tracklets: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Note when the network looks at all probes, and where, at those of the least even attention.
 
@@ -67,10 +69,9 @@ def look(
     from wherewhen.model.encode import encode_tracklets
 
     probes = windows[windows.role == "probe"]
-    size = embedding.batch_size
-    seen = encode_tracklets(network, cubes, as_clips(probes), size, attention=True)
+    seen = encode_tracklets(network, cubes, as_clips(probes), batch_size, attention=True)
     shares = [maps.reshape(len(maps), -1) for maps in seen.attention]
-    chosen = least_even(shares, parameters.tracklets)
+    chosen = least_even(shares, tracklets)
     pictured = probes.iloc[chosen]
     attention = attention_table(
         pictured,
@@ -81,11 +82,9 @@ def look(
     return frame_weight_table(probes, seen.frame_weights), attention
 
 
-def list_failures(
-    rankings: pd.DataFrame, evaluation: EvaluateParameters, parameters: AnalyseParameters
-) -> pd.DataFrame:
+def list_failures(rankings: pd.DataFrame, ranked: int | None, metric: str) -> pd.DataFrame:
     """List all probes whose match does not come first, the worst first."""
-    return failures(_of_metric(rankings, parameters.metric), complete=evaluation.ranked is None)
+    return failures(rankings[rankings.metric == metric], complete=ranked is None)
 
 
 def draw_lengths(matrix: pd.DataFrame, title: str = "") -> Figure:
@@ -100,14 +99,14 @@ def draw_frame_weights(
     root: Root,
     frames: pd.DataFrame,
     weights: pd.DataFrame,
-    parameters: AnalyseParameters,
+    tracklets: int,
     title: str = "",
 ) -> Figure:
     """Draw the weights of the frames of the probes that have the least even ones."""
     from wherewhen.reporting.figures import frame_weights_over_time
 
     clips = [rows for _, rows in weights.groupby("tracklet", sort=False)]
-    chosen = least_even([rows.weight.to_numpy() for rows in clips], parameters.tracklets)
+    chosen = least_even([rows.weight.to_numpy() for rows in clips], tracklets)
     shown = pd.concat([clips[place] for place in chosen])
     return frame_weights_over_time(
         weighted_clips(shown, _pictures(root, frames)),
@@ -134,25 +133,22 @@ def draw_failures(
     frames: pd.DataFrame,
     failed: pd.DataFrame,
     rankings: pd.DataFrame,
-    parameters: AnalyseParameters,
+    metric: str,
+    number: int,
     title: str = "",
 ) -> Figure:
     """Draw the worst failures beside what was retrieved and the true match."""
     from wherewhen.reporting.figures import failed_probes
 
-    judged = _of_metric(rankings, parameters.metric)
-    shown = failed.head(parameters.failures)
-    what = f"{describe('network', parameters.metric)}, {judged.trial.iloc[0]}"
+    judged = rankings[rankings.metric == metric]
+    shown = failed.head(number)
+    what = f"{describe('network', metric)}, {judged.trial.iloc[0]}"
     return failed_probes(
         failure_pictures(shown, _pictures(root, frames)),
         title=title or f"Failures, {what}",
         facts=f"the worst {len(shown)} of {len(failed)} failures "
         f"among {judged.probe[judged.correct].nunique()} probes",
     )
-
-
-def _of_metric(rankings: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return rankings[rankings.metric == metric]
 
 
 def _pictures(root: Root, frames: pd.DataFrame) -> TrackletPictures:

@@ -7,16 +7,6 @@ from kedro.pipeline import Pipeline, node
 from wherewhen.pipelines.analyse import nodes
 from wherewhen.pipelines.trials import per_trial
 
-SHARED = {
-    "cubes",
-    "tracklets",
-    "frames",
-    "frames_root",
-    "params:embed",
-    "params:evaluate",
-    "params:analyse",
-}
-
 TABLES = ("length_matrix", "frame_weights", "attention", "failures")
 """What the stage makes of a trial; each is drawn as the figure of the same name."""
 
@@ -33,7 +23,7 @@ def create_pipeline(trials: Iterable[str], trained: bool = True) -> Pipeline:
     """
     if not trained:
         return Pipeline([])
-    return per_trial(Pipeline([*_tables(), *_figures()]), trials, shared=SHARED)
+    return per_trial(Pipeline([*_tables(), *_figures()]), trials)
 
 
 def _tables() -> list:
@@ -45,22 +35,30 @@ def _tables() -> list:
                 "cubes",
                 "split",
                 "tracklets",
-                "params:embed",
-                "params:evaluate",
-                "params:analyse",
+                "params:embed.batch_size",
+                "params:evaluate.dataset",
+                "params:evaluate.protocol",
+                "params:analyse.lengths",
+                "params:analyse.metric",
             ],
             "length_matrix",
             name="measure_lengths",
         ),
         node(
             nodes.look,
-            ["network", "cubes", "windows", "params:embed", "params:analyse"],
+            [
+                "network",
+                "cubes",
+                "windows",
+                "params:embed.batch_size",
+                "params:analyse.tracklets",
+            ],
             ["frame_weights", "attention"],
             name="look",
         ),
         node(
             nodes.list_failures,
-            ["rankings_network", "params:evaluate", "params:analyse"],
+            ["rankings_network", "params:evaluate.ranked", "params:analyse.metric"],
             "failures",
             name="list_failures",
         ),
@@ -71,9 +69,15 @@ def _figures() -> list:
     pictures = ["frames_root", "frames"]
     inputs = {
         nodes.draw_lengths: ["length_matrix"],
-        nodes.draw_frame_weights: [*pictures, "frame_weights", "params:analyse"],
+        nodes.draw_frame_weights: [*pictures, "frame_weights", "params:analyse.tracklets"],
         nodes.draw_attention: [*pictures, "attention"],
-        nodes.draw_failures: [*pictures, "failures", "rankings_network", "params:analyse"],
+        nodes.draw_failures: [
+            *pictures,
+            "failures",
+            "rankings_network",
+            "params:analyse.metric",
+            "params:analyse.failures",
+        ],
     }
     return [
         node(draw, needed, f"figure_{table}", name=draw.__name__)

@@ -1,14 +1,15 @@
 """Nodes of `embed`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.pooling import pool_windows
+from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.features import POOLED
-from wherewhen.pipelines.parameters import EmbedParameters
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.pictures import TrackletPictures
@@ -16,31 +17,37 @@ from wherewhen.tracklets.windows import as_clips, embedding_windows
 
 
 def choose_windows(
-    split: pd.DataFrame, tracklets: pd.DataFrame, parameters: EmbedParameters
+    split: pd.DataFrame,
+    tracklets: pd.DataFrame,
+    frames: int | None,
+    clips: int,
+    clip_frames: int,
 ) -> pd.DataFrame:
     """Choose the frames that stand for each tracklet."""
-    return embedding_windows(
-        split,
-        dict(zip(tracklets.tracklet, tracklets.length, strict=True)),
-        limit=parameters.frames,
-        clips=parameters.clips,
-        clip_frames=parameters.clip_frames,
-    )
+    lengths = dict(zip(tracklets.tracklet, tracklets.length, strict=True))
+    return embedding_windows(split, lengths, limit=frames, clips=clips, clip_frames=clip_frames)
 
 
 def encode(
     network: Network,
     cubes: CubeStore,
     windows: pd.DataFrame,
-    parameters: EmbedParameters,
+    batch_size: int,
+    average_variants: str,
+    frames: int | None,
 ) -> pd.DataFrame:
-    """Give every clip the network's embedding."""
+    """Give every clip the network's embedding.
+
+    Where it is averaged over variants, those of fewer than `frames` frames are ``short``.
+    """
     from wherewhen.model.encode import encode_tracklets
 
-    encodings = encode_tracklets(network, cubes, as_clips(windows), parameters.batch_size)
-    vectors = encodings.embeddings
-    if parameters.average_variants != "off":
-        vectors = _average(network, cubes, windows, parameters, vectors)
+    vectors = encode_tracklets(network, cubes, as_clips(windows), batch_size).embeddings
+    if average_variants != "off":
+        averaged = windows.role.ne("train")
+        if average_variants == "short" and frames is not None:
+            averaged &= windows.stop - windows.start < frames
+        vectors = _average(network, cubes, windows, averaged, batch_size, vectors)
     return windows.assign(vector=list(vectors))
 
 
@@ -48,27 +55,25 @@ def _average(
     network: Network,
     cubes: CubeStore,
     windows: pd.DataFrame,
-    parameters: EmbedParameters,
+    averaged: pd.Series,
+    batch_size: int,
     vectors: np.ndarray,
 ) -> np.ndarray:
-    """Average test tracklets' embeddings over the cubes' variants; their lengths stay."""
+    """Average some embeddings over the cubes' variants; their lengths stay."""
     from wherewhen.features.variants import Variants
     from wherewhen.model.encode import encode_tracklets
 
     variants = Variants(cubes)
     if variants.count == 1:
         raise ValueError(
-            f"embed.average_variants: {parameters.average_variants}, but the cubes have no "
-            "augmented variants; set extract.augmentation.variants to 2 or more, or this to off"
+            "embed.average_variants is not off, but the cubes have no augmented variants; set "
+            "extract.augmentation.variants to 2 or more, or this to off"
         )
-    averaged = windows.role.ne("train")
-    if parameters.average_variants == "short" and parameters.frames is not None:
-        averaged &= windows.stop - windows.start < parameters.frames
     rows, clips = np.flatnonzero(averaged), as_clips(windows[averaged])
     total = vectors[rows].copy()
     for variant in range(1, variants.count):
         of_variant = [(Variants.name(name, variant), start, stop) for name, start, stop in clips]
-        total += encode_tracklets(network, variants, of_variant, parameters.batch_size).embeddings
+        total += encode_tracklets(network, variants, of_variant, batch_size).embeddings
     plain, summed = (np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors[rows], total))
     vectors = vectors.copy()
     vectors[rows] = total * (plain / np.maximum(summed, np.finfo(np.float32).tiny))
@@ -79,16 +84,16 @@ def encode_fisher(
     network: Network,
     cubes: CubeStore,
     windows: pd.DataFrame,
-    parameters: EmbedParameters,
+    config: FisherConfig,
+    batch_size: int,
 ) -> pd.DataFrame:
     """Give every clip the Fisher vector of its frames, by a mixture of the training clips'."""
     from wherewhen.model.encode import encode_tracklets
     from wherewhen.model.fisher import fit_fisher
 
-    size = parameters.batch_size
     training = as_clips(windows[windows.role == "train"])
-    fisher = fit_fisher(network, cubes, training, parameters.fisher, size)
-    encodings = encode_tracklets(network, cubes, as_clips(windows), size, pooling=fisher)
+    fisher = fit_fisher(network, cubes, training, config, batch_size)
+    encodings = encode_tracklets(network, cubes, as_clips(windows), batch_size, pooling=fisher)
     return windows.assign(vector=list(encodings.embeddings))
 
 
@@ -117,12 +122,12 @@ def describe(
     root: Root,
     frames: pd.DataFrame,
     windows: pd.DataFrame,
-    parameters: EmbedParameters,
+    options: dict[str, Any],
     features: str,
 ) -> pd.DataFrame:
     """Give every clip a baseline's vector, from its frames; the training clips teach it."""
     from wherewhen.baselines.describe import build_baseline, describe_windows
 
-    baseline = build_baseline(features, parameters.baselines.get(features, {}))
+    baseline = build_baseline(features, options)
     pictures = TrackletPictures(from_root(root), frames)
     return windows.assign(vector=describe_windows(baseline, windows, pictures, title=features))

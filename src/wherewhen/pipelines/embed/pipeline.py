@@ -10,8 +10,6 @@ from wherewhen.pipelines.embed import nodes
 from wherewhen.pipelines.features import FISHER, NETWORKS, POOLED
 from wherewhen.pipelines.trials import per_trial
 
-SHARED = {"cubes", "tracklets", "frames", "frames_root", "params:embed"}
-
 
 def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
     """Return the stage for all trials; `features` are names of :mod:`wherewhen.pipelines.features`.
@@ -20,7 +18,13 @@ def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
     """
     windows = node(
         nodes.choose_windows,
-        ["split", "tracklets", "params:embed"],
+        [
+            "split",
+            "tracklets",
+            "params:embed.frames",
+            "params:embed.clips",
+            "params:embed.clip_frames",
+        ],
         "windows",
         name="choose_windows",
     )
@@ -33,7 +37,7 @@ def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
             once += Pipeline([_fisher()])
         elif name in BASELINES:
             once += Pipeline([_describe(name)])
-    return per_trial(once, trials, shared=SHARED & once.inputs())
+    return per_trial(once, trials)
 
 
 def _encode(features: str) -> list:
@@ -42,7 +46,14 @@ def _encode(features: str) -> list:
     return [
         node(
             nodes.encode,
-            [network, "cubes", "windows", "params:embed"],
+            [
+                network,
+                "cubes",
+                "windows",
+                "params:embed.batch_size",
+                "params:embed.average_variants",
+                "params:embed.frames",
+            ],
             embeddings,
             name=f"embed_by_{network}",
         ),
@@ -58,7 +69,13 @@ def _encode(features: str) -> list:
 def _fisher() -> object:
     return node(
         nodes.encode_fisher,
-        [NETWORKS["network"], "cubes", "windows", "params:embed"],
+        [
+            NETWORKS["network"],
+            "cubes",
+            "windows",
+            "params:embed.fisher",
+            "params:embed.batch_size",
+        ],
         f"embeddings_{FISHER}",
         name=f"embed_by_{FISHER}",
     )
@@ -77,7 +94,7 @@ def _describe(features: str) -> object:
     """Wire a rival of the network."""
     return node(
         update_wrapper(partial(nodes.describe, features=features), nodes.describe),
-        ["frames_root", "frames", "windows", "params:embed"],
+        ["frames_root", "frames", "windows", f"params:embed.baselines.{features}"],
         f"embeddings_{features}",
         name=f"describe_by_{features}",
     )

@@ -18,9 +18,6 @@ from wherewhen.retrieval.re_ranking import SUFFIX, re_rank
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
 
-HEADLINES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mAP-trapezoid", "eer", "ece")
-"""The measures that become MLflow metrics; a curve's other points stay in the table."""
-
 Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 """A metric's name, probes and gallery, and its distance between them."""
 
@@ -64,17 +61,11 @@ def score_network(
     return pd.concat([scores, error], ignore_index=True), ranked, table.assign(**row)
 
 
-def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict]]:
-    """Put the scores and the rankings of all trials together, and the means into metrics."""
+def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put the scores and the rankings of all trials together."""
     half = len(tables) // 2
-    scores = pd.concat(tables[:half], ignore_index=True)
-    means = scores.groupby(["features", "metric", "measure"]).value.mean()
-    metrics = {
-        ".".join(key): {"value": float(value), "step": 0}
-        for key, value in means.items()
-        if key[-1] in HEADLINES
-    }
-    return scores, pd.concat(tables[half:], ignore_index=True), metrics
+    scores, ranked = tables[:half], tables[half:]
+    return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)
 
 
 def collect_reliability(*tables: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
     collect = node(
         nodes.collect,
         [name.format(table) for table in ("scores", "rankings") for name in outputs],
-        ["scores", "rankings", "score_metrics"],
+        ["scores", "rankings"],
         name="collect_scores",
     )
     together = Pipeline([collect])
@@ -35,7 +35,7 @@ def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
                 )
             ]
         )
-    return per_trial(once, trials, shared={"params:evaluate"}) + together
+    return per_trial(once, trials) + together
 
 
 def _score(features: str) -> object:

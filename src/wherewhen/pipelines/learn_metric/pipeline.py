@@ -21,4 +21,4 @@ def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
             for name in features
         ]
     )
-    return per_trial(once, trials, shared={"params:learn_metric"})
+    return per_trial(once, trials)

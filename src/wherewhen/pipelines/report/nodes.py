@@ -3,7 +3,6 @@
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
-from wherewhen.pipelines.parameters import ReportParameters
 from wherewhen.pipelines.types import Figure, Network, Root
 from wherewhen.project import from_root
 from wherewhen.reporting.pictures import attention_strips, rank_pictures
@@ -40,15 +39,16 @@ def draw_attention(
     network: Network,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
-    parameters: ReportParameters,
+    metric: str,
+    tracklets: int,
 ) -> Figure:
     """Lay the network's attention on the frames of some probes and their true matches."""
     from wherewhen.model.encode import encode_tracklets
     from wherewhen.reporting.figures import attention_over_time
 
-    best, worst = best_and_worst(_of_metric(rankings, parameters), parameters.attention_tracklets)
+    best, worst = best_and_worst(rankings[rankings.metric == metric], tracklets)
     names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
-    shown = windows.set_index("tracklet", drop=False).loc[names[: parameters.attention_tracklets]]
+    shown = windows.set_index("tracklet", drop=False).loc[names[:tracklets]]
     encodings = encode_tracklets(network, cubes, as_clips(shown), progress=False, attention=True)
     pictures = TrackletPictures(from_root(root), frames)
     return attention_over_time(
@@ -61,24 +61,22 @@ def draw_ranked(
     root: Root,
     frames: pd.DataFrame,
     rankings: pd.DataFrame,
-    parameters: ReportParameters,
+    metric: str,
+    probes: int,
 ) -> tuple[Figure, Figure]:
     """Show the best and the worst ranked probes beside what was retrieved."""
     from wherewhen.reporting.figures import ranked_probes
 
-    chosen = _of_metric(rankings, parameters)
+    chosen = rankings[rankings.metric == metric]
     pictures = TrackletPictures(from_root(root), frames)
-    what = f"{describe('network', parameters.metric)}, {chosen.trial.iloc[0]}"
+    what = f"{describe('network', metric)}, {chosen.trial.iloc[0]}"
     best, worst = (
         ranked_probes(rank_pictures(matches, chosen, pictures), title=f"{which}, {what}")
         for which, matches in zip(
             ("Best ranked", "Worst ranked"),
-            best_and_worst(chosen, parameters.probes),
+            best_and_worst(chosen, probes),
             strict=True,
         )
     )
     return best, worst
 
-
-def _of_metric(rankings: pd.DataFrame, parameters: ReportParameters) -> pd.DataFrame:
-    return rankings[rankings.metric == parameters.metric]

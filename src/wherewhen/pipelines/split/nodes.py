@@ -16,9 +16,16 @@ log = logging.getLogger(__name__)
 
 
 def split(
-    tracklets: pd.DataFrame, root: Root, parameters: SplitParameters, protocol: str
+    tracklets: pd.DataFrame,
+    root: Root,
+    parameters: SplitParameters,
+    protocol: str,
+    footage: Root | None = None,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Give every tracklet its role in all trials, and name the splits by their hashes."""
+    """Give every tracklet its role in all trials, and name the splits by their hashes.
+
+    The footage is named where its owners' list is read: when it changes, the splits are made again.
+    """
     splits, source = _splits(tracklets, root, parameters, protocol)
     log.info("splits: %s", source)
     hashes = {trial: split_fingerprint(rows) for trial, rows in splits.groupby("trial")}

@@ -8,7 +8,9 @@ from kedro.pipeline import Pipeline, node
 from wherewhen.pipelines.split import nodes
 
 
-def create_pipeline(trials: Iterable[str], torchreid: bool = False) -> Pipeline:
+def create_pipeline(
+    trials: Iterable[str], torchreid: bool = False, footage: str | None = None
+) -> Pipeline:
     """Return the stage: one table of all trials, and from it one a trial.
 
     Parameters
@@ -17,10 +19,19 @@ def create_pipeline(trials: Iterable[str], torchreid: bool = False) -> Pipeline:
         The trials' namespaces.
     torchreid : bool
         Whether the splits are exported to torchreid's form.
+    footage : str, optional
+        What holds the data set's folder or archive, if the owners' list is looked for in it: the
+        splits then follow from it, too.
     """
     split = node(
         nodes.split,
-        ["tracklets", "frames_root", "params:split", "params:evaluate.protocol"],
+        [
+            "tracklets",
+            "frames_root",
+            "params:split",
+            "params:evaluate.protocol",
+            *([footage] if footage else []),
+        ],
         ["splits", "split_fingerprints"],
         name="split",
     )

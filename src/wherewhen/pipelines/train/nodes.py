@@ -2,30 +2,39 @@
 
 import copy
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
-from wherewhen.pipelines.parameters import TrainParameters
+from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.types import Network
 from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
-from wherewhen.tracklets.splits import hold_out, split_fingerprint
+from wherewhen.tracklets.splits import hold_out, trial_number
+from wherewhen.training.config import TrainingConfig
+
+Config = TypeVar("Config", NetworkConfig, TrainingConfig)
 
 VALIDATION_PERSONS = 2
 """The fewest persons of a validation curve: negative pairs need two."""
 
 
-def initialise(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -> Network:
+def initialise(
+    cubes: CubeStore,
+    split: pd.DataFrame,
+    config: NetworkConfig,
+    calibration_frames: int,
+    seed_by_trial: bool,
+) -> Network:
     """Build the network and take the statistics of its input from the training cubes."""
     from wherewhen.model.siamese import build_network
     from wherewhen.training.loop import calibrate
 
-    trial = split.trial.iloc[0]
-    training = parameters.training_config(trial)
-    network = build_network(parameters.network_config(trial), cubes.channels, cubes.grid)
+    config = _seeded(config, split, seed_by_trial)
+    network = build_network(config, cubes.channels, cubes.grid)
     learners = split[split.role == "train"].tracklet.to_list()
-    calibrate(network, cubes, learners, training.calibration_frames)
+    calibrate(network, cubes, learners, calibration_frames)
     return network
 
 
@@ -34,36 +43,30 @@ def fit(
     cubes: CubeStore,
     split: pd.DataFrame,
     checkpoints: Path,
-    parameters: TrainParameters,
+    config: TrainingConfig,
+    seed_by_trial: bool,
 ) -> tuple[Network, pd.DataFrame]:
     """Train, from the last checkpoint if there is one, with numbers by step in MLflow."""
+    from wherewhen.training.checkpoints import Checkpoints
     from wherewhen.training.loop import train
 
-    trial = split.trial.iloc[0]
-    config = parameters.training_config(trial)
+    config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(untrained)  # training works in place
-    with MetricLog(prefix=trial) as log:
+    with MetricLog(prefix=split.trial.iloc[0]) as log:
         history = train(
-            network,
-            cubes,
-            learners,
-            held_out,
-            config,
-            checkpoints,
-            log.record,
-            identity={"cubes": cubes.key, "split": split_fingerprint(split)},
+            network, cubes, learners, held_out, config, Checkpoints(checkpoints), log.record
         )
         log.complete(history.to_dict("records"))
     return network, history
 
 
-def borrow(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -> Network:
+def borrow(cubes: CubeStore, path: Path) -> Network:
     """Take a network that was trained elsewhere, if it fits these cubes (Table VIII)."""
-    from wherewhen.datasets import saved_network
+    from wherewhen.model.files import read_network
 
-    path = from_root(parameters.network_from.format(trial=split.trial.iloc[0]))
-    network = saved_network(path)
+    path = from_root(path)
+    network = read_network(path).eval()
     if (network.channels, network.grid) != (cubes.channels, cubes.grid):
         raise ValueError(
             f"train.network_from: {path} was trained on cubes of {network.channels} channels on a "
@@ -71,6 +74,12 @@ def borrow(cubes: CubeStore, split: pd.DataFrame, parameters: TrainParameters) -
             f"{cubes.grid} x {cubes.grid}. Extract with the backbone that it was trained with"
         )
     return network
+
+
+def _seeded(config: Config, split: pd.DataFrame, by_trial: bool) -> Config:
+    """Add the trial's number to a seed where nothing else tells trials apart."""
+    shift = trial_number(split.trial.iloc[0]) if by_trial else 0
+    return config.model_copy(update={"seed": config.seed + shift})
 
 
 def _with_validation(

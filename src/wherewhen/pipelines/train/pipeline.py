@@ -1,21 +1,21 @@
 """Wires of `train`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from wherewhen.pipelines.train import nodes
 from wherewhen.pipelines.trials import per_trial
 
 
 def create_pipeline(
-    trials: Iterable[str], untrained: bool = True, trained: bool = True, borrowed: bool = False
+    trials: Sequence[str], untrained: bool = True, trained: bool = True, borrowed: bool = False
 ) -> Pipeline:
     """Return the stage for all trials.
 
     Parameters
     ----------
-    trials : iterable of str
+    trials : sequence of str
         The trials' namespaces.
     untrained, trained : bool
         Which networks are wanted.
@@ -24,20 +24,42 @@ def create_pipeline(
     """
     initialise = node(
         nodes.initialise,
-        ["cubes", "split", "params:train"],
+        [
+            "cubes",
+            "split",
+            "params:train.network",
+            "params:train.training.calibration_frames",
+            "params:train.seed_by_trial",
+        ],
         "untrained_network",
         name="initialise",
     )
     fit = node(
         nodes.fit,
-        ["untrained_network", "cubes", "split", "checkpoints", "params:train"],
+        [
+            "untrained_network",
+            "cubes",
+            "split",
+            "checkpoints",
+            "params:train.training",
+            "params:train.seed_by_trial",
+        ],
         ["network", "history"],
         name="fit",
     )
-    borrow = node(nodes.borrow, ["cubes", "split", "params:train"], "network", name="borrow")
-    once = Pipeline([])
-    if untrained or (trained and not borrowed):
-        once += Pipeline([initialise])
-    if trained:
-        once += Pipeline([borrow if borrowed else fit])
-    return per_trial(once, trials, shared={"cubes", "params:train"} & once.inputs())
+    once = Pipeline([initialise] if untrained or (trained and not borrowed) else [])
+    if trained and not borrowed:
+        once += Pipeline([fit])
+    made = per_trial(once, trials)
+    return made + Pipeline([_borrow(trial) for trial in trials] if trained and borrowed else [])
+
+
+def _borrow(trial: str) -> Node:
+    """Wire the network of one trial; each has a file of its own."""
+    return node(
+        nodes.borrow,
+        ["cubes", f"params:train.network_from.{trial}"],
+        f"{trial}.network",
+        name="borrow",
+        namespace=trial,
+    )

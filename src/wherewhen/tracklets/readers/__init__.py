@@ -27,6 +27,25 @@ READERS: dict[str, Callable[..., Ingested]] = {
 _RULES = tuple(field.name for field in dataclasses.fields(IngestRules))
 
 
+def reader_named(name: str) -> Callable[..., Ingested]:
+    """Return a reader by its name.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the known ones, and for DukeMTMC-VideoReID.
+    """
+    if name.lower().startswith("duke"):
+        raise ValueError(
+            f"data set {name!r} is refused: its authors withdrew DukeMTMC in 2019, because the "
+            "people in it were filmed without their consent. Use another one: "
+            + ", ".join(sorted(READERS))
+        )
+    if name not in READERS:
+        raise ValueError(f"no reader {name!r}: expected one of {', '.join(sorted(READERS))}")
+    return READERS[name]
+
+
 def read(
     name: str, root: Path | str, unpack_to: Path | str | None = None, **options: Any
 ) -> Ingested:
@@ -59,15 +78,7 @@ def read(
     wherewhen.tracklets.ingest.IngestError
         If the content can't be used.
     """
-    if name.lower().startswith("duke"):
-        raise ValueError(
-            f"data set {name!r} is refused: its authors withdrew DukeMTMC in 2019, because the "
-            "people in it were filmed without their consent. Use another one: "
-            + ", ".join(sorted(READERS))
-        )
-    if name not in READERS:
-        raise ValueError(f"no reader {name!r}: expected one of {', '.join(sorted(READERS))}")
-    reader = READERS[name]
+    reader = reader_named(name)
     own = [
         option
         for option in inspect.signature(reader).parameters

@@ -1,0 +1,65 @@
+"""Atomic writes: a file appears under its name whole, or not at all."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file under a temporary name, and rename it when it is complete and on the disk.
+
+    The temporary name is unique, so that two processes may write the same file: the last one to
+    end wins. What killed processes of this machine left of the same file is deleted first.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write or to replace; its folder is made if it is not there.
+
+    Yields
+    ------
+    Path
+        The temporary file, to be written by name. If the block raises, it is deleted and the file
+        that was there stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _delete_abandoned(path)
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    partial = path.with_name(f".{path.name}.{owner}-{secrets.token_hex(4)}.tmp")
+    try:
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete temporary files of a path whose process has ended."""
+    owner = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]+\.tmp$")
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        found = owner.search(partial.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            partial.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Write a file, or a folder's entries where folders can be opened, to the disk."""
+    with suppress(PermissionError):  # Windows opens no folder
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,54 @@
+"""Kedro's catalog, whose versions are identities and which checks what it loads.
+
+``versioned: true`` keeps an artifact of every identity, in a folder of that name; other files are
+overwritten. Both have a record. Loading gives what the parameters of the session ask for, or an
+error: never what happens to be there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.io import AbstractDataset, DataCatalog, Version
+
+from wherewhen.lineage.ledger import PARAMETER, Ledger, bind
+
+
+class Catalog(DataCatalog):
+    """A catalog of artifacts with records; `ledger` knows them once a session has its parameters."""
+
+    ledger: Ledger | None = None
+
+    def unbound(self, name: str) -> AbstractDataset:
+        """Return a data set as it is configured; one in memory where nothing is."""
+        return super().get(name, fallback_to_runtime_pattern=True)
+
+    def get(
+        self,
+        key: str,
+        fallback_to_runtime_pattern: bool = False,
+        version: Version | None = None,
+    ) -> AbstractDataset | None:
+        """Return a data set that loads and saves what the parameters ask for."""
+        dataset = super().get(key, fallback_to_runtime_pattern, version)
+        if dataset is not None and version is None and self._is_an_artifact(key):
+            bind(dataset, self.ledger.version(key))
+        return dataset
+
+    def load(self, ds_name: str, version: str | None = None) -> Any:
+        """Load what the parameters ask for.
+
+        Raises
+        ------
+        wherewhen.lineage.ledger.NotMade
+            If that is not there, is out of date, or was changed after it was made.
+        """
+        if version is None and self._is_an_artifact(ds_name) and self._is_made(ds_name):
+            self.ledger.record(ds_name)
+        return super().load(ds_name, version)
+
+    def _is_an_artifact(self, name: str) -> bool:
+        return self.ledger is not None and not name.startswith(PARAMETER) and name != "parameters"
+
+    def _is_made(self, name: str) -> bool:
+        return self.ledger.maker(name) is not None and self.ledger.is_kept(name)

@@ -1,0 +1,133 @@
+"""The version of a function: a hash of the source of all modules that it may run.
+
+By content and not by a number that somebody has to raise: a forgotten number would take over what
+other code has made, in silence. Comments, docstrings and layout don't count. Modules count that are
+reached by import statements, inside functions too, and by names as ``"wherewhen.baselines.rcn:RCN"``
+in text. Versions of other packages stand in the record and decide nothing.
+
+Two kinds of artifacts take hours to make and have a number besides, in the names of their stores:
+rendered frames (`wherewhen.synthetic.config.RENDERER`) and feature cubes
+(`wherewhen.features.extraction.VERSION`). When their code changes, their stage runs again and takes
+from the store what bears the same number.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "wherewhen"
+SOURCE = Path(__file__).resolve().parents[1]
+"""The folder of the package."""
+
+DECIDES_NOTHING = {
+    "wherewhen",
+    "wherewhen.datasets",
+    "wherewhen.locks",
+    "wherewhen.pipelines",
+    "wherewhen.pipelines.parameters",
+    "wherewhen.pipelines.types",
+    "wherewhen.project",
+    "wherewhen.tracking",
+}
+"""Modules that only pass on: the values of parameters and the content of files count themselves."""
+
+_NAMED = re.compile(rf"{PACKAGE}(\.\w+)+(:\w+)?")
+
+
+def code_version(function: Callable[..., Any]) -> str:
+    """Name the code behind a function.
+
+    Parameters
+    ----------
+    function : callable
+        Of this package; a `functools.partial` stands for its function.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits; equal as long as no statement changes in any module behind it.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    return _version(function.__module__)
+
+
+def modules_behind(module: str) -> list[str]:
+    """Name the modules of this package that a module may run, itself included, sorted."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and source_file(name) is not None:
+            found.add(name)
+            waiting += _imported(name) - DECIDES_NOTHING
+    return sorted(found)
+
+
+def source_file(module: str) -> Path | None:
+    """Return the file of a module of this package; None if there is none."""
+    base = SOURCE.joinpath(*module.split(".")[1:])
+    files = (base / "__init__.py", base.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+@cache
+def _version(module: str) -> str:
+    digest = hashlib.sha256()
+    for name in modules_behind(module):
+        digest.update(f"{name} {_statements(name)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    file = source_file(module)
+    return _without_docstrings(ast.parse(file.read_bytes(), filename=str(file)))
+
+
+@cache
+def _statements(module: str) -> str:
+    return hashlib.sha256(ast.dump(_tree(module)).encode()).hexdigest()
+
+
+@cache
+def _imported(module: str) -> set[str]:
+    """Name the modules of this package that a module's source mentions."""
+    return {name for node in ast.walk(_tree(module)) for name in _mentions(node)}
+
+
+def _mentions(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if _is_ours(alias.name))
+    elif isinstance(node, ast.ImportFrom) and _is_ours(node.module or ""):
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if _NAMED.fullmatch(node.value):
+            yield node.value.partition(":")[0]
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """Take out statements that are nothing but text: docstrings of modules, classes, fields."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
+    return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

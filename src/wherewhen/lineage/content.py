@@ -1,0 +1,65 @@
+"""The content of files and folders, by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from wherewhen.tracklets.fingerprint import fingerprint
+
+HASHED_UP_TO = 2**30
+"""Bytes of a file that is hashed; a larger one, an archive for instance, counts by size and time of
+its last change."""
+
+ABSENT = "absent"
+"""What stands for the content of a path at which nothing lies."""
+
+
+def content_of(path: Path) -> str:
+    """Name what lies at a path.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+
+    Returns
+    -------
+    str
+        Of a file the sha256 of its bytes. Of a folder, or a file of more than `HASHED_UP_TO` bytes,
+        a hash of the names, sizes and times of the last change of all files in it, which takes
+        seconds for a million frames. `ABSENT` if nothing lies there.
+    """
+    if path.is_dir():
+        return fingerprint(_listing(path))
+    try:
+        state = path.stat()
+    except OSError:
+        return ABSENT
+    if state.st_size > HASHED_UP_TO:
+        return fingerprint([path.name, state.st_size, state.st_mtime_ns])
+    return _sha256(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@lru_cache(maxsize=10_000)
+def _sha256(path: str, *_state: int) -> str:
+    """Hash a file, once as long as its size, time of change and inode stay."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listing(folder: Path) -> list[list[str | int]]:
+    """List the files in a folder and its subfolders: name, size, time of the last change."""
+    found, waiting = [], [str(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    state = entry.stat(follow_symlinks=False)
+                    name = os.path.relpath(entry.path, folder)
+                    found.append([name, state.st_size, state.st_mtime_ns])
+    return sorted(found)

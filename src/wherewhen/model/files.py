@@ -1,0 +1,131 @@
+"""Files of networks: weights as safetensors, and in the same file's header how they are built."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from wherewhen.atomic import replacing
+from wherewhen.model.config import NetworkConfig
+
+if TYPE_CHECKING:
+    from wherewhen.model.siamese import SiameseAttentionNetwork
+
+HEADER = "network"
+"""The entry of the header that says how the network was built, as JSON."""
+
+LARGEST = 2**31
+"""Numbers that a network may be made of: more are a damaged header, not a network."""
+
+
+class NetworkFileError(ValueError):
+    """A file that holds no network of this project, or a damaged one."""
+
+
+def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
+    """Write a network's weights and all that is needed to build it again.
+
+    Equal networks make equal files, to the byte.
+
+    Parameters
+    ----------
+    network : SiameseAttentionNetwork
+        The network.
+    path : Path
+        The file; it appears whole or not at all.
+    """
+    from safetensors.torch import save_file
+
+    built = {
+        "config": network.config.model_dump(mode="json"),
+        "channels": network.channels,
+        "grid": network.grid,
+    }
+    # one entry: safetensors writes several in an order that changes from file to file
+    header = {HEADER: json.dumps(built, sort_keys=True)}
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with replacing(path) as partial:
+        save_file(weights, partial, metadata=header)
+
+
+def read_network_header(path: str | Path) -> dict[str, Any]:
+    """Read how a saved network was built: ``config`` (a dict), ``channels``, ``grid``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    NetworkFileError
+        If the file is not a network's.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: expected the file of a trained network; train it first")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            header = opened.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+    if HEADER not in header:
+        raise NetworkFileError(
+            f"{path} does not say how its network was built (no `{HEADER}` in its header): it was "
+            "not saved by this version; train again, or save the network with write_network"
+        )
+    try:
+        built = json.loads(header[HEADER])
+        NetworkConfig(**built["config"])
+        sides = [int(built["channels"]), int(built["grid"])]
+    except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
+        raise _damaged(path, error) from error
+    if min(sides) < 1 or sides[0] * sides[1] ** 2 > LARGEST:
+        raise _damaged(path, f"{sides[0]} channels on a grid of {sides[1]} x {sides[1]}")
+    return built
+
+
+def read_network(path: str | Path) -> SiameseAttentionNetwork:
+    """Build a network from its file.
+
+    Raises
+    ------
+    FileNotFoundError, NetworkFileError
+        As `read_network_header`; or if the weights don't fit, or are no numbers.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from wherewhen.model.siamese import build_network
+
+    header = read_network_header(path)
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+    config = NetworkConfig(**header["config"])
+    # without memory for its weights: a header may ask for more than there is
+    with torch.device("meta"):
+        expected = build_network(config, header["channels"], header["grid"]).state_dict()
+    shapes = {name: tuple(value.shape) for name, value in expected.items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if shapes != found:
+        wrong = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
+        raise _damaged(path, f"{wrong[0]} is {found.get(wrong[0])}, not {shapes.get(wrong[0])}")
+    for name, value in weights.items():
+        if value.is_floating_point() and not math.isfinite(float(value.sum())):
+            if not torch.isfinite(value).all():
+                raise _damaged(path, f"{name} holds values that are no numbers")
+    network = build_network(config, channels=header["channels"], grid=header["grid"])
+    network.load_state_dict(weights)
+    return network
+
+
+def _damaged(path: str | Path, why: object) -> NetworkFileError:
+    return NetworkFileError(
+        f"{path} can't be read as a network ({why}): it is damaged, or no file of this project; "
+        "make it again, or copy it again from where it came"
+    )

@@ -1,0 +1,219 @@
+"""Sessions (the Kedro side): Kedro's, and a look at what one would find without running it.
+
+Every run is a session: of the command line, of a notebook, of an experiment's row, of a sweep's
+evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from kedro.framework.session import KedroSession
+from kedro.runner import SequentialRunner
+
+from wherewhen.environments import check_environment
+from wherewhen.lineage.catalog import Catalog
+from wherewhen.lineage.ledger import Ledger
+from wherewhen.project import conf_source, project_root
+
+Tree = dict[str, Any]
+"""Parameters as nested mappings, as Kedro merges them."""
+
+
+class SessionError(ValueError):
+    """A session that can't be run as asked."""
+
+
+class Session(KedroSession):
+    """Kedro's session, in which a run makes what is missing or out of date and nothing else."""
+
+    @classmethod
+    def create(
+        cls,
+        project_path: Path | str | None = None,
+        save_on_close: bool = True,
+        env: str | None = None,
+        runtime_params: Mapping[str, Any] | None = None,
+        conf_source: str | None = None,
+    ) -> Self:
+        """Create a session; see Kedro's.
+
+        Raises
+        ------
+        wherewhen.environments.EnvironmentError
+            If there is no such environment, or no configuration.
+        """
+        source = Path(conf_source) if conf_source else default_conf_source(project_path)
+        check_environment(env, source)
+        return super().create(
+            project_path, save_on_close, env, dict(runtime_params or {}), str(source)
+        )
+
+    def run(self, *arguments: Any, runner: Any = None, **options: Any) -> dict[str, Any]:
+        """Run pipelines; see Kedro's.
+
+        Raises
+        ------
+        SessionError
+            For what would get round the records: another runner, chosen versions.
+        """
+        from wherewhen.lineage.runner import Runner
+
+        if options.pop("load_versions", None):
+            raise SessionError(
+                "--load-versions is not needed: a version is the identity of what the parameters "
+                "ask for, so give the parameters (or --env) of the run whose results you want"
+            )
+        if runner is None or type(runner) is SequentialRunner:
+            runner = Runner(is_async=getattr(runner, "_is_async", False))
+        if not isinstance(runner, Runner):
+            raise SessionError(
+                f"{type(runner).__name__} does not look at what was made already: leave --runner "
+                "out. Trials can be run by several commands at once (--namespaces trial_00)"
+            )
+        return super().run(*arguments, runner=runner, **options)
+
+
+def default_conf_source(project_path: Path | str | None = None) -> Path:
+    """Return where the configuration is when nothing is said."""
+    if project_path is None:
+        return conf_source()
+    own = Path(project_path) / "conf"
+    return own if own.is_dir() else conf_source()
+
+
+def run(
+    env: str | None,
+    parameters: Mapping[str, Any],
+    stages: Iterable[str],
+    anew: bool = False,
+    **which: Any,
+) -> None:
+    """Run stages in a session of their own.
+
+    Parameters
+    ----------
+    env : str, optional
+        The environment; None: Kedro's default.
+    parameters : mapping
+        Over the environment's, nested.
+    stages : iterable of str
+        Names of pipelines.
+    anew : bool
+        Remove first what they have made for these parameters.
+    **which
+        What of them: ``namespaces``, ``to_outputs``, as `KedroSession.run` takes it.
+    """
+    from wherewhen.lineage.runner import Runner
+
+    with Session.create(project_root(), env=env, runtime_params=parameters) as session:
+        session.run(pipeline_names=list(stages), runner=Runner(anew), **which)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a session with some parameters asks for, and what there is of it."""
+
+    env: str | None
+    """The environment."""
+    overrides: Tree
+    """What differs from the environment's parameters, nested."""
+    parameters: Any
+    """The typed tree."""
+    catalog: Catalog
+    """Loads what the parameters ask for, and nothing else."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Identities and records."""
+        return self.catalog.ledger
+
+    @property
+    def dataset(self) -> str:
+        """What the data set is called."""
+        return self.parameters.evaluate.dataset
+
+    @classmethod
+    def of(cls, env: str | None = None, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Look at an environment with other parameters.
+
+        Parameters
+        ----------
+        env : str, optional
+            The environment; None: Kedro's default.
+        overrides : mapping, optional
+            Nested.
+
+        Raises
+        ------
+        wherewhen.environments.EnvironmentError, wherewhen.pipelines.parameters.ParameterError
+            If there is no such environment or parameter.
+        """
+        from wherewhen.pipeline_registry import build_pipelines
+        from wherewhen.pipelines.parameters import check_parameters
+
+        loader = _loader(env, project_root())
+        parameters = check_parameters(merged(loader["parameters"], overrides or {}))
+        catalog = Catalog.from_config(_catalog_config(env, project_root()))
+        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog)
+        return cls(env, dict(overrides or {}), parameters, catalog)
+
+
+def merged(*trees: Mapping[str, Any]) -> Tree:
+    """Lay trees over each other, the last uppermost: mappings merge, all else is replaced."""
+    result: Tree = {}
+    for tree in trees:
+        for name, value in tree.items():
+            below = result.get(name)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            result[name] = merged(below, value) if both else value
+    return result
+
+
+def config_loader(env: str | None = None, **patterns: list[str]) -> Any:
+    """Return what reads an environment's configuration as a session does.
+
+    Parameters
+    ----------
+    env : str, optional
+        The environment; None: Kedro's default.
+    **patterns : list of str
+        File names of configuration that is this project's own, by its key; merged softly.
+    """
+    from kedro.config import OmegaConfigLoader
+
+    from wherewhen import settings
+
+    check_environment(env)
+    options = dict(settings.CONFIG_LOADER_ARGS)
+    options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(patterns, "soft")
+    return OmegaConfigLoader(str(conf_source()), env=env, config_patterns=patterns, **options)
+
+
+@cache
+def _loader(env: str | None, root: Path) -> Any:
+    """Read the parameters of an environment once; `root` tells projects of a process apart."""
+    loader = config_loader(env)
+    loader["parameters"] = loader["parameters"]
+    return loader
+
+
+@cache
+def _catalog_config(env: str | None, root: Path) -> Tree:
+    return _absolute(config_loader(env)["catalog"], root)
+
+
+def _absolute(config: Any, root: Path) -> Any:
+    """Make the paths of a catalog absolute, as a session does."""
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        name: (root / value).as_posix()
+        if name == "filepath" and isinstance(value, str)
+        else _absolute(value, root)
+        for name, value in config.items()
+    }
