@@ -1,4 +1,4 @@
-"""Kedro data sets of our own: what pandas and pickles can't hold well (the Kedro side).
+"""Kedro data sets of our own: what pandas can't hold (the Kedro side).
 
 Two of them save something lazy. A node hands over a plan (which tracklets, and how each is made);
 saving makes what is missing, tracklet by tracklet, and marks the whole as complete last. A run that
@@ -10,8 +10,10 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError, Version
 
+from wherewhen.atomic import replacing
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.extraction import PLAN, CubeExtraction, StreamedCubes, fill
 
@@ -274,3 +276,102 @@ def saved_network(path: Path) -> Any:
             "it first, or correct the path"
         )
     return NetworkDataset(str(path), version=Version(None, None)).load()
+
+
+class MetricsDataset(AbstractVersionedDataset[Any, Any]):
+    """Fitted metrics by name: arrays as safetensors, the rest as JSON in the same file's header.
+
+    Parameters
+    ----------
+    filepath : str
+        The ``.safetensors`` file.
+    version : Version, optional
+        Kedro's.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Write metrics as :func:`wherewhen.metric_learning.fit_metrics` returns them."""
+        from wherewhen.metric_learning.files import write_metrics  # scikit-learn: a second
+
+        write_metrics(data, Path(str(self._get_save_path())))
+
+    def load(self) -> Any:
+        """Read metrics, in the order in which they were written."""
+        from wherewhen.metric_learning.files import read_metrics
+
+        return read_metrics(Path(str(self._get_load_path())))
+
+    def _exists(self) -> bool:
+        try:
+            return Path(str(self._get_load_path())).is_file()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+class ArrayDataset(AbstractDataset[Any, Any]):
+    """One array of numbers, of any shape, as a safetensors file with one tensor.
+
+    Parameters
+    ----------
+    filepath : str
+        The ``.safetensors`` file.
+    metadata : dict, optional
+        Not read here; hooks do.
+    """
+
+    TENSOR = "array"
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Write an array; an axis order in memory other than C's is not kept."""
+        from safetensors.numpy import save_file
+
+        if not isinstance(data, np.ndarray) or data.dtype.kind not in "biuf":
+            raise DatasetError(
+                f"{self._filepath} is to hold an array of numbers, but was given "
+                f"{getattr(data, 'dtype', type(data).__name__)}: make the node return one"
+            )
+        with replacing(self._filepath) as partial:
+            save_file({self.TENSOR: np.asarray(data, order="C")}, partial)
+
+    def load(self) -> np.ndarray:
+        """Read the array."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(self._filepath)
+        except SafetensorError as error:
+            raise DatasetError(self._unreadable(str(error))) from error
+        if set(tensors) != {self.TENSOR}:
+            raise DatasetError(self._unreadable(f"its tensors are {', '.join(sorted(tensors))}"))
+        return tensors[self.TENSOR]
+
+    def _unreadable(self, why: str) -> str:
+        return (
+            f"{self._filepath} can't be read as an array ({why}): expected a safetensors file with "
+            f"the tensor `{self.TENSOR}` alone; delete it and run the stage that makes it"
+        )
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
