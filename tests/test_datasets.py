@@ -8,8 +8,10 @@ from kedro.io import DatasetError, Version
 from safetensors.torch import save_file
 
 from wherewhen.datasets import (
+    ArrayDataset,
     CubeStoreDataset,
     FolderDataset,
+    MetricsDataset,
     NetworkDataset,
     SyntheticPeopleDataset,
     read_network_header,
@@ -17,6 +19,7 @@ from wherewhen.datasets import (
     write_network,
 )
 from wherewhen.features.augmentation import Augmentation
+from wherewhen.metric_learning import distance_of, fit_metrics
 from wherewhen.model.config import network_config
 from wherewhen.model.siamese import build_network
 
@@ -232,3 +235,87 @@ class TestNetwork:
         save_file({"weight": torch.zeros(2)}, path)
         with pytest.raises(ValueError, match=r"weights.safetensors does not say how its network"):
             read_network_header(path)
+
+
+class TestMetrics:
+    VECTORS = np.random.default_rng(0).normal(size=(24, 6))
+
+    @pytest.fixture
+    def metrics(self):
+        person, camera = np.arange(24) // 6, np.arange(24) % 2
+        return fit_metrics(self.VECTORS, person, camera, {"xqda": {}, "kissme": {}}, dimension=3)
+
+    def test_the_same_metrics_come_back_in_their_order(self, tmp_path, metrics):
+        dataset = MetricsDataset(str(tmp_path / "metrics.safetensors"))
+        dataset.save(metrics)
+        again = dataset.load()
+        assert list(again) == ["xqda", "kissme"]
+        for name, metric in metrics.items():
+            before, after = (
+                distance_of(each)(self.VECTORS[:5], self.VECTORS) for each in (metric, again[name])
+            )
+            np.testing.assert_array_equal(before, after)
+
+    def test_every_version_is_kept(self, tmp_path, metrics):
+        path = str(tmp_path / "metrics.safetensors")
+        assert not MetricsDataset(path).exists()
+        assert not MetricsDataset(path, version=Version(None, None)).exists()
+        for day, names in (("01", ["xqda"]), ("02", ["kissme"])):
+            version = Version(None, f"2026-01-{day}T00.00.00.000Z")
+            dataset = MetricsDataset(path, version=version)
+            dataset.save({name: metrics[name] for name in names})
+            assert dataset.exists()
+        assert list(MetricsDataset(path, version=Version(None, None)).load()) == ["kissme"]
+        oldest = Version("2026-01-01T00.00.00.000Z", None)
+        assert list(MetricsDataset(path, version=oldest).load()) == ["xqda"]
+
+    def test_a_damaged_file_is_named(self, tmp_path, metrics):
+        path = tmp_path / "metrics.safetensors"
+        dataset = MetricsDataset(str(path))
+        dataset.save(metrics)
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(
+            DatasetError, match=r"metrics\.safetensors can't be read .*learn_metric"
+        ):
+            dataset.load()
+
+
+class TestArray:
+    @pytest.mark.parametrize(
+        "array",
+        [
+            np.array([[1.5, -2.0, np.nan], [0.0, -0.0, np.inf]], dtype=np.float32),
+            np.arange(6.0).reshape(2, 3).T,
+            np.arange(6).reshape(2, 3)[:, ::-1],
+            np.zeros((0, 3)),
+            np.array(3.0),
+        ],
+    )
+    def test_the_same_array_comes_back(self, tmp_path, array):
+        dataset = ArrayDataset(str(tmp_path / "made" / "logits.safetensors"))
+        assert not dataset.exists()
+        dataset.save(array)
+        again = dataset.load()
+        assert again.dtype == array.dtype
+        assert again.shape == array.shape
+        assert again.tobytes() == array.tobytes()  # NaN and the sign of zero, too
+        assert dataset.exists()
+        assert [path.name for path in (tmp_path / "made").iterdir()] == ["logits.safetensors"]
+
+    @pytest.mark.parametrize("data", [[1.0], np.array(["a"]), np.array([{}]), None])
+    def test_anything_else_is_refused(self, tmp_path, data):
+        with pytest.raises(DatasetError, match=r"array of numbers|Saving 'None'"):
+            ArrayDataset(str(tmp_path / "logits.safetensors")).save(data)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_file_of_something_else_is_named(self, tmp_path, network):
+        path = tmp_path / "logits.safetensors"
+        write_network(network, path)
+        with pytest.raises(DatasetError, match=r"its tensors are .*with the tensor `array` alone"):
+            ArrayDataset(str(path)).load()
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(DatasetError, match=r"logits\.safetensors can't be read as an array"):
+            ArrayDataset(str(path)).load()
+        path.unlink()
+        with pytest.raises(DatasetError, match=r"logits\.safetensors"):
+            ArrayDataset(str(path)).load()

@@ -46,6 +46,9 @@ def write_dataset(root, name):
             role=[roles] * 2 + ["gallery"] * 2,
         )
         file(f"06_models/*/{trial}/network.safetensors")
+        file(f"06_models/*/{trial}/metrics_network.safetensors/v/metrics_network.safetensors")
+        file(f"06_models/*/{trial}/checkpoints/fingerprint/best.safetensors")
+        file(f"07_model_output/*/{trial}/logits_network.safetensors")
     vectors = [np.ones(2)] * 4
     table("07_model_output/*/trial_01/e.parquet", tracklet=TRACKLETS, person=person, vector=vectors)
     table("08_reporting/*/rankings.parquet", probe=["a/p", "a/q"], gallery=["b/q", "b/q"])
@@ -111,6 +114,28 @@ def test_what_mixes_people_goes_when_asked(tmp_path):
         "data/02_intermediate/set/ingest_report.json",
     ):
         assert gone not in names
+
+
+def test_models_go_with_who_trained_and_logits_with_who_was_tested(tmp_path):
+    write_dataset(tmp_path, "set")
+    Purge(tmp_path, derived=True).person("p")
+    left = {path.removeprefix("data/") for path in files(tmp_path) if "/trial_" in path}
+    models = "06_models/set/trial_01"
+    assert {path for path in left if path.endswith(".safetensors")} == {
+        f"{models}/network.safetensors",
+        f"{models}/metrics_network.safetensors/v/metrics_network.safetensors",
+        f"{models}/checkpoints/fingerprint/best.safetensors",
+        "07_model_output/set/trial_00/logits_network.safetensors",
+    }
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "metrics_network.joblib"])
+def test_files_of_earlier_versions_go_too(tmp_path, name):
+    write_dataset(tmp_path, "set")
+    old = tmp_path / "data/06_models/set/trial_00" / name
+    old.write_text("x")
+    Purge(tmp_path, derived=True).person("p")
+    assert not old.exists()
 
 
 def test_a_dry_run_changes_nothing_and_says_the_same(tmp_path):

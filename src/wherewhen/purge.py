@@ -26,7 +26,11 @@ WHO = ("person", "probe_person", "gallery_person")
 WHOSE = ("tracklet", "probe", "gallery", "retrieved")
 """Columns that name a tracklet."""
 MIXED = {".png", ".jpg", ".pdf", ".html", ".pt", ".safetensors", ".joblib", ".npz", ".npy"}
-"""Suffixes of files that mix people: figures, pages, networks, metrics."""
+"""Suffixes of files that mix people: figures, pages, networks, metrics, logits.
+
+Earlier versions wrote .pt and .joblib; such files may still be there."""
+LOGITS = "logits_"
+"""How the names of files begin that compare the tested persons of a trial with each other."""
 OF_A_STORE = (".safetensors", "manifest.json")
 """Ends of the names of files that a cube store itself keeps."""
 SHOW_NOBODY = (
@@ -197,6 +201,9 @@ class Purge:
             model = path.suffix not in {".png", ".jpg", ".pdf", ".html"}
             if not model:
                 self._mixed(path, "may show the person")
+            elif path.name.startswith(LOGITS):
+                if trial not in trained:
+                    self._mixed(path, "compares the person with others, if tested in the trial")
             elif trial is None or trial in trained:
                 self._mixed(path, "was fitted to the person among others: it has to be made again")
 

@@ -197,7 +197,8 @@ def test_killed_and_started_again_the_table_is_the_same(ran, project, tiny, kill
     command = project.kedro("experiment", "run", "tiny", "--rows", RUN[0], "--rows", RUN[2], **tiny)
     models = project.root / "data/06_models/synthetic/variants"
     kill_when(
-        project.spawn(command), lambda: list(models.glob("*/trial_01/checkpoints/*/checkpoint.pt"))
+        project.spawn(command),
+        lambda: list(models.glob("*/trial_01/checkpoints/*/checkpoint.safetensors")),
     )
     (record,) = (project.root / "data/08_reporting").rglob("done.json")
     assert record.parent.name == "trial_00"

@@ -19,7 +19,8 @@ def test_killed_during_extraction_and_during_training(finished, project, tiny, k
     made = {path: path.stat().st_mtime_ns for path in features.glob("*/cubes/*/*.safetensors")}
 
     kill_when(
-        project.start(**tiny), lambda: list(models.glob("trial_00/checkpoints/*/checkpoint.pt"))
+        project.start(**tiny),
+        lambda: list(models.glob("trial_00/checkpoints/*/checkpoint.safetensors")),
     )
     assert (features / "current.json").is_file()
     assert made == {path: path.stat().st_mtime_ns for path in made}, "they were made again"

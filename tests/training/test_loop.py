@@ -279,7 +279,8 @@ def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy,
     poisoned = Poisoned(cubes, "cam_a/person_0001", good_reads=2)  # an epoch, two steps, reads once
     with pytest.raises(
         TrainingDiverged,
-        match=r"step [56]: the loss is nan; the batch was .*cam_a/person_0001.*checkpoint.pt$",
+        match=r"step [56]: the loss is nan; the batch was .*cam_a/person_0001.*"
+        r"checkpoint\.safetensors$",
     ):
         train(small_network(), poisoned, tracklets, None, config, tmp_path, progress=False)
     network, logged = small_network(), []

@@ -149,9 +149,11 @@ def test_the_best_weights_are_kept(run, scripted, monitor, best):
 
 def test_best_weights_that_are_gone_are_named(run, tmp_path):
     run(epochs=1, keep="best")
-    (path,) = tmp_path.rglob("best.pt")
+    (path,) = tmp_path.rglob("best.safetensors")
     path.unlink()
-    with pytest.raises(CheckpointError, match=r"best\.pt should hold the weights of step 2"):
+    with pytest.raises(
+        CheckpointError, match=r"best\.safetensors should hold the weights of step 2"
+    ):
         run(epochs=1, keep="best")
 
 
@@ -198,8 +200,8 @@ def test_the_step_that_is_no_number_is_named_among_those_looked_at_together(
     with pytest.raises(TrainingDiverged, match=f"^step {bad}: the loss is nan") as raised:
         run(steps=8, checkpoint_every=1)
     assert drawn[bad] in str(raised.value)
-    (kept,) = tmp_path.rglob("checkpoint.pt")
-    assert torch.load(kept, weights_only=True)["state"]["step"] == 1
+    (kept,) = tmp_path.rglob("checkpoint.safetensors")
+    assert Checkpoints(kept.parents[1], kept.parent.name).load()["step"] == 1
 
 
 def test_a_checkpoint_waits_for_its_time(run, monkeypatch):

@@ -1,9 +1,11 @@
 """The room of metric learning: distances learned from who is who, on top of fixed features.
 
-KISSME, LFDA, XQDA and RankSVM as scikit-learn estimators, and the pipeline that puts PCA before
-them. This is the ground floor: numpy, scipy and scikit-learn only, no other room, never torch.
+KISSME, LFDA, XQDA and RankSVM as scikit-learn estimators, the pipeline that puts PCA before them,
+and files of fitted metrics. This is the ground floor: numpy, scipy, scikit-learn and safetensors
+only, no other room, never torch.
 """
 
+from wherewhen.metric_learning.files import MetricsFileError, read_metrics, write_metrics
 from wherewhen.metric_learning.kissme import KISSME
 from wherewhen.metric_learning.lfda import LFDA
 from wherewhen.metric_learning.pipeline import (
@@ -20,8 +22,11 @@ __all__ = [
     "LFDA",
     "XQDA",
     "CappedPCA",
+    "MetricsFileError",
     "RankSVM",
     "distance_of",
     "fit_metrics",
     "metric_pipeline",
+    "read_metrics",
+    "write_metrics",
 ]

@@ -1,15 +1,27 @@
-"""Checkpoints: everything needed to go on as if nothing had happened, written whole or not."""
+"""Checkpoints: everything needed to go on as if nothing had happened, written whole or not.
+
+A checkpoint is a safetensors file. Its header says, as JSON, how its tensors, numbers and texts are
+nested; nothing in it is code, and reading one runs none.
+"""
 
 from __future__ import annotations
 
-import os
+import json
+import math
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
-NAME = "checkpoint.pt"
-BEST = "best.pt"
+from wherewhen.atomic import replacing
+
+NAME = "checkpoint.safetensors"
+BEST = "best.safetensors"
+
+HEADER = "checkpoint"
+"""The entry of the header: fingerprint and state, as JSON."""
 
 
 class CheckpointError(ValueError):
@@ -41,7 +53,13 @@ class Checkpoints:
         Parameters
         ----------
         state
-            Tensors, numbers, strings and containers of them.
+            Tensors, numbers, strings, None, and dicts, lists and tuples of them; keys are strings
+            or integers.
+
+        Raises
+        ------
+        TypeError
+            If there is anything else in it.
         """
         self._write(self.path, state)
 
@@ -64,25 +82,23 @@ class Checkpoints:
         return self._read(self.best_path)
 
     def _write(self, path: Path, state: dict[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        try:
-            with temporary.open("wb") as file:
-                torch.save({"fingerprint": self.fingerprint, "state": state}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        tensors: dict[str, Tensor] = {}
+        content = {"fingerprint": self.fingerprint, "state": _packed(state, "state", tensors)}
+        header = {HEADER: json.dumps(content, allow_nan=False)}
+        with replacing(path) as partial:
+            save_file(_apart(tensors), partial, metadata=header)
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         if not path.exists():
             return None
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            found, state = content["fingerprint"], content["state"]
+            with safe_open(path, framework="pt", device="cpu") as file:
+                content = json.loads((file.metadata() or {})[HEADER])
+                found, packed = content["fingerprint"], content["state"]
+                names = file.keys()
+                # cloned: a tensor that is mapped from the file would change or vanish with it
+                tensors = {name: file.get_tensor(name).clone() for name in names}
+            state = _unpacked(packed, tensors)
         except Exception as error:
             raise CheckpointError(
                 f"{path} cannot be read as a checkpoint ({error}); delete it to train from the "
@@ -96,12 +112,69 @@ class Checkpoints:
         return state
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable, where folders can be synchronised (not on Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+# In the header numbers, strings and None stand for themselves, and a list for a list. What JSON
+# lacks is an object with one entry that names its kind: a tensor, a dict (whose keys may be
+# integers), a tuple, or a float that is not finite.
+
+
+def _packed(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
+    """Turn a state into what JSON keeps exactly, and add its tensors to `tensors`.
+
+    `where` says for messages, and for the names of tensors, which part of the state this is.
+    """
+    if isinstance(value, Tensor):
+        name = f"{len(tensors)}/{where}"
+        tensors[name] = value.detach().cpu().contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"dict": [_packed_item(key, item, where, tensors) for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        items = [_packed(item, f"{where}/{at}", tensors) for at, item in enumerate(value)]
+        return {"tuple": items} if isinstance(value, tuple) else items
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    # integers of any size: the 128 bits of PCG64's state are more than a tensor's int64 holds
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"a checkpoint can't hold {where}, of type {type(value).__name__}: expected tensors, "
+        "numbers, strings, None, and dicts, lists and tuples of them; convert it before saving"
+    )
+
+
+def _packed_item(key: Any, item: Any, where: str, tensors: dict[str, Tensor]) -> list[Any]:
+    if type(key) not in (str, int):
+        raise TypeError(
+            f"a checkpoint can't hold the key {key!r} of {where}, of type {type(key).__name__}: "
+            "expected a string or an integer; convert it before saving"
+        )
+    return [key, _packed(item, f"{where}/{key}", tensors)]
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory with an earlier one, which safetensors refuses to write."""
+    apart, seen = {}, set()
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return apart
+
+
+def _unpacked(packed: Any, tensors: dict[str, Tensor]) -> Any:
+    """Turn back what `_packed` made."""
+    if isinstance(packed, list):
+        return [_unpacked(item, tensors) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, content),) = packed.items()
+    match kind:
+        case "tensor":
+            return tensors[content]
+        case "dict":
+            return {key: _unpacked(item, tensors) for key, item in content}
+        case "tuple":
+            return tuple(_unpacked(item, tensors) for item in content)
+        case "float":
+            return float(content)
+    raise ValueError(f"the header names the kind {kind!r}: expected tensor, dict, tuple or float")
