@@ -7,13 +7,5 @@ from wherewhen.baselines.base import Baseline, Clip
 
 __all__ = ["BASELINES", "Baseline", "Clip"]
 
-BASELINES: dict[str, str] = {
-    "hog3d": "wherewhen.baselines.hog3d:HOG3D",
-    "fv2d": "wherewhen.baselines.fv2d:FV2D",
-    "fv3d": "wherewhen.baselines.fv3d:FV3D",
-    "stfv3d": "wherewhen.baselines.stfv3d:STFV3D",
-    "colour_lbp": "wherewhen.baselines.colour_lbp:ColourLBP",
-    "s_lstm": "wherewhen.baselines.s_lstm:SLSTM",
-    "rcn": "wherewhen.baselines.rcn:RCN",
-}
-"""Where the baseline of a name is: ``module:class``, imported when it is asked for."""
+BASELINES = ("hog3d", "fv2d", "fv3d", "stfv3d", "colour_lbp", "s_lstm", "rcn")
+"""Their names; `wherewhen.baselines.describe.CLASSES` says where each is."""

@@ -16,6 +16,17 @@ from wherewhen.baselines import BASELINES
 from wherewhen.baselines.base import Baseline, Clip
 from wherewhen.tracklets.pictures import TrackletPictures
 
+CLASSES = {
+    "hog3d": "wherewhen.baselines.hog3d:HOG3D",
+    "fv2d": "wherewhen.baselines.fv2d:FV2D",
+    "fv3d": "wherewhen.baselines.fv3d:FV3D",
+    "stfv3d": "wherewhen.baselines.stfv3d:STFV3D",
+    "colour_lbp": "wherewhen.baselines.colour_lbp:ColourLBP",
+    "s_lstm": "wherewhen.baselines.s_lstm:SLSTM",
+    "rcn": "wherewhen.baselines.rcn:RCN",
+}
+"""Where the baseline of a name is: ``module:class``, imported when it is asked for."""
+
 
 def build_baseline(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
     """Build a baseline.
@@ -60,7 +71,7 @@ def options_of(name: str) -> list[str]:
 def _class_of(name: str) -> type[Baseline]:
     if name not in BASELINES:
         raise ValueError(f"no baseline is called {name!r}: {', '.join(BASELINES)} are")
-    module, _, of_class = BASELINES[name].partition(":")
+    module, _, of_class = CLASSES[name].partition(":")
     return getattr(import_module(module), of_class)
 
 

@@ -7,12 +7,12 @@ afterwards. Neither is ever used.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wherewhen.atomic import replacing
 from wherewhen.lineage.content import content_of
 
 NAME = "record.json"
@@ -58,9 +58,8 @@ class Record(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write the record; it appears whole or not at all."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Self | None:

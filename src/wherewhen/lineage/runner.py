@@ -84,6 +84,7 @@ def _locked(ledger: Ledger, pipeline: Pipeline, everything: bool) -> Iterator[No
     Another run that is at the same trial is waited for; what it has made is then taken over.
     """
     folder = project_root() / "data" / ".locks" / ledger.parameters.evaluate.dataset
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         locked: set[str] = set()
         while missing := _scopes(ledger, pipeline, everything) - locked:

@@ -22,6 +22,7 @@ from wherewhen.model.temporal_pooling import (
     MaxPooling,
     TemporalPooling,
 )
+from wherewhen.model.threads import torch_threads
 
 
 class Encoding(NamedTuple):
@@ -336,7 +337,8 @@ def _similarity(config: NetworkConfig, size: int) -> Similarity:
 def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAttentionNetwork:
     """Build the network with initial weights drawn from ``config.seed``.
 
-    The global random state is left as it was. With the weights of a `state_dict` loaded,
+    The weights are the same on any number of threads, and the global random state is left as it
+    was. With the weights of a `state_dict` loaded,
     ``build_network(NetworkConfig(**dump), channels, grid)`` is the network that was dumped.
 
     Parameters
@@ -346,6 +348,6 @@ def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAtt
     channels, grid
         Channels D and locations a side K of the backbone's cubes.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch_threads(1):
         torch.manual_seed(config.seed)
         return SiameseAttentionNetwork(config, channels, grid)

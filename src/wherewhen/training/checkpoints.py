@@ -29,22 +29,19 @@ class CheckpointError(ValueError):
 
 
 class Checkpoints:
-    """The last and the best checkpoint of one run, in a folder: ``<root>/<fingerprint>/``.
-
-    The fingerprint is of everything that has influence on the result, so that a run with other
-    parameters has another folder and never goes on from here.
+    """The last and the best checkpoint of one run, in a folder of its own.
 
     Parameters
     ----------
-    root
-        Folder of all runs.
+    folder
+        Of the run.
     fingerprint
-        Of this one.
+        Of the run's arguments: a checkpoint of other ones is refused.
     """
 
-    def __init__(self, root: Path | str, fingerprint: str) -> None:
+    def __init__(self, folder: Path | str, fingerprint: str) -> None:
         self.fingerprint = fingerprint
-        self.path = Path(root) / fingerprint / NAME
+        self.path = Path(folder) / NAME
         self.best_path = self.path.with_name(BEST)
 
     def save(self, state: dict[str, Any]) -> None:
@@ -106,8 +103,8 @@ class Checkpoints:
             ) from error
         if found != self.fingerprint:
             raise CheckpointError(
-                f"{path} belongs to run {found}, not to {self.fingerprint}: it was moved; delete "
-                f"it to train from the start"
+                f"{path} belongs to a run with other arguments ({found}, not {self.fingerprint}): "
+                "delete it to train from the start, or choose another folder"
             )
         return state
 

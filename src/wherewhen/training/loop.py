@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from wherewhen.features.weights import state_sha256
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.fingerprint import decisive, fingerprint
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.clips import PreloadedCubes, preload
 from wherewhen.training.config import TrainingConfig
@@ -29,7 +28,6 @@ __all__ = [
     "calibrate",
     "history_columns",
     "preload",
-    "run_fingerprint",
     "train",
 ]
 
@@ -39,7 +37,7 @@ def calibrate(
 ) -> None:
     """Take the statistics of the network's input from frames spread over training tracklets.
 
-    Deterministic, and so the untrained network can be had before training.
+    Deterministic, on any number of threads, and so the untrained network can be had before training.
 
     Parameters
     ----------
@@ -63,45 +61,8 @@ def calibrate(
             positions = np.unique(np.linspace(0, length - 1, min(share, length)).astype(int))
             yield np.concatenate([reader.read(tracklet, at, at + 1) for at in positions.tolist()])
 
-    network.calibrate(portions())
-
-
-def run_fingerprint(
-    network: SiameseAttentionNetwork,
-    training_tracklets: pd.DataFrame,
-    validation_tracklets: pd.DataFrame | None,
-    config: TrainingConfig,
-    identity: Any = None,
-) -> str:
-    """Name a training run by everything that has influence on its result.
-
-    Parameters
-    ----------
-    network, training_tracklets, validation_tracklets, config, identity
-        See `train`.
-    """
-
-    def rows(table: pd.DataFrame | None) -> list[list[str]]:
-        if table is None:
-            return []
-        return sorted(table[["tracklet", "person", "camera"]].astype(str).values.tolist())
-
-    return fingerprint(
-        {
-            "network": network.config,
-            # the input's statistics follow from the cubes, as far as rounding goes
-            "start": {
-                name: state_sha256(part)
-                for name, part in network.named_children()
-                if name != "input"
-            },
-            "cubes": [network.grid, network.channels],
-            "training": config.identity(),
-            "training_tracklets": rows(training_tracklets),
-            "validation_tracklets": rows(validation_tracklets),
-            "identity": identity,
-        }
-    )
+    with torch_threads(1):
+        network.calibrate(portions())
 
 
 def train(
@@ -112,15 +73,14 @@ def train(
     config: TrainingConfig,
     checkpoint_folder: Path | str,
     log: Log | None = None,
-    identity: Any = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train a network in place, or go on where a killed run left off.
 
     A run that was killed and started again with the same arguments ends with the same weights, to
-    the bit, as one that was not (on the same CPU with the same number of threads; on a GPU as far
-    as its kernels repeat their sums); a finished run started again returns its result at once.
-    Other arguments never go on from it.
+    the bit, as one that was not (on the same CPU, however many threads it has; on a GPU as far as
+    its kernels repeat their sums); a finished run started again returns its result at once. A run
+    with other arguments needs another folder.
 
     Parameters
     ----------
@@ -136,14 +96,11 @@ def train(
     config
         Loss, pairs, optimiser, when to stop and what to keep.
     checkpoint_folder
-        Where checkpoints are kept, in a folder a run named by its fingerprint.
+        Where the checkpoints of this run are kept. Its name tells one run from others.
     log
         Called for every step with its row of the history, without what was not measured: after the
         step, or on a GPU after the last of `TrainingConfig.look_every`. After a resumption the
         steps since the last checkpoint are logged again.
-    identity
-        What else the result depends on, e.g. the fingerprint of the cubes; anything that
-        `wherewhen.tracklets.fingerprint.fingerprint` takes.
     progress
         Show a progress bar with the remaining time.
 
@@ -161,7 +118,8 @@ def train(
     TrainingDiverged
         If loss or gradient become NaN or infinite; the last checkpoint stays.
     CheckpointError
-        If a checkpoint is damaged, or was moved or deleted while another stayed.
+        If a checkpoint is damaged, was moved or deleted while another stayed, or is of a run with
+        other arguments.
     """
     if validation_tracklets is not None and validation_tracklets.empty:
         validation_tracklets = None
@@ -170,11 +128,17 @@ def train(
             f"keep: {config.keep} and patience: {config.patience} look at validation persons, and "
             f"there are none: hold some out (validation_fraction), or keep: last without patience"
         )
-    name = run_fingerprint(network, training_tracklets, validation_tracklets, config, identity)
-    checkpoints = Checkpoints(checkpoint_folder, name)
+    checkpoints = Checkpoints(
+        checkpoint_folder, _arguments(network, training_tracklets, validation_tracklets, config)
+    )
     device = _device(config.device)
     execution = Execution(config.convolution, config.precision)
-    with _on(device), _computed_by(network, execution), full_float32():
+    with (
+        _on(device),
+        _computed_by(network, execution),
+        full_float32(),
+        torch_threads(config.threads),
+    ):
         run = Run(network, cubes, training_tracklets, config, device, progress)
         saved = checkpoints.load()
         if saved is not None:
@@ -192,6 +156,28 @@ def train(
     network.eval()
     table = pd.DataFrame(run.history, columns=run.columns)
     return table.astype({"step": int, "epoch": int})
+
+
+def _arguments(
+    network: SiameseAttentionNetwork,
+    training_tracklets: pd.DataFrame,
+    validation_tracklets: pd.DataFrame | None,
+    config: TrainingConfig,
+) -> str:
+    """Name what a checkpoint has to agree on with the run that goes on from it."""
+
+    def rows(table: pd.DataFrame | None) -> list[list[str]]:
+        columns = ["tracklet", "person", "camera"]
+        return [] if table is None else sorted(table[columns].astype(str).values.tolist())
+
+    return fingerprint(
+        [
+            [network.config, network.grid, network.channels],
+            decisive(config, content=str),
+            rows(training_tracklets),
+            rows(validation_tracklets),
+        ]
+    )
 
 
 @contextmanager

@@ -47,16 +47,13 @@ def fit(
     seed_by_trial: bool,
 ) -> tuple[Network, pd.DataFrame]:
     """Train, from the last checkpoint if there is one, with numbers by step in MLflow."""
-    from wherewhen.training.checkpoints import Checkpoints
     from wherewhen.training.loop import train
 
     config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(untrained)  # training works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
-        history = train(
-            network, cubes, learners, held_out, config, Checkpoints(checkpoints), log.record
-        )
+        history = train(network, cubes, learners, held_out, config, checkpoints, log.record)
         log.complete(history.to_dict("records"))
     return network, history
 
