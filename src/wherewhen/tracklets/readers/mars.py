@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.tracklets.archives import find_folder, opened
-from wherewhen.tracklets.files import FileError, open_file
+from wherewhen.tracklets.files import FileError, expand_home, open_file
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
@@ -224,7 +224,9 @@ def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
 def _info_folder(root: Path, given: Path, info: str | None) -> Path:
     beside = given if given.is_dir() else given.parent
     if info is not None:
-        return expected_folder(beside / info, "MARS's lists (option info)", "*.mat and *_name.txt")
+        return expected_folder(
+            beside / expand_home(info), "MARS's lists (option info)", "*.mat and *_name.txt"
+        )
     for base in (root, beside):
         folder = find_folder(base, [TABLES["test"][0]], depth=3, passing=["bbox_"])
         if folder is not None:
