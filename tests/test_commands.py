@@ -182,6 +182,21 @@ def test_other_parameters_may_be_numbers(name):
     assert not is_text(name)
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        "embed.baselines.fv3d.signed=no",
+        "embed.baselines={fv3d: {signed: Off}}",
+        "ingest.options.prid2011.distractors=yes",
+        "learn_metric.kissme.a=[on]",
+        "train.network.modern.residual=NO",
+    ],
+)
+def test_a_word_for_a_truth_is_no_text_where_any_value_goes(item):
+    with pytest.raises(click.BadParameter, match="expected true or false; put "):
+        read_params(None, None, item)
+
+
 def test_lists_of_names_are_text():
     assert is_text("embed.features")
     assert read_params(None, None, "embed.features=[1]") == {"embed": {"features": ["1"]}}

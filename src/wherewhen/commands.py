@@ -8,7 +8,7 @@ import traceback
 import types
 import typing
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,9 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
     - all else is text: ``01``, ``1_000``, ``0x10``, ``on``, ``~``, ``12:30``, ``2026-01-01``;
     - where the parameter is a name or a path, all but ``null`` is text, ``1`` and ``1e3``, too;
     - words in quotes are text.
+
+    Where a parameter takes anything (``embed.baselines.fv3d.signed``), ``yes``, ``no``, ``on`` and
+    ``off`` are refused: to Python, every text is true.
 
     ``[...]`` and ``{...}`` are lists and mappings of such values, in YAML's flow style.
 
@@ -231,6 +234,9 @@ _WORDS = {
     for plain, value in (("true", True), ("false", False))
     for word in (plain, plain.capitalize(), plain.upper())
 }
+_SWITCHES = ("yes", "no", "on", "off")
+"""Words that are truths in YAML 1.1: as a text, ``no`` would be true."""
+
 _DIGITS = 18
 """Digits of a whole number: more are a name, and Python refuses some thousand."""
 
@@ -239,8 +245,11 @@ def _word(text: str, name: str) -> Any:
     """Give a word without quotes its meaning."""
     if text == "null":
         return None
-    if is_text(name):
+    kinds = _kinds(name)
+    if _are_text(kinds):
         return text
+    if Any in kinds and text.lower() in _SWITCHES:
+        raise ValueError(f"expected true or false; put {text} in quotes if it is a text")
     if text in _WORDS:
         return _WORDS[text]
     if _WHOLE.fullmatch(text) and len(text) <= _DIGITS:
@@ -263,22 +272,33 @@ def is_text(name: str) -> bool:
     bool
         False also for a parameter that is not known, or takes anything.
     """
-    from wherewhen.pipelines.parameters import Parameters
+    return _are_text(_kinds(name))
 
-    kinds: list[Any] = [Parameters]
-    for part in name.split("."):
-        kinds = [kind for each in kinds for kind in _alternatives(_inside(each, part))]
+
+def _are_text(kinds: Sequence[Any]) -> bool:
     return bool(kinds) and all(
         kind in (str, Path, type(None)) or isinstance(kind, str) for kind in kinds
     )
 
 
-def _inside(kind: Any, part: str) -> Any:
-    """Return the type of what a group or a dict has under a name."""
+def _kinds(name: str) -> list[Any]:
+    """List the types, or the values, that a parameter may have: none if it is not known."""
+    from wherewhen.pipelines.parameters import Parameters
+
+    kinds: list[Any] = [Parameters]
+    for part in name.split("."):
+        kinds = [kind for each in kinds for kind in _inside(each, part)]
+    return kinds
+
+
+def _inside(kind: Any, part: str) -> list[Any]:
+    """List what a group or a dict may have under a name."""
     for name, field in getattr(kind, "model_fields", {}).items():
         if part in (name, field.alias):
-            return field.annotation
-    return typing.get_args(kind)[1] if typing.get_origin(kind) is dict else Any
+            return _alternatives(field.annotation)
+    if kind is Any:
+        return [Any]
+    return _alternatives(typing.get_args(kind)[1]) if typing.get_origin(kind) is dict else []
 
 
 def _alternatives(kind: Any) -> list[Any]:
