@@ -4,6 +4,8 @@ Two processes run the tests (`-n 0`: one, as a debugger wants it). A file's test
 and so do all that ask for the one run of the whole chain (the fixture `finished`).
 """
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +59,31 @@ def mars_info() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no tables of MARS at {folder}")
     return folder
+
+
+@pytest.fixture
+def no_privileges() -> Iterator[None]:
+    """Make permissions of files count for root, too, whom Linux lets read everything."""
+    with _without_capabilities():
+        yield
+
+
+@contextlib.contextmanager
+def _without_capabilities() -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
+    override_and_search = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    library = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, 32 capabilities each
+    if library.capget(header, sets) != 0:
+        pytest.skip("can't tell what root may read here")
+    effective = sets[0]
+    sets[0] = effective & ~override_and_search
+    library.capset(header, sets)
+    try:
+        yield
+    finally:
+        sets[0] = effective
+        library.capset(header, sets)

@@ -1,7 +1,15 @@
 import click
 import pytest
 
-from wherewhen.commands import SHOW_TRACEBACK, chain, plain_errors, raised_here, read_params
+from wherewhen.commands import (
+    SHOW_TRACEBACK,
+    chain,
+    is_text,
+    plain_errors,
+    raised_here,
+    read_params,
+    split_items,
+)
 from wherewhen.pipelines.parameters import ParameterError, check_parameters
 
 
@@ -80,10 +88,173 @@ def test_commas_in_brackets_belong_to_the_value(given, read):
     assert read_params(None, None, given) == read
 
 
-@pytest.mark.parametrize("given", ["a", "=1", "a=1,b"])
-def test_a_parameter_without_a_value_is_refused(given):
+@pytest.mark.parametrize(
+    ("given", "items"),
+    [
+        ("", []),
+        (" a=1 ,, b=2,", ["a=1", "b=2"]),
+        ("a='1,2',b=2", ["a='1,2'", "b=2"]),
+        ("a=[\"x,]\", '['],b=2", ["a=[\"x,]\", '[']", "b=2"]),
+        ("a={b: ',}', c: 1},d=2", ["a={b: ',}', c: 1}", "d=2"]),
+        ("a=O'Brien,b=d'Arc", ["a=O'Brien", "b=d'Arc"]),
+        ("a=1],b=2", ["a=1]", "b=2"]),
+    ],
+)
+def test_quotes_count_where_a_word_begins(given, items):
+    assert split_items(given) == items
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("null", None),
+        ("true", True),
+        ("False", False),
+        ("0", 0),
+        ("-12", -12),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("-1.50", -1.5),
+        ("1e3", 1000.0),
+        ("1E-05", 1e-05),
+    ],
+)
+def test_words_and_numbers_are_what_they_say(word, value):
+    for given, read in ((f"x={word}", value), (f"x=[{word}]", [value])):
+        found = read_params(None, None, given)["x"]
+        assert found == read
+        assert type(found) is type(read)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("01", "007", "00.5", "1_000", "0x10", "0o17", "0b11", "+3", "-0", "-", "E5", "1.2.3"),
+        *("12:30", "1:2:3", "2026-01-01", "on", "off", "yes", "No", "y", "Null", "~", "None"),
+        *("1e999", ".inf", ".nan", "NaN", "9" * 19, "9" * 5000, "٣", "<<", "=", "C:\\data"),
+    ],
+)
+def test_all_else_is_text(word):
+    """YAML 1.1 makes numbers, truths and nothing of many of these."""
+    assert read_params(None, None, f"x={word}") == {"x": word}
+    assert read_params(None, None, f"x=[{word}]") == {"x": [word]}
+    assert read_params(None, None, f"x={{y: {word}}}") == {"x": {"y": word}}
+
+
+@pytest.mark.parametrize("word", ["a #b", "a: b", "- 1", "@a", "`a", "%a", "|", "*a", "#", "a&b"])
+def test_signs_of_yaml_are_letters_in_a_text(word):
+    assert read_params(None, None, f"x={word}") == {"x": word}
+
+
+@pytest.mark.parametrize("word", ["01", "1", "1e3", "true", "on", "1.50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "split.probe_camera",  # str or null
+        "split.fingerprint",  # may be digits with an e among them
+        "ingest.root",
+        "variant",
+        "extract.weights.path",  # a path
+        "evaluate.protocol",  # one of some words
+    ],
+)
+def test_names_and_paths_keep_their_text(name, word):
+    def leaf(tree):
+        for part in name.split("."):
+            tree = tree[part]
+        return tree
+
+    assert is_text(name)
+    assert leaf(read_params(None, None, f"{name}={word}")) == word
+    assert leaf(read_params(None, None, f"{name}='{word}'")) == word
+    assert leaf(read_params(None, None, f"{name}=null")) is None
+    group, _, field = name.rpartition(".")
+    if group:
+        assert leaf(read_params(None, None, f"{group}={{{field}: {word}}}")) == word
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["split.trials", "embed.frames", "train.training.modern.rate", "split", "no.such", "split.no"],
+)
+def test_other_parameters_may_be_numbers(name):
+    assert not is_text(name)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "embed.baselines.fv3d.signed=no",
+        "embed.baselines={fv3d: {signed: Off}}",
+        "ingest.options.prid2011.distractors=yes",
+        "learn_metric.kissme.a=[on]",
+        "train.network.modern.residual=NO",
+    ],
+)
+def test_a_word_for_a_truth_is_no_text_where_any_value_goes(item):
+    with pytest.raises(click.BadParameter, match="expected true or false; put "):
+        read_params(None, None, item)
+
+
+def test_lists_of_names_are_text():
+    assert is_text("embed.features")
+    assert read_params(None, None, "embed.features=[1]") == {"embed": {"features": ["1"]}}
+
+
+def test_the_last_counts_and_mappings_are_joined():
+    assert read_params(None, None, "a=1,a=2") == {"a": 2}
+    assert read_params(None, None, "a={b: 1},a.c=2,a={d: 3}") == {"a": {"b": 1, "c": 2, "d": 3}}
+
+
+@pytest.mark.parametrize("given", ["a", "=1", "a=1,b", "a=", ".a=1", "a.=1", "a..b=1", "=", "a= "])
+def test_a_parameter_without_name_or_value_is_refused(given):
     with pytest.raises(click.BadParameter, match="expected NAME=VALUE"):
         read_params(None, None, given)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("a=[1,2", r"expected a list \[a, b\], a mapping .* or a text in quotes \(expected ','"),
+        ("a={b", "expected a list"),
+        ("a=[1]]", "expected a list"),
+        ("a=[1] 2", "expected a list"),
+        ("a='b", "expected a list"),
+        ("a='b' c", "expected a list"),
+        ('a="\\q"', "expected a list"),
+        ("a=b[1", "brackets are not paired"),
+        ("a=b]", "brackets are not paired"),
+        ("a={b}", "b has no value"),
+        ("a={b: 1, b: 2}", "b stands twice"),
+        ("a={[1]: 2}", "expected words as the names"),
+        ("a=!!python/object/apply:os.system ['echo it ran']", "without a YAML tag"),
+        ("a=[!!python/name:os.system ]", "expected no !, & and"),
+        ("a=[!!str 1]", "expected no !, & and"),
+        ("a=[&b [*b]]", "expected no !, & and"),
+        ("a=" + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("a=${HOME}/b", "expected the value itself"),
+        ("a=${", "brackets|expected the value itself"),
+        ("a=b\nc", "in one line, without control characters"),
+        ("a=caf\udce9", "expected text in UTF-8"),
+    ],
+)
+def test_what_can_not_be_read_is_shown_with_what_was_expected(item, expected, capfd):
+    with pytest.raises(click.BadParameter, match=f"(?s)`a=.*`: .*{expected}") as caught:
+        read_params(None, None, f"{item}")
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 500
+    assert "it ran" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("given", ["a=1,a.b=2", "a.b=2,a=1", "a={b: {c: 1}},a.b=2"])
+def test_a_value_has_no_parts(given):
+    with pytest.raises(click.BadParameter, match="parts"):
+        read_params(None, None, given)
+
+
+def test_a_file_of_options_is_handed_on():
+    assert read_params(None, None, {"a": 1}) == {"a": 1}
 
 
 def test_a_chain_goes_from_the_error_to_its_first_cause():

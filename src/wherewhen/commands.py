@@ -1,15 +1,23 @@
 """What all commands share (the Kedro side): errors that people can read, and ``--params``."""
 
 import functools
+import math
 import os
+import re
 import traceback
-from collections.abc import Callable, Iterator
+import types
+import typing
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 PACKAGE = Path(__file__).resolve().parent
+_SHOWN = 200
+"""Characters of an item that a message shows."""
+
 SHOW_TRACEBACK = "WHEREWHEN_TRACEBACK"
 """Environment variable; with any value, errors come with the way to where they were raised."""
 
@@ -70,36 +78,252 @@ def on_purpose(error: BaseException) -> BaseException | None:
 
 
 def split_items(text: str) -> list[str]:
-    """Split at the commas that stand outside brackets: those inside belong to a value.
+    """Split at the commas that stand outside brackets and quotes: those inside belong to a value.
 
     Parameters
     ----------
     text : str
-        E.g. ``a=1,b=[2,3],c={d: 4, e: 5}``.
+        E.g. ``a=1,b=[2,3],c={d: 4, e: 5},f='6,7'``. A quote counts where a word begins: that in
+        ``O'Brien`` is a letter like others.
 
     Returns
     -------
     list of str
-        Here ``a=1``, ``b=[2,3]`` and ``c={d: 4, e: 5}``.
+        Here ``a=1``, ``b=[2,3]``, ``c={d: 4, e: 5}`` and ``f='6,7'``.
     """
-    items, depth = [""], 0
+    items, depth, quote, before = [""], 0, "", "="
     for character in text:
-        depth += (character in "[{") - (character in "]}")
-        if character == "," and depth <= 0:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"" and before in ("=[{,:" if depth else "="):
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0 and not quote:
             items.append("")
         else:
             items[-1] += character
+        before = before if character.isspace() else character
     return [item.strip() for item in items if item.strip()]
 
 
 def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Read ``--params`` as Kedro does, but lists and mappings may have more than one entry."""
-    from omegaconf import OmegaConf
+    """Read ``--params``, ``NAME=VALUE,NAME=VALUE``: as Kedro does, but no value changes in silence.
 
+    Kedro reads values as YAML 1.1, for which ``01`` and ``0x1`` are 1, ``1_0`` is 10, ``12:30`` is
+    750, ``on`` is true and nothing at all is null. Here, of words without quotes,
+
+    - ``null``, ``true`` and ``false`` (also ``True``, ``TRUE``, ...) are what they say;
+    - a number is one if it is written in decimal digits without a leading zero or plus, with a
+      point or an exponent (``7``, ``-0.5``, ``.5``, ``1e-3``);
+    - all else is text: ``01``, ``1_000``, ``0x10``, ``on``, ``~``, ``12:30``, ``2026-01-01``;
+    - where the parameter is a name or a path, all but ``null`` is text, ``1`` and ``1e3``, too;
+    - words in quotes are text.
+
+    Where a parameter takes anything (``embed.baselines.fv3d.signed``), ``yes``, ``no``, ``on`` and
+    ``off`` are refused: to Python, every text is true.
+
+    ``[...]`` and ``{...}`` are lists and mappings of such values, in YAML's flow style.
+
+    Parameters
+    ----------
+    context, option
+        Click's.
+    value : str or dict
+        What was given; a dict, as from a file of options, is handed on.
+
+    Returns
+    -------
+    dict
+        Nested where names have dots.
+
+    Raises
+    ------
+    click.BadParameter
+        Naming the item that can't be read, and what was expected.
+    """
     if isinstance(value, dict):  # Kedro's, from a file of options
         return value
-    items = split_items(value)
-    for item in items:
-        if not item.partition("=")[0].strip() or "=" not in item:
-            raise click.BadParameter(f"`{item}`: expected NAME=VALUE", context, option)
-    return OmegaConf.to_container(OmegaConf.from_dotlist(items))
+    tree: dict[str, Any] = {}
+    for item in split_items(value):
+        try:
+            _enter(tree, *_read_item(item))
+        except ValueError as error:
+            raise click.BadParameter(f"`{printable(item)}`: {error}", context, option) from None
+    return tree
+
+
+def printable(text: str) -> str:
+    """Write a text for a message: what a console may refuse as escapes, and not without end."""
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in shown
+    )
+
+
+def _read_item(item: str) -> tuple[list[str], Any]:
+    """Read one ``NAME=VALUE``: the parts of the name, and the value."""
+    name, equals, text = (part.strip() for part in item.partition("="))
+    parts = [part.strip() for part in name.split(".")]
+    if not equals or not all(parts):
+        raise ValueError("expected NAME=VALUE, a name's parts with dots between them")
+    if not text:
+        raise ValueError("expected NAME=VALUE; write null for no value, '' for an empty text")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ValueError("expected text in UTF-8 in one line, without control characters")
+    if "${" in text:
+        raise ValueError(
+            "expected the value itself: ${...} is read in files under conf/ alone (a shell "
+            'replaces its variables in "double quotes")'
+        )
+    return parts, _read_value(text, ".".join(parts))
+
+
+def _read_value(text: str, name: str) -> Any:
+    if text.startswith("!"):
+        raise ValueError("expected a plain value, without a YAML tag; put a text in quotes")
+    if text.startswith(("[", "{", "'", '"')):
+        return _plain(_node(text), name)
+    if any(text.count(one) != text.count(two) for one, two in ("[]", "{}")):
+        raise ValueError("brackets are not paired; put a text with brackets in quotes")
+    return _word(text, name)
+
+
+def _node(text: str) -> Any:
+    """Parse YAML without giving values a meaning."""
+    import yaml
+
+    try:
+        more = (yaml.AliasToken, yaml.AnchorToken, yaml.DirectiveToken, yaml.TagToken)
+        if any(isinstance(token, more) for token in yaml.scan(text)):
+            raise ValueError("expected no !, & and * of YAML; put a text with them in quotes")
+        return yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it is not YAML"
+        raise ValueError(
+            f"expected a list [a, b], a mapping {{a: 1, b: 2}} or a text in quotes ({problem})"
+        ) from error
+    except RecursionError:
+        raise ValueError("lists or mappings are nested too deeply") from None
+
+
+def _plain(node: Any, name: str) -> Any:
+    """Make lists, mappings and values of what YAML's parser found."""
+    import yaml
+
+    if isinstance(node, yaml.ScalarNode):
+        return node.value if node.style else _word(node.value, name)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(each, name) for each in node.value]
+    content: dict[str, Any] = {}
+    for key, each in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise ValueError("expected words as the names in {...}")
+        if key.value in content:
+            raise ValueError(f"{key.value} stands twice in {{...}}")
+        if isinstance(each, yaml.ScalarNode) and not each.value and not each.style:
+            raise ValueError(f"{key.value} has no value in {{...}}; write {key.value}: null")
+        content[key.value] = _plain(each, f"{name}.{key.value}")
+    return content
+
+
+_WHOLE = re.compile(r"-?[1-9][0-9]*|0")
+_FRACTION = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WORDS = {
+    word: value
+    for plain, value in (("true", True), ("false", False))
+    for word in (plain, plain.capitalize(), plain.upper())
+}
+_SWITCHES = ("yes", "no", "on", "off")
+"""Words that are truths in YAML 1.1: as a text, ``no`` would be true."""
+
+_DIGITS = 18
+"""Digits of a whole number: more are a name, and Python refuses some thousand."""
+
+
+def _word(text: str, name: str) -> Any:
+    """Give a word without quotes its meaning."""
+    if text == "null":
+        return None
+    kinds = _kinds(name)
+    if _are_text(kinds):
+        return text
+    if Any in kinds and text.lower() in _SWITCHES:
+        raise ValueError(f"expected true or false; put {text} in quotes if it is a text")
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE.fullmatch(text) and len(text) <= _DIGITS:
+        return int(text)
+    if _FRACTION.fullmatch(text) and re.search("[.eE]", text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def is_text(name: str) -> bool:
+    """Say whether a parameter takes text and no number, such as a camera's name or a path.
+
+    Parameters
+    ----------
+    name : str
+        With dots: ``split.probe_camera``.
+
+    Returns
+    -------
+    bool
+        False also for a parameter that is not known, or takes anything.
+    """
+    return _are_text(_kinds(name))
+
+
+def _are_text(kinds: Sequence[Any]) -> bool:
+    return bool(kinds) and all(
+        kind in (str, Path, type(None)) or isinstance(kind, str) for kind in kinds
+    )
+
+
+def _kinds(name: str) -> list[Any]:
+    """List the types, or the values, that a parameter may have: none if it is not known."""
+    from wherewhen.pipelines.parameters import Parameters
+
+    kinds: list[Any] = [Parameters]
+    for part in name.split("."):
+        kinds = [kind for each in kinds for kind in _inside(each, part)]
+    return kinds
+
+
+def _inside(kind: Any, part: str) -> list[Any]:
+    """List what a group or a dict may have under a name."""
+    for name, field in getattr(kind, "model_fields", {}).items():
+        if part in (name, field.alias):
+            return _alternatives(field.annotation)
+    if kind is Any:
+        return [Any]
+    return _alternatives(typing.get_args(kind)[1]) if typing.get_origin(kind) is dict else []
+
+
+def _alternatives(kind: Any) -> list[Any]:
+    """List the types, or the values, that an annotation allows; those in a list or tuple, too."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return _alternatives(typing.get_args(kind)[0])
+    if origin is typing.Literal:
+        return list(typing.get_args(kind))
+    if origin in (typing.Union, types.UnionType, tuple, list):
+        return [one for each in typing.get_args(kind) for one in _alternatives(each)]
+    return [] if kind is ... else [kind]
+
+
+def _enter(tree: dict[str, Any], parts: list[str], value: Any) -> None:
+    """Put a value at its place; the last of two for one name counts, mappings are joined."""
+    for depth, part in enumerate(parts[:-1], start=1):
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ValueError(f"{'.'.join(parts[:depth])} has a value already, so no parts")
+    last = parts[-1]
+    if isinstance(tree.get(last), dict) and isinstance(value, dict):
+        for name, each in value.items():
+            _enter(tree[last], [name], each)
+    elif last in tree and isinstance(tree[last], dict) != isinstance(value, dict):
+        raise ValueError(f"{'.'.join(parts)} is given a value here and parts elsewhere")
+    else:
+        tree[last] = value

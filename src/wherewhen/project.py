@@ -4,6 +4,8 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+from wherewhen.tracklets.files import displayed, expand_home
+
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
 """The folder of the sources, where the package is not installed from a wheel."""
@@ -33,5 +35,28 @@ def to_root(path: Path) -> str:
 
 
 def from_root(path: str | Path) -> Path:
-    """Return a path as it is meant in the configuration: relative to the project's root."""
-    return (project_root() / Path(path).expanduser()).resolve()
+    """Return a path as it is meant in the configuration: relative to the project's root.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A leading ``~`` is the home folder; ``$VARIABLES`` stay as they are.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute, with links followed, whether it exists or not.
+
+    Raises
+    ------
+    ValueError
+        If no file can have this path.
+    """
+    home_expanded = expand_home(path)
+    try:
+        return (project_root() / home_expanded).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL character
+        raise ValueError(
+            f"{displayed(path)!r}: no path that can be followed ({error}), expected that of a file "
+            "or folder: correct the parameter"
+        ) from error

@@ -22,9 +22,9 @@ from wherewhen.tracklets.ingest import (
 QUIET = IngestRules(progress=False)
 
 
-def picture(size=(4, 8), mode="RGB", shade=0):
+def picture(size=(4, 8), mode="RGB", shade=0, form="PNG"):
     buffer = io.BytesIO()
-    Image.new(mode, size, shade).save(buffer, "PNG")
+    Image.new(mode, size, shade).save(buffer, form)
     return buffer.getvalue()
 
 
@@ -92,6 +92,8 @@ def test_the_fingerprint_sees_the_pixels(tmp_path, found):
         (b"not an image at all", "cannot be decoded"),
         (picture(mode="L"), "mode L, expected RGB"),
         (picture(mode="RGBA"), "mode RGBA, expected RGB"),
+        (picture(form="TIFF"), "cannot be decoded: it is a TIFF, expected PNG, JPEG or BMP"),
+        (picture(mode="L", form="GIF"), "cannot be decoded: it is a GIF"),
     ],
 )
 def test_a_faulty_frame_stops_by_name_or_is_left_out(tmp_path, found, content, fault):

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from wherewhen.tracklets.split_files import from_torchreid, read_ls_set, read_splits, to_torchreid
 from wherewhen.tracklets.splits import draw_splits, fixed_splits, split_fingerprint, splits_of
@@ -46,16 +47,35 @@ class TestLsSet:
             ([[1]] * 6, "ls_set", r"6 x 1, expected trials x 6"),
             ([[1, 2, 3, 4, 5, 7]], "ls_set", r"row 1 of ls_set does not name everybody once"),
             ([[1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5]], "ls_set", "row 2 of ls_set"),
-            ([[1, 2, 3, 4, 5, 6]], "lsset", "no variable ls_set; found: lsset"),
+            (np.zeros((0, 6)), "ls_set", "0 x 6, expected trials x 6"),
+            (np.zeros((0, 0)), "ls_set", "0 x 0, expected trials x 6"),
+            ([[1, 2, 3, 4, 5, 6]], "lsset", "no variable ls_set but lsset"),
         ],
     )
     def test_what_is_no_split_of_these_persons_is_named(self, tmp_path, rows, name, message):
         with pytest.raises(ValueError, match=message):
             read_ls_set(ls_set(tmp_path / "s.mat", rows, name), PERSONS)
 
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (np.array([[1.5, 2, 3, 4, 5, 6]]), "1.5 in row 1, column 1, expected whole numbers"),
+            (np.array([[1, 2, 3, 4, 5, np.nan]]), "nan in row 1, column 6"),
+            (csc_matrix(np.array([[1.0, 2, 3, 4, 5, 6]])), "is a sparse matrix"),
+            (np.array([[1, 2, 3, 4, 5, 6 + 0j]]), "is a matrix of complex numbers"),
+            ("123456", "is text"),
+        ],
+    )
+    def test_what_is_not_made_of_whole_numbers_is_refused(self, tmp_path, value, message):
+        savemat(tmp_path / "s.mat", {"ls_set": value})
+        with pytest.raises(ValueError, match=rf"s\.mat: ls_set .*{message}"):
+            read_ls_set(tmp_path / "s.mat", PERSONS)
+
     def test_a_file_that_is_none(self, tmp_path):
         (tmp_path / "s.mat").write_text("<html>not found</html>")
-        with pytest.raises(ValueError, match=r"s\.mat: no MATLAB file"):
+        with pytest.raises(
+            ValueError, match=r"s\.mat can't be read as a \.mat file.*copy it again"
+        ):
             read_ls_set(tmp_path / "s.mat", PERSONS)
 
 
@@ -112,11 +132,38 @@ class TestTorchreid:
             ([{"train": [], "query": [], "gallery": []}], "no splits in torchreid's form"),
             ([{"train": ["person001"], "test": ["person003"]}], "not in the data set: person003"),
             ([{"train": ["person001"], "test": ["person001"]}], "are tested: person001"),
+            ([{"train": ["person001"] * 2, "test": ["person002"]}], "twice in train: person001"),
+            ([{"train": ["\ud800"], "test": ["person002"]}], r"not in the data set: \\ud800"),
         ],
     )
     def test_faults(self, listing, message):
         with pytest.raises(ValueError, match=message):
             from_torchreid(listing, tracklets())
+
+
+HEADER = b"trial,tracklet,person,camera,role\n"
+NO_SPLITS = {
+    "empty csv": ("csv", b"", "it is empty"),
+    "binary csv": ("csv", bytes(range(256)), "not UTF-8|NUL"),
+    "other columns": ("csv", b"a,b\n1,2\n", "no column trial, tracklet, .* it has 'a, b'"),
+    "no rows": ("csv", HEADER, "has no rows"),
+    "short row": ("csv", HEADER + b"a,b\n", "line 2 has 2 fields"),
+    "empty parquet": ("parquet", b"", "no Parquet table"),
+    "garbage parquet": ("parquet", b"PAR1" + bytes(200) + b"PAR1", "no Parquet table"),
+    "empty json": ("json", b"", "not JSON"),
+    "half json": ("json", b"[{", "not JSON"),
+    "binary json": ("json", b"\xff\xfe\x00", "not UTF-8"),
+    "deep list": ("json", b"[" * 200_000, "nested too deeply"),
+    "deep object": ("json", b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested too deeply"),
+    "long number": ("json", b"9" * 5000, "not JSON"),
+    "lists in a list": ("json", b"[[1]]", "no splits in torchreid's form"),
+    "key twice": (
+        "json",
+        b'[{"train": ["person001"], "train": [], "test": ["person002"]}]',
+        "an object has 'train' twice",
+    ),
+    "other suffix": ("txt", b"", r"ends in \.parquet, \.csv or \.json"),
+}
 
 
 class TestReadSplits:
@@ -150,12 +197,85 @@ class TestReadSplits:
         with pytest.raises(ValueError, match="persons train and are tested"):
             read_splits(tmp_path / "s.csv", tracklets())
 
-    def test_what_is_no_file_of_splits(self, tmp_path):
+    @pytest.mark.parametrize("fault", NO_SPLITS)
+    def test_what_is_no_file_of_splits(self, tmp_path, fault):
+        suffix, content, message = NO_SPLITS[fault]
+        path = tmp_path / f"s.{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"s\.{suffix}: .*({message})"):
+            read_splits(path, tracklets())
+
+    @pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+    def test_missing_a_folder_or_not_readable(self, tmp_path, suffix, no_privileges):
         with pytest.raises(FileNotFoundError, match=r"no splits at .*split\.path"):
-            read_splits(tmp_path / "nothing.csv", tracklets())
-        (tmp_path / "s.json").write_text("{")
-        with pytest.raises(ValueError, match=r"s\.json: "):
-            read_splits(tmp_path / "s.json", tracklets())
-        (tmp_path / "s.txt").write_text("")
-        with pytest.raises(ValueError, match=r"ends in \.parquet, \.csv or \.json"):
-            read_splits(tmp_path / "s.txt", tracklets())
+            read_splits(tmp_path / f"nothing.{suffix}", tracklets())
+        (tmp_path / f"folder.{suffix}").mkdir()
+        with pytest.raises(ValueError, match=r"it is a folder, not a file.*split\.path"):
+            read_splits(tmp_path / f"folder.{suffix}", tracklets())
+        (tmp_path / f"s.{suffix}").touch(0)
+        with pytest.raises(ValueError, match=r"Permission denied.*split\.path"):
+            read_splits(tmp_path / f"s.{suffix}", tracklets())
+
+    def test_the_home_folder_is_expanded(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        draw_splits(tracklets(), 1, seed=1).to_csv(tmp_path / "s.csv", index=False)
+        assert set(read_splits("~/s.csv", tracklets())["trial"]) == {"trial_00"}
+
+    def test_a_byte_order_mark_and_letters_in_any_case(self, tmp_path):
+        splits = draw_splits(tracklets(), 1, seed=1)
+        mark = "\ufeff"
+        (tmp_path / "S.JSON").write_text(mark + json.dumps(to_torchreid(splits)))
+        (tmp_path / "S.CSV").write_text(mark + splits.to_csv(index=False))
+        for name in ("S.JSON", "S.CSV"):
+            assert split_fingerprint(read_splits(tmp_path / name, tracklets())) == (
+                split_fingerprint(splits)
+            )
+
+    def test_columns_of_another_kind_are_named(self, tmp_path):
+        splits = draw_splits(tracklets(), 1, seed=1)
+        numbers = splits.assign(person=[7, *[8] * (len(splits) - 1)])
+        nulls = splits.assign(role=["train", None, *["train"] * (len(splits) - 2)])
+        for changed, message in (
+            (numbers, r"person is not text: row 0 \(7\); row 1 \(8\); .* and 7 more"),
+            (nulls, r"role is not text: row 1 \(nan\)"),
+            (splits.drop(columns="camera"), "no column camera, or several"),
+            (splits[:0], "has no rows"),
+        ):
+            changed.to_parquet(tmp_path / "s.parquet")
+            with pytest.raises(ValueError, match=rf"s\.parquet: {message}"):
+                read_splits(tmp_path / "s.parquet", tracklets())
+
+    def test_categories_are_text(self, tmp_path):
+        splits = draw_splits(tracklets(), 1, seed=1)
+        splits.astype({"role": "category"}).to_parquet(tmp_path / "s.parquet")
+        again = read_splits(tmp_path / "s.parquet", tracklets())
+        pd.testing.assert_frame_equal(again, splits, check_dtype=False)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (
+                lambda splits: pd.concat([splits, splits[:1]]),
+                r"have occurred before: line 26 \('trial_00', 'cam1/person001', '(train|probe)'\)",
+            ),
+            (
+                lambda splits: splits.replace({"trial_01": "fold1"}),
+                r"trial is not named as trial_00, trial_01, \.\.\.: line 14 \('fold1'\)",
+            ),
+            (
+                lambda splits: splits.replace({"trial_01": "trial_02"}),
+                "has 2 trials, but no trial_01: expected trial_00 to trial_01",
+            ),
+            (lambda splits: splits.replace({"probe": "query"}), "role is none of train, probe"),
+            (lambda splits: splits.replace({"person001": ""}), "person is empty: line 2"),
+            (
+                lambda splits: splits[(splits.role != "probe") | (splits.trial == "trial_00")],
+                "no row has the role probe in trial_01",
+            ),
+            (lambda splits: splits[splits.role != "gallery"], "role gallery in trial_00, trial_01"),
+        ],
+    )
+    def test_rows_that_can_not_be_are_named(self, tmp_path, change, message):
+        change(draw_splits(tracklets(), 2, seed=1)).to_csv(tmp_path / "s.csv", index=False)
+        with pytest.raises(ValueError, match=rf"s\.csv: .*{message}"):
+            read_splits(tmp_path / "s.csv", tracklets())

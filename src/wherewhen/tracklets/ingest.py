@@ -9,7 +9,6 @@ the whole: what differs from the published facts is reported, what is impossible
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
 import re
@@ -20,18 +19,21 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
+from wherewhen.tracklets.files import reason
 from wherewhen.tracklets.fingerprint import rows_fingerprint
+from wherewhen.tracklets.picture_files import (
+    PictureError,
+    decode_picture,
+    open_picture,
+    read_content,
+)
 from wherewhen.tracklets.schema import FIXED, validate_tables
 from wherewhen.tracklets.threads import in_threads
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """Files that count as frames, in any case of letters."""
-
-MODE = "RGB"
-"""The mode a frame must have: backbones see three channels, and nothing is converted in silence."""
 
 CHECKS = ("decode", "header")
 """How a frame is checked: every pixel, or its file's hash, size and mode alone (ten times as fast;
@@ -430,33 +432,31 @@ def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, titl
 
 def _check_frame(frame: _Frame, root: Path, decode: bool) -> None:
     """Read a file once; fill in what it is, or why it is faulty."""
+    path = os.path.join(root, frame.path)  # noqa: PTH118 (speed)
     try:
-        with open(os.path.join(root, frame.path), "rb") as file:  # noqa: PTH118, PTH123 (speed)
-            content = file.read()
-    except FileNotFoundError:
-        frame.fault = "missing: no such file"
-        return
+        content = read_content(path)
+        frame.sha256 = hashlib.sha256(content).hexdigest()
+        frame.size = (decode_picture if decode else open_picture)(content).size
     except OSError as error:
-        frame.fault = f"cannot be read: {error.strerror or error}"
-        return
-    if not content:
-        frame.fault = "empty file"
-        return
-    frame.sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        image = Image.open(io.BytesIO(content))
-        if decode:
-            if image.format == "PNG":  # verifying finds a file cut inside its last bytes,
-                image.verify()
-                image = Image.open(io.BytesIO(content))
-            image.load()  # loading finds everything before
-    except Exception as error:  # whatever a decoder raises on broken bytes: it differs by format
-        reason = str(error).split("<_io")[0].strip()  # without the buffer's address in memory
-        frame.fault = f"cannot be decoded: {reason or type(error).__name__}"
-        return
-    frame.size = image.size
-    if image.mode != MODE:
-        frame.fault = f"mode {image.mode}, expected {MODE}"
+        frame.fault = unreadable(path, error)
+    except PictureError as error:
+        frame.fault = str(error)
+
+
+def unreadable(path: str | Path, error: OSError) -> str:
+    """Say why a frame can't be read, without its path, which is another on every machine.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    error : OSError
+        What opening it raised.
+    """
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be read: {reason(error)}"
+    linked = os.path.islink(path)  # noqa: PTH114 (a path's text)
+    return "missing: a link that leads nowhere" if linked else "missing: no such file"
 
 
 def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from wherewhen.tracklets.picture_files import read_picture
+
 
 class TrackletPictures:
     """Gives the frames of tracklets as arrays.
@@ -41,5 +43,4 @@ class TrackletPictures:
         return self.clip(tracklet, centre, centre + 1)[0]
 
     def _open(self, path: str) -> Image.Image:
-        with Image.open(self._root / path) as image:
-            return image.convert("RGB")
+        return read_picture(self._root / path)

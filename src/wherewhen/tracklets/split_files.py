@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from wherewhen.tracklets import ROLES
 from wherewhen.tracklets.archives import find_folder
+from wherewhen.tracklets.files import (
+    FileError,
+    displayed,
+    expand_home,
+    open_file,
+    read_csv,
+    read_text,
+    shortened,
+)
+from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.readers import ilids_vid
 from wherewhen.tracklets.schema import SPLITS, validate
 from wherewhen.tracklets.splits import (
@@ -25,12 +38,19 @@ from wherewhen.tracklets.splits import (
     split_fingerprint,
     splits_of,
     take_trials,
+    trial_name,
 )
 
 LS_SET = "ls_set"
 """The variable of iLIDS-VID's list."""
 
 _SHOWN = 10
+_ROWS_SHOWN = 5
+_TRIAL = re.compile(r"trial_[0-9]{2,}")
+_EXPECTED = (
+    "expected a table (.parquet, .csv) that the stage split wrote, or torchreid's .json; correct "
+    "split.path"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -92,35 +112,27 @@ def read_ls_set(path: Path | str, persons: Iterable[str]) -> list[list[str]]:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
-        If the file can't be read, has no such variable, another number of persons than there are,
-        or a row that does not name everybody once.
+        If the file can't be read, has no such variable, the variable is not made of whole numbers,
+        has another number of persons than there are, or a row that does not name everybody once.
     """
-    from scipy.io import loadmat
-
     names = sorted(set(persons))
-    try:
-        variables = loadmat(path)
-    except Exception as error:  # whatever scipy raises on a file that is none
-        raise ValueError(
-            f"{path}: no MATLAB file of version 5 to 7.2 ({error}). Copy it again from the archive"
-        ) from error
-    if LS_SET not in variables:
-        found = ", ".join(name for name in variables if not name.startswith("__")) or "none"
-        raise ValueError(f"{path}: no variable {LS_SET}; found: {found}. Is it iLIDS-VID's file?")
-    rows = variables[LS_SET]
-    if rows.ndim != 2 or rows.shape[1] != len(names):
+    again = "copy it again from the archive of iLIDS-VID"
+    rows = whole_numbers(Path(path), LS_SET, again)
+    if rows.ndim != 2 or rows.shape[1] != len(names) or not len(rows):
         raise ValueError(
             f"{path}: {LS_SET} is {' x '.join(map(str, rows.shape))}, expected trials x "
             f"{len(names)} persons. Its numbers count the sorted folders, so all of them must be "
             "there: ingest the whole data set, or draw the splits"
         )
     tested = []
-    for trial, row in enumerate(rows.astype(int).tolist()):
+    for trial, row in enumerate(rows.tolist()):
         if sorted(row) != list(range(1, len(names) + 1)):
             raise ValueError(
                 f"{path}: row {trial + 1} of {LS_SET} does not name everybody once: expected the "
-                f"numbers 1 to {len(names)}, each one time"
+                f"numbers 1 to {len(names)}, each one time; {again}"
             )
         tested.append(sorted(names[place - 1] for place in row[: len(names) // 2]))
     return tested
@@ -199,7 +211,8 @@ def from_torchreid(
     Raises
     ------
     ValueError
-        If the form is another, somebody is on both sides, or a person is not in the data set.
+        If the form is another, somebody is named twice or on both sides, or a person is not in the
+        data set.
     """
     if not isinstance(listing, list) or not listing or not all(map(_is_side_by_side, listing)):
         raise ValueError(
@@ -209,14 +222,17 @@ def from_torchreid(
     known = set(tracklets["person"])
     trials = []
     for number, sides in enumerate(listing):
-        train, test = set(sides["train"]), set(sides["test"])
+        train, test = (_once(sides[side], number, side) for side in ("train", "test"))
         if unknown := (train | test) - known:
             raise ValueError(
                 f"split {number}: {len(unknown)} persons are not in the data set: {_some(unknown)}."
                 " Use the split of this data set, and ingest all of it"
             )
         if both := train & test:
-            raise ValueError(f"split {number}: train and are tested: {_some(both)}")
+            raise ValueError(
+                f"split {number}: {len(both)} persons train and are tested: {_some(both)}. "
+                "Expected every person on one side only: correct the file"
+            )
         trials.append((train | test, test))
     splits = splits_of(tracklets, [test for _, test in trials], probe_camera, gallery_camera)
     nobodies = pd.Series(False, splits.index)
@@ -250,25 +266,23 @@ def read_splits(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If its ending or its content is no split of these tracklets, a person stands on both sides,
-        or it has another fingerprint.
+        If it can't be read; if its ending or its content is no split of these tracklets; if a row
+        stands twice, a person on both sides, or a trial has another name than the stage split
+        gives, or neither probe nor gallery; or if the splits have another fingerprint.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no splits at {path}: expected a table (.parquet, .csv) that the stage split wrote, "
-            "or torchreid's .json; correct split.path"
-        )
-    readers = {".parquet": pd.read_parquet, ".csv": _read_csv}
-    if path.suffix == ".json":
-        try:
-            splits = from_torchreid(json.loads(path.read_text(encoding="utf-8")), tracklets)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    elif path.suffix in readers:
-        splits = _of_these(readers[path.suffix](path), tracklets, path)
-    else:
-        raise ValueError(f"{path}: expected a file that ends in .parquet, .csv or .json")
+    path = expand_home(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".parquet", ".csv", ".json"):
+        raise ValueError(f"{displayed(path)}: expected a file that ends in .parquet, .csv or .json")
+    try:
+        if suffix == ".json":
+            splits = from_torchreid(_read_json(path), tracklets)
+        else:
+            splits = _of_these(_read_table(path, suffix), tracklets)
+    except FileError:
+        raise  # names the file already
+    except ValueError as error:
+        raise ValueError(f"{displayed(path)}: {error}") from error
     found = split_fingerprint(splits)
     if fingerprint is not None and found != fingerprint:
         raise ValueError(
@@ -285,26 +299,135 @@ def _is_side_by_side(sides: Any) -> bool:
     )
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+def _read_json(path: Path) -> Any:
+    text = read_text(path, "splits", _EXPECTED)
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except RecursionError as error:
+        raise FileError(
+            f"splits {displayed(path)}: lists or objects are nested too deeply; {_EXPECTED}"
+        ) from error
+    except ValueError as error:
+        raise FileError(f"splits {displayed(path)}: not JSON ({error}); {_EXPECTED}") from error
 
 
-def _of_these(splits: pd.DataFrame, tracklets: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Hold every row to the tracklet that it names."""
-    validate(splits, SPLITS)
-    splits = splits[COLUMNS].reset_index(drop=True)
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a list twice: the first would be lost in silence."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise ValueError(f"an object has {shortened(twice)} twice")
+    return content
+
+
+def _read_table(path: Path, suffix: str) -> pd.DataFrame:
+    """Read a table as it is; its index names the rows: as lines of a text, or from 0."""
+    if suffix == ".csv":
+        return read_csv(path, "splits", _EXPECTED).rename_axis("line")
+    with open_file(path, "splits", _EXPECTED) as file:
+        try:
+            return pd.read_parquet(file).reset_index(drop=True).rename_axis("row")
+        except Exception as error:  # pyarrow's and pandas', by the kind of damage
+            cause = (str(error) or type(error).__name__).splitlines()[0]
+            raise FileError(
+                f"splits {displayed(path)}: no Parquet table ({cause}); {_EXPECTED}"
+            ) from error
+
+
+def _of_these(splits: pd.DataFrame, tracklets: pd.DataFrame) -> pd.DataFrame:
+    """Hold a table to its columns, and every row to the tracklet that it names."""
+    splits = _texts(splits)
+    _check_rows(splits)
+    splits = splits.reset_index(drop=True)
     keys = ["tracklet", "person", "camera"]
     known = splits[keys].merge(tracklets[keys], on=keys, how="left", indicator=True)
     strange = splits.loc[(known["_merge"] == "left_only").to_numpy(), "tracklet"]
     if not strange.empty:
         raise ValueError(
-            f"{path}: {strange.nunique()} tracklets are not in the data set, or bear another "
-            f"person or camera there: {_some(strange)}. Use the splits of this data set"
+            f"{strange.nunique()} tracklets are not in the data set, or bear another person or "
+            f"camera there: {_some(strange)}. Use the splits of this data set"
         )
     assert_persons_disjoint(splits)
-    return splits
+    _check_trials(splits)
+    return validate(splits, SPLITS)
+
+
+def _texts(splits: pd.DataFrame) -> pd.DataFrame:
+    """Take the columns that are needed, whatever type they were saved as, if they hold text."""
+    there = [str(column) for column in splits.columns]
+    if missing := [column for column in COLUMNS if there.count(column) != 1]:
+        raise ValueError(
+            f"no column {', '.join(missing)}, or several. Expected {', '.join(COLUMNS)}; it has "
+            f"{shortened(', '.join(there))}. Use a table that the stage split wrote"
+        )
+    if splits.empty:
+        raise ValueError(
+            "has no rows, expected one a tracklet and trial: run the stage split again"
+        )
+    splits = splits[COLUMNS].astype(object)
+    for column in COLUMNS:
+        other = splits[column].map(lambda value: not isinstance(value, str))
+        _refuse(splits[other], f"{column} is not text", [column])
+    return splits.astype(str)
+
+
+def _check_rows(splits: pd.DataFrame) -> None:
+    for column in COLUMNS:
+        _refuse(splits[splits[column] == ""], f"{column} is empty", COLUMNS)
+    _refuse(splits[~splits["role"].isin(ROLES)], f"role is none of {', '.join(ROLES)}", ["role"])
+    _refuse(
+        splits[~splits["trial"].str.fullmatch(_TRIAL)],
+        f"trial is not named as {trial_name(0)}, {trial_name(1)}, ...",
+        ["trial"],
+    )
+    _refuse(
+        splits[splits.duplicated(["trial", "tracklet", "role"])],
+        "trial, tracklet and role have occurred before",
+        ["trial", "tracklet", "role"],
+    )
+
+
+def _check_trials(splits: pd.DataFrame) -> None:
+    """Refuse trials that are missing between others, or in which nothing can be searched for."""
+    trials = set(splits["trial"])
+    wanted = [trial_name(trial) for trial in range(len(trials))]
+    if missing := [name for name in wanted if name not in trials]:
+        raise ValueError(
+            f"has {len(trials)} trials, but no {missing[0]}: expected {wanted[0]} to {wanted[-1]}; "
+            f"it has {_some(trials)}. Use the whole table that the stage split wrote"
+        )
+    for role in ("probe", "gallery"):
+        without = trials - set(splits.loc[splits["role"] == role, "trial"])
+        if without:
+            raise ValueError(
+                f"no row has the role {role} in {_some(without)}: expected probes and a gallery in "
+                "every trial. Use the whole table that the stage split wrote"
+            )
+
+
+def _refuse(rows: pd.DataFrame, fault: str, columns: Sequence[str]) -> None:
+    if rows.empty:
+        return
+    first = rows.head(_ROWS_SHOWN)[list(columns)]
+    listed = "; ".join(
+        f"{first.index.name} {place} ({', '.join(map(shortened, values))})"
+        for place, values in zip(first.index, first.to_numpy().tolist(), strict=True)
+    )
+    more = f" and {len(rows) - _ROWS_SHOWN} more" if len(rows) > _ROWS_SHOWN else ""
+    raise ValueError(f"{fault}: {listed}{more}. Use the table as the stage split wrote it")
+
+
+def _once(names: Sequence[str], number: int, side: str) -> set[str]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(
+            f"split {number}: {len(twice)} persons stand twice in {side}: {_some(twice)}. Expected "
+            "everybody once: correct the file"
+        )
+    return set(names)
 
 
 def _some(names: Iterable[str]) -> str:
     listed: Sequence[str] = sorted(set(names))
-    return ", ".join(listed[:_SHOWN]) + (" ..." if len(listed) > _SHOWN else "")
+    return ", ".join(map(displayed, listed[:_SHOWN])) + (" ..." if len(listed) > _SHOWN else "")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wherewhen.tracklets.files import expand_home
 from wherewhen.tracklets.ingest import Ingested, IngestRules
 from wherewhen.tracklets.readers import folder, ilids_vid, manifest, mars, prid2011
 
@@ -56,7 +57,8 @@ def read(
     name : str
         A key of `READERS`.
     root : path
-        The data set's folder, its archive, or a folder with its archives.
+        The data set's folder, its archive, or a folder with its archives. In all paths, a leading
+        ``~`` is the home folder.
     unpack_to : path, optional
         Where archives are unpacked and crops are cut to; ``unpacked`` beside them by default.
     **options
@@ -92,8 +94,8 @@ def read(
         )
     rules = IngestRules(**{key: value for key, value in options.items() if key in _RULES})
     return reader(
-        Path(root),
+        expand_home(root),
         rules,
-        Path(unpack_to) if unpack_to is not None else None,
+        expand_home(unpack_to) if unpack_to is not None else None,
         **{key: value for key, value in options.items() if key in own},
     )

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.tracklets.archives import find_folder, opened
+from wherewhen.tracklets.files import FileError, expand_home, open_file
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
@@ -33,6 +34,7 @@ from wherewhen.tracklets.ingest import (
     listed,
     published,
 )
+from wherewhen.tracklets.matlab import whole_numbers
 
 LAYOUT = "bbox_{train,test}/PPPP/*.jpg and info/*.{mat,txt} under the root, or their archives"
 CAMERAS = range(1, 7)
@@ -186,12 +188,13 @@ def read_names(info: Path | str, subset: str) -> list[str]:
     ------
     FileNotFoundError
         If the file is missing.
-    IngestError
-        If a line is no image's name, or one occurs twice.
+    ValueError
+        If the file can't be read, a line is no image's name, or one occurs twice.
     """
     file = f"{subset}_name.txt"
-    names = _existing(Path(info), file).read_text(encoding="utf-8", errors="replace").split("\n")
-    names = [name.strip() for name in names]
+    with open_file(_existing(Path(info), file), "MARS's list", "get the file again") as listing:
+        text = listing.read().decode("utf-8-sig", errors="replace")
+    names = [name.strip() for name in text.split("\n")]
     while names and not names[-1]:
         names.pop()
     for row, name in enumerate(names, start=1):
@@ -221,7 +224,9 @@ def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
 def _info_folder(root: Path, given: Path, info: str | None) -> Path:
     beside = given if given.is_dir() else given.parent
     if info is not None:
-        return expected_folder(beside / info, "MARS's lists (option info)", "*.mat and *_name.txt")
+        return expected_folder(
+            beside / expand_home(info), "MARS's lists (option info)", "*.mat and *_name.txt"
+        )
     for base in (root, beside):
         folder = find_folder(base, [TABLES["test"][0]], depth=3, passing=["bbox_"])
         if folder is not None:
@@ -251,27 +256,10 @@ def _integers(path: Path, variable: str, largest: int = 0) -> np.ndarray:
 
     In uint16, as the queries are saved, 1 - 2 is 65,535, and a row beyond that can't be named.
     """
-    from scipy.io import loadmat
-
-    path = _existing(path.parent, path.name)
     try:
-        content = loadmat(path)
-    except Exception as error:  # scipy raises what it stumbles over, by the kind of damage
-        raise IngestError(
-            f"MARS: {path} can't be read as a .mat file ({error or type(error).__name__}): get it "
-            "again"
-        ) from error
-    if variable not in content:
-        there = [name for name in content if not name.startswith("__")]
-        raise IngestError(
-            f"MARS: {path.name} has no variable {variable} but {', '.join(there) or 'none'}: get "
-            "the file again"
-        )
-    values = np.asarray(content[variable])
-    if values.dtype.kind not in "iuf" or (values != np.round(values)).any():
-        raise IngestError(
-            f"MARS: {path.name}: {variable} is not made of whole numbers: get the file again"
-        )
+        values = whole_numbers(_existing(path.parent, path.name), variable, "get the file again")
+    except FileError as error:
+        raise IngestError(f"MARS: {error}") from error
     if values.dtype.kind in "iu" and np.iinfo(values.dtype).max < largest:
         raise IngestError(
             f"MARS: {path.name}: {variable} is saved as {values.dtype}, which can't name all "
@@ -344,6 +332,11 @@ def _prefix(person: int) -> str:
 def _queries(path: Path, test: pd.DataFrame) -> np.ndarray:
     """Mark the queries among the test tracklets."""
     rows = _integers(path, QUERY[1], largest=len(test)).ravel()
+    if not len(rows):
+        raise IngestError(
+            f"MARS: {path.name}: {QUERY[1]} is empty, expected the rows of {TABLES['test'][1]} "
+            "that are queries: get the file again"
+        )
     for wrong, what in (
         (rows < 1, "is below 1, where rows are counted from 1"),
         (rows > len(test), f"is past the end: {TABLES['test'][0]} has {len(test)} rows"),

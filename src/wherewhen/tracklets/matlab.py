@@ -1,0 +1,123 @@
+"""MATLAB files: one matrix of whole numbers out of a ``.mat`` file of a data set's owners.
+
+MATLAB keeps numbers in many forms (doubles, 8 to 64 bits, cells, sparse matrices). What is no plain
+matrix of whole numbers is refused by its MATLAB class: a cast would turn 1.5 into 1 in silence.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherewhen.tracklets.files import FileError, displayed, open_file
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_PLACES = (0, 512, 1024, 2048)
+"""Where an HDF5 file may begin: MATLAB puts 512 bytes of its own before it."""
+
+_CLASSES = {
+    "cell": "a cell array",
+    "char": "text",
+    "function": "a function",
+    "logical": "a logical matrix of true and false",
+    "object": "an object",
+    "opaque": "an object",
+    "sparse": "a sparse matrix",
+    "struct": "a struct",
+}
+"""MATLAB's classes, as scipy names them, that are no plain matrix of numbers."""
+
+_LARGEST = 2**53
+"""Whole numbers up to here are exact in a double, MATLAB's usual form."""
+
+
+def whole_numbers(path: Path, variable: str, remedy: str) -> NDArray[np.integer]:
+    """Read a matrix of whole numbers.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A ``.mat`` file of version 4 to 7.2.
+    variable : str
+        Its name in the file.
+    remedy : str
+        What to do if the file is no such file, e.g. ``get the file again``.
+
+    Returns
+    -------
+    numpy.ndarray
+        As many dimensions as in the file; integers keep their type, so that a caller can tell how
+        large a number may have been when it was saved, and doubles become int64.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FileError
+        If it can't be read, has no such variable, or the variable is no full, real matrix of whole
+        numbers up to 2^53.
+    """
+    values = _numbers(path, variable, remedy)
+    wrong = _not_whole(values)
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        raise FileError(
+            f"{displayed(path)}: {variable} is not made of whole numbers: {values[tuple(place)]} "
+            f"in {_place(place)}, expected whole numbers up to 2^53; {remedy}"
+        )
+    return values.astype(np.int64) if values.dtype.kind == "f" else values
+
+
+def _numbers(path: Path, variable: str, remedy: str) -> NDArray:
+    """Read a variable that is a full matrix of real numbers."""
+    from scipy.io import loadmat, whosmat
+
+    shown = displayed(path)
+    with open_file(path, "MATLAB file", remedy) as file:
+        content = file.read()
+    if _is_hdf5(content):
+        raise FileError(
+            f"{shown}: a MATLAB 7.3 file (HDF5), expected version 7 or older. Load it in MATLAB "
+            f"and save it with save('{path.name}', '{variable}', '-v7')"
+        )
+    try:
+        classes = {name: kind for name, _, kind in whosmat(io.BytesIO(content))}
+        values = loadmat(io.BytesIO(content)).get(variable)
+    except Exception as error:  # scipy raises what it stumbles over, by the kind of damage
+        raise FileError(
+            f"{shown} can't be read as a .mat file ({str(error) or type(error).__name__}), "
+            f"expected a MATLAB file of version 4 to 7.2; {remedy}"
+        ) from error
+    if values is None:
+        raise FileError(
+            f"{shown} has no variable {variable} but {', '.join(classes) or 'none'}; {remedy}"
+        )
+    kind = _CLASSES.get(classes.get(variable, ""))
+    if kind is None and np.asarray(values).dtype.kind == "c":
+        kind = "a matrix of complex numbers"
+    if kind is not None or np.asarray(values).dtype.kind not in "iuf":
+        raise FileError(
+            f"{shown}: {variable} is {kind or 'no matrix of numbers'}, expected a full matrix of "
+            f"whole numbers, as double() and full() make one in MATLAB; {remedy}"
+        )
+    return np.asarray(values)
+
+
+def _not_whole(values: NDArray) -> NDArray[np.bool_]:
+    beyond = (values > _LARGEST) | (values < -_LARGEST)  # no abs: the least integer has none
+    return beyond if values.dtype.kind in "iu" else beyond | (values != np.round(values))
+
+
+def _is_hdf5(content: bytes) -> bool:
+    return content.startswith(b"MATLAB 7.3") or any(
+        content[place : place + len(_HDF5)] == _HDF5 for place in _HDF5_PLACES
+    )
+
+
+def _place(index: NDArray) -> str:
+    if len(index) == 2:
+        return f"row {index[0] + 1}, column {index[1] + 1}"
+    return f"entry {', '.join(str(one + 1) for one in index)}"

@@ -1,0 +1,219 @@
+"""Picture files: which formats, sizes and modes are frames, and why others are not.
+
+A file is what its first bytes say, whatever its name: one of `FORMATS` is decoded, no other, for
+Pillow by itself would try all it knows and call Ghostscript for a PostScript file. What a picture
+claims to be, its size above all, is looked at before a pixel of it is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from wherewhen.tracklets.files import displayed, open_regular, reason
+
+FORMATS = {
+    "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    "JPEG": (b"\xff\xd8\xff", JpegImageFile),
+    "BMP": (b"BM", BmpImageFile),
+}
+"""The formats that are decoded: first bytes, and Pillow's class."""
+
+MODE = "RGB"
+"""The mode a frame must have: backbones see three channels, and nothing is converted in silence."""
+
+LARGEST_PICTURE = 50_000_000
+"""Pixels of the largest picture that is decoded: 150 MB, more than any surveillance camera has."""
+
+_LARGEST_FILE = 4 * LARGEST_PICTURE + 2**20
+"""Bytes of the largest file that is read: that picture without compression, and its header."""
+
+_OTHERS = (
+    (0, b"GIF8", "a GIF"),
+    (0, b"II*\0", "a TIFF"),
+    (0, b"MM\0*", "a TIFF"),
+    (8, b"WEBP", "a WebP"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (0, b"%PDF", "a PDF"),
+    (4, b"ftypheic", "a HEIC"),
+    (4, b"ftypheix", "a HEIC"),
+    (4, b"ftypmif1", "a HEIF"),
+    (4, b"ftypavif", "an AVIF"),
+    (4, b"ftyp", "a video (MP4)"),
+    (4, b"jP  ", "a JPEG 2000"),
+    (0, b"\xffO\xffQ", "a JPEG 2000"),
+    (4, b"JXL ", "a JPEG XL"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"P5", "a PGM"),
+    (0, b"P6", "a PPM"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"<", "HTML, XML or SVG"),
+    (0, b"PK\3\4", "a zip archive"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, of which the content was not fetched"),
+)
+"""What a file may be instead: where, which bytes, and its name for a message."""
+
+
+class PictureError(ValueError):
+    """A picture that is no frame; the message says why, without the file."""
+
+
+def read_content(path: str | Path) -> bytes:
+    """Read a picture's file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    bytes
+        All of it.
+
+    Raises
+    ------
+    OSError
+        If it can't be read, or is no regular file.
+    PictureError
+        If it is empty, or larger than any picture that is decoded.
+    """
+    with open_regular(path) as file:
+        return _checked_content(file)
+
+
+def _checked_content(file: BinaryIO) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    if size > _LARGEST_FILE:
+        raise PictureError(
+            f"cannot be decoded: a file of {size:,} bytes, and at most {_LARGEST_FILE:,} are read"
+        )
+    content = file.read()
+    if not content:
+        raise PictureError("empty file")
+    return content
+
+
+def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
+    """Look at a picture's header; its pixels are decoded when they are asked for.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    any_mode : bool
+        Take other modes and depths than a frame's, too.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode `MODE`, with 8 bits a channel and at most `LARGEST_PICTURE` pixels.
+
+    Raises
+    ------
+    PictureError
+        If it is of no format of `FORMATS`, damaged, too large, or of another mode or depth.
+    """
+    image = _header(content)
+    width, height = image.size
+    if width * height > LARGEST_PICTURE:
+        raise PictureError(
+            f"size {width}x{height}: {width * height:,} pixels, and at most {LARGEST_PICTURE:,} "
+            "are decoded: scale or cut it"
+        )
+    if any_mode:
+        return image
+    if image.mode != MODE:
+        raise PictureError(f"mode {image.mode}, expected {MODE}")
+    if image.format == "PNG" and content[12:16] == b"IHDR" and content[24] > 8:
+        # Pillow keeps the upper half of such a colour in silence
+        raise PictureError(f"mode {MODE} with {content[24]} bits a channel, expected 8: convert it")
+    return image
+
+
+def decode_picture(content: bytes, any_mode: bool = False) -> Image.Image:
+    """Decode every pixel.
+
+    Parameters
+    ----------
+    content, any_mode
+        As for `open_picture`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        As from `open_picture`, loaded.
+
+    Raises
+    ------
+    PictureError
+        As from `open_picture`, and if a part of it is missing or broken.
+    """
+    image = open_picture(content, any_mode)
+    try:
+        if image.format == "PNG":  # verifying finds a file cut inside its last bytes,
+            image.verify()
+            image = open_picture(content, any_mode)
+        image.load()  # loading finds everything before
+    except Exception as error:  # whatever a decoder raises on broken bytes: it differs by format
+        raise _damaged(error) from error
+    return image
+
+
+def read_picture(path: str | Path) -> Image.Image:
+    """Read and decode a frame to be drawn: one that was found sound when it was ingested.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode `MODE`, whatever mode the file has.
+
+    Raises
+    ------
+    PictureError
+        If it is gone, or no frame any more; the message names the file.
+    """
+    try:
+        return decode_picture(read_content(path), any_mode=True).convert(MODE)
+    except OSError as error:
+        raise PictureError(
+            f"frame {displayed(path)}: {reason(error)}, though it was there when it was ingested; "
+            "bring it back, or ingest again"
+        ) from error
+    except PictureError as error:
+        raise PictureError(
+            f"frame {displayed(path)}: {error}. It has changed since it was ingested: bring it "
+            "back, or ingest again"
+        ) from error
+
+
+def _header(content: bytes) -> Image.Image:
+    for first, image_class in FORMATS.values():
+        if content.startswith(first):
+            try:
+                return image_class(io.BytesIO(content))
+            except Exception as error:  # by the kind of damage: SyntaxError, struct.error, ...
+                raise _damaged(error) from error
+    other = next(
+        (name for place, first, name in _OTHERS if content[place:].startswith(first)), "no picture"
+    )
+    *names, last = FORMATS
+    raise PictureError(f"cannot be decoded: it is {other}, expected {', '.join(names)} or {last}")
+
+
+def _damaged(error: Exception) -> PictureError:
+    cause = str(error).split("<_io")[0].strip()  # without the buffer's address in memory
+    return PictureError(f"cannot be decoded: {cause or type(error).__name__}")
