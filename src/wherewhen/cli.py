@@ -1,9 +1,15 @@
 """The project's commands (the Kedro side): Kedro's own, with errors that people can read.
 
-Kedro finds the group ``cli`` here and puts it before its own commands.
+Kedro finds the group ``cli`` here and puts it before its own commands. Nothing heavy is imported
+before a command runs: all of them are imported to print help.
 """
 
+from __future__ import annotations
+
 import copy
+import os
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,42 +19,12 @@ from kedro.framework.cli.project import run as kedro_run
 from wherewhen.commands import plain_errors, read_params
 from wherewhen.experiments.cli import experiment
 
+RUNNER = "wherewhen.lineage.runner.Runner"
+
 
 @click.group(name="wherewhen")
 def cli() -> None:
     """Commands of wherewhen."""
-
-
-@cli.command()
-@click.option("--person", help="Remove this person; the name is the tables'.")
-@click.option("--dataset", help="Remove this data set, or look for the person in it alone.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option(
-    "--derived", is_flag=True, help="Also remove figures and networks that the person is in."
-)
-@plain_errors
-def purge(person: str | None, dataset: str | None, dry_run: bool, derived: bool) -> None:
-    """Remove a person's, or a data set's, cubes, embeddings and all else that was derived.
-
-    Lists what was removed, and what can't be reached and is left to you.
-    """
-    from wherewhen.project import project_root
-    from wherewhen.purge import Purge
-
-    if person is None and dataset is None:
-        raise click.UsageError("say whom or what: --person ID, --dataset NAME, or both")
-    done = Purge(project_root(), dry_run, derived)
-    if person is None:
-        done.dataset(dataset)
-    else:
-        done.person(person, dataset)
-    click.echo("would be removed:" if dry_run else "removed:")
-    click.echo("\n".join(f"  {line}" for line in done.removed) or "  nothing")
-    click.echo("left to you:")
-    click.echo("\n".join(f"  {line}" for line in [*done.left, *ALWAYS_LEFT]))
-
-
-ALWAYS_LEFT = ("backups, exported figures, notebooks with outputs, models that were given away",)
 
 
 def with_callback(option: click.Parameter, callback: Callable[..., Any]) -> click.Parameter:
@@ -58,11 +34,167 @@ def with_callback(option: click.Parameter, callback: Callable[..., Any]) -> clic
     return other
 
 
+@plain_errors
+def run_pipelines(anew: bool, system_metrics: bool, **options: Any) -> Any:
+    """Run pipelines as Kedro does; see `run`."""
+    terminate_like_interrupt()
+    if anew and options["only_missing_outputs"]:
+        raise click.UsageError("--anew and --only-missing-outputs ask for opposite things")
+    if system_metrics:
+        os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "true"
+    if anew:
+        options |= {"runner": RUNNER, "runner_params": {**options["runner_params"], "anew": True}}
+    return kedro_run.callback(**options)
+
+
+def terminate_like_interrupt() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that its MLflow run is ended as killed."""
+    if os.name == "posix":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 run = copy.copy(kedro_run)
-run.callback = plain_errors(kedro_run.callback)
+run.callback = run_pipelines
+run.help = """Run the pipelines: make what is missing or out of date, and nothing else.
+
+    What is taken over, and why the rest is made, is printed first.
+    """
 run.params = [
     with_callback(option, read_params) if option.name == "params" else option
     for option in kedro_run.params
+] + [
+    click.Option(
+        ["--anew"],
+        is_flag=True,
+        help="Make it again, also what is there: all of it, or of --pipelines, --namespaces, ...",
+    ),
+    click.Option(
+        ["--system-metrics"],
+        is_flag=True,
+        help="Also log the load of processors, memory and GPU to MLflow.",
+    ),
 ]
 cli.add_command(run)
 cli.add_command(experiment)
+
+
+@cli.command()
+@click.argument("artifact", required=False)
+@click.option("--env", "-e", help="The environment: a data set's, in conf/.")
+@click.option("--params", default="", callback=read_params, help="As given to the run.")
+@click.option("--record", is_flag=True, help="Print the whole record of the artifact, as JSON.")
+@plain_errors
+def lineage(
+    artifact: str | None, env: str | None, params: dict[str, Any], record: bool
+) -> None:
+    """Say what ARTIFACT was made of, down to the frames: by whom, when, from what.
+
+    ARTIFACT is a name in the catalog (scores, trial_00.network), or the path of an artifact's file.
+    Without one, all that the parameters ask for is listed, with its place.
+    """
+    from wherewhen.lineage.show import show_all, show_record, show_tree
+    from wherewhen.sessions import View
+
+    view = View.of(env, params)
+    if artifact is None:
+        show_all(view)
+    elif record:
+        show_record(view, artifact)
+    else:
+        show_tree(view, artifact)
+
+
+@cli.command("new-dataset")
+@click.argument("name")
+@click.option("--root", required=True, help="The footage's folder, or its archive.")
+@click.option(
+    "--reader",
+    default="folder",
+    show_default=True,
+    help="Its layout: folder, manifest, prid2011, ilids_vid, mars (docs/datasets.md).",
+)
+@plain_errors
+def new_dataset(name: str, root: str, reader: str) -> None:
+    """Make an environment for footage of your own: conf/NAME, and then `kedro run --env NAME`."""
+    from wherewhen import environments
+    from wherewhen.project import to_root
+
+    for path in environments.new_dataset(name, reader, root):
+        click.echo(to_root(path))
+    click.echo(f"Run it: kedro run --env {name}")
+
+
+@cli.command()
+@click.option("--person", help="Remove this person; the name is the tables'.")
+@click.option("--dataset", help="Remove this data set, or look for the person in it alone.")
+@click.option("--older-than", type=click.IntRange(0), metavar="DAYS",
+              help="Remove what was made for a data set longer ago.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--derived", is_flag=True, help="Also remove figures and networks that the person is in."
+)
+@click.option("--raw", is_flag=True, help="Also remove the frames under data/01_raw.")
+@plain_errors
+def purge(
+    person: str | None,
+    dataset: str | None,
+    older_than: int | None,
+    dry_run: bool,
+    yes: bool,
+    derived: bool,
+    raw: bool,
+) -> None:
+    """Remove a person's, or a data set's, cubes, embeddings and all else that was derived.
+
+    Shows what it will remove, and asks. Lists what can't be reached and is left to you.
+    """
+    from wherewhen.project import project_root
+    from wherewhen.purge import Purge
+
+    def work(dry: bool) -> Purge:
+        done = Purge(project_root(), dry, derived, raw)
+        if person is not None:
+            done.person(person, dataset)
+        elif older_than is not None:
+            done.older_than(dataset, older_than)
+        else:
+            done.dataset(dataset)
+        return done
+
+    if person is None and dataset is None:
+        raise click.UsageError("say whom or what: --person ID, --dataset NAME, or both")
+    found = work(dry=True)
+    click.echo("would be removed:" if dry_run else "to be removed:")
+    click.echo("\n".join(f"  {line}" for line in found.removed) or "  nothing")
+    click.echo("left to you:")
+    click.echo("\n".join(f"  {line}" for line in [*found.left, *ALWAYS_LEFT]))
+    if dry_run or not found.removed:
+        return
+    if not yes:
+        click.confirm("Remove it?", abort=True)
+    work(dry=False)
+    click.echo("removed")
+
+
+ALWAYS_LEFT = ("backups, exported figures, notebooks with outputs, models that were given away",)
+
+
+@cli.group()
+def mlflow() -> None:
+    """What MLflow knows of the runs."""
+
+
+@mlflow.command()
+@click.option("--port", default=5000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@plain_errors
+def ui(port: int, host: str) -> None:
+    """Open MLflow's pages on the runs of this project."""
+    import subprocess
+
+    from wherewhen.tracking import tracking_uri
+
+    words = ["-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
+    subprocess.run([sys.executable, *words, "--port", str(port), "--host", host], check=False)
+

@@ -73,8 +73,21 @@ def raised_here(error: BaseException) -> bool:
 
 
 def on_purpose(error: BaseException) -> BaseException | None:
-    """Return what this package raised on purpose behind an error; None if it is a bug."""
-    return next(filter(raised_here, chain(error)), None)
+    """Return what was raised on purpose behind an error, for the user; None if it is a bug.
+
+    That is what this package raises, and what Kedro says of pipelines, nodes and files that a user
+    has named.
+    """
+    return next((each for each in chain(error) if raised_here(each) or _by_kedro(each)), None)
+
+
+def _by_kedro(error: BaseException) -> bool:
+    """Whether Kedro says by an error that something which was named is not there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or not isinstance(error, ValueError):
+        return False
+    raised_in = Path(frames[-1].filename).as_posix()
+    return any(f"/kedro/{part}" in raised_in for part in ("pipeline/", "framework/session/"))
 
 
 def split_items(text: str) -> list[str]:
@@ -144,12 +157,26 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
     """
     if isinstance(value, dict):  # Kedro's, from a file of options
         return value
+    try:
+        return parse_params(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+def parse_params(text: str) -> dict[str, Any]:
+    """Read what ``--params`` is given; see `read_params`.
+
+    Raises
+    ------
+    ValueError
+        Naming the item that can't be read, and what was expected.
+    """
     tree: dict[str, Any] = {}
-    for item in split_items(value):
+    for item in split_items(text):
         try:
             _enter(tree, *_read_item(item))
         except ValueError as error:
-            raise click.BadParameter(f"`{printable(item)}`: {error}", context, option) from None
+            raise ValueError(f"`{printable(item)}`: {error}") from None
     return tree
 
 

@@ -112,7 +112,7 @@ class Ledger:
             If the input is not there.
         """
         if name not in self._makers:
-            file = file_of(self._dataset(name))
+            file = file_of(self.dataset(name))
             return ABSENT if file is None else content_of(file)
         if not self.is_kept(name):  # in memory: it stays as long as the process
             return self.identity(self._makers[name])
@@ -164,7 +164,7 @@ class Ledger:
         NotMade
             As `identity`.
         """
-        return file_of(self._dataset(name), self.identity(self._makers[name]))
+        return file_of(self.dataset(name), self.identity(self._makers[name]))
 
     def plan(self, nodes: Sequence[Node]) -> dict[str, str | None]:
         """Say of nodes why they have to run.
@@ -223,7 +223,7 @@ class Ledger:
 
     def previous(self, name: str) -> Record | None:
         """Return the record of an artifact that was made last, whatever it was made of."""
-        dataset = self._dataset(name)
+        dataset = self.dataset(name)
         found = (Record.read(path) for path in record_paths(dataset))
         return max(filter(None, found), key=lambda record: record.finished, default=None)
 
@@ -244,18 +244,18 @@ class Ledger:
 
     def is_kept(self, name: str) -> bool:
         """Whether a data set lies in a file, not in memory."""
-        return file_of(self._dataset(name)) is not None
+        return file_of(self.dataset(name)) is not None
 
     def is_workspace(self, name: str) -> bool:
         """Whether a data set is a node's own folder, which decides nothing."""
-        return getattr(self._dataset(name), "IS_WORKSPACE", False)
+        return getattr(self.dataset(name), "IS_WORKSPACE", False)
 
     # --- what is being made ----------------------------------------------------------------------
 
     def prepare(self, name: str) -> None:
         """Take away what lies where an artifact is about to be written: its record first."""
         file = self.file(name)
-        versioned = is_versioned(self._dataset(name))
+        versioned = is_versioned(self.dataset(name))
         record_path(file, versioned).unlink(missing_ok=True)
         if versioned:
             shutil.rmtree(file.parent, ignore_errors=True)
@@ -272,7 +272,7 @@ class Ledger:
         model_id: str | None = None,
     ) -> Record:
         """Write the record of an artifact that was just saved."""
-        node, dataset = self._makers[name], self._dataset(name)
+        node, dataset = self._makers[name], self.dataset(name)
         file = self.file(name)
         content = content_of(file)
         record = Record(
@@ -298,7 +298,7 @@ class Ledger:
         """Remove a node's own folders, which served to go on after a fault, when it is done."""
         for name in node.inputs:
             if self.is_workspace(name):
-                shutil.rmtree(file_of(self._dataset(name), self.identity(node)), ignore_errors=True)
+                shutil.rmtree(file_of(self.dataset(name), self.identity(node)), ignore_errors=True)
 
     def remove(self, nodes: Iterable[Node]) -> None:
         """Remove what nodes have made for these parameters, so that it is made anew."""
@@ -309,7 +309,7 @@ class Ledger:
                 continue
             self.done_with(node)
             for name in filter(self.is_kept, node.outputs):
-                if hasattr(self._dataset(name), "remove") and self.is_there(name):
+                if hasattr(self.dataset(name), "remove") and self.is_there(name):
                     self._bound(name).remove()
                 self.prepare(name)
 
@@ -334,7 +334,7 @@ class Ledger:
         return None
 
     def _find(self, name: str) -> Record:
-        node, dataset = self._makers[name], self._dataset(name)
+        node, dataset = self._makers[name], self.dataset(name)
         identity = self.identity(node)
         file = file_of(dataset, identity)
         record = Record.read(record_path(file, is_versioned(dataset)))
@@ -388,12 +388,13 @@ class Ledger:
             if stale & set(node.inputs):
                 self._identities.pop(node.name, None)
 
-    def _dataset(self, name: str) -> AbstractDataset:
+    def dataset(self, name: str) -> AbstractDataset:
+        """Return a data set as the catalog configures it."""
         return self._catalog.unbound(name)
 
     def _bound(self, name: str) -> AbstractDataset:
         """Return a data set that loads and saves what these parameters ask for."""
-        dataset = self._dataset(name)
+        dataset = self.dataset(name)
         bind(dataset, self.version(name))
         return dataset
 
