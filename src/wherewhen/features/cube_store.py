@@ -518,10 +518,8 @@ class CubeStore:
             If another process writes into this store.
         """
 
-        def busy() -> NoReturn:
-            raise CubeStoreError(
-                f"{self.folder}: another process is extracting into it; wait for it to finish"
-            )
+        def busy(who: str) -> NoReturn:
+            raise CubeStoreError(f"{self.folder}: {who} writes into it; wait for it to finish")
 
         with alone(self.folder, busy):
             for partial in self.folder.rglob(".*.tmp"):
