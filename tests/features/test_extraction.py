@@ -255,24 +255,69 @@ def test_what_is_needed_is_said_beforehand(store, extraction, caplog):
     assert "3 tracklets, 16 frames in 1 variant(s), float16: 0.00 GiB" in caplog.text
 
 
-def test_verify_makes_only_the_damaged_again(store, extraction, monkeypatch, caplog):
-    fill(store, extraction, progress=False)
-    before = bytes_of(store)
-    file = store.folder / "cubes/cam_b/person_0001.safetensors"
+@pytest.fixture
+def made(monkeypatch):
+    """Tracklets that are computed and written, in order."""
+    names, write = [], CubeStore.write
+    monkeypatch.setattr(
+        CubeStore, "write", lambda self, *rest: (names.append(rest[0]), write(self, *rest))
+    )
+    return names
+
+
+def damage(store, tracklet):
+    file = store.folder / f"cubes/{tracklet}.safetensors"
     content = bytearray(file.read_bytes())
     content[-5] ^= 4
     file.write_bytes(content)
+
+
+def test_verify_makes_only_the_damaged_again(store, extraction, made, caplog):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    damage(store, "cam_b/person_0001")
+    made.clear()
     fill(CubeStore(store.folder), extraction, progress=False)  # its size is right: not looked into
     assert bytes_of(store) != before
-    written = []
-    write = CubeStore.write
-    monkeypatch.setattr(
-        CubeStore, "write", lambda self, *rest: (written.append(rest[0]), write(self, *rest))
-    )
     fill(CubeStore(store.folder), replace(extraction, verify=True), progress=False)
-    assert written == ["cam_b/person_0001"]
+    assert made == ["cam_b/person_0001"]
     assert "made again: cam_b/person_0001" in caplog.text
     assert bytes_of(store) == before
+
+
+def test_what_is_found_damaged_is_made_again(store, extraction, made):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    damage(store, "cam_b/person_0001")
+    made.clear()
+    with pytest.raises(CubeStoreError, match="cam_b/person_0001"):
+        CubeStore(store.folder).read("cam_b/person_0001", 2, 4)
+    again = CubeStore(store.folder)
+    fill(again, extraction, progress=False)
+    assert made == ["cam_b/person_0001"]
+    assert bytes_of(again) == before
+
+
+def test_damaged_cubes_are_not_taken_over(store, extraction, made, caplog):
+    fill(store, extraction, progress=False)
+    fewer = replace(
+        extraction,
+        tracklets=extraction.tracklets[extraction.tracklets.tracklet != "cam_a/person_0002"],
+        frames=extraction.frames[extraction.frames.tracklet != "cam_a/person_0002"],
+    )
+    expected = store.read("cam_b/person_0001")
+    damage(store, "cam_b/person_0001")
+    made.clear()
+    neighbour = CubeStore.create(store.folder.parent, fewer.identity)
+    fill(neighbour, fewer, progress=False)
+    assert made == ["cam_b/person_0001"]
+    assert f"{store.folder}/cubes/cam_b/person_0001.safetensors does not match" in caplog.text
+    np.testing.assert_array_equal(neighbour.read("cam_b/person_0001"), expected)
+    made.clear()
+    assert not store.complete  # it takes the new file over
+    fill(store, extraction, progress=False)
+    assert made == []
+    np.testing.assert_array_equal(store.read("cam_b/person_0001"), expected)
 
 
 # --- variants ------------------------------------------------------------------------------------

@@ -443,12 +443,21 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
         return missing
     left = []
     for tracklet in missing:
-        source = extraction.source(tracklet)
-        if not any(store.adopt(other, tracklet, source) for other in made_alike):
+        if not any(_adopt_from(other, store, extraction, tracklet) for other in made_alike):
             left.append(tracklet)
     if len(left) < len(missing):
         log.info("%d tracklets are taken over from other stores", len(missing) - len(left))
     return left
+
+
+def _adopt_from(
+    other: CubeStore, store: CubeStore, extraction: CubeExtraction, tracklet: str
+) -> bool:
+    try:
+        return store.adopt(other, tracklet, extraction.source(tracklet))
+    except CubeStoreError as error:  # its file is damaged
+        log.warning("%s", error)
+        return False
 
 
 def _way_made(identity: dict[str, Any]) -> str:
