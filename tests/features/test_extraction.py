@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from wherewhen.features import extraction as extraction_module
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.backbones import Backbone, Preprocessing, build_backbone
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
@@ -226,6 +227,17 @@ def test_the_identity_follows_what_cubes_depend_on(dataset):
     ]
     assert all(other.identity != plain for other in others)
     assert CubeExtraction(tiny_backbone(), Path("elsewhere"), tracklets, frames).identity == plain
+
+
+def test_another_version_makes_cubes_of_its_own(store, extraction, made, monkeypatch):
+    fill(store, extraction, progress=False)
+    monkeypatch.setattr(extraction_module, "VERSION", extraction_module.VERSION + 1)
+    later = replace(extraction)
+    other = CubeStore.create(store.folder.parent, later.identity)
+    assert other.key != store.key
+    made.clear()
+    fill(other, later, progress=False)
+    assert made == list(LENGTHS)  # nothing is taken over from the store beside it
 
 
 def test_a_store_of_other_cubes_is_refused(tmp_path, extraction):

@@ -41,13 +41,15 @@ if TYPE_CHECKING:
 
     from wherewhen.features.backbones import Backbone
 
+VERSION = 1
+"""Raise it when the same frames, weights and settings give other cubes: a part of the identity."""
 READ_AHEAD = 3
 """Batches that are decoded while the network computes."""
 MOST_READERS = 8
 """Decoding threads that feed a GPU; a processor needs one, the network takes 90 % of its time."""
 PLAN = "plan.json"
 DECODER = "torchvision; Pillow for BMP"
-MADE_BY = ("backbone", "batch_size", "decoder", "augmentation", "storage")
+MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""
 
 log = logging.getLogger(__name__)
@@ -111,6 +113,7 @@ class CubeExtraction:
     def identity(self) -> dict[str, Any]:
         """Everything that the cubes depend on; JSON can hold it."""
         return {
+            "version": VERSION,
             "backbone": self.backbone.record,
             "batch_size": self.batch_size,
             "dataset": frames_fingerprint(self.frames),
