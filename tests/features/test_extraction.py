@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.backbones import Backbone, Preprocessing, build_backbone
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
 from wherewhen.features.extraction import (
+    READ_AHEAD,
     CubeExtraction,
     ExtractionError,
     StreamedCubes,
@@ -227,6 +230,8 @@ def test_the_identity_follows_what_cubes_depend_on(dataset):
     ]
     assert all(other.identity != plain for other in others)
     assert CubeExtraction(tiny_backbone(), Path("elsewhere"), tracklets, frames).identity == plain
+    more = CubeExtraction(tiny_backbone(), root, tracklets, frames, readers=3)
+    assert more.identity == plain
 
 
 def test_another_version_makes_cubes_of_its_own(store, extraction, made, monkeypatch):
@@ -361,6 +366,93 @@ def test_more_readers_change_nothing(augmented):
     many = replace(augmented, readers=3)
     for tracklet in LENGTHS:
         np.testing.assert_array_equal(many.cubes_of(tracklet), augmented.cubes_of(tracklet))
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def intra_op_threads():
+    """Set the number of torch's threads; restored in the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cubes_do_not_depend_on_the_number_of_threads(dataset, intra_op_threads, precision):
+    """With 2 intra-op threads torch gives this network's float32 cubes other last digits."""
+    weights = WeightsSource(source="random", seed=0)
+    backbone = build_backbone("timm:test_efficientnet", weights, precision=precision)
+    plan = CubeExtraction(backbone, *dataset, batch_size=4)
+    made = []
+    for threads in (1, 2):
+        intra_op_threads(threads)
+        for readers in (1, 2, 3):
+            streamed = dict(replace(plan, readers=readers).stream(LENGTHS))
+            window = plan.window("cam_b/person_0001", 5, 9)
+            made.append(b"".join(map(bytes, [*streamed.values(), window])))
+            assert torch.get_num_threads() == threads
+    assert len(set(made)) == 1
+
+
+def test_every_thread_computes_with_one_intra_op_thread(dataset, intra_op_threads):
+    threads = set()
+
+    class Noting(torch.nn.Conv2d):
+        def forward(self, images):
+            threads.add((threading.get_ident(), torch.get_num_threads()))
+            return super().forward(images)
+
+    intra_op_threads(2)
+    backbone = Backbone("noting", Noting(3, 8, 4, stride=4), Preprocessing(size=16), {})
+    threads.clear()
+    plan = CubeExtraction(backbone, *dataset, batch_size=1, readers=2)
+    assert [tracklet for tracklet, _ in plan.stream(LENGTHS)] == list(LENGTHS)
+    assert {count for _, count in threads} == {1}
+    assert threading.get_ident() not in {thread for thread, _ in threads}
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+def test_an_error_in_a_thread_arrives_and_restores_the_threads(
+    dataset, extraction, intra_op_threads, monkeypatch, readers
+):
+    compute, began = CubeExtraction._compute, []
+
+    def fail_at_the_third(self, views):
+        began.append(1)
+        if len(began) == 3:
+            raise RuntimeError("no memory")
+        return compute(self, views)
+
+    intra_op_threads(2)
+    monkeypatch.setattr(CubeExtraction, "_compute", fail_at_the_third)
+    with pytest.raises(RuntimeError, match="no memory"):
+        dict(replace(extraction, batch_size=1, readers=readers).stream(LENGTHS))
+    assert len(began) < 16  # what was not begun is not
+    assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
+
+
+def test_little_is_made_ahead(extraction, monkeypatch):
+    compute, began = CubeExtraction._compute, []
+    monkeypatch.setattr(
+        CubeExtraction, "_compute", lambda self, views: (began.append(1), compute(self, views))[1]
+    )
+    cubes = replace(extraction, batch_size=1, readers=2).stream(["cam_a/person_0002", *LENGTHS])
+    next(cubes)
+    cubes.close()
+    assert len(began) <= 2 + 2 + READ_AHEAD  # of 18
+
+
+@pytest.mark.parametrize(
+    ("device", "readers", "expected"), [("cpu", None, 12), ("cuda", None, 8), ("cpu", 3, 3)]
+)
+def test_threads_are_the_processors(extraction, monkeypatch, device, readers, expected):
+    monkeypatch.setattr(extraction_module, "processors", lambda: 12)
+    extraction.backbone.device = torch.device(device)
+    assert replace(extraction, readers=readers)._threads == expected
 
 
 @pytest.mark.parametrize("storage", ["float16", "uint8"])
