@@ -1,16 +1,20 @@
 """The cube store: whole or not there, whatever happens to the writer, the disk or the files."""
 
 import errno
+import io
 import json
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +102,7 @@ def test_windows_are_the_slices(twelve_frames, ends):
 
 
 def test_a_window_costs_its_own_bytes_alone(sealed, monkeypatch):
+    sealed.read("lonely", 0, 0)  # compares the checksum
     asked = []
     preadv = os.preadv
 
@@ -114,6 +119,26 @@ def test_short_reads_are_continued(sealed, monkeypatch):
     preadv = os.preadv
     monkeypatch.setattr(os, "preadv", lambda fd, buffers, at: preadv(fd, [buffers[0][:100]], at))
     np.testing.assert_array_equal(sealed.read("lonely"), cubes_of(7, 2))
+
+
+class _Hesitant(io.FileIO):
+    """A file that hands over less than was asked for."""
+
+    def readinto(self, buffer):
+        return super().readinto(buffer[:100])
+
+
+@pytest.mark.parametrize("storage", ["float16", "uint8"])
+def test_windows_are_the_same_without_preadv(store, monkeypatch, storage):
+    store.write("t", cubes_of(12), storage)
+    expected = store.read("t", 3, 7)
+    monkeypatch.delattr(os, "preadv")
+    monkeypatch.setattr(cube_store.io, "FileIO", _Hesitant)
+    monkeypatch.setattr(cube_store, "_read_into", cube_store._read_by_seeking)
+    np.testing.assert_array_equal(store.read("t", 3, 7), expected)
+    file_of(store, "t").write_bytes(file_of(store, "t").read_bytes()[:-10])
+    with pytest.raises(CubeStoreError, match=r"t.safetensors is shorter than its header says; the"):
+        store.read("t")
 
 
 def test_reads_into_the_callers_buffer(sealed):
@@ -253,6 +278,23 @@ def test_a_file_is_adopted_only_for_the_same_frames(tmp_path, store):
     assert other.verify() == []  # a name of its own
 
 
+def test_damage_in_a_shared_file_is_found_in_both_stores(tmp_path, store):
+    store.write("t", cubes_of(5), source="frames")
+    store.seal()
+    other, third = (CubeStore.create(tmp_path, {"another": number}) for number in range(2))
+    assert other.adopt(store, "t", "frames")
+    other.seal()
+    flip_bit(file_of(store, "t"), -1)
+    with pytest.raises(CubeStoreError, match="checksum"):
+        CubeStore(store.folder).read("t")
+    assert not store.complete
+    assert other.complete  # by size: it was not read yet
+    with pytest.raises(CubeStoreError, match=f"{other.key}.*was removed"):
+        third.adopt(CubeStore(other.folder), "t", "frames")
+    assert not other.complete
+    assert not third.has_file("t")
+
+
 def test_a_damaged_file_is_not_adopted(tmp_path, store):
     store.write("t", cubes_of(5), source="frames")
     file_of(store, "t").write_bytes(file_of(store, "t").read_bytes()[:-1])
@@ -359,7 +401,7 @@ def test_truncated_after_opening(sealed):
     sealed.read("lonely", 0, 1)
     file = file_of(sealed, "lonely")
     file.write_bytes(file.read_bytes()[:-10])
-    with pytest.raises(CubeStoreError, match=r"lonely: .* shorter .* again"):
+    with pytest.raises(CubeStoreError, match=r"lonely: .* shorter .* makes it anew"):
         sealed.read("lonely")
 
 
@@ -390,7 +432,7 @@ def test_a_killed_writer_leaves_whole_files(tmp_path):
 def test_one_writer_at_a_time(store):
     with (
         store.writing(),
-        pytest.raises(CubeStoreError, match="another process"),
+        pytest.raises(CubeStoreError, match=r"process \d+ on .* writes into it; wait"),
         CubeStore(store.folder).writing(),
     ):
         pass
@@ -411,8 +453,104 @@ def test_a_deleted_file_is_found(sealed):
     file_of(sealed, "lonely").unlink()
     assert sealed.verify() == ["lonely"]
     assert not sealed.complete
-    with pytest.raises(CubeStoreError, match=r"lonely.* is gone; run the extraction again"):
+    with pytest.raises(CubeStoreError, match=r"lonely.* is gone; the next `kedro run` makes it"):
         sealed.read("lonely")
+
+
+@pytest.mark.parametrize("storage", ["float16", "uint8"])
+@pytest.mark.parametrize("place", [-1, 0.99, 0.7, 0.4, 40, 12])
+def test_no_damaged_tracklet_is_read(store, storage, place):
+    """Wherever the damage is: in scales, activations or the header."""
+    store.write("t", cubes_of(9), storage)
+    store.write("whole", cubes_of(9), storage)
+    store.seal()
+    expected = store.read("whole")
+    size = file_of(store, "t").stat().st_size
+    flip_bit(file_of(store, "t"), int(place * size) if isinstance(place, float) else place)
+    reader = CubeStore(store.folder)
+    assert reader.complete
+    said = rf"tracklet t: {re.escape(str(file_of(store, 't')))} .*removed; the next `kedro run` m"
+    for _ in range(2):
+        with pytest.raises(CubeStoreError, match=said):
+            reader.read("t", 0, 1)
+    assert not reader.complete
+    assert not store.complete
+    assert not reader.has_file("t")
+    np.testing.assert_array_equal(reader.read("whole"), expected)
+    reader.write("t", cubes_of(9), storage)
+    reader.seal()
+    assert reader.complete
+    np.testing.assert_array_equal(reader.read("t")[3], expected[3])
+
+
+def test_a_header_that_is_not_the_manifests_is_damage(sealed):
+    other = CubeStore.create(sealed.folder.parent, {"other": 1})
+    other.write("lonely", cubes_of(7, 3))
+    shutil.copy(file_of(other, "lonely"), file_of(sealed, "lonely"))
+    with pytest.raises(CubeStoreError, match=r"lonely.*checksum"):
+        sealed.read("lonely")
+
+
+def test_a_checksum_is_compared_once(sealed, monkeypatch):
+    compared, sha256 = [], cube_store._data_sha256
+    monkeypatch.setattr(
+        cube_store, "_data_sha256", lambda *file: (compared.append(file), sha256(*file))[1]
+    )
+    for _ in range(3):
+        for tracklet, length in sealed.lengths.items():
+            sealed.read(tracklet, length - 2, length)
+    assert len(compared) == 3
+    CubeStore(sealed.folder).read("lonely")
+    assert len(compared) == 4
+
+
+def test_threads_are_not_handed_damaged_cubes(sealed):
+    flip_bit(file_of(sealed, "lonely"), -1)
+    start = threading.Barrier(8)
+
+    def read(number):
+        start.wait(10)
+        tracklet = ["lonely", "cam_a/person_0001"][number % 2]
+        try:
+            return sealed.read(tracklet, 1, 3)
+        except CubeStoreError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(read, range(8)))
+    assert all("lonely" in said and "makes it anew" in said for said in results[::2])
+    for cubes in results[1::2]:
+        np.testing.assert_array_equal(cubes, cubes_of(5)[1:3])
+    assert not sealed.complete
+
+
+def test_a_damaged_file_that_can_not_be_removed(sealed, monkeypatch):
+    def read_only(path, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    flip_bit(file_of(sealed, "lonely"), -1)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    for _ in range(2):
+        with pytest.raises(CubeStoreError, match=r"lonely.* Remove it \(.*Read-only .*kedro run"):
+            sealed.read("lonely")
+
+
+def test_a_file_that_has_replaced_the_damaged_one_stays(sealed, monkeypatch):
+    whole = file_of(sealed, "lonely").read_bytes()
+    flip_bit(file_of(sealed, "lonely"), -1)
+    has_checksum = CubeStore._has_checksum
+
+    def slow(self, *arguments):
+        compared = has_checksum(self, *arguments)
+        file_of(self, "lonely").with_name("new").write_bytes(whole)
+        file_of(self, "lonely").with_name("new").replace(file_of(self, "lonely"))
+        return compared
+
+    monkeypatch.setattr(CubeStore, "_has_checksum", slow)
+    with pytest.raises(CubeStoreError, match="lonely"):
+        sealed.read("lonely")
+    monkeypatch.undo()
+    np.testing.assert_array_equal(sealed.read("lonely"), cubes_of(7, 2))
 
 
 def test_discarded_and_made_again(sealed):

@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +18,12 @@ import pytest
 import torch
 from PIL import Image
 
+from wherewhen.features import extraction as extraction_module
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.backbones import Backbone, Preprocessing, build_backbone
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
 from wherewhen.features.extraction import (
+    READ_AHEAD,
     CubeExtraction,
     ExtractionError,
     StreamedCubes,
@@ -226,6 +230,19 @@ def test_the_identity_follows_what_cubes_depend_on(dataset):
     ]
     assert all(other.identity != plain for other in others)
     assert CubeExtraction(tiny_backbone(), Path("elsewhere"), tracklets, frames).identity == plain
+    more = CubeExtraction(tiny_backbone(), root, tracklets, frames, readers=3)
+    assert more.identity == plain
+
+
+def test_another_version_makes_cubes_of_its_own(store, extraction, made, monkeypatch):
+    fill(store, extraction, progress=False)
+    monkeypatch.setattr(extraction_module, "VERSION", extraction_module.VERSION + 1)
+    later = replace(extraction)
+    other = CubeStore.create(store.folder.parent, later.identity)
+    assert other.key != store.key
+    made.clear()
+    fill(other, later, progress=False)
+    assert made == list(LENGTHS)  # nothing is taken over from the store beside it
 
 
 def test_a_store_of_other_cubes_is_refused(tmp_path, extraction):
@@ -255,24 +272,69 @@ def test_what_is_needed_is_said_beforehand(store, extraction, caplog):
     assert "3 tracklets, 16 frames in 1 variant(s), float16: 0.00 GiB" in caplog.text
 
 
-def test_verify_makes_only_the_damaged_again(store, extraction, monkeypatch, caplog):
-    fill(store, extraction, progress=False)
-    before = bytes_of(store)
-    file = store.folder / "cubes/cam_b/person_0001.safetensors"
+@pytest.fixture
+def made(monkeypatch):
+    """Tracklets that are computed and written, in order."""
+    names, write = [], CubeStore.write
+    monkeypatch.setattr(
+        CubeStore, "write", lambda self, *rest: (names.append(rest[0]), write(self, *rest))
+    )
+    return names
+
+
+def damage(store, tracklet):
+    file = store.folder / f"cubes/{tracklet}.safetensors"
     content = bytearray(file.read_bytes())
     content[-5] ^= 4
     file.write_bytes(content)
+
+
+def test_verify_makes_only_the_damaged_again(store, extraction, made, caplog):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    damage(store, "cam_b/person_0001")
+    made.clear()
     fill(CubeStore(store.folder), extraction, progress=False)  # its size is right: not looked into
     assert bytes_of(store) != before
-    written = []
-    write = CubeStore.write
-    monkeypatch.setattr(
-        CubeStore, "write", lambda self, *rest: (written.append(rest[0]), write(self, *rest))
-    )
     fill(CubeStore(store.folder), replace(extraction, verify=True), progress=False)
-    assert written == ["cam_b/person_0001"]
+    assert made == ["cam_b/person_0001"]
     assert "made again: cam_b/person_0001" in caplog.text
     assert bytes_of(store) == before
+
+
+def test_what_is_found_damaged_is_made_again(store, extraction, made):
+    fill(store, extraction, progress=False)
+    before = bytes_of(store)
+    damage(store, "cam_b/person_0001")
+    made.clear()
+    with pytest.raises(CubeStoreError, match="cam_b/person_0001"):
+        CubeStore(store.folder).read("cam_b/person_0001", 2, 4)
+    again = CubeStore(store.folder)
+    fill(again, extraction, progress=False)
+    assert made == ["cam_b/person_0001"]
+    assert bytes_of(again) == before
+
+
+def test_damaged_cubes_are_not_taken_over(store, extraction, made, caplog):
+    fill(store, extraction, progress=False)
+    fewer = replace(
+        extraction,
+        tracklets=extraction.tracklets[extraction.tracklets.tracklet != "cam_a/person_0002"],
+        frames=extraction.frames[extraction.frames.tracklet != "cam_a/person_0002"],
+    )
+    expected = store.read("cam_b/person_0001")
+    damage(store, "cam_b/person_0001")
+    made.clear()
+    neighbour = CubeStore.create(store.folder.parent, fewer.identity)
+    fill(neighbour, fewer, progress=False)
+    assert made == ["cam_b/person_0001"]
+    assert f"{store.folder}/cubes/cam_b/person_0001.safetensors does not match" in caplog.text
+    np.testing.assert_array_equal(neighbour.read("cam_b/person_0001"), expected)
+    made.clear()
+    assert not store.complete  # it takes the new file over
+    fill(store, extraction, progress=False)
+    assert made == []
+    np.testing.assert_array_equal(store.read("cam_b/person_0001"), expected)
 
 
 # --- variants ------------------------------------------------------------------------------------
@@ -304,6 +366,93 @@ def test_more_readers_change_nothing(augmented):
     many = replace(augmented, readers=3)
     for tracklet in LENGTHS:
         np.testing.assert_array_equal(many.cubes_of(tracklet), augmented.cubes_of(tracklet))
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def intra_op_threads():
+    """Set the number of torch's threads; restored in the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cubes_do_not_depend_on_the_number_of_threads(dataset, intra_op_threads, precision):
+    """With 2 intra-op threads torch gives this network's float32 cubes other last digits."""
+    weights = WeightsSource(source="random", seed=0)
+    backbone = build_backbone("timm:test_efficientnet", weights, precision=precision)
+    plan = CubeExtraction(backbone, *dataset, batch_size=4)
+    made = []
+    for threads in (1, 2):
+        intra_op_threads(threads)
+        for readers in (1, 2, 3):
+            streamed = dict(replace(plan, readers=readers).stream(LENGTHS))
+            window = plan.window("cam_b/person_0001", 5, 9)
+            made.append(b"".join(map(bytes, [*streamed.values(), window])))
+            assert torch.get_num_threads() == threads
+    assert len(set(made)) == 1
+
+
+def test_every_thread_computes_with_one_intra_op_thread(dataset, intra_op_threads):
+    threads = set()
+
+    class Noting(torch.nn.Conv2d):
+        def forward(self, images):
+            threads.add((threading.get_ident(), torch.get_num_threads()))
+            return super().forward(images)
+
+    intra_op_threads(2)
+    backbone = Backbone("noting", Noting(3, 8, 4, stride=4), Preprocessing(size=16), {})
+    threads.clear()
+    plan = CubeExtraction(backbone, *dataset, batch_size=1, readers=2)
+    assert [tracklet for tracklet, _ in plan.stream(LENGTHS)] == list(LENGTHS)
+    assert {count for _, count in threads} == {1}
+    assert threading.get_ident() not in {thread for thread, _ in threads}
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+def test_an_error_in_a_thread_arrives_and_restores_the_threads(
+    dataset, extraction, intra_op_threads, monkeypatch, readers
+):
+    compute, began = CubeExtraction._compute, []
+
+    def fail_at_the_third(self, views):
+        began.append(1)
+        if len(began) == 3:
+            raise RuntimeError("no memory")
+        return compute(self, views)
+
+    intra_op_threads(2)
+    monkeypatch.setattr(CubeExtraction, "_compute", fail_at_the_third)
+    with pytest.raises(RuntimeError, match="no memory"):
+        dict(replace(extraction, batch_size=1, readers=readers).stream(LENGTHS))
+    assert len(began) < 16  # what was not begun is not
+    assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
+
+
+def test_little_is_made_ahead(extraction, monkeypatch):
+    compute, began = CubeExtraction._compute, []
+    monkeypatch.setattr(
+        CubeExtraction, "_compute", lambda self, views: (began.append(1), compute(self, views))[1]
+    )
+    cubes = replace(extraction, batch_size=1, readers=2).stream(["cam_a/person_0002", *LENGTHS])
+    next(cubes)
+    cubes.close()
+    assert len(began) <= 2 + 2 + READ_AHEAD  # of 18
+
+
+@pytest.mark.parametrize(
+    ("device", "readers", "expected"), [("cpu", None, 12), ("cuda", None, 8), ("cpu", 3, 3)]
+)
+def test_threads_are_the_processors(extraction, monkeypatch, device, readers, expected):
+    monkeypatch.setattr(extraction_module, "processors", lambda: 12)
+    extraction.backbone.device = torch.device(device)
+    assert replace(extraction, readers=readers)._threads == expected
 
 
 @pytest.mark.parametrize("storage", ["float16", "uint8"])

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from wherewhen.locks import held
 from wherewhen.tracklets import archives
 from wherewhen.tracklets.archives import (
     SEAL,
@@ -52,11 +53,16 @@ def zip_info(name, mode):
     return info
 
 
+def seen(folder):
+    """What lies in a folder, beside the locks, which stay."""
+    return [path for path in folder.iterdir() if path.suffix != ".lock"]
+
+
 def files(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != SEAL
+        if path.is_file() and path.name != SEAL and path.suffix != ".lock"
     }
 
 
@@ -73,7 +79,7 @@ def test_what_is_packed_is_unpacked(tmp_path, suffix):
     folder = unpack(path, tmp_path / "out", progress=False)
     assert folder == tmp_path / "out/My.Set"
     assert files(folder) == FILES  # neither programs nor hidden files
-    assert list((tmp_path / "out").iterdir()) == [folder]
+    assert seen(tmp_path / "out") == [folder]
 
 
 REFUSED = {
@@ -97,7 +103,7 @@ def test_a_member_that_is_refused_leaves_nothing(tmp_path, pack, case):
         unpack(path, tmp_path / "out/deep", progress=False)
     assert str(path) in str(error.value)
     assert list(tmp_path.rglob("*.png")) == []
-    assert list((tmp_path / "out/deep").iterdir()) == []
+    assert seen(tmp_path / "out/deep") == []
 
 
 @pytest.mark.parametrize(
@@ -233,10 +239,23 @@ def test_a_half_unpacked_folder_of_another_archive_is_begun_again(tmp_path, monk
 
 def test_two_processes_do_not_unpack_at_once(tmp_path):
     path = tar(tmp_path / "set.tar", FILES.items())
-    (tmp_path / "out/.set.partial").mkdir(parents=True)
-    alone = archives._alone(tmp_path / "out/.set.partial")
-    with alone, pytest.raises(ArchiveError, match="another process is unpacking"):
+    (tmp_path / "out").mkdir()
+    with (
+        held(tmp_path / "out/.set.lock", pytest.fail),
+        pytest.raises(ArchiveError, match=rf"process {os.getpid()} on .* unpacks .*set.tar to"),
+    ):
         unpack(path, tmp_path / "out", progress=False)
+    assert files(unpack(path, tmp_path / "out", progress=False)) == FILES
+
+
+def test_where_files_are_flushed_one_by_one(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(archives, "_SYNCS_ALL", False)
+    monkeypatch.setattr(os, "sync", None)
+    monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), fsync(number)))
+    path = tar(tmp_path / "set.tar", FILES.items())
+    assert files(unpack(path, tmp_path / "out", progress=False)) == FILES
+    assert len(synced) == len(FILES) + 1  # and the seal
 
 
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
+import os
 import threading
 
 import pytest
 
-from wherewhen.tracklets.threads import in_threads
+from wherewhen.tracklets.threads import in_threads, processors
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -37,3 +38,25 @@ def test_an_error_comes_where_its_result_would():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_every_thread_is_prepared():
+    prepared = set()
+
+    def start():
+        prepared.add(threading.get_ident())
+
+    idents = in_threads(
+        lambda item: threading.get_ident(), range(20), workers=3, ahead=6, start=start
+    )
+    assert set(idents) <= prepared
+    assert threading.get_ident() not in prepared
+
+
+def test_processors_without_affinity(monkeypatch):
+    assert processors() >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert processors() == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert processors() == 1

@@ -142,7 +142,7 @@ class Engine:
 
     def _row(self, experiment: Experiment, job: Job, label: str) -> list[Failure]:
         """Run a row as the only process at its data set: another's table waits, then skips it."""
-        waits = partial(log.info, "%s: waiting for another process at the same data set", label)
+        waits = partial(log.info, "%s: waiting for %s, which is at the same data set", label)
         with alone(Results(None, job.variant.dataset).records_folder, waits):
             return self._row_alone(experiment, job, label)
 

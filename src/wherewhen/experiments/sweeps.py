@@ -312,9 +312,7 @@ def _ingested(common: Variant, tracking: Tracking, tags: Mapping[str, str]) -> T
 def _alone(folder: Path) -> AbstractContextManager[Path]:
     """Make a study's folder, and be the only process that is at the study."""
 
-    def busy() -> NoReturn:
-        raise ExperimentError(
-            f"another process is at the sweep {folder.name}; wait for it to finish"
-        )
+    def busy(who: str) -> NoReturn:
+        raise ExperimentError(f"{who} is at the sweep {folder.name}; wait for it to finish")
 
     return alone(folder, busy)

@@ -128,8 +128,9 @@ class Backbone:
         ``float32``, or ``bfloat16`` for multiplications in bfloat16.
     compiled
         Compile the network (``torch.compile``, weights frozen).  It needs a C++ compiler and, on a
-        processor, a minute at every start for 1.1 (float32) to 1.4 times (bfloat16) the speed:
-        worth it from some 20,000 frames.  Cubes differ in their last digits: a part of the record.
+        CPU, a minute at every start for 1.1 (float32) to 1.4 times (bfloat16) the speed of one
+        thread.  An extraction runs a compiled network in one thread only, so that on a CPU it pays
+        only where there is one processor.  Cubes differ in their last digits: a part of the record.
 
     Attributes
     ----------

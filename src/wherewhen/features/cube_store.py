@@ -13,14 +13,16 @@ It is float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D]:
 of the 255 (signed: 127) steps stands for.
 
 A killed writer leaves whole files and perhaps one temporary file, which the next writer removes.
-Windows of frames are read with ``preadv`` at the header's offset, straight into the caller's
-buffer.  Nothing here needs torch.
+Windows of frames are read at their offset in the file, straight into the caller's buffer.  Before
+a store object reads a tracklet for the first time, it compares the file with its checksum.  Nothing
+here needs torch.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -95,7 +97,8 @@ class _Header(NamedTuple):
 class CubeStore:
     """Feature cubes by tracklet.
 
-    `write`, `adopt`, `discard`, `remove` and `seal` change the store, every other method reads.
+    `write`, `adopt`, `discard`, `remove` and `seal` change the store, every other method reads, and
+    several threads may read at once.
 
     Parameters
     ----------
@@ -116,6 +119,8 @@ class CubeStore:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self._headers: dict[str, _Header] = {}
+        self._intact: set[str] = set()  # tracklets whose files were compared with their checksums
+        self._removed: dict[str, str] = {}  # damaged tracklets, and what was said of them
         self._files: dict[str, str] = {}  # building a path takes as long as reading a frame
         self._sealed: dict[str, dict[str, Any]] | None = None
         self._lengths: dict[str, int] = {}
@@ -178,9 +183,9 @@ class CubeStore:
         sealed = self._manifest()
         if sealed is None:
             return {tracklet: self._header(tracklet).length for tracklet in self._whole_files()}
-        if not self._lengths:  # asked for at every clip: kept
-            self._lengths = {tracklet: entry["length"] for tracklet, entry in sealed.items()}
-        return self._lengths
+        lengths = self._lengths or {t: entry["length"] for t, entry in sealed.items()}
+        self._lengths = lengths  # asked for at every clip: kept
+        return lengths
 
     def _variants_and_shape(self) -> tuple[int, int, int, int] | None:
         if self._form is None:
@@ -262,9 +267,10 @@ class CubeStore:
         ValueError
             If ``out`` does not fit.
         CubeStoreError
-            If the file is shorter than its header says.
+            If the file is damaged.  Its checksum is compared when this object first reads the
+            tracklet.  A damaged file is removed, so that the next extraction makes it anew.
         """
-        header = self._header(tracklet)
+        header = self._intact_header(tracklet)
         variants, length, *cube = header.shape
         stop = length if stop is None else stop
         if not 0 <= start <= stop <= length:
@@ -286,46 +292,71 @@ class CubeStore:
             )
         if out.size:
             frame = variant * length + start
-            with self._opened(tracklet) as descriptor:
-                if header.dtype == "F16":
-                    self._read_exactly(
-                        tracklet, descriptor, header.offset + frame * header.frame_bytes, out
-                    )
-                else:
-                    self._read_scaled(tracklet, descriptor, header, frame, out)
+            if header.dtype == "F16":
+                self._read_pieces(tracklet, (header.offset + frame * header.frame_bytes, out))
+            else:
+                self._read_scaled(tracklet, header, frame, out)
         return out
 
-    @contextmanager
-    def _opened(self, tracklet: str) -> Iterator[int]:
-        try:
-            descriptor = os.open(self._file(tracklet), os.O_RDONLY)
-        except FileNotFoundError as error:
-            raise self._damaged(tracklet, "is gone") from error
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _intact_header(self, tracklet: str) -> _Header:
+        """Compare a tracklet's file with its checksum, once, and return its header.
 
-    def _read_exactly(self, tracklet: str, descriptor: int, offset: int, out: NDArray) -> None:
-        buffer = memoryview(out).cast("B")
-        while buffer:  # the system may hand over less than was asked for
-            got = os.preadv(descriptor, [buffer], offset)
-            if not got:
-                raise self._damaged(tracklet, "is shorter than its header says")
-            buffer, offset = buffer[got:], offset + got
+        Threads that ask for the same tracklet at once each compare it.
+        """
+        header = self._header(tracklet)
+        if tracklet not in self._intact:
+            sealed = self._manifest()
+            try:
+                compared = self._path(tracklet).stat()
+                intact = self._has_checksum(tracklet, sealed)
+            except FileNotFoundError:
+                raise self._absent(tracklet) from None
+            except ValueError:  # the header was whole before
+                intact = False
+            if not intact:
+                fault = "does not match its checksum"
+                raise self._remove_damaged(tracklet, compared, fault)
+            self._intact.add(tracklet)
+        return header
 
-    def _read_scaled(
-        self, tracklet: str, descriptor: int, header: _Header, frame: int, out: NDArray
-    ) -> None:
+    def _remove_damaged(self, tracklet: str, damaged: os.stat_result, fault: str) -> CubeStoreError:
+        """Remove a damaged file from this store, and return the error to raise.
+
+        A file that has replaced the damaged one meanwhile stays.  Second names of the file in other
+        stores (see `adopt`) stay, too: whoever reads them finds the same damage.
+        """
+        path = self._path(tracklet)
+        error = self._damaged(tracklet, f"{fault} and was removed")
+        try:
+            if os.path.samestat(damaged, path.stat()):
+                self._removed[tracklet] = str(error)
+                self.discard(tracklet)
+        except FileNotFoundError:  # another thread removed it
+            pass
+        except OSError as reason:  # a read-only disk, or Windows while another process reads it
+            return self._damaged(tracklet, f"{fault}. Remove it ({reason})")
+        return error
+
+    def _read_pieces(self, tracklet: str, *pieces: tuple[int, NDArray]) -> None:
+        try:
+            _read_into(self._file(tracklet), pieces)
+        except FileNotFoundError:
+            raise self._absent(tracklet) from None
+        except EOFError as error:
+            raise self._damaged(tracklet, "is shorter than its header says") from error
+
+    def _read_scaled(self, tracklet: str, header: _Header, frame: int, out: NDArray) -> None:
         steps = np.empty(out.shape, STORED[header.dtype])
         scale = np.empty((len(out), out.shape[-1]), DTYPE)
-        self._read_exactly(tracklet, descriptor, header.offset + frame * header.frame_bytes, steps)
-        first = header.scale_offset + frame * scale.nbytes // len(scale)
-        self._read_exactly(tracklet, descriptor, first, scale)
+        self._read_pieces(
+            tracklet,
+            (header.offset + frame * header.frame_bytes, steps),
+            (header.scale_offset + frame * scale.nbytes // len(scale), scale),
+        )
         _scale_into(out, steps, scale)
 
     def verify(self, progress: bool = False) -> list[str]:
-        """Read every byte and compare with the checksums.
+        """Read every byte and compare with the checksums, whether that was done before or not.
 
         Parameters
         ----------
@@ -342,19 +373,24 @@ class CubeStore:
         sealed = self._manifest()
         tracklets = list(self._names()) if sealed is None else list(sealed)
         bar = tqdm(tracklets, desc="verify", unit=" tracklets", disable=not progress)
-        return sorted(t for t in bar if not self._intact(t, sealed))
+        return sorted(t for t in bar if not self._is_intact(t, sealed))
 
-    def _intact(self, tracklet: str, sealed: Mapping[str, Mapping[str, Any]] | None) -> bool:
+    def _is_intact(self, tracklet: str, sealed: dict[str, dict[str, Any]] | None) -> bool:
         try:
-            path = self._path(tracklet)
-            header = _read_header(path)
-            if path.stat().st_size != header.file_bytes or _data_sha256(path, header) != (
-                header.sha256
-            ):
-                return False
+            return self._has_checksum(tracklet, sealed)
         except (OSError, ValueError):
             return False
-        return sealed is None or dict(sealed[tracklet]) == _entry(header)
+
+    def _has_checksum(self, tracklet: str, sealed: dict[str, dict[str, Any]] | None) -> bool:
+        """Compare a file with its header's checksum, and the header with the manifest."""
+        path = self._path(tracklet)
+        header = _read_header(path)
+        expected = (sealed or {}).get(tracklet, _entry(header))
+        return (
+            expected == _entry(header)
+            and path.stat().st_size == header.file_bytes
+            and _data_sha256(path, header) == header.sha256
+        )
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -387,10 +423,11 @@ class CubeStore:
         data = self._checked(tracklet, cubes)
         parts = _to_eight_bits(data) if storage == "uint8" else [data]
         self._unseal()
-        self._headers.pop(tracklet, None)
+        self._forget(tracklet)
         with self._out_of_space(f"tracklet {tracklet}", sum(part.nbytes for part in parts)):
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, [_header_bytes(parts, source), *map(_bytes_of, parts)])
+        self._removed.pop(tracklet, None)
         self._form = (data.shape[0], *data.shape[2:])
 
     def adopt(self, other: CubeStore, tracklet: str, source: str) -> bool:
@@ -410,18 +447,25 @@ class CubeStore:
         bool
             Whether it could be: it is there, whole, and of these frames, and the file system knows
             second names.
+
+        Raises
+        ------
+        CubeStoreError
+            If the other store's file is damaged; see `read`.
         """
         if not source or tracklet not in other or other._header(tracklet).source != source:
             return False
+        other._intact_header(tracklet)
         path = self._path(tracklet)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._unseal()
-        self._headers.pop(tracklet, None)
+        self._forget(tracklet)
         path.unlink(missing_ok=True)
         try:
             path.hardlink_to(other._path(tracklet))
         except OSError:
             return False
+        self._removed.pop(tracklet, None)
         return True
 
     @classmethod
@@ -470,8 +514,12 @@ class CubeStore:
     def discard(self, tracklet: str) -> None:
         """Remove a tracklet's cubes; the store is not complete any more."""
         self._unseal()
-        self._headers.pop(tracklet, None)
+        self._forget(tracklet)
         self._path(tracklet).unlink(missing_ok=True)
+
+    def _forget(self, tracklet: str) -> None:
+        self._headers.pop(tracklet, None)
+        self._intact.discard(tracklet)
 
     def remove(self, tracklets: Iterable[str]) -> list[str]:
         """Remove tracklets for good: a complete store stays complete without them.
@@ -518,10 +566,8 @@ class CubeStore:
             If another process writes into this store.
         """
 
-        def busy() -> NoReturn:
-            raise CubeStoreError(
-                f"{self.folder}: another process is extracting into it; wait for it to finish"
-            )
+        def busy(who: str) -> NoReturn:
+            raise CubeStoreError(f"{self.folder}: {who} writes into it; wait for it to finish")
 
         with alone(self.folder, busy):
             for partial in self.folder.rglob(".*.tmp"):
@@ -602,50 +648,67 @@ class CubeStore:
         return (tracklet for tracklet in self._names() if tracklet in self)
 
     def _header(self, tracklet: str) -> _Header:
-        if tracklet not in self._headers:
+        header = self._headers.get(tracklet)
+        if header is None:
             path = self._path(tracklet)
-            if not path.is_file():
-                if tracklet in (self._manifest() or {}):
-                    raise self._damaged(tracklet, "is gone")
-                raise KeyError(f"{self.folder} has no cubes of tracklet {tracklet}")
             try:
-                self._headers[tracklet] = _read_header(path)
+                looked_at = path.stat()
+                header = _read_header(path)
+            except FileNotFoundError:
+                raise self._absent(tracklet) from None
             except ValueError as error:
-                raise self._damaged(tracklet, f"has a damaged header ({error})") from error
-        return self._headers[tracklet]
+                fault = f"has a damaged header ({error})"
+                raise self._remove_damaged(tracklet, looked_at, fault) from error
+            self._headers[tracklet] = header
+        return header
+
+    def _absent(self, tracklet: str) -> Exception:
+        """Return the error to raise of a tracklet that has no file."""
+        if tracklet in self._removed:
+            return CubeStoreError(self._removed[tracklet])
+        if tracklet in (self._manifest() or {}):
+            return self._damaged(tracklet, "is gone")
+        return KeyError(f"{self.folder} has no cubes of tracklet {tracklet}")
 
     def _damaged(self, tracklet: str, fault: str) -> CubeStoreError:
         return CubeStoreError(
-            f"tracklet {tracklet}: {self._path(tracklet)} {fault}; run the extraction again, it "
-            "makes this tracklet anew"
+            f"tracklet {tracklet}: {self._path(tracklet)} {fault}; the next `kedro run` makes it "
+            "anew. With extract.verify: true it also checks every other file first"
         )
 
     def _manifest(self) -> dict[str, dict[str, Any]] | None:
-        if self._sealed is None and (self.folder / "manifest.json").exists():
-            manifest = self._load_json("manifest.json")
-            version = manifest.get("format")
-            if isinstance(version, int) and version != FORMAT:
-                raise CubeStoreError(
-                    f"{self.folder} is a cube store of format {version}, written by another "
-                    f"version of wherewhen; this one reads format {FORMAT}. Nothing in it is "
-                    "damaged, but its cubes can't be used: delete the folder and run the stage "
-                    "extract again, which makes them anew"
-                )
-            expected = {"format": FORMAT, "identity": fingerprint(self.identity)}
-            if any(manifest.get(field) != value for field, value in expected.items()):
-                raise self._bad_json("manifest.json", f"expected {expected}")
+        sealed = self._sealed
+        if sealed is None:
             try:
-                self._sealed = {
-                    tracklet: {
-                        "length": int(entry["length"]),
-                        "bytes": int(entry["bytes"]),
-                        "sha256": str(entry["sha256"]),
-                    }
-                    for tracklet, entry in manifest["cubes"].items()
+                manifest = self._load_json("manifest.json")
+            except FileNotFoundError:
+                return None
+            sealed = self._sealed = self._entries(manifest)
+        return sealed
+
+    def _entries(self, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        version = manifest.get("format")
+        if isinstance(version, int) and version != FORMAT:
+            raise CubeStoreError(
+                f"{self.folder} is a cube store of format {version}, written by another "
+                f"version of wherewhen; this one reads format {FORMAT}. Nothing in it is "
+                "damaged, but its cubes can't be used: delete the folder and run the stage "
+                "extract again, which makes them anew"
+            )
+        expected = {"format": FORMAT, "identity": fingerprint(self.identity)}
+        if any(manifest.get(field) != value for field, value in expected.items()):
+            raise self._bad_json("manifest.json", f"expected {expected}")
+        try:
+            return {
+                tracklet: {
+                    "length": int(entry["length"]),
+                    "bytes": int(entry["bytes"]),
+                    "sha256": str(entry["sha256"]),
                 }
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise self._bad_json("manifest.json", repr(error)) from error
-        return self._sealed
+                for tracklet, entry in manifest["cubes"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._bad_json("manifest.json", repr(error)) from error
 
     def _unseal(self) -> None:
         self._sealed, self._lengths = None, {}
@@ -782,6 +845,38 @@ def _read_header(path: Path) -> _Header:
     if not fits:
         raise ValueError(f"sizes that contradict each other: {tensor}, {scale}")
     return read
+
+
+def _read_by_preadv(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
+    """Fill buffers from their offsets in a file; EOFError where it ends too early."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        for offset, out in pieces:
+            rest = _bytes_of(out)
+            while rest:  # the system may hand over less than was asked for
+                got = os.preadv(descriptor, [rest], offset)
+                if not got:
+                    raise EOFError
+                rest, offset = rest[got:], offset + got
+    finally:
+        os.close(descriptor)
+
+
+def _read_by_seeking(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
+    """Do what `_read_by_preadv` does, on every system."""
+    with io.FileIO(path) as file:
+        for offset, out in pieces:
+            file.seek(offset)
+            rest = _bytes_of(out)
+            while rest:
+                got = file.readinto(rest)
+                if not got:
+                    raise EOFError
+                rest = rest[got:]
+
+
+_read_into = _read_by_preadv if hasattr(os, "preadv") else _read_by_seeking
+"""``preadv`` spares making a file object; Windows has none."""
 
 
 def _data_sha256(path: Path, header: _Header) -> str:

@@ -7,7 +7,9 @@ extracted before it, and a run that was killed and continued writes the same byt
 not.
 
 PNG and JPEG files are decoded by torchvision (twice as fast as Pillow, for the same pixels), BMP
-files by Pillow, in threads beside the network.
+files by Pillow.  On a CPU several threads each take whole batches from the file to the cubes, with
+one intra-op thread each: the order of a sum, and with it the last digits of a cube, would otherwise
+follow from the number of threads.  For a GPU they only decode.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import hashlib
 import io
 import json
 import logging
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -34,21 +36,26 @@ from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.ingest import frames_fingerprint
-from wherewhen.tracklets.threads import in_threads
+from wherewhen.tracklets.threads import in_threads, processors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from wherewhen.features.backbones import Backbone
 
+VERSION = 1
+"""Raise it when the same frames, weights and settings give other cubes: a part of the identity."""
 READ_AHEAD = 3
-"""Batches that are decoded while the network computes."""
+"""Batches that may be finished, or decoded, beside those that the threads are at."""
 MOST_READERS = 8
-"""Decoding threads that feed a GPU; a processor needs one, the network takes 90 % of its time."""
+"""Decoding threads that feed a GPU."""
 PLAN = "plan.json"
 DECODER = "torchvision; Pillow for BMP"
-MADE_BY = ("backbone", "batch_size", "decoder", "augmentation", "storage")
+MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""
+
+Batch = tuple[str, int, Sequence[int]]
+"""A tracklet, the position of the batch's first frame, and the variants."""
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +88,8 @@ class CubeExtraction:
     kept
         Tracklets that `fill` stores; None stores all.  `StreamedCubes` makes the others on demand.
     readers
-        Decoding threads; None takes one, or up to eight for a GPU.
+        On a CPU, threads that decode and compute whole batches; None takes one a processor.  For a
+        GPU, decoding threads; None takes up to eight.  Cubes do not depend on it.
     verify
         `fill` first reads everything that is there; what is damaged is named and made again.
     budget_gib
@@ -111,6 +119,7 @@ class CubeExtraction:
     def identity(self) -> dict[str, Any]:
         """Everything that the cubes depend on; JSON can hold it."""
         return {
+            "version": VERSION,
             "backbone": self.backbone.record,
             "batch_size": self.batch_size,
             "dataset": frames_fingerprint(self.frames),
@@ -224,11 +233,11 @@ class CubeExtraction:
         """
         first = start - start % self.batch_size  # batches begin where they do in `stream`
         batches = ((tracklet, at, (variant,)) for at in range(first, stop, self.batch_size))
-        parts = [self._compute(prepared) for _, prepared in self._prepared(batches)]
+        parts = [cubes for _, cubes in self._computed(batches)]
         return np.concatenate(parts, axis=1)[0, start - first : stop - first]
 
     def stream(self, tracklets: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float16]]]:
-        """Make the cubes of many tracklets; images are decoded while the network computes.
+        """Make the cubes of many tracklets.
 
         Parameters
         ----------
@@ -248,9 +257,9 @@ class CubeExtraction:
             for tracklet in tracklets
             for start in self._batch_starts(tracklet)
         )
-        for tracklet, parts in groupby(self._prepared(batches), key=lambda part: part[0]):
-            cubes = [self._compute(prepared) for _, prepared in parts]
-            yield tracklet, np.concatenate(cubes, axis=1)
+        with closing(self._computed(batches)) as computed:
+            for tracklet, parts in groupby(computed, key=lambda part: part[0]):
+                yield tracklet, np.concatenate([cubes for _, cubes in parts], axis=1)
 
     def _batch_starts(self, tracklet: str) -> range:
         if tracklet not in self.lengths:
@@ -266,32 +275,49 @@ class CubeExtraction:
             for tracklet, group in groupby(rows, key=lambda row: row[0])
         }
 
-    def _prepared(
-        self, batches: Iterable[tuple[str, int, Sequence[int]]]
-    ) -> Iterator[tuple[str, list[Tensor]]]:
-        """Yield each batch's tracklet and its frames, once a variant, ready for the network."""
-        threads = self.readers
-        if threads is None:
-            gpu = self.backbone.device.type != "cpu"
-            threads = min(MOST_READERS, os.cpu_count() or 1) if gpu else 1
-        return in_threads(
-            lambda batch: (batch[0], self._prepare(*batch)), batches, threads, READ_AHEAD + threads
+    def _computed(self, batches: Iterable[Batch]) -> Iterator[tuple[str, NDArray[np.float16]]]:
+        """Yield each batch's tracklet and its cubes, [variants, frames, K, K, D], in order."""
+
+        def prepare(batch: Batch) -> tuple[str, list[Tensor]]:
+            return batch[0], list(self._views(*batch))
+
+        def compute(prepared: tuple[str, Iterable[Tensor]]) -> tuple[str, NDArray[np.float16]]:
+            return prepared[0], self._compute(prepared[1])
+
+        def prepare_and_compute(batch: Batch) -> tuple[str, NDArray[np.float16]]:
+            return compute((batch[0], self._views(*batch)))
+
+        threads = self._threads
+        ahead = READ_AHEAD + threads
+        if self.backbone.device.type != "cpu":
+            with closing(in_threads(prepare, batches, threads, ahead)) as prepared:
+                yield from map(compute, prepared)
+            return
+        with _intra_op_threads_restored():
+            if self.backbone.compiled:  # torch does not promise that compiled code runs in several
+                with closing(in_threads(prepare, batches, threads, ahead, _one_thread)) as prepared:
+                    yield from in_threads(compute, prepared, 1, 2, _one_thread)
+            else:
+                yield from in_threads(prepare_and_compute, batches, threads, ahead, _one_thread)
+
+    @property
+    def _threads(self) -> int:
+        if self.readers is not None:
+            return self.readers
+        return (
+            processors() if self.backbone.device.type == "cpu" else min(MOST_READERS, processors())
         )
 
-    def _prepare(self, tracklet: str, start: int, variants: Sequence[int]) -> list[Tensor]:
+    def _views(self, tracklet: str, start: int, variants: Sequence[int]) -> Iterator[Tensor]:
+        """Yield a batch's frames once a variant, ready for the network."""
         frames = self._frames_of[tracklet][start : start + self.batch_size]
         images = [read_frame(Path(self.root, path), sha256) for path, sha256 in frames]
-        return [
-            self._preprocess(
-                [
-                    self.augmentation.view(tracklet, position, variant).of(image)
-                    for position, image in enumerate(images, start)
-                ]
-                if variant
-                else images
-            )
-            for variant in variants
-        ]
+        for variant in variants:
+            views = [
+                self.augmentation.view(tracklet, position, variant).of(image) if variant else image
+                for position, image in enumerate(images, start)
+            ]
+            yield self._preprocess(views)
 
     def _preprocess(self, images: list[NDArray[np.uint8]]) -> Tensor:
         import torch
@@ -300,7 +326,7 @@ class CubeExtraction:
             return self.backbone.preprocess(np.stack(images))
         return torch.cat([self.backbone.preprocess(image[None]) for image in images])
 
-    def _compute(self, prepared: list[Tensor]) -> NDArray[np.float16]:
+    def _compute(self, prepared: Iterable[Tensor]) -> NDArray[np.float16]:
         """Turn a batch, prepared once a variant, into [variants, frames, K, K, D]."""
         # values beyond float16 become infinite here and are refused by the store
         return np.stack([self._cubes(images).half().cpu().numpy() for images in prepared])
@@ -311,6 +337,25 @@ class CubeExtraction:
         # compiled for one size of batch: the last of a tracklet is filled up
         full = images[[*range(len(images)), *[0] * (self.batch_size - len(images))]]
         return self.backbone.compute(full)[: len(images)]
+
+
+@contextmanager
+def _intra_op_threads_restored() -> Iterator[None]:
+    """Restore what `_one_thread` changes for threads that start later."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _one_thread() -> None:
+    """Let torch compute in this thread alone, and in threads that start later."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
@@ -443,12 +488,21 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
         return missing
     left = []
     for tracklet in missing:
-        source = extraction.source(tracklet)
-        if not any(store.adopt(other, tracklet, source) for other in made_alike):
+        if not any(_adopt_from(other, store, extraction, tracklet) for other in made_alike):
             left.append(tracklet)
     if len(left) < len(missing):
         log.info("%d tracklets are taken over from other stores", len(missing) - len(left))
     return left
+
+
+def _adopt_from(
+    other: CubeStore, store: CubeStore, extraction: CubeExtraction, tracklet: str
+) -> bool:
+    try:
+        return store.adopt(other, tracklet, extraction.source(tracklet))
+    except CubeStoreError as error:  # its file is damaged
+        log.warning("%s", error)
+        return False
 
 
 def _way_made(identity: dict[str, Any]) -> str:

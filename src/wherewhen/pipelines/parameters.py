@@ -158,13 +158,15 @@ class ExtractParameters(Group):
     """Frames in a forward pass."""
 
     compiled: bool = False
-    """Compile the network: a minute at the start, up to 1.4 times as fast; needs a C++ compiler."""
+    """Compile the network: a minute at the start; needs a C++ compiler. A compiled network runs in
+    one thread: on a CPU it pays only where there is one processor, by up to 1.4 times."""
 
     device: Annotated[str, OPERATIONAL] = "auto"
     """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
 
     readers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
-    """Threads that decode frames; null: one, or up to eight for a GPU."""
+    """On a CPU, threads that decode and compute batches, each with the memory of a forward pass;
+    null: as many as processors. For a GPU, threads that decode; null: up to eight."""
 
     augmentation: Augmentation = Augmentation()
     """Variants of every frame that are stored beside the plain one."""

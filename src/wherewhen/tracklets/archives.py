@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import lzma
@@ -27,9 +26,11 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from tqdm import tqdm
+
+from wherewhen.locks import held
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """Files that count as archives, in any case of letters."""
@@ -48,6 +49,9 @@ _CHECKPOINT_FILES, _CHECKPOINT_BYTES = 20_000, 2**30
 """After so much the files are flushed to the disk and counted as done."""
 
 _CHUNK = 2**20
+_SYNCS_ALL = hasattr(os, "sync")
+"""Whether all files can be flushed at once; Windows flushes one file at a time."""
+
 _RATIO_MATTERS_FROM = 16 * 2**20
 """Bytes below which no ratio of compression is suspicious: a text file easily reaches 100."""
 
@@ -183,19 +187,25 @@ def unpack(
     ------
     ArchiveError
         If the archive is damaged or truncated; if a member would leave the folder, is a link or a
-        device, is encrypted or occurs twice; if it is larger than the limits or the disk; or if the
-        folder holds what was unpacked from another archive. Nothing is then under the folder's
-        name.
+        device, is encrypted or occurs twice; if it is larger than the limits or the disk; if the
+        folder holds what was unpacked from another archive; or if another process is unpacking it.
+        Nothing is then under the folder's name.
     """
     target = folder / _stem(archive)
     identity = _identity(archive)
     if target.exists():
         return _sealed(target, archive, identity)
     partial = folder / f".{target.name}.partial"
-    partial.mkdir(parents=True, exist_ok=True)
-    with _alone(partial):
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def busy(who: str) -> NoReturn:
+        raise ArchiveError(f"{who} unpacks {archive} to {target}; wait for it and call again")
+
+    # beside the folder, not in it: Windows neither renames nor removes a folder with an open file
+    with held(folder / f".{target.name}.lock", busy):
         if target.exists():  # another process has just finished
             return _sealed(target, archive, identity)
+        partial.mkdir(exist_ok=True)
         done = _read_json(partial / _JOURNAL)
         if done.get("archive") != identity:
             _empty(partial)
@@ -209,7 +219,7 @@ def unpack(
         except ArchiveError:
             shutil.rmtree(partial)  # of no use to a better archive, and perhaps a bomb's
             raise
-        os.sync()
+        _flush_to_disk()
         _write_json(partial / SEAL, {"archive": identity, **counts})
         (partial / _JOURNAL).unlink(missing_ok=True)
         partial.rename(target)
@@ -249,21 +259,6 @@ def _sealed(target: Path, archive: Path, identity: dict[str, Any]) -> Path:
             "folder to have this one unpacked, or set another folder to unpack to"
         )
     return target
-
-
-@contextlib.contextmanager
-def _alone(partial: Path) -> Iterator[None]:
-    """Keep a second process from unpacking into the same folder."""
-    lock = os.open(partial, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-        yield
-    except BlockingIOError:
-        raise ArchiveError(
-            f"another process is unpacking into {partial}; wait for it and call again"
-        ) from None
-    finally:
-        os.close(lock)
 
 
 def _write_members(
@@ -307,7 +302,7 @@ def _write_members(
             counts["files"] += 1
             counts["bytes"] += member.size
             if since_files >= _CHECKPOINT_FILES or since_bytes >= _CHECKPOINT_BYTES:
-                os.sync()
+                _flush_to_disk()
                 _write_json(partial / _JOURNAL, {"archive": identity, "members": index + 1})
                 since_files = since_bytes = 0
         bar.update(max(identity["bytes"] - bar.n, 0))
@@ -449,6 +444,9 @@ def _write(member: _Member, destination: Path) -> None:
         while chunk := source.read(_CHUNK):
             written += len(chunk)
             file.write(chunk)
+        if not _SYNCS_ALL:
+            file.flush()
+            os.fsync(file.fileno())
     if written != member.size:
         raise EOFError(f"{member.name} has {written} of {member.size} bytes")
     temporary.replace(destination)
@@ -492,6 +490,12 @@ def _damaged(archive: Path, error: Exception) -> ArchiveError:
         f"({reason}). Download or copy it again, and compare its size "
         "with that of its source; nothing of it is used"
     )
+
+
+def _flush_to_disk() -> None:
+    """Make everything written so far durable; `_write` did where the system has no `os.sync`."""
+    if _SYNCS_ALL:
+        os.sync()
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -1,7 +1,8 @@
-"""Work in threads, in order and bounded: files read, frames checked, people rendered."""
+"""Work in threads, in order and bounded: files read, frames checked, cubes computed."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,11 @@ Result = TypeVar("Result")
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    ahead: int,
+    start: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
     """Map in threads, with no more waiting than keeps them busy: an interrupt ends it soon.
 
@@ -26,13 +31,15 @@ def in_threads(
         Threads.
     ahead : int
         The most items begun and not yet given.
+    start : callable, optional
+        Called in every thread before its first item.
 
     Yields
     ------
     object
         The results, in the order of the items.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="frames") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="frames", initializer=start) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
@@ -44,3 +51,10 @@ def in_threads(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
