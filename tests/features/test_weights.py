@@ -1,14 +1,24 @@
 """Where weights come from: what is accepted, and what the refusals say."""
 
 import hashlib
+import io
+import json
+import os
+import pickle
+import resource
+import struct
+import time
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
 from wherewhen.features.weights import (
+    LARGEST_HEADER,
     PACKAGES,
     WeightsError,
     WeightsSource,
@@ -152,3 +162,202 @@ def test_order_stands_in_for_names():
 def test_order_is_not_trusted_when_kinds_differ():
     theirs = {name.replace("bias", "other"): t for name, t in small().state_dict().items()}
     assert in_order_of(small(), theirs) == theirs
+
+
+# --- hostile files -------------------------------------------------------------------------------
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+
+
+def with_values(name, values):
+    return {**small().state_dict(), name: values}
+
+
+def header(content, claimed=None):
+    return struct.pack("<Q", len(content) if claimed is None else claimed) + content
+
+
+def entry(shape, end):
+    return json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, end]}}).encode()
+
+
+def saved(*arguments, **options):
+    buffer = io.BytesIO()
+    torch.save(*arguments, buffer, **options)
+    return buffer.getvalue()
+
+
+def zipped(names, compression=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in names.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+STATE = small().state_dict()
+LEGACY = saved(STATE, _use_new_zipfile_serialization=False)
+NO_CHECKPOINTS = {
+    "empty": ("w.pth", b"", "it is empty"),
+    "garbage": ("w.pth", b"\x07" * 500, "first bytes are those of no checkpoint"),
+    "text": ("w.pth", b"hello weights\n", r"a text that begins with 'hello weights\\n'"),
+    "html": ("w.pth", b"<!DOCTYPE html>", "a text that begins with '<!DOCTYPE html>'"),
+    "pointer": ("w.pth", LFS, "a text that begins with 'version https://git-lfs"),
+    "old pickle": ("w.pth", b"cos\nsystem\n(S'echo it ran'\ntR.", "a text that begins with"),
+    "other pickle": ("w.pth", pickle.dumps({"a": 1}), "a pickle that holds more than"),
+    "truncated": ("w.pth", saved(STATE)[:-300], "a zip archive that is truncated or damaged"),
+    "truncated legacy": ("w.pth", LEGACY[:-50], "unexpected EOF|EOFError"),
+    "zip": ("w.pth", zipped({"a.txt": "x"}), "a zip .* torch.save did not write, with 'a.txt'"),
+    "bomb": (
+        "w.pth",
+        zipped({"a/data.pkl": bytes(10**7)}, zipfile.ZIP_DEFLATED),
+        "its entries say that they take 10,000,000 bytes, but the file has",
+    ),
+    "torchscript": (
+        "w.pth",
+        zipped({"a/data.pkl": "", "a/code/x.py": ""}),
+        r"a TorchScript archive; write its tensors alone with `torch\.save",
+    ),
+    "safetensors as pth": ("w.pth", save(STATE), r"let its name end in \.safetensors"),
+    "pth as safetensors": ("w.safetensors", saved(STATE), r"let its name end in \.pth"),
+    "empty safetensors": ("w.safetensors", b"", "it is empty"),
+    "text safetensors": ("W.SAFETENSORS", b"hello weights\n", "a text that begins with"),
+    "truncated safetensors": ("w.safetensors", save(STATE)[:-9], "SafetensorError"),
+    "header past the end": (
+        "w.safetensors",
+        header(b"{}", 2**63),
+        "its header says that it takes 9,223,372,036,854,775,808 bytes, but the file has 10",
+    ),
+    "header of 99 MB": ("w.safetensors", header(b"{}", 99 * 2**20), "103,809,024 bytes, but the"),
+    "tensor of 4 EB": ("w.safetensors", header(entry([10**18], 4 * 10**18)), "SafetensorError"),
+    "tensor of 40 GB": ("w.safetensors", header(entry([10**10], 4 * 10**10)), "SafetensorError"),
+    "size overflows": ("w.safetensors", header(entry([2**32, 2**32], 0)), "SafetensorError"),
+    "nested header": (
+        "w.safetensors",
+        header(b'{"a":' * 3000 + b"1" + b"}" * 3000),
+        "SafetensorError",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CHECKPOINTS)
+def test_what_is_no_checkpoint_says_what_it_is(tmp_path, kind, capfd):
+    name, content, message = NO_CHECKPOINTS[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        WeightsError, match=rf"{name} can't be read as a checkpoint \(.*({message})"
+    ):
+        read_checkpoint(tmp_path / name)
+    assert "it ran" not in capfd.readouterr().out
+
+
+def test_a_header_of_a_million_tensors_is_not_parsed(tmp_path):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(header(b"{" + b" " * LARGEST_HEADER + b"}"))
+    with pytest.raises(
+        WeightsError, match="its header takes 4,194,306 bytes, and at most 4,194,304"
+    ):
+        read_checkpoint(path)
+
+
+def test_absurd_claims_take_neither_time_nor_memory(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.monotonic()
+    for kind, (name, content, _) in NO_CHECKPOINTS.items():
+        if name == "w.safetensors" or kind == "bomb":
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(WeightsError):
+                read_checkpoint(tmp_path / name)
+    assert time.monotonic() - start < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"state_dict": STATE, "rank1": np.float32(0.85)}, r"numpy\S*\.scalar"),
+        (small(), r"torch\.nn\.modules\.container\.Sequential"),
+    ],
+    ids=["number of numpy", "whole model"],
+)
+def test_more_than_tensors_is_refused_with_the_lines_that_help(tmp_path, content, what, legacy):
+    (tmp_path / "w.pth").write_bytes(saved(content, _use_new_zipfile_serialization=not legacy))
+    with pytest.raises(WeightsError, match=rf"it holds more than tensors \({what}\)") as caught:
+        read_checkpoint(tmp_path / "w.pth")
+    _, load, save_line = str(caught.value).rsplit("\n", 2)
+    assert load.strip().startswith(f"content = torch.load({str(tmp_path / 'w.pth')!r}, ")
+    assert save_line.strip().startswith('torch.save(content["state_dict"], "clean.pth")')
+    assert "PyTorch 2.6" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [{1: torch.ones(2)}, [torch.ones(2)], torch.ones(2), {}])
+def test_tensors_without_names_are_no_state_dict(tmp_path, content):
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"w\.pth holds no state dict"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_that_can_not_be_opened_names_the_reason(tmp_path, suffix, no_privileges):
+    (tmp_path / f"folder{suffix}").mkdir()
+    (tmp_path / f"locked{suffix}").touch(0)
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"link{suffix}").symlink_to("gone")
+    for name, message in (
+        ("folder", "it is a folder, not a file"),
+        ("locked", "Permission denied"),
+        ("pipe", "it is a pipe or a device"),
+        ("link", "there is no file .* a link that leads nowhere"),
+        ("x" * 300, "File name too long"),
+        ("a\0b", "no file can have this name"),
+    ):
+        path = tmp_path / f"{name}{suffix}"
+        with pytest.raises(WeightsError, match=message.replace(" a link", r" \(a link")) as caught:
+            checkpoint_path("googlenet", WeightsSource(source="file", path=path))
+        assert "source: random" in str(caught.value)
+        with pytest.raises(WeightsError, match=message.replace(" a link", r" \(a link")):
+            read_checkpoint(path)
+
+
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w.pth").touch()
+    source = WeightsSource(source="file", path="~/w.pth")
+    assert checkpoint_path("googlenet", source) == tmp_path / "w.pth"
+    with pytest.raises(WeightsError, match="the home folder that ~ stands for is not known"):
+        checkpoint_path("googlenet", WeightsSource(source="file", path="~nobody-of-this-name/w"))
+
+
+SHAPE = (4, 3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("0.weight", torch.full(SHAPE, torch.nan), "108 of 108 values are NaN, infinite or beyond"),
+        ("0.bias", torch.tensor([0, 1, torch.inf, 2]), "1 of 4 values are NaN, infinite"),
+        ("0.weight", torch.full(SHAPE, 1e300, dtype=torch.float64), "beyond torch.float32"),
+        ("1.running_var", -torch.ones(4), "negative variances"),
+        ("0.weight", torch.ones(SHAPE, dtype=torch.int8), "torch.int8 .*expected plain numbers"),
+        ("0.weight", torch.ones(SHAPE, dtype=torch.bool), "torch.bool .*expected plain numbers"),
+        ("0.weight", torch.ones(SHAPE, dtype=torch.complex64), "complex64 .*expected plain"),
+        ("0.weight", torch.ones(SHAPE).to_sparse(), "torch.sparse_coo.*expected plain numbers"),
+        ("0.weight", torch.ones(SHAPE, device="meta"), "no values, expected plain numbers"),
+    ],
+)
+def test_values_that_can_not_be_computed_with_are_named(tmp_path, name, values, message):
+    before = state_sha256(module := small())
+    with pytest.raises(
+        WeightsError, match=rf"w\.pth fits small, but(?s:.*)\n  {name}: .*{message}"
+    ):
+        load_into(module, with_values(name, values), "small", tmp_path / "w.pth")
+    assert state_sha256(module) == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_read(tmp_path, dtype):
+    module = small()
+    state = {name: tensor.to(dtype) for name, tensor in small().state_dict().items()}
+    load_into(module, state, "small", tmp_path)
+    assert torch.equal(module[0].weight, state["0.weight"].float())

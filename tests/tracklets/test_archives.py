@@ -298,3 +298,21 @@ def test_folders_are_found_level_by_level(tmp_path):
     assert find_folder(tmp_path, ["cam1", "cam2"], passing=["a"]) == tmp_path / "b/sequences"
     assert find_folder(tmp_path, ["sequences/cam1"]) == tmp_path / "b"
     assert find_folder(tmp_path, ["cam1"], depth=1) is None
+
+
+def test_a_name_in_a_zip_that_is_not_utf8_is_damage(tmp_path):
+    path = zipped(tmp_path / "set.zip", [("é/1.png", b"x")])
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(ArchiveError, match=r"set\.zip: truncated or damaged .*utf-8"):
+        unpack(path, tmp_path / "out", progress=False)
+    assert not (tmp_path / "out/set").exists()
+
+
+def test_a_folder_that_can_not_be_listed_is_passed_over_with_a_word(
+    tmp_path, no_privileges, caplog
+):
+    (tmp_path / "locked").mkdir(0o000)
+    (tmp_path / "set/inside/cam_a").mkdir(parents=True)
+    assert find_folder(tmp_path, ["cam_a"]) == tmp_path / "set/inside"
+    assert "locked: can't be listed: Permission denied" in caplog.text
+    assert opened(tmp_path / "locked/x") == tmp_path / "locked/x"  # for the reader to refuse

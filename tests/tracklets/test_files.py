@@ -6,14 +6,22 @@ import pytest
 
 from wherewhen.tracklets.files import (
     FileError,
+    broken_links,
     displayed,
+    entries,
     expand_home,
+    is_dir,
+    is_file,
+    is_folder,
+    is_link,
     is_text,
+    is_there,
     open_file,
     open_regular,
     read_csv,
     read_text,
     reason,
+    refuse_names,
     shortened,
 )
 
@@ -120,6 +128,45 @@ class TestOpening:
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+class TestFolders:
+    def test_what_is_hidden_is_not_listed(self, tmp_path):
+        for name in ("b", "a", ".c"):
+            (tmp_path / name).touch()
+        assert [entry.name for entry in entries(tmp_path)] == ["a", "b"]
+
+    def test_kinds(self, tmp_path):
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").touch()
+        for link, target in (("to_folder", "folder"), ("to_file", "file"), ("gone", "x")):
+            (tmp_path / link).symlink_to(target)
+        (tmp_path / "loop").symlink_to("loop")
+        assert [e.name for e in entries(tmp_path) if is_folder(e)] == ["folder", "to_folder"]
+        assert broken_links(tmp_path) == ["gone", "loop"]
+
+    def test_a_folder_that_can_not_be_listed(self, tmp_path, no_privileges):
+        with pytest.raises(FileError, match=r"x: can't be listed: No such file or directory"):
+            entries(tmp_path / "x")
+        (tmp_path / "locked").mkdir(0o000)
+        with pytest.raises(FileError, match=r"locked: can't be listed: Permission denied"):
+            entries(tmp_path / "locked")
+
+    def test_names_that_are_not_utf8_are_refused(self):
+        refuse_names("folder", ["a", "müller"])
+        with pytest.raises(FileError, match=r"folder: 1 names .* instance caf\\xe9\. .*rename"):
+            refuse_names("folder", ["a", LATIN])
+
+    @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "file/x", "loop", "locked/x"])
+    def test_what_can_not_be_followed_is_not_there(self, tmp_path, name, no_privileges):
+        (tmp_path / "file").touch()
+        (tmp_path / "loop").symlink_to("loop")
+        (tmp_path / "locked").mkdir(0o000)
+        path = tmp_path / name
+        assert not (is_there(path) or is_file(path) or is_dir(path))
+        assert is_link(path) == (name == "loop")
+        assert is_file(tmp_path / "file")
+        assert is_dir(tmp_path / "locked")
+
+
 def csv_of(tmp_path, content):
     path = tmp_path / "a.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -161,7 +208,7 @@ class TestCsv:
         [
             (b"", "it is empty; expected a table"),
             (b"\n \n", "it is empty"),
-            (b"\x00\x01\x02", "holds NUL characters"),
+            (b"\x00\x01\x02", "line 1 has a NUL character"),
             (b"\xff\xd8\xff\xe0", "not UTF-8"),
             ("a,b\n1,2\n1,2,3\n", r"line 3 has 3 fields, but the first line 2 \('a,b'\)"),
             ("a,b\n1,2,\n", "line 2 has 3 fields"),

@@ -1,13 +1,17 @@
 import io
 import json
 import logging
+import os
+import shutil
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from wherewhen.features import cube_store
 from wherewhen.tracklets import ingest as ingest_module
 from wherewhen.tracklets.ingest import (
+    LONGEST_NAME,
     FoundTracklet,
     IngestError,
     IngestRules,
@@ -15,6 +19,7 @@ from wherewhen.tracklets.ingest import (
     frame_number,
     image_files,
     ingest,
+    name_fault,
     published,
     subfolders,
 )
@@ -119,6 +124,41 @@ def test_sizes(tmp_path, found):
     with pytest.raises(IngestError, match=r"5 faulty.*") as error:
         ingest("tiny", tmp_path, found, IngestRules(size=(5, 8), progress=False))
     assert "a/p/2.png" not in faults(error)
+
+
+@pytest.mark.parametrize("field", ["name", "person", "camera", "folder"])
+def test_a_tracklet_of_which_a_name_is_not_utf8_is_a_fault(tmp_path, found, field):
+    odd = os.fsdecode(b"caf\xe9")
+    folder = tmp_path / odd if field == "folder" else found[0].folder
+    if field == "folder":
+        shutil.copytree(found[0].folder, folder)
+    other = replace(found[0], name="c/q", person="q", camera="c", folder=folder)
+    other = replace(other, files=image_files(folder), **({} if field == "folder" else {field: odd}))
+    with pytest.raises(IngestError, match=r"its name is not UTF-8.*rename it") as error:
+        ingest("tiny", tmp_path, [*found, other], QUIET)
+    str(error.value).encode()
+    json.dumps(error.value.report, ensure_ascii=False).encode()
+    allowed = ingest("tiny", tmp_path, [*found, other], replace(QUIET, allow_faulty=1))
+    assert allowed.tracklets["tracklet"].tolist() == ["a/p", "b/p"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"),
+    [
+        ("a/" + "n" * 200, True),
+        ("a/" + "n" * 201, False),
+        ("n" * 201 + "/a", False),
+        ("é" * 33, True),
+        ("é" * 34, False),
+        ("\ud800", False),
+    ],
+)
+def test_names_that_the_cubes_files_can_bear(name, sound):
+    assert (name_fault(name) is None) == sound
+
+
+def test_the_cube_store_has_the_same_limit():
+    assert LONGEST_NAME == cube_store.LONGEST_NAME
 
 
 def test_names_without_or_with_the_same_number(tmp_path, found):

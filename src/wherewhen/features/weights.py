@@ -9,17 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
+import struct
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wherewhen.tracklets.files import (
+    FileError,
+    displayed,
+    expand_home,
+    is_link,
+    open_regular,
+    reason,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MISMATCHES_SHOWN = 3
+LARGEST_HEADER = 4 * 2**20
+"""Bytes of a .safetensors file's header: enough for some 40,000 tensors, and parsed in a second."""
+
+_SAFETENSORS = ".safetensors"
+_CLEAN = """If you trust whoever made it, write its tensors alone, where all it needs is installed:
+  content = torch.load({path!r}, map_location="cpu", weights_only=False)  # may run code
+  torch.save(content["state_dict"], "clean.pth")  # of a whole model: content.state_dict()"""
 
 
 class WeightsError(ValueError):
@@ -136,14 +157,17 @@ def checkpoint_path(backbone: str, weights: WeightsSource) -> Path:
     Raises
     ------
     WeightsError
-        If there is no such file or package, it is meant for another backbone, or its hash differs.
+        If there is no such file or package, it can't be read or is meant for another backbone, or
+        its hash differs.
     """
     if weights.source == "package":
         path, expected = _packaged(backbone, str(weights.package))
     else:
-        path, expected = Path(str(weights.path)).expanduser(), None
-    if not path.is_file():
-        raise WeightsError(f"weights of {backbone}: there is no file {path}.\n{ways_out(backbone)}")
+        path, expected = _own(backbone, str(weights.path)), None
+    try:
+        _opened(path).close()
+    except WeightsError as error:
+        raise WeightsError(f"weights of {backbone}: {error}.\n{ways_out(backbone)}") from error
     for wanted in filter(None, (expected, weights.sha256)):
         found = file_sha256(path)
         if found != wanted.lower():
@@ -152,6 +176,26 @@ def checkpoint_path(backbone: str, weights: WeightsSource) -> Path:
                 "get the file again, or correct `sha256`"
             )
     return path
+
+
+def _own(backbone: str, path: str) -> Path:
+    try:
+        return expand_home(path)
+    except FileError as error:
+        raise WeightsError(f"weights of {backbone}: {error}.\n{ways_out(backbone)}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    shown = displayed(path)
+    try:
+        return open_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        link = " (a link that leads nowhere)" if is_link(path) else ""
+        raise WeightsError(f"there is no file {shown}{link}") from None
+    except OSError as error:
+        raise WeightsError(f"{shown}: {reason(error)}") from error
+    except ValueError as error:  # a NUL character
+        raise WeightsError(f"{shown!r}: no file can have this name") from error
 
 
 def _packaged(backbone: str, module: str) -> tuple[Path, str]:
@@ -202,23 +246,17 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     import torch
 
+    with _opened(path) as file:
+        _check_form(path, file)
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _loaded(path)
     except Exception as error:  # each format and version has errors of its own
-        raise WeightsError(
-            f"weights: {path} can't be read as a checkpoint ({type(error).__name__}: {error}); "
-            "expected a state dict of plain tensors, written by torch.save or as .safetensors"
-        ) from error
+        raise _no_checkpoint(path, error) from error
     for wrapping in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapping), Mapping):
             state = state[wrapping]
     tensors = isinstance(state, Mapping) and all(
-        isinstance(v, torch.Tensor) for v in state.values()
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
     )
     if not tensors or not state:
         raise WeightsError(
@@ -226,6 +264,98 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             "`torch.save(model.state_dict(), path)` writes"
         )
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _loaded(path: Path) -> Any:
+    if path.suffix.lower() == _SAFETENSORS:
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    import torch
+
+    with warnings.catch_warnings():  # what torch warns of is in its error, too
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_form(path: Path, file: BinaryIO) -> None:
+    """Tell by its first bytes what is no checkpoint, or claims to be larger than it is."""
+    head = file.read(64)
+    if path.suffix.lower() == _SAFETENSORS:
+        fault = _safetensors_fault(head, file.seek(0, 2))
+    elif head.startswith(b"PK"):
+        fault = _zip_fault(file, file.seek(0, 2))
+    else:  # torch.save without a zip begins as every pickle does
+        fault = None if head.startswith(b"\x80") else _looks(head)
+    if fault is not None:
+        raise WeightsError(_NO_CHECKPOINT.format(path=displayed(path), cause=fault))
+
+
+_NO_CHECKPOINT = (
+    "weights: {path} can't be read as a checkpoint ({cause}); expected a state dict of plain "
+    "tensors, written by torch.save or as .safetensors"
+)
+
+
+def _safetensors_fault(head: bytes, size: int) -> str | None:
+    if not head:
+        return "it is empty"
+    if head[8:9] != b"{":
+        return f"its header does not begin with a brace: {_looks(head)}"
+    (length,) = struct.unpack("<Q", head[:8])
+    if length > size - 8:
+        return f"its header says that it takes {length:,} bytes, but the file has {size:,}"
+    if length > LARGEST_HEADER:
+        return f"its header takes {length:,} bytes, and at most {LARGEST_HEADER:,} are read"
+    return None
+
+
+def _zip_fault(file: BinaryIO, size: int) -> str | None:
+    try:
+        entries = zipfile.ZipFile(file).infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
+        return f"a zip archive that is truncated or damaged: {error}"
+    names = [entry.filename for entry in entries]
+    if any("/code/" in name for name in names):
+        return (
+            "a TorchScript archive; write its tensors alone with "
+            "`torch.save(torch.jit.load(path).state_dict(), 'clean.pth')`"
+        )
+    if not any(name.rpartition("/")[2] == "data.pkl" for name in names):
+        return f"a zip archive that torch.save did not write, with {shortened(', '.join(names))}"
+    claimed = sum(entry.file_size for entry in entries)
+    if claimed > size:
+        return f"its entries say that they take {claimed:,} bytes, but the file has {size:,}"
+    return None
+
+
+def _looks(head: bytes) -> str:
+    """Say what a file looks like that is no checkpoint."""
+    if not head:
+        return "it is empty"
+    if head[8:9] == b"{":
+        return f"it looks like safetensors: let its name end in {_SAFETENSORS}"
+    if head.startswith((b"PK", b"\x80")):
+        return "it looks like a file of torch.save: let its name end in .pth"
+    text = head.decode("ascii", "replace")
+    if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+        return f"it is a text that begins with {shortened(text)}"
+    return "its first bytes are those of no checkpoint"
+
+
+def _no_checkpoint(path: Path, error: Exception) -> WeightsError:
+    """Say in our words why a file can't be loaded: torch advises to switch its safety off."""
+    message = str(error)
+    if found := re.search(r"Unsupported global: GLOBAL (\S+)", message):
+        return WeightsError(
+            f"weights: {displayed(path)} can't be read as a checkpoint: it holds more than tensors "
+            f"({found[1]}), and unpickling more may run code.\n" + _CLEAN.format(path=str(path))
+        )
+    if "eights_only" in message or "eights only" in message:
+        cause = "a pickle that holds more than torch.save writes of a state dict"
+    else:
+        cause = f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
+    return WeightsError(_NO_CHECKPOINT.format(path=displayed(path), cause=cause.rstrip(": ")))
 
 
 def in_order_of(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -268,7 +398,8 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], backbone: str, ori
     Raises
     ------
     WeightsError
-        If a tensor is missing, unknown, or of another shape.  The first few are named.
+        If a tensor is missing, unknown, or of another shape, or its values can't be computed with
+        (NaN, infinite, integers).  The first few are named, and nothing is loaded.
     """
     wanted = module.state_dict()
     faults = [
@@ -281,14 +412,47 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], backbone: str, ori
     ]
     faults += [f"{name}: not in the backbone" for name in state if name not in wanted]
     if faults:
-        shown = "".join(f"\n  {fault}" for fault in faults[:MISMATCHES_SHOWN])
-        more = len(faults) - MISMATCHES_SHOWN
         raise WeightsError(
             f"weights: {origin} does not fit {backbone}; it is of another architecture or "
-            f"library.{shown}" + (f"\n  and {more} more" if more > 0 else "") + "\n"
+            f"library.{_first(faults)}\n"
             f"Name the backbone that the file was made for, or other weights.\n{ways_out(backbone)}"
         )
+    faults = [
+        f"{name}: {fault}"
+        for name, tensor in state.items()
+        if (fault := _value_fault(name, tensor, wanted[name])) is not None
+    ]
+    if faults:
+        raise WeightsError(
+            f"weights: {origin} fits {backbone}, but holds values that can't be computed with."
+            f"{_first(faults)}\n"
+            "Training may have diverged, or the file be damaged or quantised: use an earlier or "
+            f"another one.\n{ways_out(backbone)}"
+        )
     module.load_state_dict(state, strict=False)
+
+
+def _first(faults: list[str]) -> str:
+    more = len(faults) - MISMATCHES_SHOWN
+    shown = "".join(f"\n  {fault}" for fault in faults[:MISMATCHES_SHOWN])
+    return shown + (f"\n  and {more} more" if more > 0 else "")
+
+
+def _value_fault(name: str, tensor: Tensor, wanted: Tensor) -> str | None:
+    """Say why a tensor of the right shape can't be loaded into one of the backbone."""
+    import torch
+
+    if not wanted.is_floating_point():
+        return None  # a counter
+    if tensor.is_meta or tensor.layout != torch.strided or not tensor.is_floating_point():
+        kind = "no values" if tensor.is_meta else f"{tensor.dtype} ({tensor.layout})"
+        return f"{kind}, expected plain numbers with a fraction, such as torch.float32"
+    values = tensor.to(wanted.dtype)
+    if odd := int((~torch.isfinite(values)).sum()):
+        return f"{odd} of {values.numel()} values are NaN, infinite or beyond {wanted.dtype}"
+    if name.endswith("running_var") and bool((values < 0).any()):
+        return "negative variances"
+    return None
 
 
 def state_sha256(module: nn.Module) -> str:

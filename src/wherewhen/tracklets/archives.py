@@ -15,11 +15,13 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -31,6 +33,7 @@ from typing import IO, Any, NoReturn
 from tqdm import tqdm
 
 from wherewhen.locks import held
+from wherewhen.tracklets.files import FileError, entries, is_dir, is_file, is_folder, is_there
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """Files that count as archives, in any case of letters."""
@@ -58,7 +61,13 @@ _RATIO_MATTERS_FROM = 16 * 2**20
 _TRAILER = 64 * 2**20
 """The most padding that is read behind the last member of a compressed tar."""
 
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+_BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, OverflowError, struct.error),  # a name that is not UTF-8, a number out of range
+)
+
+
+_log = logging.getLogger(__name__)
 
 
 class ArchiveError(ValueError):
@@ -113,7 +122,7 @@ def is_archive(path: Path) -> bool:
     bool
         True for `SUFFIXES`.
     """
-    return path.name.lower().endswith(SUFFIXES) and path.is_file()
+    return path.name.lower().endswith(SUFFIXES) and is_file(path)
 
 
 def opened(
@@ -149,9 +158,9 @@ def opened(
     """
     if is_archive(root):
         return unpack(root, unpack_to or root.parent / "unpacked", progress=progress)
-    if not root.is_dir():
+    if not is_dir(root):
         return root
-    archives = sorted(path for path in root.iterdir() if is_archive(path))
+    archives = sorted(root / entry.name for entry in entries(root) if is_archive(Path(entry.path)))
     folder = unpack_to or root / "unpacked"
     # what was unpacked here before is not taken for the user's own tree: its archive may be another
     unpacked = any((folder / _stem(archive)).is_dir() for archive in archives)
@@ -472,7 +481,8 @@ def _explained(archive: Path) -> Iterator[None]:
                 f"archive {archive}: the disk is full. Free some space, or set another folder to "
                 "unpack to, and call again: what is unpacked stays"
             ) from error
-        if error.errno is None:  # gzip and bz2 raise a bare OSError for broken data
+        # gzip and bz2 raise a bare OSError for broken data; a zip may point before its beginning
+        if error.errno in (None, errno.EINVAL):
             raise _damaged(archive, error) from error
         if isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
             raise ArchiveError(
@@ -557,15 +567,24 @@ def find_folder(
     pathlib.Path or None
         The first one, level by level and by name.
     """
-    level, passing = [base], (".", "__", *passing)
+    level, passing = [base], ("__", *passing)
     for _ in range(depth + 1):
         for folder in level:
-            if all((folder / child).exists() for child in children):
+            if all(is_there(folder / child) for child in children):
                 return folder
         level = [
             Path(entry.path)
             for folder in level
-            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
-            if entry.is_dir() and not entry.name.startswith(passing)
+            for entry in _entries_of(folder)
+            if is_folder(entry) and not entry.name.startswith(passing)
         ]
     return None
+
+
+def _entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder on the way; one that can't be listed may be no part of the data set."""
+    try:
+        return entries(folder)
+    except FileError as error:
+        _log.warning("passed over: %s", error)
+        return []

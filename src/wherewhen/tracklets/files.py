@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import itertools
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +28,9 @@ _CURES = {
     errno.ENOSPC: "free some space",
     errno.EROFS: "choose a folder that can be written to",
 }
+_CHUNK = 20_000
+"""Rows of a CSV file that become a table at a time: as lists of texts they take more memory."""
+
 _SHOWN = 80
 """Characters of a value that a message shows."""
 
@@ -123,6 +128,103 @@ def reason(error: OSError) -> str:
     return f"{cause} ({cure})" if cure else cause
 
 
+def is_there(path: str | Path) -> bool:
+    """Say whether a path exists; False, and no error, where it can't be followed to its end."""
+    return os.path.exists(path)  # noqa: PTH110 (Path raises, before Python 3.14)
+
+
+def is_file(path: str | Path) -> bool:
+    """Say whether a path is that of a file; False, and no error, where it can't be followed."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_dir(path: str | Path) -> bool:
+    """Say whether a path is that of a folder; False, and no error, where it can't be followed."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_link(path: str | Path) -> bool:
+    """Say whether a path is that of a link; False, and no error, where it can't be followed."""
+    return os.path.islink(path)  # noqa: PTH114
+
+
+def entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """List what is in a folder and not hidden.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    list of os.DirEntry
+        Sorted by name.
+
+    Raises
+    ------
+    FileError
+        If the folder can't be listed.
+    """
+    try:
+        with os.scandir(folder) as listing:
+            found = (entry for entry in listing if not entry.name.startswith("."))
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise FileError(
+            f"folder {displayed(folder)}: can't be listed: {reason(error)}. Expected a folder that "
+            "can be read"
+        ) from error
+
+
+def refuse_names(folder: str | Path, names: Iterable[str]) -> None:
+    """Refuse names of files or folders that are not UTF-8.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Where they are.
+    names : iterable of str
+        The names.
+
+    Raises
+    ------
+    FileError
+        Naming the first of them.
+    """
+    if odd := [displayed(name) for name in names if not is_text(name)]:
+        raise FileError(
+            f"folder {displayed(folder)}: {len(odd)} names in it are not UTF-8, for instance "
+            f"{odd[0]}. Tables and JSON can't hold them: rename these files and folders"
+        )
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder, or a link to one that can be followed."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links, or no right to follow one
+        return False
+
+
+def broken_links(folder: str | Path) -> list[str]:
+    """Name the links in a folder that lead nowhere, hidden ones left out.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    FileError
+        As from `entries`.
+    """
+    return [
+        entry.name for entry in entries(folder) if entry.is_symlink() and not is_there(entry.path)
+    ]
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """Open a regular file for reading; a pipe or device is refused, not waited for.
 
@@ -169,7 +271,7 @@ def open_file(path: str | Path, what: str, remedy: str) -> BinaryIO:
     try:
         return open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
-        link = " (a link that leads nowhere)" if os.path.islink(path) else ""  # noqa: PTH114
+        link = " (a link that leads nowhere)" if is_link(path) else ""
         raise FileNotFoundError(f"no {what} at {shown}{link}: {remedy}") from None
     except OSError as error:
         raise FileError(f"{what} {shown}: {reason(error)}; {remedy}") from error
@@ -227,37 +329,51 @@ def read_csv(path: str | Path, what: str, remedy: str) -> pd.DataFrame:
         line, or a row has another number of fields.
     """
     text = read_text(path, what, remedy)
+    try:
+        return _table(_rows(text))
+    except _NoTableError as error:
+        raise FileError(f"{what} {displayed(path)}: {error}; {remedy}") from error
 
-    def refuse(fault: str) -> FileError:
-        return FileError(f"{what} {displayed(path)}: {fault}; {remedy}")
 
+class _NoTableError(ValueError):
+    """A text is no table; the message says why, without the file."""
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of every line that is not empty, and the line's number."""
     if "\0" in text:
-        raise refuse("holds NUL characters, so it is no text")
+        line = text[: text.index("\0")].count("\n") + 1
+        raise _NoTableError(f"line {line} has a NUL character, so this is no text")
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    names: list[str] = []
-    columns: list[list[str]] = []
-    lines: list[int] = []
     try:
         for row in rows:
-            if not any(field.strip() for field in row[:1]) and len(row) < 2:
-                continue
-            if not names:
-                names = [name.strip() for name in row]
-                columns = [[] for _ in names]
-                continue
-            if len(row) != len(names):
-                raise refuse(
-                    f"line {rows.line_num} has {len(row)} fields, but the first line "
-                    f"{len(names)} ({shortened(','.join(names))})"
-                )
-            lines.append(rows.line_num)
-            for column, field in zip(columns, row, strict=True):
-                column.append(field)
+            if len(row) > 1 or "".join(row).strip():
+                yield rows.line_num, row
     except csv.Error as error:
-        raise refuse(f"line {rows.line_num} is not CSV ({error})") from error
+        raise _NoTableError(f"line {rows.line_num} is not CSV ({error})") from error
+
+
+def _table(rows: Iterator[tuple[int, list[str]]]) -> pd.DataFrame:
+    _, first = next(rows, (0, []))
+    names = [name.strip() for name in first]
     if not names:
-        raise refuse("it is empty")
+        raise _NoTableError("it is empty")
     if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
-        raise refuse(f"column {', '.join(map(shortened, twice))} stands twice in the first line")
-    named = {name: column for name, column in zip(names, columns, strict=True) if name}
-    return pd.DataFrame(named, index=lines, dtype=str)
+        raise _NoTableError(
+            f"column {', '.join(map(shortened, twice))} stands twice in the first line"
+        )
+    parts = [pd.DataFrame(columns=names, index=pd.Index([], dtype="int64"), dtype=str)]
+    while chunk := [_full(*row, names) for row in itertools.islice(rows, _CHUNK)]:
+        lines, fields = zip(*chunk, strict=True)
+        parts.append(pd.DataFrame(list(fields), columns=names, index=list(lines), dtype=str))
+    table = pd.concat(parts[1:] or parts)
+    return table.loc[:, [name != "" for name in names]]
+
+
+def _full(line: int, fields: list[str], names: list[str]) -> tuple[int, list[str]]:
+    if len(fields) != len(names):
+        raise _NoTableError(
+            f"line {line} has {len(fields)} fields, but the first line {len(names)} "
+            f"({shortened(','.join(names))})"
+        )
+    return line, fields

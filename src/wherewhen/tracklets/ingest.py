@@ -17,11 +17,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from tqdm import tqdm
 
-from wherewhen.tracklets.files import reason
+from wherewhen.tracklets.files import (
+    broken_links,
+    displayed,
+    entries,
+    is_dir,
+    is_folder,
+    is_link,
+    is_text,
+    reason,
+    refuse_names,
+)
 from wherewhen.tracklets.fingerprint import rows_fingerprint
 from wherewhen.tracklets.picture_files import (
     PictureError,
@@ -39,6 +50,10 @@ CHECKS = ("decode", "header")
 """How a frame is checked: every pixel, or its file's hash, size and mode alone (ten times as fast;
 broken pixels are then found by the extraction)."""
 
+LONGEST_NAME = 200
+"""Characters of one part of a tracklet's name: the most that the name of a cubes' file can hold."""
+
+_NOT_TEXT = "its name is not UTF-8, so tables and JSON can't hold it: rename it"
 _LARGEST_NUMBER = 2**63 - 1
 _CHUNK = 64
 """Frames that a thread checks at a time."""
@@ -157,6 +172,10 @@ class IngestRules:
     def __post_init__(self) -> None:
         if self.size is not None:
             object.__setattr__(self, "size", tuple(self.size))
+            if len(self.size) != 2 or min(self.size) < 1:
+                raise ValueError(
+                    f"size is {list(self.size)}: expected [width, height] in pixels, from 1"
+                )
         if self.check not in CHECKS:
             raise ValueError(f"check is {self.check!r}: expected one of {', '.join(CHECKS)}")
         if self.workers is not None and self.workers < 1:
@@ -203,13 +222,15 @@ def ingest(
     IngestError
         If there are more faults than allowed, or if no person is seen by two cameras.
     """
-    found = sorted(found, key=lambda tracklet: tracklet.name)
+    found, misnamed = _by_name(found, root)
     candidates = [frame for tracklet in found for frame in _in_order(tracklet, root)]
     _check_frames(candidates, root, rules, f"ingest {dataset}")
     _check_sizes(candidates, rules)
 
     all_faults = [
         *(dict(fault) for fault in faults),
+        *misnamed,
+        *_links_to_nowhere(found, root),
         *(
             {"path": _relative(tracklet.folder, root), "fault": "no frames in this folder"}
             for tracklet in found
@@ -305,16 +326,21 @@ def image_files(folder: Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        Files with an image's suffix that are not hidden, sorted by name.
+        What has an image's suffix and is neither hidden nor a folder, sorted by name: also a link
+        that leads nowhere or a pipe, which is a fault when it comes to reading it.
+
+    Raises
+    ------
+    wherewhen.tracklets.files.FileError
+        If the folder can't be listed, or the name of such a file is not UTF-8.
     """
-    with os.scandir(folder) as entries:
-        return sorted(
-            folder / entry.name
-            for entry in entries
-            if entry.name.lower().endswith(IMAGE_SUFFIXES)
-            and not entry.name.startswith(".")
-            and entry.is_file()
-        )
+    names = [
+        entry.name
+        for entry in entries(folder)
+        if entry.name.lower().endswith(IMAGE_SUFFIXES) and not is_folder(entry)
+    ]
+    refuse_names(folder, names)
+    return [folder / name for name in names]
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -329,10 +355,19 @@ def subfolders(folder: Path) -> list[Path]:
     -------
     list of pathlib.Path
         Folders that are neither hidden nor an archiver's leavings (``__MACOSX``), sorted by name.
+
+    Raises
+    ------
+    wherewhen.tracklets.files.FileError
+        If the folder can't be listed, or the name of a folder in it is not UTF-8.
     """
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))
-    )
+    names = [
+        entry.name
+        for entry in entries(folder)
+        if is_folder(entry) and not entry.name.startswith("__")
+    ]
+    refuse_names(folder, names)
+    return [folder / name for name in names]
 
 
 def expected_folder(folder: Path, what: str, layout: str) -> Path:
@@ -357,13 +392,72 @@ def expected_folder(folder: Path, what: str, layout: str) -> Path:
     FileNotFoundError
         Naming the path, the layout and what to do.
     """
-    if not folder.is_dir():
-        found = "it is a file" if folder.exists() else "it does not exist"
+    if not is_dir(folder):
         raise FileNotFoundError(
-            f"{what}: no folder {folder} ({found}). Expected: {layout}. "
-            "Get the data set under its owner's terms, and set the root to its folder or archive"
+            f"{what}: no folder {displayed(folder)} ({_why_no_folder(folder)}). Expected: "
+            f"{layout}. Get the data set under its owner's terms, and set the root to its folder "
+            "or archive"
         )
     return folder
+
+
+def _why_no_folder(path: Path) -> str:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "it is a link that leads nowhere" if path.is_symlink() else "it does not exist"
+    except NotADirectoryError:
+        return "a part of its path is a file"
+    except OSError as error:
+        return reason(error)
+    except ValueError:  # a NUL character
+        return "no folder can have this name"
+    return "it is a file"
+
+
+def name_fault(name: str) -> str | None:
+    """Say why a tracklet can't have a name, if so.
+
+    Parameters
+    ----------
+    name : str
+        The tracklet's name; the parts between its slashes become names of files.
+
+    Returns
+    -------
+    str or None
+        The fault, or None for a name that will do.
+    """
+    if not is_text(name):
+        return _NOT_TEXT
+    longest = max(len(quote(part, safe="").replace(".", "%2E")) for part in name.split("/"))
+    if longest <= LONGEST_NAME:
+        return None
+    return (
+        f"a part of its name takes {longest} characters, expected at most {LONGEST_NAME}, where a "
+        "sign or space takes three and a letter beyond a-z six or more: rename it"
+    )
+
+
+def hint_at_links(root: Path) -> str:
+    """Name links in a folder, or a level below, that lead nowhere: a disk that is not mounted.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder in which something was not found.
+
+    Returns
+    -------
+    str
+        A sentence for the message, with a space before it; empty without such links.
+    """
+    links = [
+        displayed(_relative(folder / name, root))
+        for folder in (root, *subfolders(root))
+        for name in broken_links(folder)
+    ]
+    return f" Links that lead nowhere: {listed(links)}." if links else ""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -381,6 +475,39 @@ def listed(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
+
+
+def _by_name(
+    found: Iterable[FoundTracklet], root: Path
+) -> tuple[list[FoundTracklet], list[dict[str, str]]]:
+    """Sort tracklets by name, those with an impossible one left out as faults."""
+    faults, sound = [], []
+    for tracklet in sorted(found, key=lambda tracklet: tracklet.name):
+        folder = _relative(tracklet.folder, root)
+        texts = (tracklet.name, tracklet.person, tracklet.camera, folder)
+        fault = name_fault(tracklet.name)
+        if not all(map(is_text, texts)):
+            fault = _NOT_TEXT
+        if fault is None:
+            sound.append(tracklet)
+        else:
+            faults.append({"path": displayed(folder), "fault": fault})
+    return sound, faults
+
+
+def _links_to_nowhere(found: Iterable[FoundTracklet], root: Path) -> list[dict[str, str]]:
+    """Find links beside and above the tracklets' folders: one may stand for a person or camera.
+
+    Links among the frames themselves have been found as frames that can't be read.
+    """
+    own = {tracklet.folder for tracklet in found} - {root}
+    above = {parent for folder in own for parent in folder.parents if parent.is_relative_to(root)}
+    return [
+        {"path": displayed(_relative(folder / name, root)), "fault": "a link that leads nowhere"}
+        for folder in sorted(own | above)
+        for name in broken_links(folder)
+        if not (folder in own and name.lower().endswith(IMAGE_SUFFIXES))
+    ]
 
 
 def _in_order(tracklet: FoundTracklet, root: Path) -> list[_Frame]:
@@ -455,8 +582,7 @@ def unreadable(path: str | Path, error: OSError) -> str:
     """
     if not isinstance(error, FileNotFoundError):
         return f"cannot be read: {reason(error)}"
-    linked = os.path.islink(path)  # noqa: PTH114 (a path's text)
-    return "missing: a link that leads nowhere" if linked else "missing: no such file"
+    return "missing: a link that leads nowhere" if is_link(path) else "missing: no such file"
 
 
 def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:

@@ -123,12 +123,7 @@ def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
         If it is of no format of `FORMATS`, damaged, too large, or of another mode or depth.
     """
     image = _header(content)
-    width, height = image.size
-    if width * height > LARGEST_PICTURE:
-        raise PictureError(
-            f"size {width}x{height}: {width * height:,} pixels, and at most {LARGEST_PICTURE:,} "
-            "are decoded: scale or cut it"
-        )
+    check_size(*image.size)
     if any_mode:
         return image
     if image.mode != MODE:
@@ -137,6 +132,26 @@ def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
         # Pillow keeps the upper half of such a colour in silence
         raise PictureError(f"mode {MODE} with {content[24]} bits a channel, expected 8: convert it")
     return image
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an absurd size before memory is taken for it.
+
+    Parameters
+    ----------
+    width, height : int
+        In pixels, as a header says.
+
+    Raises
+    ------
+    PictureError
+        Above `LARGEST_PICTURE` pixels.
+    """
+    if width * height > LARGEST_PICTURE:
+        raise PictureError(
+            f"size {width}x{height}: {width * height:,} pixels, and at most {LARGEST_PICTURE:,} "
+            "are decoded: scale or cut it"
+        )
 
 
 def decode_picture(content: bytes, any_mode: bool = False) -> Image.Image:

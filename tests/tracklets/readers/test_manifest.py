@@ -1,7 +1,10 @@
 import builtins
 import csv
+import json
+import os
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -130,10 +133,143 @@ def test_faults_are_named(pictures, fault):
         read(write(pictures, rows()))
 
 
+BAD_PICTURES = {
+    "folder": "full/1.png: cannot be read: it is a folder, not a file; 2 crops of it are lost",
+    "pipe": "full/1.png: cannot be read: it is a pipe or a device, not a file",
+    "unreadable": r"full/1.png: cannot be read: Permission denied \(give .*\); 2 crops",
+    "link": "full/1.png: missing: a link that leads nowhere; 2 crops",
+    "gif": "full/1.png: cannot be decoded: it is a GIF, expected PNG, JPEG or BMP; 2 crops",
+    "grey": "full/1.png: mode L, expected RGB; 2 crops",
+    "48 bits": "full/1.png: mode RGB with 16 bits a channel, expected 8: convert it; 2 crops",
+    "empty": "full/1.png: empty file; 2 crops",
+}
+
+
+def spoil(path, kind):
+    image = Image.open(path).copy()
+    path.unlink()
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "unreadable":
+            path.touch(0)
+        case "link":
+            path.symlink_to("gone.png")
+        case "gif":
+            image.save(path, "GIF")
+        case "grey":
+            image.convert("L").save(path)
+        case "48 bits":
+            cv2.imwrite(str(path), np.full((20, 30, 3), 40_000, np.uint16))
+        case "empty":
+            path.touch()
+
+
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_pictures_that_can_not_be_cut_are_faults(pictures, kind, no_privileges):
+    spoil(pictures / "full/1.png", kind)
+    with pytest.raises(IngestError, match=BAD_PICTURES[kind]) as caught:
+        read(write(pictures, boxes()))
+    assert str(pictures) not in json.dumps(caught.value.report)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "unreadable", "link", "gif", "grey", "empty"])
+def test_crops_that_can_not_be_read_are_faults(pictures, kind, no_privileges):
+    spoil(pictures / "full/1.png", kind)
+    rows = [[f"{camera}/p", "p", camera, 1, f"full/{n}.png"] for n, camera in ((1, "a"), (2, "b"))]
+    message = BAD_PICTURES[kind].partition(";")[0]
+    with pytest.raises(IngestError, match=message):
+        read(write(pictures, rows, PLAIN))
+
+
+def test_a_path_that_no_file_can_have_is_a_fault(pictures):
+    long = "n" * 300 + ".png"
+    fault = rf"{long}: cannot be read: File name too long \(shorten it\)"
+    plain = [["a/p", "p", "a", 1, long], ["b/p", "p", "b", 1, "full/2.png"]]
+    for rows, columns in ((plain, PLAIN), ([[*row, 0, 0, 5, 6] for row in plain], BOXED)):
+        with pytest.raises(IngestError, match=fault) as caught:
+            read(write(pictures, rows, columns))
+        assert str(pictures) not in json.dumps(caught.value.report)
+
+
+@pytest.mark.parametrize("name", ["a/" + "n" * 201, "a/" + "人" * 23, "a/" * 600 + "a"])
+@pytest.mark.parametrize("columns", [PLAIN, BOXED])
+def test_a_tracklet_with_too_long_a_name_is_refused(pictures, name, columns):
+    row = [name, "p", "a", 1, "full/1.png", 0, 0, 5, 6]
+    with pytest.raises(IngestError, match=r"tracklet is too long a name.*200.*line 2 \('a/"):
+        read(write(pictures, [row[: len(columns)]], columns))
+
+
+@pytest.mark.parametrize(
+    "word", ["nan", "inf", "1e30", "-1", "1.5", "1_000", "0x10", "٣", "9" * 30]
+)
+@pytest.mark.parametrize("column", ["frame", "left", "width"])
+def test_words_that_are_no_number_from_0_are_named(pictures, word, column):
+    with pytest.raises(IngestError, match=rf"manifest.csv: .*number.*line 2 \(.*'{word}'"):
+        read(write(pictures, change(0, column, word)()))
+
+
+def test_a_long_field_does_not_fill_the_console(pictures):
+    for length in (100_000, 3_000_000):
+        with pytest.raises(IngestError, match="line 2") as caught:
+            read(write(pictures, change(0, "frame", "9" * length)()))
+        assert len(str(caught.value)) < 1000
+
+
+def test_crops_that_can_not_be_written_stop_with_the_folder(pictures, no_privileges):
+    write(pictures, boxes())
+    (pictures / "file").touch()
+    (pictures / "locked").mkdir(0o555)
+    for place in ("file", "file/inside", "locked"):
+        with pytest.raises(
+            IngestError, match=rf"the crop .*{place}/.* can't be written: .*unpack_to"
+        ):
+            read(pictures, unpack_to=pictures / place)
+
+
+def test_a_tracklet_named_as_anothers_frame_is_told(pictures):
+    rows = boxes()
+    rows[0][0], rows[1][0] = "a", "a/000001.png"
+    with pytest.raises(IngestError, match=r"can't be written: .*rename the tracklet"):
+        read(write(pictures, rows))
+
+
+def test_lines_are_those_of_the_file(tmp_path):
+    rows = ['a/p,"p\nq",a,1,x.png', "", "b/p,p,b,zz,y.png"]
+    (tmp_path / "manifest.csv").write_text("\n".join([",".join(PLAIN), *rows]))
+    with pytest.raises(IngestError, match=r"frame is not a number from 0: line 5 \('zz'\)"):
+        read(tmp_path)
+
+
+def test_columns_of_any_name_may_be_there(tmp_path):
+    for path in ("x.png", "y.png"):
+        Image.new("RGB", (4, 8)).save(tmp_path / path)
+    rows = [["a", "p", "a", 1, "x.png", 1, 1, 1, 1], ["b", "p", "b", 1, "y.png", 1, 1, 1, 1]]
+    ingested = read(write(tmp_path, rows, [*PLAIN, "line", "boxed", "is_video", ""]))
+    assert ingested.root == tmp_path
+    assert len(ingested.frames) == 2
+
+
+def test_a_folder_or_a_locked_file_as_the_manifest(tmp_path, no_privileges):
+    (tmp_path / "manifest.csv").mkdir()
+    with pytest.raises(IngestError, match=r"manifest\.csv: it is a folder, not a file; expected"):
+        read(tmp_path)
+    (tmp_path / "other.csv").touch(0)
+    with pytest.raises(IngestError, match=r"other\.csv: Permission denied"):
+        read(tmp_path, manifest="other.csv")
+    with pytest.raises(FileNotFoundError, match="has no mmm"):
+        read(tmp_path, manifest="m" * 300)
+
+
 def test_a_faulty_crop_may_be_left_out(pictures):
     ingested = read(write(pictures, FAULTS["outside"][0]()), allow_faulty=1)
     assert ingested.frames["frame"].tolist() == [1, 7]
     assert len(ingested.report["faults"]) == 1
+
+
+HEADER = b"tracklet,person,camera,frame,path\n"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +278,16 @@ def test_a_faulty_crop_may_be_left_out(pictures):
         (b"tracklet,person,camera,frame\na,p,c,1\n", "no column path.*it has tracklet, person"),
         (b"tracklet,person,camera,frame,path,left\n", "no column top, width, height"),
         (b"tracklet,person,camera,frame,path\n", "has no rows"),
-        (b"", r"can't be read as CSV \(No columns"),
-        (b"\xff\xfe\x00", "can't be read as CSV"),
+        (b"", "it is empty; expected a CSV file with the columns tracklet, person"),
+        (b"\n\n", "it is empty"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\x00\x01", "line 1 has a NUL character"),
+        (HEADER + b"a,p,c,1,x\0.png\n", "line 2 has a NUL character"),
+        (HEADER + b"a,p,c,1\n", "line 2 has 4 fields, but the first line 5"),
+        (HEADER + b"a,p,c,1,x.png,\n", "line 2 has 6 fields"),
+        (HEADER + b'"a,p,c,1,x.png\n', "line 2 is not CSV"),
+        (HEADER.replace(b",", b";"), "no column tracklet, .*it has tracklet;person;"),
+        (HEADER.replace(b"camera", b"person"), "column 'person' stands twice"),
         (
             b"tracklet,person,camera,frame,path,query\na,p,c,1,x.png,maybe\n",
             "query is neither true",
@@ -226,7 +370,7 @@ def test_crops_are_cut_from_videos(tmp_path, film):
     assert ingested.report["cut_from"] == {"pictures": 0, "videos": 2}
 
 
-def test_faults_of_videos_are_named(tmp_path, film):
+def test_faults_of_videos_are_named(tmp_path, film, no_privileges):
     film(tmp_path / "a.mp4")
     film(tmp_path / "b.mp4")
     (tmp_path / "c.mp4").write_bytes(b"no video at all")
@@ -238,6 +382,12 @@ def test_faults_of_videos_are_named(tmp_path, film):
         read(write(tmp_path, [*rows, ["c", "p", "c", 1, "c.mp4"]], PLAIN))
     with pytest.raises(IngestError, match=r"d.mp4: missing: no such file; 1 crops"):
         read(write(tmp_path, [*rows, ["d", "p", "d", 1, "d.mp4"]], PLAIN))
+    (tmp_path / "e.mp4").mkdir()
+    with pytest.raises(IngestError, match=r"e.mp4: cannot be read: it is a folder, not a file"):
+        read(write(tmp_path, [*rows, ["e", "p", "e", 1, "e.mp4"]], PLAIN))
+    (tmp_path / "f.mp4").touch(0)
+    with pytest.raises(IngestError, match=r"f.mp4: cannot be read: Permission denied"):
+        read(write(tmp_path, [*rows, ["f", "p", "f", 1, "f.mp4"]], PLAIN))
     content = (tmp_path / "b.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(content[: len(content) // 2])  # its index is at the end
     with pytest.raises(IngestError, match=r"b.mp4: cannot be decoded"):

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.archives import SEAL
+from wherewhen.tracklets.ingest import IngestError
 from wherewhen.tracklets.readers import READERS, read
 
 OFFICIAL = {
@@ -62,3 +65,79 @@ def test_unknown_names_list_the_known():
 def test_duke_is_refused_with_the_reason(name):
     with pytest.raises(ValueError, match=r"refused: its authors withdrew DukeMTMC in 2019"):
         read(name, ".")
+
+
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = write_flat("mars", tmp_path / "m", persons=4, **OFFICIAL["mars"])
+    (root / "info").rename(tmp_path / "lists")
+    inside = root.relative_to(tmp_path)
+    ingested = read("mars", f"~/{inside}", info="~/lists", progress=False)
+    assert ingested.root == root
+    root = write_flat("manifest", tmp_path / "n", persons=2)
+    (root / "manifest.csv").rename(tmp_path / "other.csv")
+    assert read("manifest", root, manifest="~/other.csv", progress=False).report["persons"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "expected"),
+    [
+        ("folder", "size", "64x128", r"\[a whole number, a whole number\] or null"),
+        ("folder", "size", [64, 128, 3], r"\[a whole number, a whole number\] or null"),
+        ("folder", "allow_faulty", True, "a whole number"),
+        ("prid2011", "distractors", "no", "true or false"),  # to Python, a text is true
+        ("prid2011", "min_frames", "27", "a whole number"),
+        ("mars", "info", 3, "a text or null"),
+        ("manifest", "manifest", None, "a text"),
+    ],
+)
+def test_options_have_types(tmp_path, name, option, value, expected):
+    with pytest.raises(ValueError, match=rf"option {option} is .*, expected {expected}$"):
+        read(name, tmp_path, **{option: value})
+
+
+def test_a_size_is_at_least_one_pixel(tmp_path):
+    with pytest.raises(ValueError, match=r"size is \[64, 0\]: expected \[width, height\]"):
+        read("folder", tmp_path, size=[64, 0])
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("x" * 300, "File name too long"),
+        ("file/set", "a part of its path is a file"),
+        ("file", "it is a file"),
+        ("link", "it is a link that leads nowhere"),
+        ("loop", "Too many levels of symbolic links"),
+        ("a\0b", "no folder can have this name"),
+        ("locked/set", "Permission denied"),
+    ],
+)
+def test_a_root_that_is_no_folder_says_why(tmp_path, name, root, message, no_privileges):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("gone")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "locked").mkdir(0o000)
+    with pytest.raises(FileNotFoundError, match=rf"no folder .* \({message}.*Expected"):
+        read(name, tmp_path / root, progress=False)
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_a_root_that_is_not_utf8_is_named(tmp_path, name):
+    with pytest.raises(IngestError, match=r"caf\\xe9: this path is not UTF-8.*rename"):
+        read(name, os.fsencode(tmp_path).decode() + os.fsdecode(b"/caf\xe9"), progress=False)
+
+
+@pytest.mark.parametrize("name", ARCHIVED)
+def test_an_archive_that_can_not_be_read_or_unpacked(tmp_path, name, no_privileges):
+    packed = write_flat(name, tmp_path / "packed", archive=True, **OFFICIAL[name])
+    home = packed if packed.is_dir() else packed.parent
+    home.chmod(0o555)
+    with pytest.raises(IngestError, match=r"unpacked: Permission denied .*set ingest\.root and"):
+        read(name, packed, progress=False)
+    for archive in home.iterdir():
+        archive.chmod(0)
+    with pytest.raises(IngestError, match="Permission denied"):
+        read(name, packed, unpack_to=tmp_path / "out", progress=False)
+    home.chmod(0o755)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wherewhen.tracklets.files import expand_home
-from wherewhen.tracklets.ingest import Ingested, IngestRules
+from wherewhen.tracklets.files import FileError, displayed, expand_home, is_text, reason
+from wherewhen.tracklets.ingest import Ingested, IngestError, IngestRules
 from wherewhen.tracklets.readers import folder, ilids_vid, manifest, mars, prid2011
 
 READERS: dict[str, Callable[..., Ingested]] = {
@@ -72,15 +73,17 @@ def read(
     Raises
     ------
     ValueError
-        For an unknown reader or option, naming the known ones, and for DukeMTMC-VideoReID.
+        For an unknown reader or option, naming the known ones, an option of another type, and for
+        DukeMTMC-VideoReID.
     FileNotFoundError
         If the data set is not there or not laid out as expected.
     wherewhen.tracklets.archives.ArchiveError
         If an archive is damaged or holds what must not be unpacked.
     wherewhen.tracklets.ingest.IngestError
-        If the content can't be used.
+        If the content can't be used, or a file or folder can't be read or written.
     """
     reader = reader_named(name)
+    root, unpack_to = _usable(root), None if unpack_to is None else _usable(unpack_to)
     own = [
         option
         for option in inspect.signature(reader).parameters
@@ -92,10 +95,60 @@ def read(
         raise ValueError(
             f"reader {name!r} has no option {', '.join(unknown)}: expected among {', '.join(known)}"
         )
+    _check_types(name, options)
     rules = IngestRules(**{key: value for key, value in options.items() if key in _RULES})
-    return reader(
-        expand_home(root),
-        rules,
-        expand_home(unpack_to) if unpack_to is not None else None,
-        **{key: value for key, value in options.items() if key in own},
-    )
+    try:
+        return reader(
+            root, rules, unpack_to, **{key: options[key] for key in options if key in own}
+        )
+    except FileError as error:
+        raise IngestError(str(error)) from error
+    except OSError as error:
+        if error.errno is None:  # raised here, with all that is to be said
+            raise
+        raise IngestError(
+            f"reader {name}: {displayed(error.filename or root)}: {reason(error)}. Expected a data "
+            f"set at {root} that can be read, and a folder to unpack and cut it to that can be "
+            "written to: give yourself the rights, or set ingest.root and ingest.unpack_to"
+        ) from error
+
+
+def _usable(path: Path | str) -> Path:
+    """Expand a path; the tables' JSON keeps it, so it has to be text."""
+    if not is_text(path):
+        raise IngestError(
+            f"{displayed(path)}: this path is not UTF-8, so tables and JSON can't hold it: rename "
+            "the folder, or put a link to it with another name"
+        )
+    return expand_home(path)
+
+
+def _check_types(name: str, options: Mapping[str, Any]) -> None:
+    """Hold options to the types that reader and rules declare: to Python, a text `no` is true."""
+    kinds = typing.get_type_hints(READERS[name]) | typing.get_type_hints(IngestRules)
+    for option, value in options.items():
+        kind = kinds[option]
+        if not _fits(value, kind):
+            raise ValueError(
+                f"reader {name!r}: option {option} is {value!r}, expected {_in_words(kind)}"
+            )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    inside = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:  # a list in YAML
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(inside)
+            and all(map(_fits, value, inside))
+        )
+    if inside:
+        return any(_fits(value, each) for each in inside)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
+def _in_words(kind: Any) -> str:
+    words = {int: "a whole number", str: "a text", bool: "true or false", type(None): "null"}
+    if typing.get_origin(kind) is tuple:
+        return f"[{', '.join(map(_in_words, typing.get_args(kind)))}]"
+    return words.get(kind) or " or ".join(map(_in_words, typing.get_args(kind)))

@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wherewhen.tracklets.archives import opened
+from wherewhen.tracklets.files import displayed, entries, is_folder, is_there
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
     IngestError,
     IngestRules,
     expected_folder,
+    hint_at_links,
     image_files,
     ingest,
+    listed,
     subfolders,
 )
 
@@ -55,10 +58,23 @@ def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = 
     found = list(_find(root))
     if not found:
         raise FileNotFoundError(
-            f"data set folder: {root} has no folders of persons inside folders of cameras. "
-            f"Expected: {LAYOUT}. Set the root to the folder that holds the cameras' folders"
+            f"data set folder: {root} has no folders of persons inside folders of cameras."
+            f"{hint_at_links(root)} Expected: {LAYOUT}. Set the root to the folder that holds the "
+            "cameras' folders"
         )
-    return ingest("folder", root, found, rules)
+    return ingest("folder", root, found, rules, {"notes": list(_strays(root))})
+
+
+def _strays(root: Path) -> Iterator[str]:
+    """Note files where a camera's or a person's folder would stand."""
+    files = [
+        displayed(Path(entry.path).relative_to(root))
+        for folder in (root, *subfolders(root))
+        for entry in entries(folder)
+        if not is_folder(entry) and is_there(entry.path)
+    ]
+    if files:
+        yield f"{len(files)} files beside the folders are passed over: {listed(files)}"
 
 
 def _find(root: Path) -> Iterator[FoundTracklet]:

@@ -23,6 +23,7 @@ from wherewhen.tracklets.ingest import (
     IngestError,
     IngestRules,
     expected_folder,
+    hint_at_links,
     image_files,
     ingest,
     published,
@@ -77,8 +78,8 @@ def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = 
     sequences = _sequences(root)
     if sequences is None:
         raise FileNotFoundError(
-            f"iLIDS-VID: {root} has no sequences folder with {' and '.join(CAMERAS)}. Expected: "
-            f"{LAYOUT}, or the owners' archive. Correct the root"
+            f"iLIDS-VID: {root} has no sequences folder with {' and '.join(CAMERAS)}."
+            f"{hint_at_links(root)} Expected: {LAYOUT}, or the owners' archive. Correct the root"
         )
     found = list(_find(sequences))
     faults = [fault for tracklet in found for fault in _contradictions(tracklet, root)]

@@ -11,7 +11,6 @@ are cut once into PNG files under the folder for unpacked data, and read from th
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from wherewhen.tracklets.archives import find_folder, opened
+from wherewhen.tracklets.files import (
+    expand_home,
+    is_file,
+    open_regular,
+    read_csv,
+    reason,
+    shortened,
+)
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.ingest import (
+    LONGEST_NAME,
     FoundTracklet,
     Ingested,
     IngestError,
@@ -31,6 +39,14 @@ from wherewhen.tracklets.ingest import (
     expected_folder,
     ingest,
     listed,
+    name_fault,
+    unreadable,
+)
+from wherewhen.tracklets.picture_files import (
+    PictureError,
+    check_size,
+    decode_picture,
+    read_content,
 )
 from wherewhen.tracklets.schema import FIXED
 from wherewhen.tracklets.threads import in_threads
@@ -41,10 +57,13 @@ LAYOUT = f"a CSV file with the columns {', '.join(COLUMNS)} [, {', '.join(BOX)}]
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v")
 """Files that are read as videos, in any case of letters."""
 
+_OWN = ("line", "boxed", "is_video")
+"""Columns that are made here: those of a manifest under these names are passed over as others."""
+
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_SHOWN = 5
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-"""Errors of writing, which are not the picture's fault."""
+_SHOWN, _HEADER_SHOWN = 5, 200
+_LONGEST_PATH = 1000
+"""Characters of a tracklet's whole name: systems stop at 4096 bytes of a path."""
 
 _Fault = dict[str, str]
 
@@ -83,11 +102,14 @@ def read(
         its picture, or a video can't be decoded; if videos are listed and PyAV is not installed.
     """
     rules = rules or IngestRules()
-    root = Path(root)
-    if root.is_file() and root.suffix.lower() == ".csv":
+    root, manifest = Path(root), str(expand_home(manifest))
+    if is_file(root) and root.suffix.lower() == ".csv":
         root, manifest = root.parent, root.name
     root = opened(
-        root, unpack_to, lambda folder: (folder / manifest).is_file(), progress=rules.progress
+        root,
+        unpack_to,
+        lambda folder: is_file(folder / manifest),
+        progress=rules.progress,
     )
     root = expected_folder(root, "data set folder", LAYOUT)
     holder = find_folder(root, [manifest])
@@ -111,13 +133,9 @@ def read(
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """Read and check the manifest; its rows get ``line``, ``boxed`` and ``is_video``."""
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise IngestError(
-            f"{path.name}: can't be read as CSV ({error}). Expected {LAYOUT} in UTF-8"
-        ) from error
-    rows = rows.rename(columns=str.strip)
+    rows = read_csv(path, "manifest", f"expected {LAYOUT} in UTF-8")
+    rows = rows.rename_axis("line").drop(columns=[name for name in _OWN if name in rows])
+    rows = rows.reset_index()
     missing = [column for column in COLUMNS if column not in rows]
     box = [column for column in BOX if column in rows]
     if box and len(box) < len(BOX):
@@ -125,15 +143,15 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if missing:
         raise IngestError(
             f"{path.name}: no column {', '.join(missing)}. Expected {LAYOUT}; it has "
-            f"{', '.join(rows.columns)}"
+            f"{', '.join(rows.columns.drop('line'))[:_HEADER_SHOWN]}"
         )
     if rows.empty:
         raise IngestError(f"{path.name}: has no rows. Expected one a frame")
-    rows = rows.apply(lambda column: column.str.strip())
+    texts = rows.columns.drop("line")
+    rows[texts] = rows[texts].apply(lambda column: column.str.strip())
     booleans = [column for column in FIXED if column in rows and FIXED[column] is bool]
     for column in booleans:
         rows[column] = rows[column].str.lower()
-    rows["line"] = rows.index + 2
     for column in set(BOX) - set(box):
         rows[column] = ""
     _check_rows(path.name, rows)
@@ -177,6 +195,13 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
             ["tracklet"],
         ),
         (
+            rows["tracklet"].isin([name for name in rows["tracklet"].unique() if _is_long(name)]),
+            f"tracklet is too long a name: at most {LONGEST_NAME} characters between two /, where "
+            "a sign or space takes three and a letter beyond a-z six or more, and at most "
+            f"{_LONGEST_PATH} in all",
+            ["tracklet"],
+        ),
+        (
             rows.assign(frame=rows["frame"].str.lstrip("0")).duplicated(["tracklet", "frame"]),
             "tracklet and frame have occurred before",
             ["tracklet", "frame"],
@@ -195,11 +220,15 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
         at = rows[wrong.astype(bool)]
         if len(at):
             shown = "; ".join(
-                f"line {row.line} ({', '.join(repr(getattr(row, column)) for column in columns)})"
+                f"line {row.line} ({', '.join(shortened(getattr(row, name)) for name in columns)})"
                 for row in at.head(_SHOWN).itertuples()
             )
             more = f" and {len(at) - _SHOWN} more" if len(at) > _SHOWN else ""
             raise IngestError(f"{name}: {what}: {shown}{more}. Correct the manifest")
+
+
+def _is_long(tracklet: str) -> bool:
+    return len(tracklet) > _LONGEST_PATH or name_fault(tracklet) is not None
 
 
 def _is_plain(tracklet: str) -> bool:
@@ -284,14 +313,17 @@ def _cut(
             if number in left:
                 left.remove(number)
                 yield from _cut_boxes(picture, by_number[number], crops)
-    except FileNotFoundError:
-        yield {"path": path, "fault": f"missing: no such file; {_lost(left, by_number)}"}
+    except IngestError:  # a crop that can't be written is not the picture's fault
+        raise
+    except OSError as error:
+        yield {"path": path, "fault": f"{unreadable(source, error)}; {_lost(left, by_number)}"}
+        return
+    except PictureError as error:
+        yield {"path": path, "fault": f"{error}; {_lost(left, by_number)}"}
         return
     except Exception as error:  # whatever a decoder raises on broken bytes: it differs by format
-        if isinstance(error, OSError) and error.errno in _DISK:
-            raise
-        reason = str(error).split("<_io")[0].strip() or type(error).__name__
-        yield {"path": path, "fault": f"cannot be decoded: {reason}; {_lost(left, by_number)}"}
+        cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        yield {"path": path, "fault": f"cannot be decoded: {cause}; {_lost(left, by_number)}"}
         return
     if left:
         yield {
@@ -315,31 +347,40 @@ def _cut_boxes(picture: Image.Image, rows: pd.DataFrame, crops: Path) -> Iterato
                 f"{row.top} reaches outside the picture of {picture.width}x{picture.height}",
             }
             continue
-        place = crops / _place(row)
+        _write(picture.crop(box) if row.boxed else picture, crops / _place(row))
+
+
+def _write(crop: Image.Image, place: Path) -> None:
+    """Write a crop under a temporary name; a killed process leaves no half of it."""
+    unfinished = place.with_name(f".{place.name}")
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = place.with_name(f".{place.name}")
-        crop = picture.crop(box) if row.boxed else picture
         crop.save(unfinished, "PNG", compress_level=3)
         unfinished.replace(place)
+    except OSError as error:
+        raise IngestError(
+            f"the crop {place} can't be written: {reason(error)}. Expected a folder to cut crops "
+            "to: set ingest.unpack_to to one that can be written to, or rename the tracklet if its "
+            "name is that of another's frame"
+        ) from error
 
 
 def _picture(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
-    with Image.open(path) as picture:
-        picture.load()
-        yield 0, picture
+    yield 0, decode_picture(read_content(path))
 
 
 def _video_pictures(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
     """Decode a video from its beginning to the last picture that is wanted."""
     import av
 
-    if not path.is_file():
-        raise FileNotFoundError(path)
+    open_regular(path).close()  # a missing file, a folder or a pipe is told from a broken video
     wanted = set(numbers)
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise ValueError("it has no video stream")
-        for number, picture in enumerate(container.decode(container.streams.video[0])):
+        stream = container.streams.video[0]
+        check_size(stream.width, stream.height)
+        for number, picture in enumerate(container.decode(stream)):
             yield number, picture.to_image() if number in wanted else None
             if number >= numbers[-1]:
                 return

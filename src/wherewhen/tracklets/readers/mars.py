@@ -13,7 +13,6 @@ Person Re-Identification. ECCV 2016.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,13 +22,14 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.tracklets.archives import find_folder, opened
-from wherewhen.tracklets.files import FileError, expand_home, open_file
+from wherewhen.tracklets.files import FileError, entries, expand_home, open_file
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,
     IngestError,
     IngestRules,
     expected_folder,
+    hint_at_links,
     ingest,
     listed,
     published,
@@ -107,8 +107,8 @@ def read(
     images = {subset: _images(root, subset) for subset in TABLES}
     if not any(images.values()):
         raise FileNotFoundError(
-            f"MARS: {root} has neither bbox_train nor bbox_test. Expected: {LAYOUT}. Get them from "
-            "the authors and correct the root"
+            f"MARS: {root} has neither bbox_train nor bbox_test.{hint_at_links(root)} Expected: "
+            f"{LAYOUT}. Get them from the authors and correct the root"
         )
     there, left_out, unlisted = _with_images(tracklets, names, images)
     facts = {
@@ -427,8 +427,7 @@ def _files(images: Path | None, person: str) -> set[str]:
     folder = images / _folder_name(person) if images is not None else None
     if folder is None or not folder.is_dir():
         return set()
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if not entry.name.startswith(".")}
+    return {entry.name for entry in entries(folder)}
 
 
 def _folder_name(person: str) -> str:

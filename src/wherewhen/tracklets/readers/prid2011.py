@@ -24,6 +24,7 @@ from wherewhen.tracklets.ingest import (
     IngestError,
     IngestRules,
     expected_folder,
+    hint_at_links,
     image_files,
     ingest,
     published,
@@ -136,8 +137,8 @@ def _multi_shot(root: Path) -> Path:
     folder = find_folder(root, CAMERAS)
     if folder is None:
         raise FileNotFoundError(
-            f"PRID 2011: {root} has no multi_shot folder with {' and '.join(CAMERAS)}. "
-            f"Expected: {LAYOUT}, or the owners' archive. Correct the root"
+            f"PRID 2011: {root} has no multi_shot folder with {' and '.join(CAMERAS)}."
+            f"{hint_at_links(root)} Expected: {LAYOUT}, or the owners' archive. Correct the root"
         )
     return folder
 
