@@ -84,9 +84,7 @@ cli.add_command(experiment)
 @click.option("--params", default="", callback=read_params, help="As given to the run.")
 @click.option("--record", is_flag=True, help="Print the whole record of the artifact, as JSON.")
 @plain_errors
-def lineage(
-    artifact: str | None, env: str | None, params: dict[str, Any], record: bool
-) -> None:
+def lineage(artifact: str | None, env: str | None, params: dict[str, Any], record: bool) -> None:
     """Say what ARTIFACT was made of, down to the frames: by whom, when, from what.
 
     ARTIFACT is a name in the catalog (scores, trial_00.network), or the path of an artifact's file.
@@ -197,4 +195,3 @@ def ui(port: int, host: str) -> None:
 
     words = ["-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
     subprocess.run([sys.executable, *words, "--port", str(port), "--host", host], check=False)
-

@@ -34,7 +34,9 @@ FILTERS = {
 }
 """Entries of Kedro's ``run_params``, and the options of ``kedro run`` that set them."""
 
-PLAIN_TEXT = str.maketrans({"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"})
+PLAIN_TEXT = str.maketrans(
+    {"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"}
+)
 
 
 def name_of(ledger: Any, run_params: Mapping[str, Any]) -> str:

@@ -145,11 +145,12 @@ class RunHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Catalog) -> None:
         """Tell MLflow what came out and what was taken over; print the table of scores."""
         from wherewhen.describe import print_scores
+        from wherewhen.tracking import is_described
 
         self._log_results(pipeline)
         run_id = self._tracker.run_id
         self._tracker.end("FINISHED")
-        if "scores" in pipeline.all_outputs():
+        if "scores" in pipeline.all_outputs() and not is_described():
             print_scores(catalog, run_id)
 
     @hook_impl

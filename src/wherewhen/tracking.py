@@ -69,6 +69,11 @@ def described(description: Description) -> Iterator[Description]:
         _described.reset(token)
 
 
+def is_described() -> bool:
+    """Whether a session is one of several that a command runs."""
+    return _described.get() is not None
+
+
 def tracking_uri() -> str:
     """Return ``MLFLOW_TRACKING_URI`` when it is set, else an SQLite file under the root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
@@ -87,17 +92,21 @@ def experiment_id(dataset: str) -> str:
     TrackingError
         If MLflow's database is damaged, locked, of another version, or can't be reached.
     """
+    with understood():
+        found = client().get_experiment_by_name(dataset)
+        if found is None:
+            return client().create_experiment(dataset, artifact_location=artifact_root())
+        if found.lifecycle_stage != "active":
+            client().restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+
+def client() -> Any:
+    """Return MLflow's client."""
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri())
-    with understood():
-        client = mlflow.MlflowClient()
-        found = client.get_experiment_by_name(dataset)
-        if found is None:
-            return client.create_experiment(dataset, artifact_location=artifact_root())
-        if found.lifecycle_stage != "active":
-            client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+    return mlflow.MlflowClient()
 
 
 @contextmanager
@@ -128,33 +137,27 @@ class Tracker:
     """
 
     def __init__(self, dataset: str) -> None:
-        import mlflow
-
         self._experiment = experiment_id(dataset)
-        self._client = mlflow.MlflowClient()
+        self._client = client()
         self.run_id: str | None = None
         atexit.register(self.end, "KILLED")  # whatever ends the process before the run is ended
 
     def start(self, name: str, tags: Mapping[str, str]) -> str:
-        """Start the run, and end those whose processes have died; return its id."""
+        """Start the run as the active one, and end those whose processes have died; return its id.
+
+        A command that runs several sessions says their names and tags (`described`).
+        """
         import mlflow
-        import psutil
 
         description = _described.get() or Description(name)
-        process = psutil.Process()
-        own = {
-            HOST: socket.gethostname(),
-            PROCESS: str(process.pid),
-            STARTED: f"{process.create_time():.2f}",
-        }
         with understood():
-            self._close_dead()
+            close_dead()
             while mlflow.active_run():  # of a session that was interrupted in this process
                 mlflow.end_run("KILLED")
             run = mlflow.start_run(
                 experiment_id=self._experiment,
                 run_name=description.name,
-                tags={**tags, **description.tags, **own},
+                tags={**tags, **description.tags, **_process_tags()},
             )
         self.run_id = description.run_id = run.info.run_id
         return self.run_id
@@ -166,8 +169,44 @@ class Tracker:
         active = mlflow.active_run()
         if self.run_id is not None and active is not None and active.info.run_id == self.run_id:
             mlflow.end_run(status)
+        elif self.run_id is not None:
+            self._client.set_terminated(self.run_id, status)
         self.run_id = None
         atexit.unregister(self.end)
+
+    @classmethod
+    @contextmanager
+    def of_its_own(
+        cls, dataset: str, name: str, tags: Mapping[str, str], again: str | None = None
+    ) -> Iterator[Self]:
+        """Give what is no Kedro run, a table or a sweep, a run that is not the active one.
+
+        Parameters
+        ----------
+        dataset, name, tags
+            See `Tracker` and `start`.
+        again : str, optional
+            The id of a run that goes on; None: a new one.
+        """
+        tracker = cls(dataset)
+        with understood():
+            close_dead()
+            if again is None:
+                tags = {**tags, **_process_tags()}
+                run = tracker._client.create_run(tracker._experiment, tags=tags, run_name=name)
+                again = run.info.run_id
+            else:
+                tracker._client.update_run(again, status="RUNNING")
+        tracker.run_id = again
+        try:
+            yield tracker
+        except Exception:
+            tracker.end("FAILED")
+            raise
+        except BaseException:
+            tracker.end("KILLED")
+            raise
+        tracker.end("FINISHED")
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log parameters by their dotted names."""
@@ -194,6 +233,10 @@ class Tracker:
         """Log plain values as a JSON or YAML file."""
         self._client.log_dict(self.run_id, content, name)
 
+    def log_text(self, text: str, name: str) -> None:
+        """Log a text as a file."""
+        self._client.log_text(self.run_id, text, name)
+
     def log_data(self, name: str, digest: str, source: Mapping[str, Any], context: str) -> None:
         """Log what the run worked on as a dataset, which MLflow's pages and filters know."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -207,6 +250,7 @@ class Tracker:
         values: Mapping[str, float],
         model_id: str | None = None,
         data: tuple[str, str] = ("", ""),
+        step: int = 0,
     ) -> None:
         """Log numbers, of a model and a data set (name and digest) where they are known."""
         from mlflow.entities import Metric
@@ -215,30 +259,54 @@ class Tracker:
         now = get_current_time_millis()
         of = {"dataset_name": data[0] or None, "dataset_digest": data[1] or None}
         metrics = [
-            Metric(name, float(value), now, 0, model_id=model_id, run_id=self.run_id, **of)
+            Metric(name, float(value), now, step, model_id=model_id, run_id=self.run_id, **of)
             for name, value in values.items()
             if math.isfinite(value)
         ]
         for part in _parts(metrics):
             self._client.log_batch(self.run_id, metrics=part)
 
-    def _close_dead(self) -> None:
-        """End the runs that processes of this machine left open when they were killed."""
-        for run in running(self._client):
-            if is_dead(run.data.tags):
-                self._client.set_terminated(run.info.run_id, status="KILLED")
+
+def _process_tags() -> dict[str, str]:
+    """Say which process a run is of."""
+    import psutil
+
+    process = psutil.Process()
+    return {
+        HOST: socket.gethostname(),
+        PROCESS: str(process.pid),
+        STARTED: f"{process.create_time():.2f}",
+    }
 
 
-def running(client: Any) -> Iterator[Any]:
+def close_dead() -> None:
+    """End the runs that processes of this machine left open when they were killed."""
+    for run in _running():
+        if is_dead(run.data.tags):
+            client().set_terminated(run.info.run_id, status="KILLED")
+
+
+def _running() -> Iterator[Any]:
     """Give all runs that are not ended."""
-    experiments = [each.experiment_id for each in client.search_experiments()]
+    experiments = [each.experiment_id for each in client().search_experiments()]
     token: str | None = None
     while experiments:
-        page = client.search_runs(experiments, "attributes.status = 'RUNNING'", page_token=token)
+        page = client().search_runs(experiments, "attributes.status = 'RUNNING'", page_token=token)
         yield from page
         token = page.token
         if not token:
             return
+
+
+def find_run(dataset: str, tags: Mapping[str, str]) -> str | None:
+    """Return the id of the newest run of a data set that has all these tags."""
+    wanted = " and ".join(f"tags.{name} = '{_escaped(tags[name])}'" for name in tags)
+    found = client().search_runs([experiment_id(dataset)], wanted, max_results=1)
+    return found[0].info.run_id if found else None
+
+
+def _escaped(value: str) -> str:
+    return value.replace("'", "''")
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:

@@ -119,11 +119,9 @@ def show(
 
 @experiment.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--anew", is_flag=True, help="Measure again what was measured for a figure before.")
 @options("env", "params", "trained_on")
 def figures(
     names: tuple[str, ...],
-    anew: bool,
     env: str | None,
     params: dict[str, Any],
     trained_on: str | None,
@@ -138,7 +136,7 @@ def figures(
 
     known = load_experiments(env)
     for each in [choose(known, name) for name in names]:
-        for path in make_figures(each, env, params, trained_on, anew):
+        for path in make_figures(each, env, params, trained_on):
             click.echo(to_root(path))
 
 

@@ -11,19 +11,18 @@ name; null takes it out). A row's parameters are, each before the next, which wi
 5. ``overrides``
 6. ``--params``
 
-The numbers 2 to 5 are put together here; 1 and 6 in :mod:`wherewhen.experiments.variants`.
+The numbers 2 to 5 are put together here; 1 and 6 in :mod:`wherewhen.experiments.rows`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from wherewhen.experiments.published import methods
-from wherewhen.project import project_root
+from wherewhen.sessions import Tree, config_loader, merged
 
 DEFAULTS = "defaults"
 OVERRIDES = "overrides"
@@ -36,9 +35,6 @@ FigureKind = Literal[
     "loss_over_lambda", "convergence", "frame_weights", "lengths", "attention", "cmc", "failures"
 ]
 """Figures 5 (a), 5 (b), 6, 7, 8, 9 and 10 of the paper."""
-
-Tree = dict[str, Any]
-"""Parameters as nested mappings, as Kedro merges them."""
 
 
 class ExperimentError(ValueError):
@@ -60,7 +56,7 @@ class _Parametrised(_Model):
 
 
 class Row(_Parametrised):
-    """A row of a table: a variant of a run, and which of its numbers are shown."""
+    """A row of a table: parameters of a run, and which of its numbers are shown."""
 
     name: str
     """What the row is called, also in the file."""
@@ -74,9 +70,6 @@ class Row(_Parametrised):
     published: str | None = None
     """The row of the paper's table to compare with, as ``published_results.csv`` names it."""
 
-    network_of: str | None = None
-    """Another row, before this one, whose trained networks are taken instead of training."""
-
     quoted: bool = False
     """Not ours to run: the published figures alone are shown, and marked as quoted."""
 
@@ -85,7 +78,7 @@ class Row(_Parametrised):
 
     @model_validator(mode="after")
     def _quote_something(self) -> Self:
-        if self.quoted and (self.published is None or self.parameters or self.network_of):
+        if self.quoted and (self.published is None or self.parameters):
             raise ValueError("a quoted row has `published`, and nothing to run")
         return self
 
@@ -126,18 +119,6 @@ class Experiment(_Parametrised):
                 raise ValueError(f"row {row.name}: published is {row.published!r}, but {there}")
         return self
 
-    @model_validator(mode="after")
-    def _take_networks_from_rows_before(self) -> Self:
-        before: list[str] = []
-        for row in self.rows:
-            if row.network_of is not None and row.network_of not in before:
-                raise ValueError(
-                    f"row {row.name}: network_of is {row.network_of!r}, but the rows before it "
-                    f"that train are {', '.join(before) or 'none'}"
-                )
-            before += [row.name] * (not row.quoted and row.network_of is None)
-        return self
-
     def row(self, name: str) -> Row:
         """Return a row by its name.
 
@@ -164,15 +145,13 @@ class Experiment(_Parametrised):
         )
 
 
-def load_experiments(env: str | None = None, root: Path | None = None) -> dict[str, Experiment]:
+def load_experiments(env: str | None = None) -> dict[str, Experiment]:
     """Read the experiments of an environment.
 
     Parameters
     ----------
     env : str, optional
         The environment; None: Kedro's default.
-    root : Path, optional
-        The project's root; None: that of the working directory.
 
     Returns
     -------
@@ -184,39 +163,24 @@ def load_experiments(env: str | None = None, root: Path | None = None) -> dict[s
     ExperimentError
         Naming the experiment, the row and the entry that can't be used.
     """
+    return read_experiments(read_config(env, "experiments"))
+
+
+def read_config(env: str | None, name: str) -> Tree:
+    """Read a file of this project's own: ``experiments.yml`` or ``sweeps.yml``, merged softly.
+
+    Raises
+    ------
+    ExperimentError
+        If there is none.
+    """
     from kedro.config import MissingConfigException
 
+    patterns = [f"{name}*", f"{name}*/**", f"**/{name}*"]
     try:
-        tree = config_loader(env, root)["experiments"]
+        return config_loader(env, **{name: patterns})[name]
     except MissingConfigException:
-        raise ExperimentError("there is no conf/base/experiments.yml") from None
-    return read_experiments(tree)
-
-
-def config_loader(env: str | None = None, root: Path | None = None) -> Any:
-    """Return what reads an environment's configuration as a Kedro session does."""
-    from kedro.config import OmegaConfigLoader
-    from kedro.framework.project import settings
-
-    configure()
-    options = dict(settings.CONFIG_LOADER_ARGS)
-    own = ("experiments", "sweeps")
-    options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(own, "soft")
-    patterns = {name: [f"{name}*", f"{name}*/**", f"**/{name}*"] for name in own}
-    conf = (root or project_root()) / "conf"
-    if env is not None and not (conf / env).is_dir():
-        known = sorted(path.name for path in conf.iterdir() if path.is_dir())
-        raise ExperimentError(f"no environment {env}: conf/ has {', '.join(known)}")
-    return OmegaConfigLoader(str(conf), env=env, config_patterns=patterns, **options)
-
-
-def configure() -> None:
-    """Let Kedro know the project; within its own commands and notebooks it does already."""
-    from kedro.framework import project
-    from kedro.framework.startup import bootstrap_project
-
-    if project.PACKAGE_NAME is None:
-        bootstrap_project(project_root())
+        raise ExperimentError(f"there is no conf/base/{name}.yml") from None
 
 
 def read_experiments(tree: Mapping[str, Any]) -> dict[str, Experiment]:
@@ -280,17 +244,6 @@ def nested(parameters: Mapping[str, Any]) -> Tree:
             raise ExperimentError(f"{name} is given twice, in two spellings: keep one")
         tree = merged(tree, {path[0]: value})
     return tree
-
-
-def merged(*trees: Mapping[str, Any]) -> Tree:
-    """Lay trees over each other, the last uppermost: mappings merge, all else is replaced."""
-    result: Tree = {}
-    for tree in trees:
-        for name, value in tree.items():
-            below = result.get(name)
-            both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            result[name] = merged(below, value) if both else value
-    return result
 
 
 def for_both_presets(parameters: Tree) -> Tree:

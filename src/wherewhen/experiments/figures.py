@@ -8,21 +8,23 @@ in the trials that lack it.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from wherewhen.atomic import replacing
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import figures as published_figures
-from wherewhen.experiments.results import Results
-from wherewhen.experiments.variants import Variant, run_variant, variants_of
+from wherewhen.experiments.rows import RowAtWork, rows_of
+from wherewhen.experiments.tables import dataset_of
 from wherewhen.pipelines.types import Figure
+from wherewhen.project import from_root
+from wherewhen.sessions import run
+from wherewhen.tracking import Description, Tracker, described
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +48,10 @@ class Material:
     ----------
     experiment : Experiment
         Of the environment.
-    variants : mapping of str to Variant
+    rows : mapping of str to RowAtWork
         By the row's name, quoted rows left out.
-    results : Results
-        Of the variants' data set.
-    anew : bool
-        Measure again what is measured already, by other parameters of ``analyse``, say.
+    dataset : str
+        The data set tested on.
 
     Raises
     ------
@@ -59,56 +59,41 @@ class Material:
         If no trial of any row is finished.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        variants: Mapping[str, Variant],
-        results: Results,
-        anew: bool = False,
-    ) -> None:
-        self.experiment = experiment
-        self.results = results
-        self._anew = anew
-        trials = {row: results.trials(variant) for row, variant in variants.items()}
-        self.variants = {row: variants[row] for row, finished in trials.items() if finished}
-        self.trials = {row: trials[row] for row in self.variants}
-        if not self.variants:
+    def __init__(self, experiment: Experiment, rows: Mapping[str, RowAtWork], dataset: str) -> None:
+        self.experiment, self.dataset = experiment, dataset
+        trials = {name: row.trials for name, row in rows.items()}
+        self.rows = {name: rows[name] for name, finished in trials.items() if finished}
+        self.trials = {name: trials[name] for name in self.rows}
+        if not self.rows:
             raise ExperimentError(
-                f"experiment {experiment.name}: no trial of any row is finished on "
-                f"{results.dataset}; run `kedro experiment run {experiment.name}` first"
+                f"experiment {experiment.name}: no trial of any row is finished on {dataset}; run "
+                f"`kedro experiment run {experiment.name}` first"
             )
-        if missing := [row for row in trials if row not in self.variants]:
+        if missing := [name for name in trials if name not in self.rows]:
             log.warning("%s: not finished, so left out: %s", experiment.name, ", ".join(missing))
 
     @property
     def title(self) -> str:
         """What the experiment is called, and on which data set it ran."""
-        return f"{self.experiment.title}, {self.results.dataset}"
+        return f"{self.experiment.title}, {self.dataset}"
 
     def histories(self) -> dict[str, dict[str, pd.DataFrame]]:
         """Return the losses by row and trial."""
         return {
-            row: {trial: self.results.history(variant, trial) for trial in self.trials[row]}
-            for row, variant in self.variants.items()
+            name: {trial: row.load(f"{trial}.history") for trial in self.trials[name]}
+            for name, row in self.rows.items()
         }
 
     def scores(self) -> dict[str, pd.DataFrame]:
         """Return the scores that each row shows."""
-        shown = {}
-        for name, variant in self.variants.items():
-            row, scores = self.experiment.row(name), self.results.scores(variant)
-            chosen = (scores.features == row.features) & (scores.metric == row.metric)
-            shown[name] = scores[chosen]
-        return shown
+        return {name: row.shown() for name, row in self.rows.items()}
 
     def quoted(self) -> dict[str, dict[int, float]]:
         """Return the published curves of the quoted rows, as fractions by rank."""
         curves = {}
         for row in self.experiment.rows:
             if row.quoted:
-                found = published_figures(
-                    self.experiment.table, row.published, self.results.dataset
-                )
+                found = published_figures(self.experiment.table, row.published, self.dataset)
                 ranks = found.index.str.removeprefix("rank-").astype(int)
                 values = dict(zip(ranks, found.value / 100, strict=True))
                 curves |= {row.name: values} if values else {}
@@ -116,23 +101,14 @@ class Material:
 
     def analysed(self, row: str, trial: str, table: str) -> pd.DataFrame:
         """Return a table of the pipeline ``analyse``, made now if the trial lacks it."""
-        variant = self.variants[row]
-        path = self.results.output(variant, trial) / f"{table}.parquet"
-        record = self.results.record_path(variant, trial)
-        # older than the record: of networks that were trained before
-        stale = path.is_file() and path.stat().st_mtime < record.stat().st_mtime
-        if self._anew or stale or not path.is_file():
+        at_work, name = self.rows[row], f"{trial}.{table}"
+        if not at_work.view.ledger.is_there(name):
             log.info("%s, %s, %s: measuring %s", self.experiment.name, row, trial, table)
-            analyse(variant, trial, table)
-        return pd.read_parquet(path)
-
-
-def analyse(variant: Variant, trial: str, table: str) -> None:
-    """Let the pipeline ``analyse`` make one of its tables for a finished trial."""
-    from wherewhen.tracklets.splits import trial_number
-
-    count = max(variant.parameters.split.trials, trial_number(trial) + 1)
-    run_variant(variant, ["analyse"], count, to_outputs=[f"{trial}.{table}"])
+            said = Description(f"{self.experiment.name} · {row} · {table}")
+            with described(said):
+                run(at_work.env, at_work.view.overrides, ["analyse"], to_outputs=[name])
+            at_work.view.ledger.refresh()
+        return at_work.load(name)
 
 
 def make_figures(
@@ -140,7 +116,6 @@ def make_figures(
     env: str | None = None,
     params: Mapping[str, Any] | None = None,
     trained_on: str | None = None,
-    anew: bool = False,
 ) -> list[Path]:
     """Draw an experiment's figures, save them with their tables, and log them to MLflow.
 
@@ -150,8 +125,6 @@ def make_figures(
         Of the environment; its ``figure`` says what is drawn, without it :data:`DEFAULT`.
     env, params, trained_on
         As the experiment was run with.
-    anew : bool
-        Measure again what the pipeline ``analyse`` has measured already.
 
     Returns
     -------
@@ -163,55 +136,33 @@ def make_figures(
     ExperimentError
         If nothing is finished, or all rows are quoted.
     """
-    from wherewhen.experiments.tracking import Tracking
-
     draw = KINDS[experiment.figure or DEFAULT]
-    variants = variants_of(experiment, env, params, trained_on)
-    if not variants:
+    rows = rows_of(experiment, env, params, trained_on)
+    if not rows:
         raise ExperimentError(f"experiment {experiment.name}: all rows are quoted, none is drawn")
-    dataset = next(iter(variants.values())).dataset
-    results = Results(None, dataset)
+    dataset = dataset_of(env)
     tags = {"experiment": experiment.name, "dataset": dataset, "stage": "figures"}
-    paths: list[Path] = []
-    with Tracking(env).run(f"{experiment.name} figures", tags):
-        for picture in draw(Material(experiment, variants, results, anew)):
-            paths += save(picture, folder_of(results, experiment))
-        _log_artifacts(paths)
+    drawn = list(draw(Material(experiment, rows, dataset)))
+    paths = [path for picture in drawn for path in save(picture, folder_of(dataset, experiment))]
+    with Tracker.of_its_own(dataset, f"{experiment.name} · figures · {dataset}", tags) as tracker:
+        for path in paths:
+            tracker.log_file(path, "figures")
     return paths
 
 
-def folder_of(results: Results, experiment: Experiment) -> Path:
+def folder_of(dataset: str, experiment: Experiment) -> Path:
     """Return where an experiment's figures lie."""
-    return results.root / "data/08_reporting" / results.dataset / "experiments" / experiment.name
+    return from_root(f"data/08_reporting/{dataset}/experiments/{experiment.name}")
 
 
 def save(picture: Picture, folder: Path) -> list[Path]:
     """Write a picture and the table behind it, as PNG and CSV of the same name."""
-    folder.mkdir(parents=True, exist_ok=True)
     drawn, table = (folder / f"{picture.name}{end}" for end in (".png", ".csv"))
-    with _whole(drawn) as partial:
+    with replacing(drawn) as partial:
         picture.figure.savefig(partial, format="png", bbox_inches="tight")
-    with _whole(table) as partial:
+    with replacing(table) as partial:
         picture.table.to_csv(partial, index=False)
     return [drawn, table]
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give another name to write to, so that a file appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _log_artifacts(paths: list[Path]) -> None:
-    import mlflow
-
-    for path in paths:
-        mlflow.log_artifact(str(path), "figures")
 
 
 # --- the kinds ------------------------------------------------------------------------------------
@@ -223,8 +174,7 @@ def draw_loss_over_lambda(material: Material) -> Iterator[Picture]:
     from wherewhen.reporting.validation import convergence_table, penalty_table
 
     weights = {
-        row: variant.parameters.train.training_config().penalty_weight
-        for row, variant in material.variants.items()
+        name: row.parameters.train.training.penalty_weight for name, row in material.rows.items()
     }
     table = penalty_table(convergence_table(material.histories()), weights)
     yield Picture("loss_over_lambda", loss_over_lambda(table, title=material.title), table)
@@ -274,7 +224,10 @@ def draw_frame_weights(material: Material) -> Iterator[Picture]:
         yield Picture(
             name,
             nodes.draw_frame_weights(
-                *_frames(material), table, _parameters(material, row), title=f"{title}, {trial}"
+                *_frames(material, row),
+                table,
+                material.rows[row].parameters.analyse.tracklets,
+                title=f"{title}, {trial}",
             ),
             table,
         )
@@ -287,7 +240,8 @@ def draw_attention(material: Material) -> Iterator[Picture]:
     for row, title, name in _rows(material, "attention"):
         trial, table = _first(material, row, "attention")
         titled = f"{title}, probes of the least even attention, {trial}"
-        yield Picture(name, nodes.draw_attention(*_frames(material), table, title=titled), table)
+        drawn = nodes.draw_attention(*_frames(material, row), table, title=titled)
+        yield Picture(name, drawn, table)
 
 
 def draw_failures(material: Material) -> Iterator[Picture]:
@@ -296,14 +250,16 @@ def draw_failures(material: Material) -> Iterator[Picture]:
 
     for row, title, name in _rows(material, "failures"):
         trial, table = _first(material, row, "failures")
-        rankings = material.results.rankings(material.variants[row], trial, "network")
+        rankings = material.rows[row].load(f"{trial}.rankings_network")
+        parameters = material.rows[row].parameters.analyse
         yield Picture(
             name,
             nodes.draw_failures(
-                *_frames(material),
+                *_frames(material, row),
                 table,
                 rankings,
-                _parameters(material, row),
+                parameters.metric,
+                parameters.failures,
                 title=f"{title}, {trial}",
             ),
             table,
@@ -324,8 +280,8 @@ KINDS: dict[str, Callable[[Material], Iterator[Picture]]] = {
 
 def _rows(material: Material, kind: str) -> Iterator[tuple[str, str, str]]:
     """Give each row, its title and its file's name; a single row needs none of its own."""
-    for row in material.variants:
-        alone = len(material.variants) == 1
+    for row in material.rows:
+        alone = len(material.rows) == 1
         slug = re.sub(r"\W+", "_", row.lower()).strip("_")
         title = material.title if alone else f"{material.title}: {row}"
         yield row, title, kind if alone else f"{kind}_{slug}"
@@ -336,14 +292,6 @@ def _first(material: Material, row: str, table: str) -> tuple[str, pd.DataFrame]
     return trial, material.analysed(row, trial, table)
 
 
-def _parameters(material: Material, row: str) -> Any:
-    return material.variants[row].parameters.analyse
-
-
-def _frames(material: Material) -> tuple[str, pd.DataFrame]:
+def _frames(material: Material, row: str) -> tuple[str, pd.DataFrame]:
     """Return the frames' folder and their table, as the stage ``ingest`` left them."""
-    import json
-
-    data, dataset = material.results.root / "data", material.results.dataset
-    root = json.loads((data / "02_intermediate" / dataset / "frames_root.json").read_text())
-    return root, pd.read_parquet(data / "03_primary" / dataset / "frames.parquet")
+    return material.rows[row].load("frames_root"), material.rows[row].load("frames")

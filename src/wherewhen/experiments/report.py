@@ -1,13 +1,11 @@
 """The report: everything that is finished, of one or several environments, on one static page.
 
-What is read here is what :mod:`wherewhen.experiments.results` calls finished; how it looks is
+What is read here is what :mod:`wherewhen.experiments.rows` calls finished; how it looks is
 :mod:`wherewhen.reporting.page`'s.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,26 +17,25 @@ from typing import Any
 
 import pandas as pd
 
-from wherewhen.experiments.config import (
-    Experiment,
-    ExperimentError,
-    Row,
-    config_loader,
-    load_experiments,
-)
+from wherewhen.atomic import replacing
+from wherewhen.environments import NOT_DATA_SETS, environments
+from wherewhen.experiments.config import Experiment, ExperimentError, Row, load_experiments
+from wherewhen.experiments.figures import folder_of
 from wherewhen.experiments.published import DATASETS
 from wherewhen.experiments.reproduce import (
     experiment_command,
     parameters_that_differ,
-    plain_commands,
+    plain_command,
 )
-from wherewhen.experiments.results import RECORD, Done, Results
-from wherewhen.experiments.tables import comparison, format_orientation, orientation
-from wherewhen.experiments.variants import Variant, variants_of
-from wherewhen.project import project_root
+from wherewhen.experiments.rows import RowAtWork, rows_of
+from wherewhen.experiments.tables import comparison, dataset_of, format_orientation, orientation
+from wherewhen.lineage.ledger import NotMade
+from wherewhen.lineage.records import NAME, Record
+from wherewhen.project import from_root
 from wherewhen.reporting import page
 from wherewhen.reporting.style import describe
-from wherewhen.tracklets.fingerprint import LENGTH
+from wherewhen.sessions import View, config_loader
+from wherewhen.tracking import client, experiment_id
 
 OUT = "data/08_reporting/experiments.html"
 """Where the report is written, from the project's root."""
@@ -46,8 +43,8 @@ OUT = "data/08_reporting/experiments.html"
 BASE = "base"
 """What the page calls the configuration without an environment."""
 
-NO_DATASETS = ("base", "local")
-"""Folders of ``conf/`` that are no environment of a data set's."""
+SHOWN = 16
+"""Digits of a hash that are shown."""
 
 POINTS = 250
 """Points of a course of losses at most; more can't be told apart on a page."""
@@ -80,8 +77,8 @@ OF_PEOPLE = {
 }
 """The same of figures that hold frames of people."""
 
-Runs = Callable[[str | None, str], Sequence[Any]]
-"""Gives the MLflow runs of an environment's experiment."""
+Runs = Callable[[str, str], Sequence[Any]]
+"""Gives the MLflow runs of an experiment, by the data set and the experiment's name."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +111,8 @@ class Found:
     env: str | None
     trained_on: str | None
     params: Mapping[str, Any] | None
-    variants: Mapping[str, Variant]
-    results: Results
+    rows: Mapping[str, RowAtWork]
+    dataset: str
 
     @property
     def name(self) -> str:
@@ -124,21 +121,19 @@ class Found:
 
     def trials(self, row: str) -> list[str]:
         """Name a row's finished trials."""
-        return self.results.trials(self.variants[row]) if row in self.variants else []
+        return self.rows[row].trials if row in self.rows else []
 
     def any_finished(self) -> bool:
         """Whether there is anything to show."""
-        return any(self.trials(row) for row in self.variants)
+        return any(self.trials(row) for row in self.rows)
 
-    def done(self) -> Iterator[Done]:
-        """Give the records of all finished trials."""
-        for row, variant in self.variants.items():
-            for trial in self.trials(row):
-                if done := self.results.done(variant, trial):
-                    yield done
+    def records(self) -> Iterator[Record]:
+        """Give the records of all finished trials' scores."""
+        for name, row in self.rows.items():
+            yield from map(row.record, self.trials(name))
 
 
-def write_report(out: Path, question: Question, root: Path | None = None) -> Path:
+def write_report(out: Path, question: Question) -> Path:
     """Write the report of an environment, or of several.
 
     Parameters
@@ -147,8 +142,6 @@ def write_report(out: Path, question: Question, root: Path | None = None) -> Pat
         The file; it appears whole or not at all.
     question : Question
         What is asked for.
-    root : Path, optional
-        The project's root; None: that of the working directory.
 
     Returns
     -------
@@ -160,39 +153,33 @@ def write_report(out: Path, question: Question, root: Path | None = None) -> Pat
     ExperimentError
         For an environment that is unknown, or if nothing is finished at all.
     """
-    text = page.render(gather(question, root, runs_by_mlflow()))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out)
+    text = page.render(gather(question, runs_by_mlflow))
+    with replacing(out) as partial:
+        partial.write_text(text, encoding="utf-8")
     return out
 
 
-def gather(question: Question, root: Path | None = None, runs: Runs | None = None) -> page.Page:
+def gather(question: Question, runs: Runs | None = None) -> page.Page:
     """Collect what a report shows.
 
     Parameters
     ----------
     question : Question
         What is asked for.
-    root : Path, optional
-        The project's root; None: that of the working directory.
     runs : callable, optional
-        Where to ask which trials failed; None: nowhere.
+        Where to ask which rows failed; None: nowhere.
 
     Raises
     ------
     ExperimentError
         For an environment that is unknown, or if nothing is finished at all.
     """
-    root = root or project_root()
     left_out: list[str] = []
     datasets = []
-    for env in question.environments or with_results(root):
-        env = None if env == BASE else env
-        found = list(_found(question, env, root, left_out))
+    for env in question.environments or with_results():
+        found = list(_found(question, None if env == BASE else env, left_out))
         if found:
-            datasets.append(_dataset(found, question, root, runs, left_out))
+            datasets.append(_dataset(found, question, runs, left_out))
     if not datasets:
         where = ", ".join(question.environments) or "any environment"
         raise ExperimentError(
@@ -208,63 +195,43 @@ def gather(question: Question, root: Path | None = None, runs: Runs | None = Non
     )
 
 
-def environments(root: Path) -> list[str]:
-    """Name the environments that a report may be of: ``base`` first."""
-    folders = sorted(path.name for path in (root / "conf").iterdir() if path.is_dir())
-    return [BASE, *(name for name in folders if name not in NO_DATASETS)]
+def with_results() -> list[str]:
+    """Name the environments, ``base`` first, in whose data sets any scores are."""
+    names = [BASE, *(name for name in environments() if name not in NOT_DATA_SETS)]
+    return [name for name in names if any(_scores_of(None if name == BASE else name))]
 
 
-def with_results(root: Path) -> list[str]:
-    """Name the environments in whose data sets any trial of any variant is finished."""
-    return [
-        name
-        for name in environments(root)
-        if any(
-            (root / "data/08_reporting" / _dataset_of(name, root)).glob(f"variants/*/*/{RECORD}")
-        )
-    ]
+def _scores_of(env: str | None) -> Iterator[Path]:
+    folder = from_root("data/07_model_output") / dataset_of(env)
+    return folder.glob(f"*/scores_*.parquet/*/{NAME}")
 
 
-def _dataset_of(environment: str, root: Path) -> str:
-    tree = config_loader(None if environment == BASE else environment, root)["parameters"]
-    return str(tree["evaluate"]["dataset"])
-
-
-def runs_by_mlflow() -> Runs:
-    """Return what asks MLflow for runs, set up once an environment."""
-    trackings: dict[str | None, Any] = {}
-
-    def runs(env: str | None, experiment: str) -> Sequence[Any]:
-        from wherewhen.experiments.tracking import Tracking
-
-        if env not in trackings:
-            trackings[env] = Tracking(env)
-        return trackings[env].runs(experiment)
-
-    return runs
+def runs_by_mlflow(dataset: str, experiment: str) -> Sequence[Any]:
+    """Ask MLflow for all runs of an experiment on a data set."""
+    condition = f"tags.experiment = '{experiment}'"
+    return client().search_runs([experiment_id(dataset)], condition, max_results=10_000)
 
 
 # --- what is finished -----------------------------------------------------------------------------
 
 
-def _found(question: Question, env: str | None, root: Path, left_out: list[str]) -> Iterator[Found]:
+def _found(question: Question, env: str | None, left_out: list[str]) -> Iterator[Found]:
     """Give the experiments of an environment with something finished."""
     idle = []
-    for experiment in load_experiments(env, root).values():
+    dataset = dataset_of(env)
+    for experiment in load_experiments(env).values():
         there = False
-        for source in _sources(experiment, question, env, root):
+        for source in _sources(experiment, question, env):
             try:
-                variants = variants_of(experiment, env, question.params, source, root=root)
+                rows = rows_of(experiment, env, question.params, source)
+                found = Found(experiment, env, source, question.params, rows, dataset)
+                finished = found.any_finished()
             except ExperimentError as error:
                 if not experiment.cross_dataset:  # not every pair of data sets makes sense
                     left_out.append(f"Left out: {error}")
                     there = True
                 continue
-            dataset = next((one.dataset for one in variants.values()), "")
-            found = Found(
-                experiment, env, source, question.params, variants, Results(root, dataset)
-            )
-            if found.any_finished():
+            if finished:
                 there = True
                 yield found
         idle += [experiment.name] * (not there)
@@ -272,15 +239,13 @@ def _found(question: Question, env: str | None, root: Path, left_out: list[str])
         left_out.append(f"Not run on {env or BASE}: {', '.join(idle)}.")
 
 
-def _sources(
-    experiment: Experiment, question: Question, env: str | None, root: Path
-) -> list[str | None]:
+def _sources(experiment: Experiment, question: Question, env: str | None) -> list[str | None]:
     """Name the environments that networks may have been trained in; None for the same."""
     if not experiment.cross_dataset:
         return [None]
     if question.trained_on is not None:
         return [question.trained_on]
-    return [name for name in with_results(root) if name != (env or BASE)]
+    return [name for name in with_results() if name not in (env or BASE, BASE)]
 
 
 # --- what is shown of it --------------------------------------------------------------------------
@@ -289,20 +254,18 @@ def _sources(
 def _dataset(
     found: list[Found],
     question: Question,
-    root: Path,
     runs: Runs | None,
     left_out: list[str],
 ) -> page.Dataset:
-    env, results = found[0].env, found[0].results
-    newest = max(done.finished for one in found for done in one.done())
+    env, dataset = found[0].env, found[0].dataset
+    newest = max(record.finished for one in found for record in one.records())
     facts = {
-        **_size(results),
-        "data fingerprint": results.data_fingerprint() or "unknown",
+        **_size(View.of(env)),
         "last trial finished": newest[:16].replace("T", " ") + " UTC",
     }
-    environment = config_loader(env, root)["parameters"]
+    environment = config_loader(env)["parameters"]
     experiments = [_experiment(one, environment, question, runs, left_out) for one in found]
-    return page.Dataset(results.dataset, env or BASE, facts, experiments)
+    return page.Dataset(dataset, env or BASE, facts, experiments)
 
 
 def _experiment(
@@ -312,11 +275,11 @@ def _experiment(
     runs: Runs | None,
     left_out: list[str],
 ) -> page.Experiment:
-    experiment, results = found.experiment, found.results
-    table = comparison(experiment, results, found.variants)
-    told = list(runs(found.env, experiment.name)) if runs else []
-    most = max(len(found.trials(row)) for row in found.variants)
-    known = results.dataset in DATASETS
+    experiment = found.experiment
+    table = comparison(experiment, found.rows, found.dataset)
+    told = list(runs(found.dataset, experiment.name)) if runs else []
+    most = max(len(found.trials(row)) for row in found.rows)
+    known = found.dataset in DATASETS
     shown = [row for row in experiment.rows if not row.quoted or known]
     rows = [_row(found, row, table, environment, told, most) for row in shown]
     on = f", trained on {found.trained_on}" if found.trained_on else ""
@@ -362,27 +325,28 @@ def _row(
     if row.quoted:
         return page.Row(row.name, page.Status.QUOTED, numbers=numbers, notes=notes)
 
-    variant, trials = found.variants[row.name], found.trials(row.name)
+    at_work, trials = found.rows[row.name], found.trials(row.name)
     runs = [run for run in told if run.data.tags.get("row") == row.name]
-    status, trouble = _status(trials, most, _failed(runs, variant, trials))
+    status, trouble = _status(trials, most, _has_failed(runs))
+    if not trials:
+        return page.Row(row.name, status, describe(row.features, row.metric), notes=notes + trouble)
     return page.Row(
         row.name,
         status,
         describe(row.features, row.metric),
-        [_trial(found, variant, trial) for trial in trials],
+        [_trial(at_work, trial) for trial in trials],
         numbers,
-        parameters_that_differ(variant, environment),
-        _facts(found, variant, trials, runs),
-        list(_commands(found, row, variant, trials or ["trial_00"], most)),
+        parameters_that_differ(at_work, environment),
+        _facts(at_work, trials, runs),
+        list(_commands(found, at_work, most)),
         notes + trouble,
     )
 
 
-def _status(trials: list[str], most: int, failed: list[str]) -> tuple[page.Status, list[str]]:
+def _status(trials: list[str], most: int, failed: bool) -> tuple[page.Status, list[str]]:
     """Say how far a row is, beside the one of its experiment that has the most trials."""
-    if failed:
-        names = ", ".join(failed)
-        why = f"Failed: {names}. Running the row again says why, and makes what is missing."
+    if failed and len(trials) < most:
+        why = "It failed. Running the row again says why, and makes what is missing."
         return (page.Status.PARTLY if trials else page.Status.FAILED), [why]
     if not trials:
         return page.Status.NOT_RUN, []
@@ -391,85 +355,55 @@ def _status(trials: list[str], most: int, failed: list[str]) -> tuple[page.Statu
     return page.Status.FINISHED, []
 
 
-def _failed(runs: Sequence[Any], variant: Variant, trials: list[str]) -> list[str]:
-    """Name the trials whose run failed and that no later run finished."""
-    failed = set()
-    for run in runs:
-        tags = run.data.tags
-        if run.info.status in ("FAILED", "KILLED") and tags.get("variant") == variant.key:
-            failed.add(tags.get("trial", "before the first trial"))
-    if trials:  # what trials share did work in the end
-        failed.discard("before the first trial")
-    return sorted(failed - set(trials))
+def _has_failed(runs: Sequence[Any]) -> bool:
+    """Whether the newest run of a row failed or was killed."""
+    newest = max(runs, key=lambda run: run.info.start_time, default=None)
+    return newest is not None and newest.info.status in ("FAILED", "KILLED")
 
 
-def _facts(
-    found: Found, variant: Variant, trials: list[str], runs: Sequence[Any]
-) -> dict[str, str]:
-    done = [record for trial in trials if (record := found.results.done(variant, trial))]
-    row_run = [run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags
-               and run.data.tags.get("variant") == variant.key
-               and "stage" not in run.data.tags]  # fmt: skip
+def _facts(row: RowAtWork, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
+    records = [row.record(trial) for trial in trials]
+    finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
     facts = {
-        "variant": variant.key,
-        "data": ", ".join(sorted({record.data for record in done})),
-        "cubes": _cubes(found.results, variant) if variant.needs_cubes else "",
-        "commit": ", ".join(sorted({record.commit[:12] for record in done})),
-        "MLflow run": row_run[0] if row_run else "",
+        "data": _data(row),
+        "cubes": _cubes(row),
+        "commit": ", ".join(sorted({record.commit[:13] for record in records})),
+        "MLflow run": finished[0] if finished else "",
     }
     return {name: value for name, value in facts.items() if value}
 
 
-def _trial(found: Found, variant: Variant, trial: str) -> page.Trial:
-    done = found.results.done(variant, trial)
+def _trial(row: RowAtWork, trial: str) -> page.Trial:
+    record, network = row.record(trial), row.network(trial)
     facts = {
-        "split": done.split,
-        "network": network_fingerprint(found.results, variant, trial),
-        "MLflow run": done.mlflow_run_id or "",
-        "took": f"{done.seconds:.0f} s",
-        "finished": done.finished[:16].replace("T", " "),
+        "scores": record.identity,
+        "split": row.load("split_fingerprints").get(trial, ""),
+        "network": network.content[:SHOWN] if network else "",
+        "made in MLflow run": record.run_id or "",
+        "finished": record.finished[:16].replace("T", " "),
     }
     return page.Trial(trial, {name: value for name, value in facts.items() if value})
 
 
-def _cubes(results: Results, variant: Variant) -> str:
-    """Name the store of cubes that a variant read: its key says backbone, weights and frames."""
-    notes = sorted(results.folder("04_feature", variant).glob("cubes_identity.json/*/*.json"))
-    return str(json.loads(notes[-1].read_text(encoding="utf-8")).get("key", "")) if notes else ""
+def _data(row: RowAtWork) -> str:
+    """Return the fingerprint of the data set that a row was tested on."""
+    return str(row.load("ingest_report").get("fingerprint", ""))
 
 
-def network_fingerprint(results: Results, variant: Variant, trial: str) -> str:
-    """Return a fingerprint of the network that a trial's numbers come from; empty without one.
-
-    Parameters
-    ----------
-    results : Results
-        Of the variant's data set.
-    variant : Variant
-        Whose; a borrowed network is looked for where it was trained.
-    trial : str
-        As ``trial_00``.
-    """
-    if variant.source is not None:
-        results, variant = Results(results.root, variant.source.dataset), variant.source
-    if not variant.trains:
-        return ""
+def _cubes(row: RowAtWork) -> str:
+    """Name the store of cubes that a row read: its key says backbone, weights and frames."""
     try:
-        path = results.network_path(variant, trial)
-    except LookupError:
-        return "no longer there"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:LENGTH]
+        return str(row.load("cubes_identity").get("key", ""))
+    except NotMade:  # of features without cubes
+        return ""
 
 
-def _commands(
-    found: Found, row: Row, variant: Variant, trials: list[str], most: int
-) -> Iterator[page.Command]:
-    name = found.experiment.name
-    whole = experiment_command(name, row.name, found.env, most, found.trained_on, found.params)
-    yield page.Command("The row, what is finished left as it is", whole)
-    for purpose, line in plain_commands(variant, trials[0], most):
-        yield page.Command(f"The same as plain runs: {purpose}", line)
+def _commands(found: Found, row: RowAtWork, most: int) -> Iterator[page.Command]:
+    whole = experiment_command(
+        found.experiment.name, row.row.name, found.env, most, found.trained_on, found.params
+    )
+    yield page.Command("The row, what is there left as it is", whole)
+    yield page.Command("The same as a plain run", plain_command(row))
 
 
 def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:
@@ -490,10 +424,9 @@ def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:
 
 def _over_trials(found: Found, row: Row) -> pd.DataFrame:
     """Return mean and deviation in percent at the ranks that all trials have."""
-    scores = found.results.scores(found.variants[row.name])
+    scores = found.rows[row.name].shown()
     rank = scores.measure.str.extract(r"^rank-(\d+)$", expand=False)
-    own = (scores.features == row.features) & (scores.metric == row.metric) & rank.notna()
-    ranked = scores[own].assign(rank=rank[own].astype(int))
+    ranked = scores[rank.notna()].assign(rank=rank.dropna().astype(int))
     values = 100 * ranked.pivot(index="rank", columns="trial", values="value").dropna()
     return pd.DataFrame({"mean": values.mean(axis=1), "std": values.std(axis=1, ddof=1)})
 
@@ -503,12 +436,15 @@ def _histories(found: Found) -> Iterator[page.History]:
     from wherewhen.reporting.validation import convergence_table
 
     seen = set()
-    for row, variant in found.variants.items():
+    for row, at_work in found.rows.items():
         trials = found.trials(row)
-        if not (variant.trains and trials) or variant.key in seen:
+        if not trials or not at_work.trains:
             continue
-        seen.add(variant.key)
-        histories = {trial: found.results.history(variant, trial) for trial in trials}
+        networks = tuple(at_work.network(trial).content for trial in trials)
+        if networks in seen:
+            continue
+        seen.add(networks)
+        histories = {trial: at_work.load(f"{trial}.history") for trial in trials}
         table = convergence_table({row: histories})
         loss = _thinned(_by_epoch(table, "loss"))
         validation = _thinned(_by_epoch(table, "validation_loss"))
@@ -528,14 +464,12 @@ def _thinned(course: pd.Series) -> pd.Series:
 
 def _matrices(found: Found) -> Iterator[page.LengthMatrix]:
     """Read the tables that `kedro experiment figures` wrote beside its pictures of lengths."""
-    from wherewhen.experiments.figures import folder_of
-
-    for path in sorted(folder_of(found.results, found.experiment).glob("lengths*.csv")):
+    for path in sorted(folder_of(found.dataset, found.experiment).glob("lengths*.csv")):
         table = pd.read_csv(path)
         cells = 100 * table.pivot_table("rank-1", "probe_frames", "gallery_frames", "mean")
         row = path.stem.removeprefix("lengths").strip("_").replace("_", " ")
         yield page.LengthMatrix(
-            row or next(iter(found.variants)),
+            row or next(iter(found.rows)),
             cells.index.to_list(),
             cells.columns.to_list(),
             cells.to_numpy().tolist(),
@@ -544,11 +478,9 @@ def _matrices(found: Found) -> Iterator[page.LengthMatrix]:
 
 def _pictures(found: Found, question: Question, left_out: list[str]) -> Iterator[page.Picture]:
     """Give the pictures that the page may show, and note how many it may not."""
-    from wherewhen.experiments.figures import folder_of
-
-    newest = max(datetime.fromisoformat(done.finished).timestamp() for done in found.done())
+    newest = max(datetime.fromisoformat(each.finished).timestamp() for each in found.records())
     held_back = 0
-    for path in sorted(folder_of(found.results, found.experiment).glob("*.png")):
+    for path in sorted(folder_of(found.dataset, found.experiment).glob("*.png")):
         kind = next((kind for kind in _KINDS if path.stem.startswith(kind)), "")
         if kind in DRAWN_BY_THE_PAGE:
             continue
@@ -567,7 +499,7 @@ def _pictures(found: Found, question: Question, left_out: list[str]) -> Iterator
     if held_back:
         figures = "1 figure" if held_back == 1 else f"{held_back} figures"
         left_out.append(
-            f"{found.name} on {found.results.dataset}: {figures} with frames of people left out; "
+            f"{found.name} on {found.dataset}: {figures} with frames of people left out; "
             "--with-pictures shows them, to those who may see them."
         )
 
@@ -585,14 +517,16 @@ def _elsewhere(experiment: Experiment) -> dict[str, dict[str, str]]:
     return text.rename(columns=lambda name: f"{name}, {ranks}").to_dict("index")
 
 
-def _size(results: Results) -> dict[str, str]:
+def _size(view: View) -> dict[str, str]:
     """Count the people of a data set, as its tables do; nothing without tables."""
-    path = results.root / "data/03_primary" / results.dataset / "tracklets.parquet"
-    if not path.is_file():
+    try:
+        table = view.catalog.load("tracklets")
+        data = view.catalog.load("ingest_report").get("fingerprint", "unknown")
+    except NotMade:
         return {}
-    table = pd.read_parquet(path, columns=["tracklet", "person", "camera"])
     counted = {"persons": "person", "cameras": "camera", "tracklets": "tracklet"}
-    return {name: f"{table[column].nunique():,}" for name, column in counted.items()}
+    sizes = {name: f"{table[column].nunique():,}" for name, column in counted.items()}
+    return {**sizes, "data fingerprint": data}
 
 
 def _made_with() -> dict[str, str]:

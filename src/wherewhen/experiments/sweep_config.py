@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,18 +20,16 @@ from wherewhen.experiments.config import (
     BOTH,
     PRESETS,
     ExperimentError,
-    Tree,
-    config_loader,
     for_both_presets,
-    merged,
     named,
     nested,
+    read_config,
 )
-from wherewhen.experiments.variants import Variant, metrics_of, variant
+from wherewhen.experiments.rows import look, metrics_of
 from wherewhen.pipelines.parameters import check_name
+from wherewhen.sessions import Tree, View, merged
 
 NOT_SEARCHED = {
-    "variant": "it names a run's folders",
     "synthesise": "it decides which people there are",
     "ingest": "it decides which people there are",
     "split": "it decides who is a test person",
@@ -231,27 +228,20 @@ class Sweep(_Model):
         return {path: where.value(drawn[path]) for path, where in self.search.items()}
 
 
-def load_sweeps(env: str | None = None, root: Path | None = None) -> dict[str, Sweep]:
+def load_sweeps(env: str | None = None) -> dict[str, Sweep]:
     """Read the sweeps of an environment.
 
     Parameters
     ----------
     env : str, optional
         The environment; None: Kedro's default.
-    root : Path, optional
-        The project's root; None: that of the working directory.
 
     Raises
     ------
     ExperimentError
         Naming the sweep and the entry that can't be used, with the nearest known parameter.
     """
-    from kedro.config import MissingConfigException
-
-    try:
-        tree = config_loader(env, root)["sweeps"]
-    except MissingConfigException:
-        raise ExperimentError("there is no conf/base/sweeps.yml") from None
+    tree = read_config(env, "sweeps")
     return {name: read_sweep(name, said) for name, said in tree.items() if said is not None}
 
 
@@ -276,17 +266,16 @@ def choose_sweep(sweeps: Mapping[str, Sweep], name: str) -> Sweep:
     return sweeps[name]
 
 
-def setting(
-    sweep: Sweep, env: str | None, tree: Tree, values: Mapping[str, Any], given: Tree
-) -> Variant:
+def setting(sweep: Sweep, env: str | None, values: Mapping[str, Any], given: Tree) -> View:
     """Put an evaluation's parameters together, and check them.
 
     Parameters
     ----------
     sweep : Sweep
-        Its features are the only ones made; intervals, which nobody looks at, are left out.
-    env, tree
-        The environment, and its merged parameters.
+        Its features are the only ones made, its validation persons the only ones tested;
+        intervals, which nobody looks at, are left out.
+    env : str, optional
+        The environment.
     values : mapping
         By path.
     given : dict
@@ -297,18 +286,22 @@ def setting(
     ExperimentError
         Naming the parameter with an impossible value.
     """
-    own = {"embed": {"features": [sweep.features]}, "evaluate": {"resamples": 0}}
+    own = {
+        "embed": {"features": [sweep.features]},
+        "evaluate": {"resamples": 0},
+        "split": {"trials": sweep.trials, "validation": sweep.validation},
+    }
     parts = (sweep.parameters, given, nested(values), own)
     overrides = merged(*(for_both_presets(part) for part in parts))
-    return variant(f"sweep {sweep.name}", env, tree, overrides)
+    return look(f"sweep {sweep.name}", env, overrides)
 
 
-def check_search(sweep: Sweep, env: str | None, tree: Tree, given: Tree) -> Variant:
+def check_search(sweep: Sweep, env: str | None, given: Tree) -> View:
     """Try every bound and every choice on the whole tree of parameters, before anything runs.
 
     Returns
     -------
-    Variant
+    View
         What all evaluations have in common: the sweep's parameters with none of the searched.
 
     Raises
@@ -319,8 +312,8 @@ def check_search(sweep: Sweep, env: str | None, tree: Tree, given: Tree) -> Vari
     """
     for path, where in sweep.search.items():
         for value in where.tried:
-            setting(sweep, env, tree, {path: value}, given)
-    common = setting(sweep, env, tree, {}, given)
+            setting(sweep, env, {path: value}, given)
+    common = setting(sweep, env, {}, given)
     made = metrics_of(sweep.features, common.parameters)
     if sweep.metric.removesuffix("-re-ranked") not in made:
         raise ExperimentError(

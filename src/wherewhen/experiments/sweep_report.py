@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from wherewhen.experiments.config import Tree, for_both_presets, merged, nested
+from wherewhen.describe import as_params
+from wherewhen.experiments.config import for_both_presets, nested
+from wherewhen.sessions import Tree, merged
 
 if TYPE_CHECKING:
     from wherewhen.experiments.sweeps import Outcome
+    from wherewhen.tracking import Tracker
 
 IMPORTANCE_FROM = 8
 """Judged evaluations from which it is said what mattered: a handful says nothing."""
@@ -31,17 +33,6 @@ def best_parameters(outcome: Outcome) -> Tree | None:
     found = nested(outcome.sweep.values(outcome.study.best_trial.params))
     parts = (outcome.sweep.parameters, outcome.given, found)
     return merged(*(for_both_presets(part) for part in parts))
-
-
-def as_params(tree: Mapping[str, Any]) -> str:
-    """Spell parameters as ``--params`` reads them, with dots and commas.
-
-    Parameters
-    ----------
-    tree : mapping
-        Nested.
-    """
-    return ",".join(f"{path}={_word(value)}" for path, value in _leaves(tree))
 
 
 def table(outcome: Outcome) -> pd.DataFrame:
@@ -114,11 +105,8 @@ def describe(outcome: Outcome) -> str:
     return "\n".join([*lines, f"table and picture: {outcome.folder}"])
 
 
-def write(outcome: Outcome, run_id: str) -> None:
+def write(outcome: Outcome, tracker: Tracker) -> None:
     """Write the table, the best parameters and the picture, and log them to an MLflow run."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
     table(outcome).to_csv(outcome.folder / "evaluations.csv", index=False)
     files = [outcome.folder / "evaluations.csv"]
     best = best_parameters(outcome)
@@ -127,10 +115,10 @@ def write(outcome: Outcome, run_id: str) -> None:
         (outcome.folder / "best.yml").write_text(_yaml(best), encoding="utf-8")
         _draw(outcome, outcome.folder / "sweep.html")
         files += [outcome.folder / "best.yml", outcome.folder / "sweep.html"]
-        client.log_metric(run_id, "best", trial.value, step=trial.number)
-        client.set_tag(run_id, "best_evaluation", trial.number)
+        tracker.log_metrics({"best": trial.value}, step=trial.number)
+        tracker.set_tags({"best_evaluation": str(trial.number)})
     for file in files:
-        client.log_artifact(run_id, str(file), "sweep")
+        tracker.log_file(file, "sweep")
 
 
 def _judged(outcome: Outcome) -> list[Any]:
@@ -185,15 +173,3 @@ def _yaml(tree: Tree) -> str:
 
     # through JSON: tuples of the configuration are lists there
     return yaml.safe_dump(json.loads(json.dumps(tree)), sort_keys=False)
-
-
-def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", value
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,36 +1,38 @@
 """Sweeps: parameters searched by Optuna, judged on validation persons and never on test persons.
 
 A sweep is a study in an SQLite file and a run in MLflow; each evaluation is one of the study's
-trials and a child run. What is called a trial here is a split of the data, as everywhere else.
+trials and a child run, and each split of the data that judges it is a Kedro session. What is called
+a trial here is a split of the data, as everywhere else. The splits are those of `split.validation`:
+test persons are in none of them, so nothing that is trained, embedded or scored knows them.
 
 What is proposed follows from the evaluations that are finished and from nothing else: a sweep that
-was killed, and started again, goes the way that it would have gone.
+was killed, and started again, goes the way that it would have gone. What an evaluation has made has
+identities like anything else, so a killed one goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 
 from wherewhen.commands import on_purpose
-from wherewhen.experiments.config import ExperimentError, Tree, config_loader, nested
-from wherewhen.experiments.judging import Judge, Tables, UnknownMeasure, stored_cubes
-from wherewhen.experiments.results import Results
+from wherewhen.experiments.config import ExperimentError, nested
 from wherewhen.experiments.sweep_config import Sweep, check_search, setting
-from wherewhen.experiments.tracking import Tracking
-from wherewhen.experiments.variants import Variant, decisive_parameters
+from wherewhen.lineage.code import code_version
 from wherewhen.locks import alone
-from wherewhen.project import project_root
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.project import from_root
+from wherewhen.sessions import Tree, View, run
+from wherewhen.tracking import Description, Tracker, described, find_run
+from wherewhen.tracklets.fingerprint import decisive, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ ERROR = "error"
 
 RUN = "mlflow_run_id"
 """Attribute of an evaluation."""
+
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run inside another."""
 
 
 @dataclass(frozen=True)
@@ -98,24 +103,24 @@ def run_sweep(
     from wherewhen.experiments.sweep_report import write
 
     given = nested(params or {})
-    tree = config_loader(env)["parameters"]
-    common = check_search(sweep, env, tree, given)
-    tracking = Tracking(env)
-    tables = _ingested(common, tracking, {"sweep": sweep.name, "dataset": common.dataset})
-    data = project_root() / "data"
-    home = data / "08_reporting" / common.dataset
-    workspace = data / "06_models" / common.dataset / "sweeps"
-    cubes = stored_cubes(data / "04_feature" / common.dataset / "cubes")
-    judge = Judge(sweep, common.parameters, tables, cubes, workspace / sweep.name)
-    name = f"{sweep.name}-{_identity(sweep, common, judge)[:8]}"
+    common = check_search(sweep, env, given)
+    splits = ["synthesise", "ingest", "split"][not common.parameters.ingest.synthetic :]
+    with described(Description(f"{sweep.name} · splits", {"sweep": sweep.name})):
+        run(env, common.overrides, splits)
+    common.ledger.refresh()
+    home = from_root(f"data/08_reporting/{common.dataset}")
+    name = f"{sweep.name}-{_identity(sweep, common)[:8]}"
+    tags = {"sweep": sweep.name, "study": name, "stage": "sweep"}
     with _alone(home / "sweeps" / name) as folder:
         study = open_study(home / "sweeps.db", name, sweep)
-        search = _Search(sweep, study, tracking, judge, env, tree, given, common.dataset)
-        outcome = Outcome(sweep, study, home / "sweeps.db", folder, given, judge.persons)
-        with search.run() as run_id:
-            search.go_on(evaluations or sweep.evaluations)
-            write(outcome, run_id)
-    shutil.rmtree(workspace / sweep.name, ignore_errors=True)
+        outcome = Outcome(sweep, study, home / "sweeps.db", folder, given, _persons(common))
+        again = find_run(common.dataset, tags)
+        with Tracker.of_its_own(common.dataset, f"{sweep.name} · sweep", tags, again) as tracker:
+            tracker.log_dict(sweep.model_dump(mode="json"), "sweep.yml")
+            _Search(sweep, study, env, given, common.dataset, tracker.run_id).go_on(
+                evaluations or sweep.evaluations
+            )
+            write(outcome, tracker)
     return outcome
 
 
@@ -180,6 +185,10 @@ def propose(study: Study, sweep: Sweep) -> Evaluation:
     return study.ask({path: where.distribution() for path, where in sweep.search.items()})
 
 
+class UnknownMeasure(ExperimentError):
+    """A measure that the scores don't have."""
+
+
 class _Search:
     """A sweep at work: evaluation after evaluation, each told to Optuna and to MLflow."""
 
@@ -187,34 +196,19 @@ class _Search:
         self,
         sweep: Sweep,
         study: Study,
-        tracking: Tracking,
-        judge: Judge,
         env: str | None,
-        tree: Tree,
         given: Tree,
         dataset: str,
+        parent: str,
     ) -> None:
-        self._sweep, self._study, self._judge = sweep, study, judge
-        self._tracking, self._env, self._tree, self._given = tracking, env, tree, given
-        self._run: str | None = None
-        self._tags = {"sweep": sweep.name, "study": study.study_name, "dataset": dataset}
-
-    @contextmanager
-    def run(self) -> Iterator[str]:
-        """Let the sweep's run go on, the one that it has already or a new one; give its id."""
-        import mlflow
-
-        tags = {**self._tags, "stage": "sweep"}
-        name = self._sweep.name
-        with self._tracking.parent(self._tracking.find(tags), name, tags) as self._run:
-            for evaluation in give_up_killed(self._study):
-                log.info("evaluation %d was killed: it is done again", evaluation.number)
-            said = self._sweep.model_dump(mode="json")
-            mlflow.MlflowClient().log_dict(self._run, said, "sweep.yml")
-            yield self._run
+        self._sweep, self._study, self._env, self._given = sweep, study, env, given
+        self._dataset, self._parent = dataset, parent
+        self._tags = {"sweep": sweep.name, "study": study.study_name}
 
     def go_on(self, wanted: int) -> None:
         """Evaluate until so many evaluations are finished."""
+        for evaluation in give_up_killed(self._study):
+            log.info("evaluation %d was killed: it is done again", evaluation.number)
         done = len(finished(self._study))
         if done >= wanted:
             log.info("%s: all %d evaluations are finished already", self._sweep.name, done)
@@ -227,21 +221,20 @@ class _Search:
 
     def _evaluate(self, evaluation: Evaluation, values: dict[str, Any]) -> None:
         """Judge one set of values; what fails by itself is noted, and the sweep goes on."""
-        import mlflow
         from optuna.trial import TrialState
 
         started = time.monotonic()
-        tags = {**self._tags, "evaluation": str(evaluation.number)}
+        name = f"{self._sweep.name} · evaluation {evaluation.number}"
+        tags = {**self._tags, PARENT: self._parent, "evaluation": str(evaluation.number)}
         try:
-            name = f"evaluation_{evaluation.number:03d}"
-            with self._tracking.run(name, tags, parent=self._run) as opened:
-                evaluation.set_user_attr(RUN, opened.info.run_id)
-                mlflow.log_params(values)
-                judged = self._judged(evaluation, values)
+            with Tracker.of_its_own(self._dataset, name, tags) as tracker:
+                evaluation.set_user_attr(RUN, tracker.run_id)
+                tracker.log_parameters(values)
+                judged = self._judged(evaluation, values, tracker, name)
                 evaluation.set_user_attr("values", judged)
                 evaluation.set_user_attr("seconds", time.monotonic() - started)
                 given_up = len(judged) < self._sweep.trials
-                mlflow.set_tag("given_up", str(given_up).lower())
+                tracker.set_tags({"given_up": str(given_up).lower()})
         except UnknownMeasure:  # no other values would change that
             self._study.tell(evaluation, state=TrialState.FAIL)
             raise
@@ -266,47 +259,63 @@ class _Search:
                 f", given up after {len(judged)} trial(s)" if given_up else "",
             )
 
-    def _judged(self, evaluation: Evaluation, values: dict[str, Any]) -> list[float]:
+    def _judged(
+        self, evaluation: Evaluation, values: dict[str, Any], tracker: Tracker, name: str
+    ) -> list[float]:
         """Judge on trial after trial, until the pruner has seen enough."""
-        import mlflow
-
-        parameters = setting(self._sweep, self._env, self._tree, values, self._given).parameters
+        view = setting(self._sweep, self._env, values, self._given)
         judged: list[float] = []
-        for step, trial in enumerate(self._judge.splits, start=1):
-            judged.append(self._judge.judge(parameters, trial))
-            mlflow.log_metric("value", fmean(judged), step=step)
+        for step, trial in enumerate(view.parameters.split.trial_names, start=1):
+            tags = {**self._tags, PARENT: tracker.run_id, "trial": trial}
+            wanted = f"{trial}.scores_{self._sweep.features}"
+            with described(Description(f"{name} · {trial}", tags)):
+                run(self._env, view.overrides, ["__default__"], to_outputs=[wanted])
+            view.ledger.refresh()
+            judged.append(measured(self._sweep, view.catalog.load(wanted)))
+            tracker.log_metrics({"value": fmean(judged)}, step=step)
             evaluation.report(fmean(judged), step)
             if step < self._sweep.trials and evaluation.should_prune():
                 break
         return judged
 
 
-def _identity(sweep: Sweep, common: Variant, judge: Judge) -> str:
+def measured(sweep: Sweep, scores: pd.DataFrame) -> float:
+    """Return the number by which a sweep judges.
+
+    Raises
+    ------
+    UnknownMeasure
+        If the scores have no such number.
+    """
+    of_metric = scores[scores.metric == sweep.metric].set_index("measure").value
+    if sweep.measure not in of_metric:
+        raise UnknownMeasure(
+            f"sweep {sweep.name}: {sweep.metric} on {sweep.features} has no measure "
+            f"{sweep.measure}; it has {', '.join(of_metric.index) or 'none'}"
+        )
+    return float(of_metric[sweep.measure])
+
+
+def _identity(sweep: Sweep, common: View) -> str:
     """Name everything that evaluations of one study have in common."""
+    ledger, parameters = common.ledger, common.parameters
+    trials = parameters.split.trial_names
+    scores = [f"{trial}.scores_{sweep.features}" for trial in trials]
     return fingerprint(
         {
             "sweep": sweep.definition,
-            "parameters": decisive_parameters(common.parameters),
-            "data": Results(None, common.dataset).data_fingerprint(),
-            "splits": judge.fingerprint,
+            "parameters": decisive(parameters, content=str),
+            "splits": [ledger.record(f"{trial}.split").content for trial in trials],
+            "frames": ledger.record("frames").content,
+            "code": sorted({code_version(node.func) for node in ledger.ancestors(scores)}),
         }
     )
 
 
-def _ingested(common: Variant, tracking: Tracking, tags: Mapping[str, str]) -> Tables:
-    """Read the data set as a run does, and return its tables."""
-    from kedro.framework.session import KedroSession
-
-    stages = ["synthesise", "ingest"] if common.parameters.ingest.synthetic else ["ingest"]
-    with (
-        tracking.run("+".join(stages), {**tags, "stage": "ingest"}),
-        KedroSession.create(
-            project_path=project_root(), env=common.env, runtime_params=common.overrides
-        ) as session,
-    ):
-        session.run(pipeline_names=stages)
-        catalog = session.load_context().catalog
-        return Tables(*(catalog.load(name) for name in ("tracklets", "frames", "frames_root")))
+def _persons(common: View) -> list[int]:
+    """Count the persons who judge in each trial."""
+    splits = common.catalog.load("splits")
+    return splits[splits.role == "probe"].groupby("trial").person.nunique().to_list()
 
 
 def _alone(folder: Path) -> AbstractContextManager[Path]:

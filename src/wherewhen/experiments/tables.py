@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from wherewhen.describe import show as print_table
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import DATASETS, SOURCE, figures
-from wherewhen.experiments.results import Results
-from wherewhen.experiments.variants import Variant, variants_of
+from wherewhen.experiments.rows import RowAtWork, rows_of
 from wherewhen.reporting.tables import NOTHING, shown_measures
+from wherewhen.sessions import View
+from wherewhen.tracking import Tracker
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,20 +28,18 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def comparison(
-    experiment: Experiment, results: Results, variants: Mapping[str, Variant]
-) -> pd.DataFrame:
+def comparison(experiment: Experiment, rows: Mapping[str, RowAtWork], dataset: str) -> pd.DataFrame:
     """Put an experiment's finished trials beside the published figures.
 
     Parameters
     ----------
     experiment : Experiment
         The table.
-    results : Results
-        Of the data set tested on.
-    variants : mapping
-        What its rows run, by name (:func:`wherewhen.experiments.variants.variants_of`); rows that
-        are neither in it nor quoted are left out.
+    rows : mapping
+        Its rows at work, by name (:func:`wherewhen.experiments.rows.rows_of`); rows that are
+        neither in it nor quoted are left out.
+    dataset : str
+        The data set tested on.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def comparison(
         the paper does not report ``published`` is NaN; so it is where the networks were trained
         on another set than the paper's.
     """
-    rows = [row for row in experiment.rows if row.quoted or row.name in variants]
-    tables = [_lines(experiment, row, results, variants.get(row.name)) for row in rows]
+    shown = [row for row in experiment.rows if row.quoted or row.name in rows]
+    tables = [_lines(experiment, row, dataset, rows.get(row.name)) for row in shown]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
@@ -156,41 +156,43 @@ def show(
     ExperimentError
         If nothing of it is finished.
     """
-    from rich.console import Console
-
-    variants = variants_of(experiment, env, params, trained_on, rows)
-    dataset = next(iter(variants.values())).dataset if variants else ""
-    table = comparison(experiment.only(tuple(rows)), Results(None, dataset), variants)
+    at_work = rows_of(experiment, env, params, trained_on, rows)
+    dataset = dataset_of(env)
+    table = comparison(experiment.only(tuple(rows)), at_work, dataset)
     if not table.trials.any():
         raise ExperimentError(
             f"{experiment.name}: nothing is finished with these parameters; run it (kedro "
             "experiment run), and give `show` the --params and --trained-on that `run` was given"
         )
     said = captions(experiment, table, dataset)
-    console = Console()
     title = f"{experiment.title}, on {dataset}"
-    console.print(console_table(format_comparison(table), title, "\n".join(said)))
+    print_table(console_table(format_comparison(table), title, "\n".join(said)))
     theirs = orientation(experiment)
     if dataset not in DATASETS and len(theirs):
         ranks = " / ".join(theirs.measure.unique())
         note = f"{ranks}. Of other footage than ours: for orientation, not to be subtracted."
         text = format_orientation(theirs)
-        console.print(console_table(text, f"Published, table {experiment.table}", note))
-    _log(experiment, env, dataset, table, said, trained_on)
+        print_table(console_table(text, f"Published, table {experiment.table}", note))
+    _log(experiment, dataset, table, said, trained_on)
     return table
 
 
+def dataset_of(env: str | None) -> str:
+    """Return what an environment calls its data set."""
+    return View.of(env).dataset
+
+
 def _lines(
-    experiment: Experiment, row: Any, results: Results, variant: Variant | None
+    experiment: Experiment, row: Any, dataset: str, at_work: RowAtWork | None
 ) -> pd.DataFrame:
     """Make the lines of one row."""
-    measures = shown_measures(
-        variant.parameters.evaluate.average_precision if variant else "mean_precision"
+    own = at_work.shown() if at_work and at_work.trials else None
+    definition = (
+        "mean_precision" if own is None else (at_work.parameters.evaluate.average_precision)
     )
-    scores = results.scores(variant) if variant else None
-    own = _own(scores, row.features, row.metric) if scores is not None else None
-    theirs = figures(experiment.table, row.published, results.dataset)
-    if variant and variant.source and _elsewhere(experiment, variant.source):
+    measures = shown_measures(definition)
+    theirs = figures(experiment.table, row.published, dataset)
+    if at_work and at_work.source and _elsewhere(experiment, at_work.source.dataset):
         theirs = theirs.iloc[:0]
     lines = []
     for measure in measures:
@@ -216,13 +218,9 @@ def _lines(
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _elsewhere(experiment: Experiment, source: Variant) -> bool:
+def _elsewhere(experiment: Experiment, source: str) -> bool:
     """Whether the networks were trained on another data set than the published figures are of."""
-    return experiment.published_from not in (None, source.dataset)
-
-
-def _own(scores: pd.DataFrame, features: str, metric: str) -> pd.DataFrame:
-    return scores[(scores.features == features) & (scores.metric == metric)]
+    return experiment.published_from not in (None, source)
 
 
 def _cell(line: Any) -> str:
@@ -243,21 +241,17 @@ def format_orientation(theirs: pd.DataFrame) -> pd.DataFrame:
 
 def _log(
     experiment: Experiment,
-    env: str | None,
     dataset: str,
     table: pd.DataFrame,
     said: list[str],
     trained_on: str | None,
 ) -> None:
     """Log a table as CSV and Markdown to a run of its own."""
-    import mlflow
-
-    from wherewhen.experiments.tracking import Tracking
-
     tags = {"experiment": experiment.name, "dataset": dataset, "stage": "table"}
     if trained_on is not None:
         tags["trained_on"] = trained_on
-    with Tracking(env).run(f"{experiment.name}, table", tags):
-        mlflow.log_text(table.to_csv(index=False), f"{experiment.name}.csv")
+    name = f"{experiment.name} · table · {dataset}"
+    with Tracker.of_its_own(dataset, name, tags) as tracker:
+        tracker.log_text(table.to_csv(index=False), f"{experiment.name}.csv")
         text = [f"# {experiment.title}, on {dataset}\n", to_markdown(table), *said]
-        mlflow.log_text("\n".join(text) + "\n", f"{experiment.name}.md")
+        tracker.log_text("\n".join(text) + "\n", f"{experiment.name}.md")

@@ -375,10 +375,7 @@ class Ledger:
         stale, changed = {name}, True
         while changed:
             following = {
-                output
-                for node in self.nodes
-                if stale & set(node.inputs)
-                for output in node.outputs
+                output for node in self.nodes if stale & set(node.inputs) for output in node.outputs
             }
             changed = not following <= stale
             stale |= following

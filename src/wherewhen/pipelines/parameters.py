@@ -123,6 +123,10 @@ class SplitParameters(Group):
     gallery_camera: str | None = None
     """Where splits are drawn, the gallery's camera; null: the next by name."""
 
+    validation: float | None = Field(None, gt=0, lt=1)
+    """Test on so large a share of each trial's training persons instead of its test persons, who
+    are left out: what settings are chosen by (`kedro experiment sweep` sets it). Null: don't."""
+
     torchreid: Annotated[bool, OPERATIONAL] = False
     """Also write the splits in torchreid's JSON form (two cameras)."""
 

@@ -79,4 +79,3 @@ def draw_ranked(
         )
     )
     return best, worst
-

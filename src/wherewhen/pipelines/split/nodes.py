@@ -10,7 +10,12 @@ from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.readers.ilids_vid import SPLITS
 from wherewhen.tracklets.split_files import official_splits, read_splits, to_torchreid
-from wherewhen.tracklets.splits import draw_splits, split_fingerprint, take_trials
+from wherewhen.tracklets.splits import (
+    draw_splits,
+    split_fingerprint,
+    take_trials,
+    validation_split,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +32,30 @@ def split(
     The footage is named where its owners' list is read: when it changes, the splits are made again.
     """
     splits, source = _splits(tracklets, root, parameters, protocol)
+    if parameters.validation is not None:
+        splits = _on_validation_persons(splits, parameters, protocol)
+        source += ", validation persons in place of test persons"
     log.info("splits: %s", source)
     hashes = {trial: split_fingerprint(rows) for trial, rows in splits.groupby("trial")}
     return splits, {"source": source, "splits": split_fingerprint(splits), **hashes}
+
+
+def _on_validation_persons(
+    splits: pd.DataFrame, parameters: SplitParameters, protocol: str
+) -> pd.DataFrame:
+    """Derive from each trial one that knows nothing of its test persons."""
+    derived = [
+        validation_split(
+            rows,
+            parameters.validation,
+            seed=parameters.seed + number,
+            protocol=protocol,
+            probe_camera=parameters.probe_camera,
+            gallery_camera=parameters.gallery_camera,
+        )
+        for number, (_, rows) in enumerate(splits.groupby("trial"))
+    ]
+    return pd.concat(derived, ignore_index=True)
 
 
 def take_trial(splits: pd.DataFrame, trial: str) -> pd.DataFrame:
