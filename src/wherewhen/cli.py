@@ -180,7 +180,7 @@ ALWAYS_LEFT = ("backups, exported figures, notebooks with outputs, models that w
 
 @cli.group()
 def mlflow() -> None:
-    """What MLflow knows of the runs."""
+    """Look at what MLflow knows of the runs."""
 
 
 @mlflow.command()

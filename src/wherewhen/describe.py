@@ -1,4 +1,4 @@
-"""What a run says of itself (the Kedro side): its name, command, commit, versions, and its table."""
+"""What a run says of itself (the Kedro side): name, command, commit, versions, and its table."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from wherewhen.lineage.ledger import PARAMETER, Ledger, bind
 
 
 class Catalog(DataCatalog):
-    """A catalog of artifacts with records; `ledger` knows them once a session has its parameters."""
+    """A catalog of artifacts with records, which `ledger` knows once parameters are given."""
 
     ledger: Ledger | None = None
 

@@ -1,9 +1,10 @@
 """The version of a function: a hash of the source of all modules that it may run.
 
 By content and not by a number that somebody has to raise: a forgotten number would take over what
-other code has made, in silence. Comments, docstrings and layout don't count. Modules count that are
-reached by import statements, inside functions too, and by names as ``"wherewhen.baselines.rcn:RCN"``
-in text. Versions of other packages stand in the record and decide nothing.
+other code has made, in silence. Comments, docstrings and layout don't count. Modules are followed
+by their import statements, inside functions too, and by texts that name one, as
+``"wherewhen.baselines.rcn:RCN"`` does. Versions of other packages stand in the record and decide
+nothing.
 
 Two kinds of artifacts take hours to make and have a number besides, in the names of their stores:
 rendered frames (`wherewhen.synthetic.config.RENDERER`) and feature cubes
@@ -108,9 +109,8 @@ def _mentions(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and _is_ours(node.module or ""):
         yield node.module
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        if _NAMED.fullmatch(node.value):
-            yield node.value.partition(":")[0]
+    elif isinstance(node, ast.Constant) and _NAMED.fullmatch(str(node.value)):
+        yield str(node.value).partition(":")[0]
 
 
 def _is_ours(module: str) -> bool:

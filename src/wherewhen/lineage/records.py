@@ -40,7 +40,7 @@ class Record(BaseModel):
     content: str
     """sha256 of the artifact's bytes."""
     counts: str
-    """What stands for the content in the identity of what is made of it; the sha256 for nearly all."""
+    """What stands for the content in what is made of it: the sha256, for nearly all artifacts."""
     size: int
     """Bytes."""
     commit: str

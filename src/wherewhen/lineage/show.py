@@ -30,7 +30,7 @@ def show_record(view: Any, artifact: str) -> None:
 
 
 def show_tree(view: Any, artifact: str) -> None:
-    """Print what an artifact was made of, and that of its inputs, down to what came from outside."""
+    """Print what an artifact was made of, and what its inputs were, down to the footage."""
     root = _find(view, artifact)
     click.echo("\n".join(_lines(view.ledger, root, "", set())))
 

@@ -37,7 +37,7 @@ def calibrate(
 ) -> None:
     """Take the statistics of the network's input from frames spread over training tracklets.
 
-    Deterministic, on any number of threads, and so the untrained network can be had before training.
+    Deterministic on any number of threads, so the untrained network can be had before training.
 
     Parameters
     ----------
