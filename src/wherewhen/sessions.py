@@ -10,15 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kedro.framework.session import KedroSession
 from kedro.runner import SequentialRunner
 
 from wherewhen.environments import check_environment
 from wherewhen.lineage.catalog import Catalog
-from wherewhen.lineage.ledger import Ledger
 from wherewhen.project import conf_source, project_root
+
+if TYPE_CHECKING:
+    from wherewhen.lineage.ledger import Ledger
 
 Tree = dict[str, Any]
 """Parameters as nested mappings, as Kedro merges them."""
@@ -153,6 +155,7 @@ class View:
         wherewhen.environments.EnvironmentError, wherewhen.pipelines.parameters.ParameterError
             If there is no such environment or parameter.
         """
+        from wherewhen.lineage.ledger import Ledger
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 

@@ -13,19 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset, AbstractVersionedDataset, Version
+from kedro.io import AbstractDataset
 from kedro.pipeline import Node, Pipeline
 
+from wherewhen.lineage.catalog import PARAMETER, UNKNOWN, bind, file_of, is_versioned
 from wherewhen.lineage.code import code_version
 from wherewhen.lineage.content import ABSENT, content_of
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
-
-PARAMETER = "params:"
-
-UNKNOWN = "not-made"
-"""Version of an artifact whose identity is not known yet, because an input is still to be made."""
 
 
 class NotMade(LookupError):
@@ -412,24 +408,6 @@ def parameter(parameters: Any, name: str) -> Any:
     return value
 
 
-def is_versioned(dataset: AbstractDataset) -> bool:
-    """Whether a data set keeps an artifact of every identity, not the last one alone."""
-    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
-
-
-def file_of(dataset: AbstractDataset, identity: str | None = None) -> Path | None:
-    """Return the file, or the workspace, of a data set; None if it is kept in memory."""
-    base = getattr(dataset, "_filepath", None)
-    if base is None:
-        return None
-    path = Path(str(base))
-    if identity is None:
-        return path
-    if getattr(dataset, "IS_WORKSPACE", False):
-        return path / identity
-    return path / identity / path.name if is_versioned(dataset) else path
-
-
 def record_paths(dataset: AbstractDataset) -> Iterator[Path]:
     """Find the records of all artifacts that a data set has kept."""
     path = file_of(dataset)
@@ -437,15 +415,6 @@ def record_paths(dataset: AbstractDataset) -> Iterator[Path]:
         yield from sorted(path.glob(f"*/{NAME}"))
     else:
         yield record_path(path, versioned=False)
-
-
-def bind(dataset: AbstractDataset, version: str) -> None:
-    """Let a data set load and save the artifact of an identity."""
-    if is_versioned(dataset):
-        dataset._version = Version(version, version)
-        dataset.release()
-    elif getattr(dataset, "IS_WORKSPACE", False):
-        dataset.version = version
 
 
 def _counts(dataset: AbstractDataset, content: str) -> str:

@@ -15,9 +15,11 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _CURES = {
     errno.EACCES: "give yourself the right to it",
@@ -362,6 +364,8 @@ def _table(rows: Iterator[tuple[int, list[str]]]) -> pd.DataFrame:
         raise _NoTableError(
             f"column {', '.join(map(shortened, twice))} stands twice in the first line"
         )
+    import pandas as pd  # here: commands that print help need no pandas
+
     parts = [pd.DataFrame(columns=names, index=pd.Index([], dtype="int64"), dtype=str)]
     while chunk := [_full(*row, names) for row in itertools.islice(rows, _CHUNK)]:
         lines, fields = zip(*chunk, strict=True)
