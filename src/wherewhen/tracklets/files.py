@@ -33,6 +33,12 @@ _CURES = {
 _CHUNK = 20_000
 """Rows of a CSV file that become a table at a time: as lists of texts they take more memory."""
 
+_READ = os.O_RDONLY | sum(
+    getattr(os, flag, 0)  # the first two are not known to Windows, the third to it alone
+    for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")
+)
+"""How files are opened: without waiting for somebody to write into a pipe."""
+
 _SHOWN = 80
 """Characters of a value that a message shows."""
 
@@ -240,7 +246,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     OSError
         As from `open`, also for what is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, _READ)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")
