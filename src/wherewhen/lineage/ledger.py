@@ -6,6 +6,7 @@ It reads and writes records; it runs nothing.
 from __future__ import annotations
 
 import inspect
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from wherewhen.lineage.content import ABSENT, content_of
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
+
+log = logging.getLogger(__name__)
 
 
 class NotMade(LookupError):
@@ -252,6 +255,7 @@ class Ledger:
         """Take away what lies where an artifact is about to be written: its record first."""
         file = self.file(name)
         versioned = is_versioned(self.dataset(name))
+        _make_way(self.dataset(name))
         record_path(file, versioned).unlink(missing_ok=True)
         if versioned:
             shutil.rmtree(file.parent, ignore_errors=True)
@@ -415,6 +419,15 @@ def record_paths(dataset: AbstractDataset) -> Iterator[Path]:
         yield from sorted(path.glob(f"*/{NAME}"))
     else:
         yield record_path(path, versioned=False)
+
+
+def _make_way(dataset: AbstractDataset) -> None:
+    """Move away what an earlier version of this project kept in another form under a name."""
+    path = file_of(dataset)
+    if path.exists() and path.is_dir() != is_versioned(dataset):
+        aside = path.with_name(f"{path.name}.old")
+        log.warning("%s is of an earlier version: moved to %s", to_root(path), aside.name)
+        path.rename(aside)
 
 
 def _counts(dataset: AbstractDataset, content: str) -> str:
