@@ -446,6 +446,20 @@ def test_little_is_made_ahead(extraction, monkeypatch):
     assert len(began) <= 2 + 2 + READ_AHEAD  # of 18
 
 
+def test_for_a_gpu_threads_only_decode(extraction, monkeypatch):
+    expected = dict(extraction.stream(LENGTHS))
+    compute, threads = tiny_backbone().compute, []
+    extraction.backbone.device = torch.device("cuda")  # its part is played by the CPU
+    monkeypatch.setattr(
+        extraction.backbone,
+        "compute",
+        lambda images: (threads.append(threading.get_ident()), compute(images))[1],
+    )
+    for tracklet, cubes in replace(extraction, readers=2).stream(LENGTHS):
+        np.testing.assert_array_equal(cubes, expected[tracklet])
+    assert set(threads) == {threading.get_ident()}
+
+
 @pytest.mark.parametrize(
     ("device", "readers", "expected"), [("cpu", None, 12), ("cuda", None, 8), ("cpu", 3, 3)]
 )
@@ -527,6 +541,8 @@ def test_a_compiled_backbone_makes_the_same_cubes(dataset, extraction):
         np.testing.assert_allclose(
             plan.cubes_of(tracklet), extraction.cubes_of(tracklet), rtol=2e-3, atol=1e-3
         )
+        many = replace(plan, readers=3)
+        np.testing.assert_array_equal(many.cubes_of(tracklet), plan.cubes_of(tracklet))
     assert plan.identity != extraction.identity
 
 
