@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -47,7 +48,8 @@ def code_version(function: Callable[..., Any]) -> str:
     Parameters
     ----------
     function : callable
-        Of this package; a `functools.partial` stands for its function.
+        Of this package, or of a module that is imported; a `functools.partial` stands for its
+        function.
 
     Returns
     -------
@@ -72,7 +74,10 @@ def modules_behind(module: str) -> list[str]:
 
 
 def source_file(module: str) -> Path | None:
-    """Return the file of a module of this package; None if there is none."""
+    """Return the file of a module: of this package, or one that is imported; None without one."""
+    if not _is_ours(module):
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return Path(file) if file else None
     base = SOURCE.joinpath(*module.split(".")[1:])
     files = (base / "__init__.py", base.with_suffix(".py"))
     return next((file for file in files if file.is_file()), None)

@@ -300,9 +300,9 @@ class Ledger:
             if self.is_workspace(name):
                 shutil.rmtree(file_of(self.dataset(name), self.identity(node)), ignore_errors=True)
 
-    def remove(self, nodes: Iterable[Node]) -> None:
+    def remove(self, nodes: Sequence[Node]) -> None:
         """Remove what nodes have made for these parameters, so that it is made anew."""
-        for node in nodes:
+        for node in reversed(nodes):  # the identity of what follows is known as long as it is there
             try:
                 self.identity(node)
             except NotMade:
