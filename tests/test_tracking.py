@@ -1,7 +1,15 @@
+import shutil
+
 import mlflow
 import pytest
 
-from wherewhen.tracking import MetricLog
+from wherewhen.tracking import (
+    PROCESS,
+    MetricLog,
+    Tracker,
+    client,
+    close_dead,
+)
 
 
 @pytest.fixture
@@ -47,3 +55,62 @@ def test_without_a_run_nothing_is_sent_and_nothing_fails():
     assert mlflow.active_run() is None
     with MetricLog("trial_00") as log:
         log.record({"step": 1, "loss": 0.5})
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An empty database, made once: it takes MLflow seconds."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def tracked(database, tmp_path, monkeypatch):
+    """Let all tracking go to a database of this test's own."""
+    shutil.copy(database, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("WHEREWHEN_ARTIFACTS", (tmp_path / "artifacts").as_uri())
+    yield
+    mlflow.set_tracking_uri(None)
+
+
+def killed(dataset, name, tags):
+    """Leave a run as a process leaves it that was killed: running, with the tags of nobody."""
+    with Tracker.of_its_own(dataset, name, tags) as tracker:
+        run_id = tracker.run_id
+        client().set_tag(run_id, PROCESS, str(2**22 + 1))
+    client().update_run(run_id, status="RUNNING")
+    return run_id
+
+
+def status(run_id):
+    return client().get_run(run_id).info.status
+
+
+class TestRunsOfTheirOwn:
+    def test_a_run_of_a_killed_process_is_closed_when_another_begins(self, tracked):
+        dead = killed("d", "a sweep", {"study": "s"})
+        with Tracker.of_its_own("d", "a table", {}) as tracker:
+            run_id = tracker.run_id
+            assert (status(dead), status(run_id)) == ("KILLED", "RUNNING")
+        assert status(run_id) == "FINISHED"
+
+    def test_a_run_that_goes_on_is_this_process_s(self, tracked):
+        again = killed("d", "a sweep", {"study": "s"})
+        with Tracker.of_its_own("d", "a sweep", {"study": "s"}, again) as tracker:
+            assert tracker.run_id == again
+            close_dead()
+            assert status(again) == "RUNNING"
+        assert status(again) == "FINISHED"
+
+    def test_an_error_and_an_interruption_are_told_apart(self, tracked):
+        for error, expected in ((ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")):
+            with pytest.raises(error), Tracker.of_its_own("d", "a table", {}) as tracker:
+                run_id = tracker.run_id
+                raise error
+            assert status(run_id) == expected
+
+    def test_it_is_not_the_active_run(self, tracked):
+        with Tracker.of_its_own("d", "a table", {}):
+            assert mlflow.active_run() is None

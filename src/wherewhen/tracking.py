@@ -192,12 +192,11 @@ class Tracker:
         with understood():
             close_dead()
             if again is None:
-                tags = {**tags, **_process_tags()}
-                run = tracker._client.create_run(tracker._experiment, tags=tags, run_name=name)
+                run = tracker._client.create_run(tracker._experiment, run_name=name)
                 again = run.info.run_id
-            else:
-                tracker._client.update_run(again, status="RUNNING")
-        tracker.run_id = again
+            tracker.run_id = again
+            tracker.set_tags({**tags, **_process_tags()})
+            tracker._client.update_run(again, status="RUNNING")
         try:
             yield tracker
         except Exception:
