@@ -9,6 +9,8 @@ from wherewhen.tracking import (
     Tracker,
     client,
     close_dead,
+    find_runs,
+    log_finished,
 )
 
 
@@ -114,3 +116,31 @@ class TestRunsOfTheirOwn:
     def test_it_is_not_the_active_run(self, tracked):
         with Tracker.of_its_own("d", "a table", {}):
             assert mlflow.active_run() is None
+
+
+class TestFoundRuns:
+    def test_by_all_their_tags_and_the_newest_first(self, tracked):
+        made = []
+        for row in ("a", "b", "a"):
+            with Tracker.of_its_own("d", "x", {"experiment": "e", "row": row}) as tracker:
+                made.append(tracker.run_id)
+        found = find_runs("d", {"experiment": "e", "row": "a"})
+        assert [run.info.run_id for run in found] == [made[2], made[0]]
+        assert find_runs("other", {"experiment": "e"}) == []
+
+    @pytest.mark.parametrize("row", ["it's", 'say "x"', 'it\'s "x"', "x' OR '1", "λ = 0", "100%"])
+    def test_whatever_is_in_a_tag(self, tracked, row):
+        for name in (row, "another"):
+            with Tracker.of_its_own("d", "x", {"row": name}):
+                pass
+        (run,) = find_runs("d", {"row": row})
+        assert run.data.tags["row"] == row
+
+
+def test_numbers_are_added_to_a_run_that_has_ended(tracked):
+    with Tracker.of_its_own("d", "x", {}) as tracker:
+        run_id = tracker.run_id
+    log_finished(run_id, {"rank-1": 0.5}, {"scores": "1234"})
+    run = client().get_run(run_id)
+    assert run.data.metrics == {"rank-1": 0.5} and run.data.tags["scores"] == "1234"
+    assert run.info.status == "FINISHED"

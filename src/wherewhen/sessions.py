@@ -158,8 +158,7 @@ class View:
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 
-        loader = _loader(env, project_root())
-        parameters = check_parameters(merged(loader["parameters"], overrides or {}))
+        parameters = check_parameters(merged(environment_parameters(env), overrides or {}))
         catalog = Catalog.from_config(_catalog_config(env, project_root()))
         catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog)
         return cls(env, dict(overrides or {}), parameters, catalog)
@@ -196,12 +195,15 @@ def config_loader(env: str | None = None, **patterns: list[str]) -> Any:
     return OmegaConfigLoader(str(conf_source()), env=env, config_patterns=patterns, **options)
 
 
+def environment_parameters(env: str | None) -> Tree:
+    """Return the parameters of an environment as its files say them, nested."""
+    return _parameters(env, project_root())
+
+
 @cache
-def _loader(env: str | None, root: Path) -> Any:
-    """Read the parameters of an environment once; `root` tells projects of a process apart."""
-    loader = config_loader(env)
-    loader["parameters"] = loader["parameters"]
-    return loader
+def _parameters(env: str | None, root: Path) -> Tree:
+    """Read parameters once; `root` tells projects of a process apart."""
+    return config_loader(env)["parameters"]
 
 
 @cache
