@@ -5,10 +5,12 @@ import pytest
 
 from wherewhen.tracking import (
     PROCESS,
+    Description,
     MetricLog,
     Tracker,
     client,
     close_dead,
+    described,
     find_runs,
     log_finished,
 )
@@ -116,6 +118,18 @@ class TestRunsOfTheirOwn:
     def test_it_is_not_the_active_run(self, tracked):
         with Tracker.of_its_own("d", "a table", {}):
             assert mlflow.active_run() is None
+
+
+def test_a_session_s_run_is_named_and_repeated_as_described(tracked):
+    said = Description("a row", {"row": "ours"}, "kedro experiment run")
+    with described(said):
+        tracker = Tracker("d")
+        run_id = tracker.start("plain", {"dataset": "d", "command": "kedro run"})
+        tracker.end("FINISHED")
+    run = client().get_run(run_id)
+    assert said.run_id == run_id and run.info.run_name == "a row"
+    wanted = {"row": "ours", "dataset": "d", "command": "kedro experiment run"}
+    assert wanted.items() <= run.data.tags.items()
 
 
 class TestFoundRuns:

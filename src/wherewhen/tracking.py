@@ -150,6 +150,9 @@ class Tracker:
         import mlflow
 
         description = _described.get() or Description(name)
+        own = dict(description.tags)
+        if description.command is not None:
+            own["command"] = description.command
         with understood():
             close_dead()
             while mlflow.active_run():  # of a session that was interrupted in this process
@@ -157,7 +160,7 @@ class Tracker:
             run = mlflow.start_run(
                 experiment_id=self._experiment,
                 run_name=description.name,
-                tags={**tags, **description.tags, **_process_tags()},
+                tags={**tags, **own, **_process_tags()},
             )
         self.run_id = description.run_id = run.info.run_id
         return self.run_id
