@@ -1,5 +1,6 @@
 """Runs of the real commands in a copy of the project that has its own data and tracking."""
 
+import json
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ TINY = {
     "train.training.modern.checkpoint_seconds": 0,
     "train.training.modern.validation_fraction": 0.34,
     "train.training.modern.validate_every": 1,
+    "train.training.modern.threads": 1,
     "embed.clip_frames": 3,
     "report.probes": 2,
 }
@@ -94,20 +96,24 @@ class Project:
         assert process.returncode > 0, output
         return " ".join(output.split())
 
-    def latest(self, dataset: str, name: str) -> Path:
-        """Return the newest version of a versioned data set of the reporting layer."""
-        versions = sorted((self.root / "data/08_reporting" / dataset / name).iterdir())
-        return versions[-1] / name
+    def made(self, file: str) -> list[dict[str, Any]]:
+        """Return the records of what was made as a file under ``data/``, the first one first."""
+        path = self.root / "data" / file
+        found = [*path.glob("*/record.json"), *path.parent.glob(f"{path.name}.record.json")]
+        records = [{**json.loads(each.read_text()), "beside": each} for each in found]
+        return sorted(records, key=lambda record: record["finished"])
+
+    def latest(self, file: str) -> Path:
+        """Return the artifact that was made last as a file under ``data/``."""
+        return self.made(file)[-1]["beside"].with_name(Path(file).name)
 
     def scores(self, dataset: str = "synthetic") -> pd.DataFrame:
-        """Return the newest scores."""
-        return pd.read_parquet(self.latest(dataset, "scores.parquet"))
+        """Return the scores that were made last."""
+        return pd.read_parquet(self.latest(f"08_reporting/{dataset}/scores.parquet"))
 
     def weights(self, trial: str, dataset: str = "synthetic") -> dict[str, Any]:
-        """Return the tensors of the only network that a trial has trained."""
-        folder = self.root / "data/06_models" / dataset / trial / "network.safetensors"
-        (path,) = folder.glob("*/network.safetensors")
-        return load_file(path)
+        """Return the tensors of the network that a trial has trained last."""
+        return load_file(self.latest(f"06_models/{dataset}/{trial}/network.safetensors"))
 
 
 def copy_project(repository: Path, root: Path, database: Path | None = None) -> Project:
@@ -161,6 +167,13 @@ def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Proj
     commit(project.root)
     output = project.run(**TINY)
     (project.root / "output.txt").write_text(output)
+    return project
+
+
+@pytest.fixture
+def copied(finished: Project, project: Project) -> Project:
+    """A copy in which the whole chain ran: its data, and an MLflow of its own."""
+    shutil.copytree(finished.root / "data", project.root / "data", dirs_exist_ok=True)
     return project
 
 
