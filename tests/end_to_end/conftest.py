@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 TINY = {
@@ -175,6 +176,35 @@ def copied(finished: Project, project: Project) -> Project:
     """A copy in which the whole chain ran: its data, and an MLflow of its own."""
     shutil.copytree(finished.root / "data", project.root / "data", dirs_exist_ok=True)
     return project
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Return a function that calls a command in this process: (exit code, what it printed).
+
+    That saves the start of Kedro, MLflow and torch.
+    """
+    from kedro.framework.startup import bootstrap_project
+
+    from wherewhen import pipeline_registry
+    from wherewhen.cli import cli
+
+    before = list(sys.path)
+
+    def call(project: Project, *words: str, **parameters: object) -> tuple[int, str]:
+        monkeypatch.chdir(project.root)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'mlflow.db'}")
+        monkeypatch.setattr(pipeline_registry, "_parameters", None)
+        bootstrap_project(project.root)
+        given = ",".join(f"{name}={value}" for name, value in parameters.items())
+        result = CliRunner().invoke(cli, [*words, *(["--params", given] if given else [])])
+        if not isinstance(result.exception, SystemExit | None):
+            raise result.exception
+        return result.exit_code, " ".join(result.output.split())
+
+    yield call
+    sys.path[:] = before
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture(scope="session")
