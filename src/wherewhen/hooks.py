@@ -228,7 +228,7 @@ class RunHooks:
         """Log scores: means and deviations, and each trial's with the network that it is of."""
         import pandas as pd
 
-        from wherewhen.tracking import score_metrics
+        from wherewhen.tracking import known_model, score_metrics
 
         ledger = self._catalog.ledger
         tables = [
@@ -239,7 +239,7 @@ class RunHooks:
         scores = pd.concat(tables, ignore_index=True)
         for trial, of_trial in scores.groupby("trial"):
             network = f"{trial}.network"
-            model = ledger.record(network).model_id if network in there else None
+            model = known_model(ledger.record(network).model_id) if network in there else None
             for features, rows in of_trial.groupby("features"):
                 values = {f"{trial}.{name}": value for name, value in score_metrics(rows).items()}
                 self._tracker.log_metrics(values, model if features == "network" else None, data)

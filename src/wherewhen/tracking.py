@@ -300,6 +300,18 @@ def _running() -> Iterator[Any]:
             return
 
 
+def known_model(model_id: str | None) -> str | None:
+    """Return a model's id if MLflow knows it: it may have been deleted, or logged elsewhere."""
+    from mlflow.exceptions import MlflowException
+
+    if model_id is None:
+        return None
+    try:
+        return client().get_logged_model(model_id).model_id
+    except MlflowException:
+        return None
+
+
 def find_runs(dataset: str, tags: Mapping[str, str]) -> list[Any]:
     """Return the runs of a data set that have all these tags, the newest first."""
     exact = {name: value for name, value in tags.items() if "'" not in value}

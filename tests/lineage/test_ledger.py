@@ -89,7 +89,7 @@ class TestRecord:
     def test_a_reason_compares_with_what_was_made_last(self, small):
         small.run()
         ledger = small.catalog(draw={"count": 4}).ledger
-        with pytest.raises(NotMade, match="drawn: draw.count 3 -> 4"):
+        with pytest.raises(NotMade, match=r"drawn: draw\.count 3 -> 4"):
             ledger.record("drawn")
 
 

@@ -64,7 +64,7 @@ class TestASecondRun:
     def test_makes_again_what_was_changed(self, small, caplog):
         small.run()
         (small.root / "data/total.json").write_text(json.dumps({"total": 99, "count": 3}))
-        with pytest.raises(NotMade, match="data/total.json was changed after it was made"):
+        with pytest.raises(NotMade, match=r"data/total\.json was changed after it was made"):
             total(small)
         with caplog.at_level(logging.INFO):
             assert small.run() == ["double", "add"]

@@ -673,7 +673,7 @@ class CubeStore:
     def _damaged(self, tracklet: str, fault: str) -> CubeStoreError:
         return CubeStoreError(
             f"tracklet {tracklet}: {self._path(tracklet)} {fault}; the next `kedro run` makes it "
-            "anew. With extract.verify: true it also checks every other file first"
+            "anew, and all others that are damaged"
         )
 
     def _manifest(self) -> dict[str, dict[str, Any]] | None:

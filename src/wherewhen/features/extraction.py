@@ -35,7 +35,7 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
-from wherewhen.tracklets.ingest import frames_fingerprint
+from wherewhen.tracklets.ingest import frames_fingerprint, listed
 from wherewhen.tracklets.threads import in_threads, processors
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ class CubeExtraction:
     readers
         On a CPU, threads that decode and compute whole batches; None takes one a processor.  For a
         GPU, decoding threads; None takes up to eight.  Cubes do not depend on it.
-    verify
-        `fill` first reads everything that is there; what is damaged is named and made again.
     budget_gib
         The most that the whole store may take, in GiB; None: what the disk holds.
     recipe
@@ -115,7 +113,6 @@ class CubeExtraction:
     storage: Storage = "float16"
     kept: Collection[str] | None = None
     readers: int | None = None
-    verify: bool = False
     budget_gib: float | None = None
     recipe: dict[str, Any] | None = None
 
@@ -458,11 +455,10 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
         )
     lengths, wanted = extraction.lengths, extraction.to_keep
     with store.writing():
-        if extraction.verify:
-            _discard_damaged(store, progress)
-        missing = [tracklet for tracklet in wanted if tracklet not in store]
-        if not missing and store.complete:
+        if store.complete and all(tracklet in store for tracklet in wanted):
             return
+        _discard_damaged(store, progress)  # where something is missing, the rest is looked at, too
+        missing = [tracklet for tracklet in wanted if tracklet not in store]
         missing = _adopt(store, extraction, missing)
         _require_room(store, extraction, wanted, missing)
         frames, to_make = (sum(lengths[t] for t in names) for names in (wanted, missing))
@@ -480,13 +476,12 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
 
 
 def _discard_damaged(store: CubeStore, progress: bool) -> None:
+    """Compare what is there with its checksums, and take out what is damaged."""
     damaged = store.verify(progress)
     for tracklet in damaged:
         store.discard(tracklet)
     if damaged:
-        log.warning("damaged or gone, made again: %s", ", ".join(damaged))
-    else:
-        log.info("verified: every cube in %s is as it was written", store.folder)
+        log.warning("%d tracklets damaged or gone, made again: %s", len(damaged), listed(damaged))
 
 
 def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> list[str]:

@@ -186,9 +186,6 @@ class ExtractParameters(Group):
     budget_gib: Annotated[float | None, OPERATIONAL] = Field(None, gt=0)
     """The most that the cubes may take, in GiB; null: what the disk holds."""
 
-    verify: Annotated[bool, OPERATIONAL] = False
-    """Read every stored cube first; what is damaged is named and made again."""
-
 
 class TrainParameters(Group):
     """The Siamese attention network and its training: a preset, and what differs from it.
