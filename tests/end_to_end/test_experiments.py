@@ -10,6 +10,7 @@ from html import unescape
 import mlflow
 import pandas as pd
 import pytest
+import yaml
 
 from wherewhen.experiments.config import load_experiments, nested
 from wherewhen.experiments.rows import Request, resolve
@@ -233,6 +234,8 @@ def test_trained_there_tested_here(project, finished, tiny):
     prepare(project, finished)
     (project.root / "conf/elsewhere").mkdir()
     (project.root / "conf/elsewhere/globals.yml").write_text("dataset: elsewhere\n")
+    people = {"synthesise": nested(tiny)["synthesise"]}  # --params of it are the test's alone
+    (project.root / "conf/elsewhere/parameters.yml").write_text(yaml.safe_dump(people))
     shutil.copytree(project.root / "data/01_raw/synthetic", project.root / "data/01_raw/elsewhere")
     words = ["experiment", "run", "tiny", "--rows", "ours", "--trained-on", "elsewhere"]
     output = project.output_of(project.kedro(*words, **tiny))

@@ -1,10 +1,9 @@
 import pytest
 
-from wherewhen.experiments.config import ExperimentError
+from wherewhen.experiments.config import ExperimentError, choose
 from wherewhen.experiments.sweep_config import (
     NOT_SEARCHED,
     check_search,
-    choose_sweep,
     load_sweeps,
     read_sweep,
     setting,
@@ -113,7 +112,7 @@ def test_impossible_values_are_found_before_anything_runs():
     with pytest.raises(ExperimentError, match="judges the metric siamese, but row_pooled are"):
         check_search(sweep(features="row_pooled", metric="siamese"), None, {})
     with pytest.raises(ExperimentError, match="no sweep his: there are mine"):
-        choose_sweep({"mine": beyond}, "his")
+        choose({"mine": beyond}, "his", "sweep")
     with pytest.raises(ExperimentError, match="expected a mapping with `search`"):
         read_sweep("mine", [])
 

@@ -138,11 +138,12 @@ def sweep(name: str, evaluations: int | None, env: str | None, params: dict[str,
 
     A sweep that was interrupted goes on; test persons are never looked at.
     """
-    from wherewhen.experiments.sweep_config import choose_sweep, load_sweeps
+    from wherewhen.experiments.config import choose
+    from wherewhen.experiments.sweep_config import load_sweeps
     from wherewhen.experiments.sweep_report import describe
     from wherewhen.experiments.sweeps import run_sweep
 
-    searched = choose_sweep(load_sweeps(env), name)
+    searched = choose(load_sweeps(env), name, "sweep")
     click.echo(describe(run_sweep(searched, env, evaluations, params)))
 
 
