@@ -99,7 +99,7 @@ class RunHooks:
         revision, dirty = commit(self._context.project_path)
         tags = {
             "dataset": dataset,
-            "environment": self._context.env or "base",
+            "environment": self._context.env or "local",  # Kedro's default
             "command": command_of(run_params, self._context),
             "git_commit": revision,
             "git_dirty": str(dirty).lower(),

@@ -143,7 +143,7 @@ class TestMlflow:
     def test_the_run_is_finished_and_says_what_it_is(self, run):
         assert run.info.status == "FINISHED"
         assert run.info.run_name == "demonstration · modern · 2 trials"
-        assert run.data.tags["environment"] == "base"
+        assert run.data.tags["environment"] == "local"
         assert run.data.tags["command"].startswith(
             "uv run kedro run --params synthesise.persons=12"
         )

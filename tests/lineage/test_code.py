@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from wherewhen.lineage import code
-from wherewhen.lineage.code import SOURCE, code_version, modules_behind, source_file
+from wherewhen.lineage.code import SOURCE, EditedError, code_version, modules_behind, source_file
 
 
 @pytest.fixture
@@ -128,3 +128,20 @@ class TestModulesBehind:
         assert source_file("wherewhen.nothing") is None
         for module in code.DECIDES_NOTHING:
             assert source_file(module) is not None, module
+
+
+class TestLoading:
+    def test_all_that_is_behind_is_imported(self, version_of):
+        version_of("def work():\n    from wherewhen.retrieval.open_set import eer\n")
+        sys.modules.pop("wherewhen.retrieval.open_set", None)
+        code.load_code(sys.modules["some_nodes"].work)
+        assert "wherewhen.retrieval.open_set" in sys.modules
+
+    def test_an_edit_after_the_version_was_computed_is_refused(self, version_of, tmp_path):
+        version_of(PLAIN)
+        work = sys.modules["some_nodes"].work
+        (tmp_path / "some_nodes.py").write_text(PLAIN + "\n# a comment\n")
+        code.load_code(work)
+        (tmp_path / "some_nodes.py").write_text(PLAIN + "\nOTHER = 1\n")
+        with pytest.raises(EditedError, match=r"some_nodes\.py was edited since this run began"):
+            code.load_code(work)

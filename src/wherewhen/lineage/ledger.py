@@ -270,7 +270,7 @@ class Ledger:
         versions: Mapping[str, str],
         run_id: str | None = None,
         model_id: str | None = None,
-    ) -> Record:
+    ) -> None:
         """Write the record of an artifact that was just saved."""
         node, dataset = self._makers[name], self.dataset(name)
         file = self.file(name)
@@ -292,7 +292,6 @@ class Ledger:
         )
         record.write(record_path(file, is_versioned(dataset)))
         self._forget(name)
-        return record
 
     def done_with(self, node: Node) -> None:
         """Remove a node's own folders, which served to go on after a fault, when it is done."""
