@@ -139,7 +139,12 @@ class View:
         return self.parameters.evaluate.dataset
 
     @classmethod
-    def of(cls, env: str | None = None, overrides: Mapping[str, Any] | None = None) -> Self:
+    def of(
+        cls,
+        env: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        contents: dict[Path, str] | None = None,
+    ) -> Self:
         """Look at an environment with other parameters.
 
         Parameters
@@ -148,6 +153,8 @@ class View:
             The environment; None: Kedro's default.
         overrides : mapping, optional
             Nested.
+        contents : dict of Path to str, optional
+            See `wherewhen.lineage.ledger.Ledger`.
 
         Raises
         ------
@@ -160,7 +167,7 @@ class View:
 
         parameters = check_parameters(merged(environment_parameters(env), overrides or {}))
         catalog = Catalog.from_config(_catalog_config(env, project_root()))
-        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog)
+        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog, contents)
         return cls(env, dict(overrides or {}), parameters, catalog)
 
 

@@ -124,7 +124,7 @@ class TestShared:
             {"extract.readers": 3},
             {"ingest.workers": 1},
             {"train.training.both.device": "cpu"},
-            {"extract.verify": True},
+            {"extract.budget_gib": 3.0},
         ],
     )
     def test_whatever_says_only_how(self, row, finish, parameters):
@@ -170,6 +170,24 @@ class TestOutOfDate:
         assert row().trials == []
         finish(row(), "trial_00", rank_1=0.75)
         assert row().trials == ["trial_00"] and row().identity != before
+
+
+def test_the_frames_folder_is_listed_once_for_all_rows(table, results, monkeypatch):
+    from wherewhen.lineage import ledger
+
+    looked, look = [], ledger.content_of
+
+    def counting(path):
+        looked.append(path.name)
+        return look(path)
+
+    monkeypatch.setattr(ledger, "content_of", counting)
+    rows = resolve(table({"a": {}, "b": AVERAGE, "c": {"metric": "siamese"}}), HERE)
+    assert [row.trials for row in rows.values()] == [[], [], []]
+    assert looked.count("prid2011") == 1
+    rows["a"].view.ledger.refresh()  # as after a session
+    assert [row.trials for row in rows.values()] == [[], [], []]
+    assert looked.count("prid2011") == 2
 
 
 class TestTrainedElsewhere:

@@ -204,14 +204,15 @@ def _scores_of(env: str | None) -> Iterator[Path]:
 
 def _found(asked: ReportRequest, env: str | None, left_out: list[str]) -> Iterator[Found]:
     """Give the experiments of an environment with something finished."""
-    idle = []
+    idle, contents = [], {}
     dataset = dataset_of(env)
     for experiment in load_experiments(env).values():
         there = False
         for source in _sources(experiment, asked, env):
             request = Request(env, asked.params, source)
             try:
-                found = Found(experiment, request, resolve(experiment, request), dataset)
+                rows = resolve(experiment, request, contents)
+                found = Found(experiment, request, rows, dataset)
             except ExperimentError as error:
                 if not experiment.cross_dataset:  # not every pair of data sets makes sense
                     left_out.append(f"Left out: {error}")

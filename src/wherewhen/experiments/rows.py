@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -65,13 +66,16 @@ class ResolvedRow:
     """What it asks for, where its networks are trained in the same environment."""
     source: View | None = None
     """Where its networks are trained, if that is another environment (Table VIII)."""
+    contents: dict[Path, str] | None = None
+    """What was found at the paths that parameters name, for rows to look there once."""
 
     @cached_property
     def view(self) -> View:
         """What it asks for; networks of another environment count as they are there now."""
         if self.source is None:
             return self.own
-        return look(self.place, self.request.env, merged(self.own.overrides, self._borrowed()))
+        overrides = merged(self.own.overrides, self._borrowed())
+        return look(self.place, self.request.env, overrides, self.contents)
 
     @property
     def place(self) -> str:
@@ -164,7 +168,9 @@ class ResolvedRow:
         }
 
 
-def resolve(experiment: Experiment, request: Request) -> dict[str, ResolvedRow]:
+def resolve(
+    experiment: Experiment, request: Request, contents: dict[Path, str] | None = None
+) -> dict[str, ResolvedRow]:
     """Put together the parameters of an experiment's rows.
 
     Parameters
@@ -173,6 +179,8 @@ def resolve(experiment: Experiment, request: Request) -> dict[str, ResolvedRow]:
         Of the request's environment.
     request : Request
         What is asked for.
+    contents : dict of Path to str, optional
+        What was found at the paths that parameters name; shared by the rows in any case.
 
     Returns
     -------
@@ -190,17 +198,20 @@ def resolve(experiment: Experiment, request: Request) -> dict[str, ResolvedRow]:
             "where to train, --trained-on ENV"
         )
     rows = [row for row in experiment.only(request.rows).rows if not row.quoted]
-    return {row.name: _resolve(experiment.name, row, request) for row in rows}
+    shared = {} if contents is None else contents
+    return {row.name: _resolve(experiment.name, row, request, shared) for row in rows}
 
 
-def look(place: str, env: str | None, overrides: Tree) -> View:
+def look(
+    place: str, env: str | None, overrides: Tree, contents: dict[Path, str] | None = None
+) -> View:
     """Look at an environment with other parameters.
 
     Parameters
     ----------
     place : str
         Whose parameters these are, for the message.
-    env, overrides
+    env, overrides, contents
         See `View.of`.
 
     Raises
@@ -209,7 +220,7 @@ def look(place: str, env: str | None, overrides: Tree) -> View:
         If a parameter is unknown or has an impossible value.
     """
     try:
-        return View.of(env, overrides)
+        return View.of(env, overrides, contents)
     except ParameterError as error:
         raise ExperimentError(f"{place}: {error}") from None
 
@@ -219,16 +230,16 @@ def metrics_of(features: str, parameters: Parameters) -> set[str]:
     return {*parameters.learn_metric.metrics} | unlearned_metrics(features)
 
 
-def _resolve(experiment: str, row: Row, request: Request) -> ResolvedRow:
+def _resolve(experiment: str, row: Row, request: Request, contents: dict[Path, str]) -> ResolvedRow:
     place = f"experiment {experiment}, row {row.name}"
     given = for_both_presets(nested(request.params))
     source = None
     if request.trained_on is not None:
         common = {name: value for name, value in given.items() if name not in OF_THE_TEST}
         overrides = merged(row.parameters, common)
-        source = look(f"{place}, training", request.trained_on, overrides)
-    own = look(place, request.env, merged(row.parameters, given))
-    resolved = ResolvedRow(experiment, row, request, own, source)
+        source = look(f"{place}, training", request.trained_on, overrides, contents)
+    own = look(place, request.env, merged(row.parameters, given), contents)
+    resolved = ResolvedRow(experiment, row, request, own, source, contents)
     _check_shown(resolved)
     _check_trials(resolved)
     return resolved
