@@ -76,7 +76,7 @@ def test_runs_and_takes_over_what_a_checkout_has_made(package, wherewhen, finish
     assert code == 0, output
     assert "5 of 5 nodes ran" in output
     assert (tmp_path / "mlflow.db").is_file()
-    tarfile.open(package[1]).extractall(tmp_path, filter="data")
+    shutil.unpack_archive(package[1], tmp_path, filter="data")
     code, output = wherewhen("lineage", "scores", "--params", given)
     assert code == 0, output
     assert "trial_01.network" in output
@@ -91,6 +91,7 @@ def test_says_where_the_configuration_is_missing(wherewhen):
 
 
 def test_the_archive_has_no_private_configuration(package):
-    names = tarfile.open(package[1]).getnames()
+    with tarfile.open(package[1]) as archive:
+        names = archive.getnames()
     assert "conf/base/catalog_train.yml" in names
     assert not [name for name in names if name.startswith("conf/local/") and name.endswith(".yml")]
