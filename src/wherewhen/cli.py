@@ -81,7 +81,7 @@ cli.add_command(experiment)
 
 @cli.command()
 @click.argument("artifact", required=False)
-@click.option("--env", "-e", help="The environment: a data set's, in conf/.")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="The environment: a data set's, in conf/.")
 @click.option("--params", default="", callback=read_params, help="As given to the run.")
 @click.option("--record", is_flag=True, help="Print the whole record of the artifact, as JSON.")
 @plain_errors
