@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import logging
 
-LEVELS = {"": "WARNING", "kedro": "WARNING", "kedro.runner": "INFO", "wherewhen": "INFO"}
+LEVELS = {
+    "": "WARNING",
+    "kedro": "WARNING",
+    "kedro.runner": "INFO",
+    "wherewhen": "INFO",
+    "mlflow": "ERROR",
+    "mlflow.store": "CRITICAL",
+}
 """What is logged by whom; in a checkout, ``conf/logging.yml`` says it."""
 
 

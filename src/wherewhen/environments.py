@@ -18,6 +18,13 @@ from typing import Any
 from wherewhen.project import conf_source, from_root, project_root, to_root
 from wherewhen.tracklets.files import displayed, is_text, is_there, reason, shortened
 
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}
+"""How Kedro lays an environment over ``base``."""
+
 NOT_DATA_SETS = ("base", "local")
 """Folders of ``conf/`` that are no data set's."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kedro.framework.session import KedroSession
 from kedro.runner import SequentialRunner
 
-from wherewhen.environments import check_environment
+from wherewhen.environments import CONFIG_LOADER_ARGS, check_environment
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.pipeline_registry import NAMES
 from wherewhen.project import conf_source, project_root
@@ -194,10 +194,8 @@ def config_loader(env: str | None = None, **patterns: list[str]) -> Any:
     """
     from kedro.config import OmegaConfigLoader
 
-    from wherewhen import settings
-
     check_environment(env)
-    options = dict(settings.CONFIG_LOADER_ARGS)
+    options = dict(CONFIG_LOADER_ARGS)
     options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(patterns, "soft")
     return OmegaConfigLoader(str(conf_source()), env=env, config_patterns=patterns, **options)
 

@@ -3,6 +3,7 @@
 Every command imports this file, also one that prints help: it and the hooks import nothing heavy.
 """
 
+from wherewhen.environments import CONFIG_LOADER_ARGS as CONFIG_LOADER_ARGS
 from wherewhen.hooks import ProjectHooks, RunHooks
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.sessions import Session
@@ -11,9 +12,3 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 HOOKS = (ProjectHooks(), RunHooks())
 DATA_CATALOG_CLASS = Catalog
 SESSION_CLASS = Session
-
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
-}

@@ -118,13 +118,20 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(
-            f"MLflow at {tracking_uri()} can't be used: {reason}. If the file is damaged or of "
-            "another version of MLflow, move it away (its runs go with it) or run `mlflow db "
-            "upgrade`; if another process holds it, wait for that; if it is a server, see whether "
-            "it is there. MLFLOW_TRACKING_URI names another place"
+            f"MLflow at {tracking_uri()} can't be used: {_first_cause(error)}. Free some space if "
+            "the disk is full; wait if another process holds the file; start the server if it is "
+            "one; move a damaged file away (its runs go with it), or run `mlflow db upgrade` on "
+            "one of an older MLflow. MLFLOW_TRACKING_URI names another place"
         ) from error
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return the first line of what the database itself, or the network, has said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 class Tracker:
