@@ -1,12 +1,12 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from wherewhen.datasets import write_network
 from wherewhen.model.config import network_config
+from wherewhen.model.files import write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pipelines.parameters import TrainParameters
 from wherewhen.pipelines.train.nodes import _with_validation, borrow
 
 
@@ -62,11 +62,21 @@ def test_nobody_validates_when_the_fraction_is_zero(split):
     assert held_out.empty
 
 
-def test_a_trials_network_is_borrowed_if_it_fits(tmp_path, split):
+def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
     network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
-    write_network(network, tmp_path / "trial_00.safetensors")
-    parameters = TrainParameters(network_from=f"{tmp_path}/{{trial}}.safetensors")
-    borrowed = borrow(SimpleNamespace(channels=5, grid=2), split, parameters)
+    path = tmp_path / "trial_00.safetensors"
+    write_network(network.train(), path)
+    borrowed = borrow(SimpleNamespace(channels=5, grid=2), path)
     assert borrowed.config == network.config
+    assert not borrowed.training
     with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 6 on 2 x 2"):
-        borrow(SimpleNamespace(channels=6, grid=2), split, parameters)
+        borrow(SimpleNamespace(channels=6, grid=2), path)
+
+
+def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
+    write_network(network, tmp_path / "lent.safetensors")
+    assert borrow(SimpleNamespace(channels=5, grid=2), Path("~/lent.safetensors")).grid == 2
+    with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):
+        borrow(SimpleNamespace(channels=5, grid=2), Path("~/nobodys.safetensors"))
