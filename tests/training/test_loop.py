@@ -1,3 +1,4 @@
+import hashlib
 import os
 import signal
 import subprocess
@@ -169,7 +170,9 @@ def test_a_folder_is_of_one_run(toy, tmp_path, change):
 
     assert steps_logged() == 4
     assert steps_logged() == 0
-    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors belongs to a run with othe"):
+    with pytest.raises(
+        CheckpointError, match=r"checkpoint\.safetensors belongs to a run with othe"
+    ):
         steps_logged(**CHANGES[change])
     assert steps_logged() == 0
 
@@ -356,3 +359,86 @@ def test_it_learns_persons_who_differ_in_one_location(toy, tmp_path):
     assert history["pair_accuracy"].tail(10).mean() > 0.8
     assert after >= before + 0.1
     assert after >= 0.3  # chance is 1 in 40
+
+
+WIDE = {"channels": [48, 48], "input_kernels": [3], "hidden_kernels": [3], "projection": 64}
+
+
+def started_and_trained(folder, threads=2):
+    """Return the digests of a network as built, as calibrated and after two steps.
+
+    It is large enough for its sums to depend on the number of threads.
+    """
+    generator = np.random.default_rng(0)
+    rows = [(f"{c}/p{n:02}", f"p{n}", c) for n in range(15) for c in "ab"]
+    tracklets = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
+    scales = 2.0 / np.arange(1, 513) ** 0.5
+    cubes = ArrayCubes(
+        {
+            name: (generator.standard_normal((4, 7, 7, 512)) * scales).astype(np.float16)
+            for name in tracklets.tracklet
+        }
+    )
+    config = training_config(steps=2, frames=4, persons_per_batch=4, threads=threads)
+    network = build_network(network_config(**WIDE), 512, 7)
+    digests = [digest(network)]
+    calibrate(network, cubes, list(tracklets.tracklet), 120)
+    digests.append(digest(network))
+    train(network, cubes, tracklets, None, config, folder, progress=False)
+    return " ".join([*digests, digest(network)])
+
+
+class ArrayCubes:
+    """A CubeReader over arrays."""
+
+    def __init__(self, cubes):
+        self.cubes = cubes
+        self.lengths = {tracklet: len(values) for tracklet, values in cubes.items()}
+
+    def read(self, tracklet, start=0, stop=None):
+        return self.cubes[tracklet][start:stop]
+
+
+def digest(network):
+    """Name the weights of a network by their bytes."""
+    found = hashlib.sha256()
+    for value in network.state_dict().values():
+        found.update(value.numpy().tobytes())
+    return found.hexdigest()
+
+
+def test_the_configuration_decides_on_how_many_threads_a_step_is_computed(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    before, seen = torch.get_num_threads(), []
+    for threads in (1, 2):
+        config = training_config(**(QUICK | {"steps": 2, "threads": threads}))
+        folder = tmp_path / str(threads)
+        arguments = (cubes, tracklets, None, config, folder)
+        train(small_network(), *arguments, lambda _: seen.append(torch.get_num_threads()), False)
+        assert torch.get_num_threads() == before
+    assert seen == [1, 1, 2, 2]
+
+
+def test_the_weights_are_the_same_whatever_the_machine_offers(tmp_path):
+    code = f"""
+        import importlib.util, sys
+        spec = importlib.util.spec_from_file_location("tested", {__file__!r})
+        tested = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(tested)
+        print(tested.started_and_trained(sys.argv[1]))
+    """
+    made = set()
+    for count in (1, 2, 3):  # the fixture of this room restores it
+        torch.set_num_threads(count)
+        made.add(started_and_trained(tmp_path / f"offered {count}"))
+    assert len(made) == 1
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / f"process {count}")],
+            env=os.environ | {"OMP_NUM_THREADS": count},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for count in ("1", "2")
+    ]
+    assert {process.communicate()[0].strip() for process in processes} == made
