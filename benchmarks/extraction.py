@@ -94,7 +94,7 @@ class OneBatchAtATime(Unhashed):
 
     def _computed(self, batches: Iterable[Any]) -> Iterator[tuple[str, np.ndarray]]:
         prepared = in_threads(
-            lambda batch: (batch[0], list(self._views(*batch))), batches, workers=1, ahead=4
+            lambda batch: (batch.tracklet, list(self._views(batch))), batches, 1, ahead=4
         )
         for tracklet, views in prepared:
             yield tracklet, self._compute(views)

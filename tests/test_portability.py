@@ -1,4 +1,4 @@
-"""What Windows lacks is not needed: a fresh interpreter without `fcntl` and `os.preadv`."""
+"""What Windows lacks is not needed: a fresh interpreter without `fcntl`, `os.preadv` and others."""
 
 import subprocess
 import sys

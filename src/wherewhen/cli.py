@@ -40,6 +40,11 @@ def run_pipelines(anew: bool, system_metrics: bool, **options: Any) -> Any:
     terminate_like_interrupt()
     if anew and options["only_missing_outputs"]:
         raise click.UsageError("--anew and --only-missing-outputs ask for opposite things")
+    if options["runner"] not in (None, "SequentialRunner"):
+        raise click.UsageError(
+            f"--runner {options['runner']} does not look at what was made already: leave it out. "
+            "Trials can be run by several commands at once (--namespaces trial_00)"
+        )
     if system_metrics:
         os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "true"
     if anew:

@@ -252,8 +252,9 @@ class CubeStoreDataset(_StoreDataset):
     of the cubes: whether they are kept or made when they are asked for makes no difference.
     """
 
-    _streamed: StreamedCubes | None = None
-    """What was loaded last: building its backbone takes a second, and every trial asks."""
+    _loaded: CubeStore | StreamedCubes | None = None
+    """What was loaded last, for every trial asks: a store compares checksums once, and to build a
+    backbone takes a second."""
 
     def fault(self) -> str | None:
         """Say whether tracklets are missing, by their files' sizes; reading compares checksums."""
@@ -271,7 +272,7 @@ class CubeStoreDataset(_StoreDataset):
         from wherewhen.features.cube_store import CubeStore
         from wherewhen.features.extraction import PLAN, fill
 
-        self._streamed = None
+        self._loaded = None
         store = CubeStore.create(self._stores, data.identity)
         fill(store, data)
         (store.folder / PLAN).unlink(missing_ok=True)
@@ -284,9 +285,9 @@ class CubeStoreDataset(_StoreDataset):
         from wherewhen.features.cube_store import CubeStore
         from wherewhen.features.extraction import PLAN, CubeExtraction, StreamedCubes
 
-        store = CubeStore(self._stores / self._named()["store"])
-        if not (store.folder / PLAN).is_file():
-            return store
-        if self._streamed is None or self._streamed.key != store.key:
-            self._streamed = StreamedCubes(store, CubeExtraction.load(store.folder))
-        return self._streamed
+        folder = self._stores / self._named()["store"]
+        if self._loaded is None or self._loaded.key != folder.name:
+            self._loaded = CubeStore(folder)
+            if (folder / PLAN).is_file():
+                self._loaded = StreamedCubes(self._loaded, CubeExtraction.load(folder))
+        return self._loaded

@@ -34,9 +34,8 @@ FILTERS = {
 }
 """Entries of Kedro's ``run_params``, and the options of ``kedro run`` that set them."""
 
-PLAIN_TEXT = str.maketrans(
-    {"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"}
-)
+PLAIN_TEXT = {"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"}
+"""How letters are spelled on a console that lacks them."""
 
 
 def name_of(ledger: Any, run_params: Mapping[str, Any]) -> str:
@@ -152,11 +151,13 @@ def show(*parts: Any) -> None:
 
 
 def _encodable(text: str, encoding: str) -> str:
-    try:
-        text.encode(encoding)
-        return text
-    except UnicodeEncodeError:
-        return text.translate(PLAIN_TEXT).encode(encoding, "replace").decode(encoding)
+    """Spell out the letters that an encoding lacks, and no others."""
+    lacking = {
+        letter
+        for letter in set(text)
+        if letter.encode(encoding, "ignore").decode(encoding) != letter
+    }
+    return text.translate({ord(letter): PLAIN_TEXT.get(letter, "?") for letter in lacking})
 
 
 def _word(value: Any) -> str:

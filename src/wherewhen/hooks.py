@@ -39,11 +39,12 @@ class ProjectHooks:
 
         from wherewhen import pipeline_registry
         from wherewhen.environments import check_footage
-        from wherewhen.pipelines.parameters import check_parameters
+        from wherewhen.pipelines.parameters import check_devices, check_parameters
 
         loader = context.config_loader
         parameters = check_parameters(loader["parameters"])
         check_footage(parameters, loader)
+        check_devices(parameters)
         pipeline_registry.configure(parameters)
         loader["parameters"] = parameters.groups  # typed: the chosen preset, expanded paths
         # Kedro caches the pipelines of a process; a second session may ask for other trials.
@@ -98,7 +99,7 @@ class RunHooks:
         revision, dirty = commit(self._context.project_path)
         tags = {
             "dataset": dataset,
-            "environment": self._context.env or "base",
+            "environment": self._context.env or "local",  # Kedro's default
             "command": command_of(run_params, self._context),
             "git_commit": revision,
             "git_dirty": str(dirty).lower(),
@@ -227,7 +228,7 @@ class RunHooks:
         """Log scores: means and deviations, and each trial's with the network that it is of."""
         import pandas as pd
 
-        from wherewhen.tracking import score_metrics
+        from wherewhen.tracking import known_model, score_metrics
 
         ledger = self._catalog.ledger
         tables = [
@@ -238,7 +239,7 @@ class RunHooks:
         scores = pd.concat(tables, ignore_index=True)
         for trial, of_trial in scores.groupby("trial"):
             network = f"{trial}.network"
-            model = ledger.record(network).model_id if network in there else None
+            model = known_model(ledger.record(network).model_id) if network in there else None
             for features, rows in of_trial.groupby("features"):
                 values = {f"{trial}.{name}": value for name, value in score_metrics(rows).items()}
                 self._tracker.log_metrics(values, model if features == "network" else None, data)

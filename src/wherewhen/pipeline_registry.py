@@ -10,7 +10,9 @@ they are built.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
@@ -19,6 +21,21 @@ from wherewhen.project import conf_source
 
 if TYPE_CHECKING:
     from wherewhen.pipelines.parameters import Parameters
+
+NAMES = (
+    "synthesise",
+    "ingest",
+    "split",
+    "extract",
+    "train",
+    "embed",
+    "learn_metric",
+    "evaluate",
+    "report",
+    "analyse",
+    "__default__",
+)
+"""The stages in the order of the data's way, a closer look, and the sum of the stages."""
 
 _parameters: Parameters | None = None
 
@@ -39,9 +56,27 @@ def parameters() -> Parameters:
     return check_parameters(loader["parameters"])
 
 
+class LazyPipeline(Pipeline):
+    """A pipeline that is built when something of it is asked for.
+
+    Kedro asks for all pipelines when it lists their names; to build them means to import pandas and
+    scipy, which takes longer than everything else that such a command does.
+    """
+
+    def __init__(self, build: Callable[[], Pipeline]) -> None:
+        self._build = build
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_build" not in self.__dict__:  # while a copy is made
+            raise AttributeError(name)
+        self.__dict__ = dict(self._build().__dict__)
+        return getattr(self, name)
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage under its name, in the order of the data's way, and their sum."""
-    return build_pipelines(parameters())
+    built = cache(lambda: build_pipelines(parameters()))
+    return {name: LazyPipeline(lambda name=name: built()[name]) for name in NAMES}
 
 
 def build_pipelines(current: Parameters) -> dict[str, Pipeline]:

@@ -22,9 +22,8 @@ def project_root() -> Path:
 
 
 def conf_source() -> Path:
-    """Return the configuration: ``conf`` under the root, else what comes with the package."""
-    own = project_root() / "conf"
-    return own if own.is_dir() else PACKAGE / "conf"
+    """Return the folder of the configuration, there or not: ``conf`` under the root."""
+    return project_root() / "conf"
 
 
 def to_root(path: Path) -> str:

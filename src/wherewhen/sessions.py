@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kedro.framework.session import KedroSession
 from kedro.runner import SequentialRunner
 
 from wherewhen.environments import check_environment
 from wherewhen.lineage.catalog import Catalog
-from wherewhen.lineage.ledger import Ledger
+from wherewhen.pipeline_registry import NAMES
 from wherewhen.project import conf_source, project_root
+
+if TYPE_CHECKING:
+    from wherewhen.lineage.ledger import Ledger
 
 Tree = dict[str, Any]
 """Parameters as nested mappings, as Kedro merges them."""
@@ -47,7 +51,7 @@ class Session(KedroSession):
         wherewhen.environments.EnvironmentError
             If there is no such environment, or no configuration.
         """
-        source = Path(conf_source) if conf_source else default_conf_source(project_path)
+        source = Path(conf_source or Path(project_path or project_root()) / "conf")
         check_environment(env, source)
         return super().create(
             project_path, save_on_close, env, dict(runtime_params or {}), str(source)
@@ -72,18 +76,15 @@ class Session(KedroSession):
             runner = Runner(is_async=getattr(runner, "_is_async", False))
         if not isinstance(runner, Runner):
             raise SessionError(
-                f"{type(runner).__name__} does not look at what was made already: leave --runner "
-                "out. Trials can be run by several commands at once (--namespaces trial_00)"
+                f"{type(runner).__name__} does not look at what was made already: expected none, "
+                "or a wherewhen.lineage.runner.Runner"
             )
+        unknown = [name for name in options.get("pipeline_names") or [] if name not in NAMES]
+        if unknown:
+            near = get_close_matches(unknown[0], NAMES, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMES[:-1])}"
+            raise SessionError(f"no pipeline is called {unknown[0]!r}; {hint}")
         return super().run(*arguments, runner=runner, **options)
-
-
-def default_conf_source(project_path: Path | str | None = None) -> Path:
-    """Return where the configuration is when nothing is said."""
-    if project_path is None:
-        return conf_source()
-    own = Path(project_path) / "conf"
-    return own if own.is_dir() else conf_source()
 
 
 def run(
@@ -153,6 +154,7 @@ class View:
         wherewhen.environments.EnvironmentError, wherewhen.pipelines.parameters.ParameterError
             If there is no such environment or parameter.
         """
+        from wherewhen.lineage.ledger import Ledger
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 

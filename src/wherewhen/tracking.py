@@ -298,6 +298,18 @@ def _running() -> Iterator[Any]:
             return
 
 
+def known_model(model_id: str | None) -> str | None:
+    """Return a model's id if MLflow knows it: it may have been deleted, or logged elsewhere."""
+    from mlflow.exceptions import MlflowException
+
+    if model_id is None:
+        return None
+    try:
+        return client().get_logged_model(model_id).model_id
+    except MlflowException:
+        return None
+
+
 def find_run(dataset: str, tags: Mapping[str, str]) -> str | None:
     """Return the id of the newest run of a data set that has all these tags."""
     wanted = " and ".join(f"tags.{name} = '{_escaped(tags[name])}'" for name in tags)

@@ -1,12 +1,13 @@
 """Runs of the real commands in a copy of the project that has its own data and tracking."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 TINY = {
@@ -29,6 +31,7 @@ TINY = {
     "train.training.modern.checkpoint_seconds": 0,
     "train.training.modern.validation_fraction": 0.34,
     "train.training.modern.validate_every": 1,
+    "train.training.modern.threads": 1,
     "embed.clip_frames": 3,
     "report.probes": 2,
 }
@@ -94,20 +97,24 @@ class Project:
         assert process.returncode > 0, output
         return " ".join(output.split())
 
-    def latest(self, dataset: str, name: str) -> Path:
-        """Return the newest version of a versioned data set of the reporting layer."""
-        versions = sorted((self.root / "data/08_reporting" / dataset / name).iterdir())
-        return versions[-1] / name
+    def made(self, file: str) -> list[dict[str, Any]]:
+        """Return the records of what was made as a file under ``data/``, the first one first."""
+        path = self.root / "data" / file
+        found = [*path.glob("*/record.json"), *path.parent.glob(f"{path.name}.record.json")]
+        records = [{**json.loads(each.read_text()), "beside": each} for each in found]
+        return sorted(records, key=lambda record: record["finished"])
+
+    def latest(self, file: str) -> Path:
+        """Return the artifact that was made last as a file under ``data/``."""
+        return self.made(file)[-1]["beside"].with_name(Path(file).name)
 
     def scores(self, dataset: str = "synthetic") -> pd.DataFrame:
-        """Return the newest scores."""
-        return pd.read_parquet(self.latest(dataset, "scores.parquet"))
+        """Return the scores that were made last."""
+        return pd.read_parquet(self.latest(f"08_reporting/{dataset}/scores.parquet"))
 
     def weights(self, trial: str, dataset: str = "synthetic") -> dict[str, Any]:
-        """Return the tensors of the only network that a trial has trained."""
-        folder = self.root / "data/06_models" / dataset / trial / "network.safetensors"
-        (path,) = folder.glob("*/network.safetensors")
-        return load_file(path)
+        """Return the tensors of the network that a trial has trained last."""
+        return load_file(self.latest(f"06_models/{dataset}/{trial}/network.safetensors"))
 
 
 def copy_project(repository: Path, root: Path, database: Path | None = None) -> Project:
@@ -162,6 +169,42 @@ def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Proj
     output = project.run(**TINY)
     (project.root / "output.txt").write_text(output)
     return project
+
+
+@pytest.fixture
+def copied(finished: Project, project: Project) -> Project:
+    """A copy in which the whole chain ran: its data, and an MLflow of its own."""
+    shutil.copytree(finished.root / "data", project.root / "data", dirs_exist_ok=True)
+    return project
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Return a function that calls a command in this process: (exit code, what it printed).
+
+    That saves the start of Kedro, MLflow and torch.
+    """
+    from kedro.framework.startup import bootstrap_project
+
+    from wherewhen import pipeline_registry
+    from wherewhen.cli import cli
+
+    before = list(sys.path)
+
+    def call(project: Project, *words: str, **parameters: object) -> tuple[int, str]:
+        monkeypatch.chdir(project.root)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'mlflow.db'}")
+        monkeypatch.setattr(pipeline_registry, "_parameters", None)
+        bootstrap_project(project.root)
+        given = ",".join(f"{name}={value}" for name, value in parameters.items())
+        result = CliRunner().invoke(cli, [*words, *(["--params", given] if given else [])])
+        if not isinstance(result.exception, SystemExit | None):
+            raise result.exception
+        return result.exit_code, " ".join(result.output.split())
+
+    yield call
+    sys.path[:] = before
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from html import unescape
 import mlflow
 import pandas as pd
 import pytest
+from wherewhen.experiments.results import Results
+from wherewhen.experiments.variants import variants_of
 
 from wherewhen.experiments.config import load_experiments, nested
-from wherewhen.experiments.results import Results
 from wherewhen.experiments.tables import comparison
-from wherewhen.experiments.variants import variants_of
 
 EXPERIMENTS = """
 defaults:

@@ -41,7 +41,7 @@ SHRUNKEN = {
 def test_from_archives_to_the_official_protocol_and_on_to_others(project):
     output = project.run("--env", "mars", **RENDERED, **SHRUNKEN)
     assert "protocol official" in output and "mAP-trapezoid" in output
-    tracklets = pd.read_parquet(project.root / "data/03_primary/mars/tracklets.parquet")
+    tracklets = pd.read_parquet(project.latest("03_primary/mars/tracklets.parquet"))
     test = tracklets[tracklets.subset == "test"]
     assert (test.kind == "junk").sum() == JUNK
     assert (test.kind == "distractor").sum() == DISTRACTORS

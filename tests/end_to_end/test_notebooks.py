@@ -7,10 +7,10 @@ import nbformat
 import pytest
 import yaml
 from nbclient import NotebookClient
-
-from wherewhen.experiments.config import load_experiments, nested
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.variants import decisive_parameters, variants_of
+
+from wherewhen.experiments.config import load_experiments, nested
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 

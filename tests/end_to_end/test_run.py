@@ -1,5 +1,6 @@
 """A run of the whole chain: what it prints, what it keeps, what MLflow knows of it."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,9 +14,9 @@ import torch
 import yaml
 from PIL import Image
 
-from wherewhen.datasets import read_network
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.files import read_network
 from wherewhen.retrieval.scoring import COUNTS
 
 TRIALS = ("trial_00", "trial_01")
@@ -108,7 +109,7 @@ def test_the_scores_are_complete(finished):
 
 
 def test_every_probe_ranks_the_whole_gallery_once(finished):
-    rankings = pd.read_parquet(finished.latest("synthetic", "rankings.parquet"))
+    rankings = pd.read_parquet(finished.latest("08_reporting/synthetic/rankings.parquet"))
     for _, rows in rankings.groupby(["trial", "features", "metric", "probe"]):
         assert sorted(rows["rank"]) == list(range(1, 7))
         assert rows.gallery.is_unique
@@ -117,18 +118,19 @@ def test_every_probe_ranks_the_whole_gallery_once(finished):
 
 def test_the_figures_are_pictures(finished):
     for figure in FIGURES:
-        with Image.open(finished.latest("synthetic", figure)) as picture:
+        with Image.open(finished.root / "data/08_reporting/synthetic" / figure) as picture:
             picture.load()
             assert min(picture.size) > 100, figure
 
 
 def test_nobody_who_trains_is_tested(finished):
-    splits = pd.read_parquet(finished.root / "data/05_model_input/synthetic/splits.parquet")
+    folder = "05_model_input/synthetic"
+    splits = pd.read_parquet(finished.latest(f"{folder}/splits.parquet"))
     for trial, rows in splits.groupby("trial"):
         train = set(rows[rows.role == "train"].person)
         test = set(rows[rows.role != "train"].person)
         assert train and test and not train & test
-        own = finished.root / "data/05_model_input/synthetic" / trial / "split.parquet"
+        own = finished.latest(f"{folder}/{trial}/split.parquet")
         assert set(pd.read_parquet(own).tracklet) == set(rows.tracklet)
 
 
@@ -138,10 +140,21 @@ def test_no_temporary_file_is_left(finished):
 
 
 class TestMlflow:
-    def test_the_run_is_finished_and_its_name_is_the_save_version(self, finished, run):
+    def test_the_run_is_finished_and_says_what_it_is(self, run):
         assert run.info.status == "FINISHED"
-        versions = (finished.root / "data/08_reporting/synthetic/scores.parquet").iterdir()
-        assert len(list(versions)) == 1
+        assert run.info.run_name == "demonstration · modern · 2 trials"
+        assert run.data.tags["environment"] == "local"
+        assert run.data.tags["command"].startswith(
+            "uv run kedro run --params synthesise.persons=12"
+        )
+
+    def test_every_artifact_has_a_record_with_the_run(self, finished, run):
+        records = [*finished.root.glob("data/**/record.json")]
+        records += finished.root.glob("data/**/*.record.json")
+        made = [json.loads(path.read_text()) for path in records]
+        assert len(made) == 69
+        assert {record["run_id"] for record in made} == {run.info.run_id}
+        assert {record["commit"] for record in made} == {run.data.tags["git_commit"]}
 
     def test_the_whole_tree_of_parameters(self, run, download, tiny):
         with Path(download("parameters.yml")).open() as file:
@@ -149,22 +162,45 @@ class TestMlflow:
         assert set(tree) >= {"synthesise", "ingest", "split", "extract", "train", "embed"}
         assert set(tree) >= {"learn_metric", "evaluate", "report"}
         for name, value in tiny.items():
-            *path, last = name.split(".")
+            *path, last = name.replace(".modern", "").split(".")
             group = tree
             for part in path:
                 group = group[part]
             assert group[last] == value
         assert tree["learn_metric"]["dimension"] == 150
 
-    def test_parameters_can_be_compared_one_by_one(self, run):
-        assert run.data.params["train.training.modern.epochs"] == "6"
-        assert run.data.params["split.trials"] == "2"
-        assert run.data.params["extract.weights.source"] == "package"
+    def test_parameters_are_the_effective_ones_and_can_be_compared_one_by_one(self, run):
+        parameters = run.data.params
+        assert parameters["train.training.epochs"] == "6"
+        assert parameters["train.training.rate"] == "0.001"
+        assert parameters["train.network.hidden_kernels"] == "[[1, 1]]"
+        assert parameters["split.trials"] == "2"
+        assert parameters["extract.weights.source"] == "package"
+        assert not [name for name in parameters if "modern" in name or "paper" in name]
+
+    def test_data_and_split_are_datasets_of_the_run(self, run):
+        found = {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs}
+        assert found == {
+            "synthetic": run.data.tags["dataset_fingerprint"],
+            "synthetic split": run.data.tags["split_fingerprint"],
+        }
+
+    def test_what_is_no_artifact_is_listed_with_its_place_and_hash(self, run, finished, download):
+        listed = json.loads(Path(download("lineage.json")).read_text())
+        assert len(listed) == 69
+        assert not [entry for entry in listed if entry["taken_over"]]
+        by_name = {entry["artifact"]: entry for entry in listed}
+        for name in ("trial_00.metrics_network", "trial_01.untrained_network", "frames"):
+            entry = by_name[name]
+            assert not entry["logged_here"]
+            content = (finished.root / entry["place"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        assert by_name["scores"]["logged_here"]
+        assert by_name["trial_00.network"]["logged_here"]
 
     @pytest.mark.parametrize("trial", TRIALS)
     def test_metrics_by_step(self, client, run, finished, trial):
-        (path,) = finished.root.glob(f"data/06_models/synthetic/{trial}/history.parquet/*/*")
-        history = pd.read_parquet(path)
+        history = pd.read_parquet(finished.latest(f"06_models/synthetic/{trial}/history.parquet"))
         for name in (
             "loss",
             "cross_entropy",
@@ -180,12 +216,31 @@ class TestMlflow:
             assert len(logged) == len(steps) == len(expected) > 0
             assert steps == pytest.approx(expected.to_dict())
 
-    def test_means_of_the_scores(self, run, finished):
+    def test_means_and_deviations_of_the_scores(self, run, finished):
         scores = finished.scores().set_index(["features", "metric", "measure"]).value
         for features, metrics in METRICS.items():
             for metric in metrics:
-                mean = scores[features, metric, "rank-1"].mean()
-                assert run.data.metrics[f"score.{features}.{metric}.rank-1"] == pytest.approx(mean)
+                values = scores[features, metric, "mAP"]
+                name = f"score.{features}.{metric}.mAP"
+                assert run.data.metrics[name] == pytest.approx(values.mean())
+                assert run.data.metrics[f"{name}.std"] == pytest.approx(values.std(ddof=1))
+
+    @pytest.mark.parametrize("trial", TRIALS)
+    def test_a_trials_scores_are_those_of_its_model(self, client, run, finished, trial):
+        (model,) = [
+            model
+            for model in client.search_logged_models([run.info.experiment_id])
+            if model.name == trial
+        ]
+        numbers = {metric.key: metric.value for metric in model.metrics}
+        own = finished.scores().query("trial == @trial and features == 'network'")
+        expected = own.set_index(["metric", "measure"]).value
+        for metric in ("cosine", "kissme"):
+            name = f"{trial}.score.network.{metric}.rank-1"
+            assert numbers[name] == pytest.approx(expected[metric, "rank-1"])
+        assert {metric.dataset_digest for metric in model.metrics} == {
+            run.data.tags["dataset_fingerprint"]
+        }
 
     def test_what_it_came_from(self, run, finished):
         tags = run.data.tags
@@ -195,9 +250,9 @@ class TestMlflow:
         assert tags["git_commit"] == head
         assert tags["git_dirty"] == "false"
         assert tags["dataset"] == "synthetic"
-        (report,) = finished.root.glob("data/02_intermediate/synthetic/ingest_report.json/*/*")
+        report = finished.latest("02_intermediate/synthetic/ingest_report.json")
         assert tags["dataset_fingerprint"] == json.loads(report.read_text())["fingerprint"]
-        splits = finished.root / "data/05_model_input/synthetic/split_fingerprints.json"
+        splits = finished.latest("05_model_input/synthetic/split_fingerprints.json")
         assert tags["split_fingerprint"] == json.loads(splits.read_text())["splits"]
         (store,) = finished.root.glob("data/04_feature/synthetic/cubes/*/identity.json")
         weights = json.loads(store.read_text())["backbone"]["weights"]
@@ -241,7 +296,7 @@ class TestMlflow:
         tracklet = next(iter(cubes.lengths))
         clip = cubes.read(tracklet, 0, 4).astype(np.float32)
         embedded = model.predict(clip[None])
-        (weights,) = finished.root.glob(f"data/06_models/synthetic/{trial}/network.safetensors/*/*")
+        weights = finished.latest(f"06_models/synthetic/{trial}/network.safetensors")
         network = read_network(weights).eval()
         expected = encode_tracklets(network, cubes, [(tracklet, 0, 4)], progress=False)
         np.testing.assert_allclose(embedded, expected.embeddings, rtol=1e-5, atol=1e-6)

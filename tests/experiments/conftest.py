@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-
 from wherewhen.experiments.results import Done, Results
 from wherewhen.experiments.variants import decisive_parameters, variant
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from wherewhen.experiments.results import Results
+from wherewhen.experiments.tracking import DATA
+from wherewhen.experiments.variants import variants_of
 
 from wherewhen.experiments import engine
 from wherewhen.experiments.config import read_experiments
 from wherewhen.experiments.engine import Clock, Engine, duration
-from wherewhen.experiments.results import Results
-from wherewhen.experiments.tracking import DATA
-from wherewhen.experiments.variants import variants_of
 
 
 class Notes:

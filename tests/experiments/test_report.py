@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from wherewhen.experiments.results import Done, Results
+from wherewhen.experiments.variants import decisive_parameters, variants_of
 
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
@@ -21,8 +23,6 @@ from wherewhen.experiments.report import (
     with_results,
     write_report,
 )
-from wherewhen.experiments.results import Done, Results
-from wherewhen.experiments.variants import decisive_parameters, variants_of
 from wherewhen.project import project_root
 from wherewhen.reporting.page import Status, render
 

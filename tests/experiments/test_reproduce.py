@@ -1,6 +1,7 @@
 import shlex
 
 import pytest
+from wherewhen.experiments.variants import variant, variants_of
 
 from wherewhen.commands import read_params
 from wherewhen.experiments.config import config_loader, nested, read_experiments
@@ -12,7 +13,6 @@ from wherewhen.experiments.reproduce import (
     parameters_that_differ,
     plain_commands,
 )
-from wherewhen.experiments.variants import variant, variants_of
 
 TREE = {"a": {"b": 1, "c": {"d": [1, "x, y", {"z": None}]}}, "e": {}, "f": "text"}
 

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
+from wherewhen.experiments.results import Results
 
 from wherewhen.experiments.config import read_experiments
-from wherewhen.experiments.results import Results
 from wherewhen.experiments.tables import (
     captions,
     comparison,

@@ -289,29 +289,19 @@ def damage(store, tracklet):
     file.write_bytes(content)
 
 
-def test_verify_makes_only_the_damaged_again(store, extraction, made, caplog):
-    fill(store, extraction, progress=False)
-    before = bytes_of(store)
-    damage(store, "cam_b/person_0001")
-    made.clear()
-    fill(CubeStore(store.folder), extraction, progress=False)  # its size is right: not looked into
-    assert bytes_of(store) != before
-    fill(CubeStore(store.folder), replace(extraction, verify=True), progress=False)
-    assert made == ["cam_b/person_0001"]
-    assert "made again: cam_b/person_0001" in caplog.text
-    assert bytes_of(store) == before
-
-
 def test_what_is_found_damaged_is_made_again(store, extraction, made):
     fill(store, extraction, progress=False)
     before = bytes_of(store)
     damage(store, "cam_b/person_0001")
+    damage(store, "cam_a/person_0001")
     made.clear()
+    fill(CubeStore(store.folder), extraction, progress=False)  # their sizes are right
+    assert made == []
     with pytest.raises(CubeStoreError, match="cam_b/person_0001"):
         CubeStore(store.folder).read("cam_b/person_0001", 2, 4)
     again = CubeStore(store.folder)
-    fill(again, extraction, progress=False)
-    assert made == ["cam_b/person_0001"]
+    fill(again, extraction, progress=False)  # one is missing, so all others are looked at
+    assert sorted(made) == ["cam_a/person_0001", "cam_b/person_0001"]
     assert bytes_of(again) == before
 
 
@@ -446,6 +436,20 @@ def test_little_is_made_ahead(extraction, monkeypatch):
     assert len(began) <= 2 + 2 + READ_AHEAD  # of 18
 
 
+def test_for_a_gpu_threads_only_decode(extraction, monkeypatch):
+    expected = dict(extraction.stream(LENGTHS))
+    compute, threads = tiny_backbone().compute, []
+    extraction.backbone.device = torch.device("cuda")  # its part is played by the CPU
+    monkeypatch.setattr(
+        extraction.backbone,
+        "compute",
+        lambda images: (threads.append(threading.get_ident()), compute(images))[1],
+    )
+    for tracklet, cubes in replace(extraction, readers=2).stream(LENGTHS):
+        np.testing.assert_array_equal(cubes, expected[tracklet])
+    assert set(threads) == {threading.get_ident()}
+
+
 @pytest.mark.parametrize(
     ("device", "readers", "expected"), [("cpu", None, 12), ("cuda", None, 8), ("cpu", 3, 3)]
 )
@@ -527,6 +531,8 @@ def test_a_compiled_backbone_makes_the_same_cubes(dataset, extraction):
         np.testing.assert_allclose(
             plan.cubes_of(tracklet), extraction.cubes_of(tracklet), rtol=2e-3, atol=1e-3
         )
+        many = replace(plan, readers=3)
+        np.testing.assert_array_equal(many.cubes_of(tracklet), plan.cubes_of(tracklet))
     assert plan.identity != extraction.identity
 
 

@@ -673,7 +673,7 @@ class CubeStore:
     def _damaged(self, tracklet: str, fault: str) -> CubeStoreError:
         return CubeStoreError(
             f"tracklet {tracklet}: {self._path(tracklet)} {fault}; the next `kedro run` makes it "
-            "anew. With extract.verify: true it also checks every other file first"
+            "anew, and all others that are damaged"
         )
 
     def _manifest(self) -> dict[str, dict[str, Any]] | None:
@@ -847,36 +847,17 @@ def _read_header(path: Path) -> _Header:
     return read
 
 
-def _read_by_preadv(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
+def _read_into(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
     """Fill buffers from their offsets in a file; EOFError where it ends too early."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        for offset, out in pieces:
-            rest = _bytes_of(out)
-            while rest:  # the system may hand over less than was asked for
-                got = os.preadv(descriptor, [rest], offset)
-                if not got:
-                    raise EOFError
-                rest, offset = rest[got:], offset + got
-    finally:
-        os.close(descriptor)
-
-
-def _read_by_seeking(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
-    """Do what `_read_by_preadv` does, on every system."""
     with io.FileIO(path) as file:
         for offset, out in pieces:
             file.seek(offset)
             rest = _bytes_of(out)
-            while rest:
+            while rest:  # the system may hand over less than was asked for
                 got = file.readinto(rest)
                 if not got:
                     raise EOFError
                 rest = rest[got:]
-
-
-_read_into = _read_by_preadv if hasattr(os, "preadv") else _read_by_seeking
-"""``preadv`` spares making a file object; Windows has none."""
 
 
 def _data_sha256(path: Path, header: _Header) -> str:

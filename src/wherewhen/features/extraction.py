@@ -21,10 +21,10 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
-from wherewhen.tracklets.ingest import frames_fingerprint
+from wherewhen.tracklets.ingest import frames_fingerprint, listed
 from wherewhen.tracklets.threads import in_threads, processors
 
 if TYPE_CHECKING:
@@ -54,14 +54,22 @@ DECODER = "torchvision; Pillow for BMP"
 MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""
 
-Batch = tuple[str, int, Sequence[int]]
-"""A tracklet, the position of the batch's first frame, and the variants."""
-
 log = logging.getLogger(__name__)
 
 
 class ExtractionError(ValueError):
     """A frame that is not what the tables say."""
+
+
+class _Batch(NamedTuple):
+    """Frames of a tracklet that go through the network at once, once a variant."""
+
+    tracklet: str
+    start: int
+    """Position of the first frame."""
+    frames: list[tuple[str, str]]
+    """Path and hash of each."""
+    variants: Sequence[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +98,6 @@ class CubeExtraction:
     readers
         On a CPU, threads that decode and compute whole batches; None takes one a processor.  For a
         GPU, decoding threads; None takes up to eight.  Cubes do not depend on it.
-    verify
-        `fill` first reads everything that is there; what is damaged is named and made again.
     budget_gib
         The most that the whole store may take, in GiB; None: what the disk holds.
     recipe
@@ -107,7 +113,6 @@ class CubeExtraction:
     storage: Storage = "float16"
     kept: Collection[str] | None = None
     readers: int | None = None
-    verify: bool = False
     budget_gib: float | None = None
     recipe: dict[str, Any] | None = None
 
@@ -232,7 +237,8 @@ class CubeExtraction:
             float16, shape [stop - start, K, K, D].
         """
         first = start - start % self.batch_size  # batches begin where they do in `stream`
-        batches = ((tracklet, at, (variant,)) for at in range(first, stop, self.batch_size))
+        starts = range(first, stop, self.batch_size)
+        batches = (self._batch(tracklet, at, (variant,)) for at in starts)
         parts = [cubes for _, cubes in self._computed(batches)]
         return np.concatenate(parts, axis=1)[0, start - first : stop - first]
 
@@ -253,7 +259,7 @@ class CubeExtraction:
         """
         variants = range(self.augmentation.variants)
         batches = (
-            (tracklet, start, variants)
+            self._batch(tracklet, start, variants)
             for tracklet in tracklets
             for start in self._batch_starts(tracklet)
         )
@@ -275,17 +281,21 @@ class CubeExtraction:
             for tracklet, group in groupby(rows, key=lambda row: row[0])
         }
 
-    def _computed(self, batches: Iterable[Batch]) -> Iterator[tuple[str, NDArray[np.float16]]]:
+    def _batch(self, tracklet: str, start: int, variants: Sequence[int]) -> _Batch:
+        frames = self._frames_of[tracklet][start : start + self.batch_size]
+        return _Batch(tracklet, start, frames, variants)
+
+    def _computed(self, batches: Iterable[_Batch]) -> Iterator[tuple[str, NDArray[np.float16]]]:
         """Yield each batch's tracklet and its cubes, [variants, frames, K, K, D], in order."""
 
-        def prepare(batch: Batch) -> tuple[str, list[Tensor]]:
-            return batch[0], list(self._views(*batch))
+        def prepare(batch: _Batch) -> tuple[str, list[Tensor]]:
+            return batch.tracklet, list(self._views(batch))
 
         def compute(prepared: tuple[str, Iterable[Tensor]]) -> tuple[str, NDArray[np.float16]]:
             return prepared[0], self._compute(prepared[1])
 
-        def prepare_and_compute(batch: Batch) -> tuple[str, NDArray[np.float16]]:
-            return compute((batch[0], self._views(*batch)))
+        def prepare_and_compute(batch: _Batch) -> tuple[str, NDArray[np.float16]]:
+            return compute((batch.tracklet, self._views(batch)))
 
         threads = self._threads
         ahead = READ_AHEAD + threads
@@ -294,7 +304,7 @@ class CubeExtraction:
                 yield from map(compute, prepared)
             return
         with _intra_op_threads_restored():
-            if self.backbone.compiled:  # torch does not promise that compiled code runs in several
+            if self.backbone.compiled:  # torch's compiler is not thread-safe
                 with closing(in_threads(prepare, batches, threads, ahead, _one_thread)) as prepared:
                     yield from in_threads(compute, prepared, 1, 2, _one_thread)
             else:
@@ -304,18 +314,17 @@ class CubeExtraction:
     def _threads(self) -> int:
         if self.readers is not None:
             return self.readers
-        return (
-            processors() if self.backbone.device.type == "cpu" else min(MOST_READERS, processors())
-        )
+        on_cpu = self.backbone.device.type == "cpu"
+        return processors() if on_cpu else min(MOST_READERS, processors())
 
-    def _views(self, tracklet: str, start: int, variants: Sequence[int]) -> Iterator[Tensor]:
+    def _views(self, batch: _Batch) -> Iterator[Tensor]:
         """Yield a batch's frames once a variant, ready for the network."""
-        frames = self._frames_of[tracklet][start : start + self.batch_size]
-        images = [read_frame(Path(self.root, path), sha256) for path, sha256 in frames]
-        for variant in variants:
+        images = [read_frame(Path(self.root, path), sha256) for path, sha256 in batch.frames]
+        view = partial(self.augmentation.view, batch.tracklet)
+        for variant in batch.variants:
             views = [
-                self.augmentation.view(tracklet, position, variant).of(image) if variant else image
-                for position, image in enumerate(images, start)
+                view(position, variant).of(image) if variant else image
+                for position, image in enumerate(images, batch.start)
             ]
             yield self._preprocess(views)
 
@@ -446,11 +455,10 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
         )
     lengths, wanted = extraction.lengths, extraction.to_keep
     with store.writing():
-        if extraction.verify:
-            _discard_damaged(store, progress)
-        missing = [tracklet for tracklet in wanted if tracklet not in store]
-        if not missing and store.complete:
+        if store.complete and all(tracklet in store for tracklet in wanted):
             return
+        _discard_damaged(store, progress)  # where something is missing, the rest is looked at, too
+        missing = [tracklet for tracklet in wanted if tracklet not in store]
         missing = _adopt(store, extraction, missing)
         _require_room(store, extraction, wanted, missing)
         frames, to_make = (sum(lengths[t] for t in names) for names in (wanted, missing))
@@ -468,13 +476,12 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
 
 
 def _discard_damaged(store: CubeStore, progress: bool) -> None:
+    """Compare what is there with its checksums, and take out what is damaged."""
     damaged = store.verify(progress)
     for tracklet in damaged:
         store.discard(tracklet)
     if damaged:
-        log.warning("damaged or gone, made again: %s", ", ".join(damaged))
-    else:
-        log.info("verified: every cube in %s is as it was written", store.folder)
+        log.warning("%d tracklets damaged or gone, made again: %s", len(damaged), listed(damaged))
 
 
 def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> list[str]:

@@ -7,11 +7,18 @@ error: never what happens to be there.
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset, DataCatalog, Version
+from kedro.io import AbstractDataset, AbstractVersionedDataset, DataCatalog, Version
 
-from wherewhen.lineage.ledger import PARAMETER, Ledger, bind
+if TYPE_CHECKING:
+    from wherewhen.lineage.ledger import Ledger
+
+PARAMETER = "params:"
+
+UNKNOWN = "not-made"
+"""Version of an artifact whose identity is not known yet, because an input is still to be made."""
 
 
 class Catalog(DataCatalog):
@@ -52,3 +59,30 @@ class Catalog(DataCatalog):
 
     def _is_made(self, name: str) -> bool:
         return self.ledger.maker(name) is not None and self.ledger.is_kept(name)
+
+
+def is_versioned(dataset: AbstractDataset) -> bool:
+    """Whether a data set keeps an artifact of every identity, not the last one alone."""
+    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
+
+
+def file_of(dataset: AbstractDataset, identity: str | None = None) -> Path | None:
+    """Return the file, or the workspace, of a data set; None if it is kept in memory."""
+    base = getattr(dataset, "_filepath", None)
+    if base is None:
+        return None
+    path = Path(str(base))
+    if identity is None:
+        return path
+    if getattr(dataset, "IS_WORKSPACE", False):
+        return path / identity
+    return path / identity / path.name if is_versioned(dataset) else path
+
+
+def bind(dataset: AbstractDataset, version: str) -> None:
+    """Let a data set load and save the artifact of an identity."""
+    if is_versioned(dataset):
+        dataset._version = Version(version, version)
+        dataset.release()
+    elif getattr(dataset, "IS_WORKSPACE", False):
+        dataset.version = version

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -38,7 +40,14 @@ DECIDES_NOTHING = {
 }
 """Modules that only pass on: the values of parameters and the content of files count themselves."""
 
+_read: dict[str, tuple[int, int]] = {}
+"""Time and size of each module's file when it was read here."""
+
 _NAMED = re.compile(rf"{PACKAGE}(\.\w+)+(:\w+)?")
+
+
+class EditedError(RuntimeError):
+    """Code was edited between the computation of its version and its import."""
 
 
 def code_version(function: Callable[..., Any]) -> str:
@@ -47,16 +56,31 @@ def code_version(function: Callable[..., Any]) -> str:
     Parameters
     ----------
     function : callable
-        Of this package; a `functools.partial` stands for its function.
+        Of this package, or of a module that is imported; a `functools.partial` stands for its
+        function.
 
     Returns
     -------
     str
         16 hexadecimal digits; equal as long as no statement changes in any module behind it.
     """
-    while isinstance(function, partial):
-        function = function.func
-    return _version(function.__module__)
+    return _version(_module_of(function))
+
+
+def load_code(function: Callable[..., Any]) -> None:
+    """Import all modules behind a function, so that what runs is what its version was computed of.
+
+    Modules are imported inside functions, too, which may be hours later.
+
+    Raises
+    ------
+    EditedError
+        If one was edited since its version was computed.
+    """
+    for name in modules_behind(_module_of(function)):
+        importlib.import_module(name)
+        if _state(name) != _read[name] and _hash(_parse(name)) != _statements(name):
+            raise EditedError(f"{source_file(name)} was edited since this run began: run again")
 
 
 def modules_behind(module: str) -> list[str]:
@@ -72,7 +96,10 @@ def modules_behind(module: str) -> list[str]:
 
 
 def source_file(module: str) -> Path | None:
-    """Return the file of a module of this package; None if there is none."""
+    """Return the file of a module: of this package, or one that is imported; None without one."""
+    if not _is_ours(module):
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return Path(file) if file else None
     base = SOURCE.joinpath(*module.split(".")[1:])
     files = (base / "__init__.py", base.with_suffix(".py"))
     return next((file for file in files if file.is_file()), None)
@@ -86,15 +113,35 @@ def _version(module: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def _module_of(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    return function.__module__
+
+
+def _state(module: str) -> tuple[int, int]:
+    state = source_file(module).stat()
+    return state.st_mtime_ns, state.st_size
+
+
 @cache
 def _tree(module: str) -> ast.Module:
+    _read[module] = _state(module)
+    return _parse(module)
+
+
+def _parse(module: str) -> ast.Module:
     file = source_file(module)
     return _without_docstrings(ast.parse(file.read_bytes(), filename=str(file)))
 
 
 @cache
 def _statements(module: str) -> str:
-    return hashlib.sha256(ast.dump(_tree(module)).encode()).hexdigest()
+    return _hash(_tree(module))
+
+
+def _hash(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 @cache

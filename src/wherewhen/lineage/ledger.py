@@ -6,6 +6,7 @@ It reads and writes records; it runs nothing.
 from __future__ import annotations
 
 import inspect
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,19 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset, AbstractVersionedDataset, Version
+from kedro.io import AbstractDataset
 from kedro.pipeline import Node, Pipeline
 
+from wherewhen.lineage.catalog import PARAMETER, UNKNOWN, bind, file_of, is_versioned
 from wherewhen.lineage.code import code_version
 from wherewhen.lineage.content import ABSENT, content_of
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
 
-PARAMETER = "params:"
-
-UNKNOWN = "not-made"
-"""Version of an artifact whose identity is not known yet, because an input is still to be made."""
+log = logging.getLogger(__name__)
 
 
 class NotMade(LookupError):
@@ -256,6 +255,7 @@ class Ledger:
         """Take away what lies where an artifact is about to be written: its record first."""
         file = self.file(name)
         versioned = is_versioned(self.dataset(name))
+        _make_way(self.dataset(name))
         record_path(file, versioned).unlink(missing_ok=True)
         if versioned:
             shutil.rmtree(file.parent, ignore_errors=True)
@@ -270,7 +270,7 @@ class Ledger:
         versions: Mapping[str, str],
         run_id: str | None = None,
         model_id: str | None = None,
-    ) -> Record:
+    ) -> None:
         """Write the record of an artifact that was just saved."""
         node, dataset = self._makers[name], self.dataset(name)
         file = self.file(name)
@@ -292,7 +292,6 @@ class Ledger:
         )
         record.write(record_path(file, is_versioned(dataset)))
         self._forget(name)
-        return record
 
     def done_with(self, node: Node) -> None:
         """Remove a node's own folders, which served to go on after a fault, when it is done."""
@@ -300,9 +299,9 @@ class Ledger:
             if self.is_workspace(name):
                 shutil.rmtree(file_of(self.dataset(name), self.identity(node)), ignore_errors=True)
 
-    def remove(self, nodes: Iterable[Node]) -> None:
+    def remove(self, nodes: Sequence[Node]) -> None:
         """Remove what nodes have made for these parameters, so that it is made anew."""
-        for node in nodes:
+        for node in reversed(nodes):  # the identity of what follows is known as long as it is there
             try:
                 self.identity(node)
             except NotMade:
@@ -412,24 +411,6 @@ def parameter(parameters: Any, name: str) -> Any:
     return value
 
 
-def is_versioned(dataset: AbstractDataset) -> bool:
-    """Whether a data set keeps an artifact of every identity, not the last one alone."""
-    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
-
-
-def file_of(dataset: AbstractDataset, identity: str | None = None) -> Path | None:
-    """Return the file, or the workspace, of a data set; None if it is kept in memory."""
-    base = getattr(dataset, "_filepath", None)
-    if base is None:
-        return None
-    path = Path(str(base))
-    if identity is None:
-        return path
-    if getattr(dataset, "IS_WORKSPACE", False):
-        return path / identity
-    return path / identity / path.name if is_versioned(dataset) else path
-
-
 def record_paths(dataset: AbstractDataset) -> Iterator[Path]:
     """Find the records of all artifacts that a data set has kept."""
     path = file_of(dataset)
@@ -439,13 +420,13 @@ def record_paths(dataset: AbstractDataset) -> Iterator[Path]:
         yield record_path(path, versioned=False)
 
 
-def bind(dataset: AbstractDataset, version: str) -> None:
-    """Let a data set load and save the artifact of an identity."""
-    if is_versioned(dataset):
-        dataset._version = Version(version, version)
-        dataset.release()
-    elif getattr(dataset, "IS_WORKSPACE", False):
-        dataset.version = version
+def _make_way(dataset: AbstractDataset) -> None:
+    """Move away what an earlier version of this project kept in another form under a name."""
+    path = file_of(dataset)
+    if path.exists() and path.is_dir() != is_versioned(dataset):
+        aside = path.with_name(f"{path.name}.old")
+        log.warning("%s is of an earlier version: moved to %s", to_root(path), aside.name)
+        path.rename(aside)
 
 
 def _counts(dataset: AbstractDataset, content: str) -> str:

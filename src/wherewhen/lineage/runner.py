@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
+from wherewhen.lineage.code import load_code
 from wherewhen.lineage.ledger import Ledger
 from wherewhen.locks import held
 from wherewhen.project import project_root
@@ -68,6 +69,7 @@ class Runner(SequentialRunner):
         uses = Counter(chain.from_iterable(node.inputs for node in nodes))
         for place, node in enumerate(nodes):
             if ledger.plan(nodes[place:])[node.name]:
+                load_code(node.func)
                 Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 ledger.done_with(node)
                 made += 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,13 @@ from tqdm.auto import tqdm
 from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import CubeReader, Window, gather
 from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.threads import in_threads, processors
+
+MOST_THREADS = 8
+"""Batches that are encoded at once on a CPU, each in its own memory."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -82,22 +89,22 @@ def encode_tracklets(
     embeddings: list[np.ndarray] = [np.empty(0)] * len(windows)
     maps: list[np.ndarray] = [np.empty(0)] * len(windows)
     weights: list[np.ndarray] = [np.empty(0)] * len(windows)
-    device = next(network.parameters()).device
-    with evaluating(network):
-        for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
-            if pooling is None:
-                encoding = network.encode(cubes, mask)
-                vectors = encoding.embedding.float().cpu().numpy()
-            else:
-                states = _valid_frames(network.frame_states(cubes, mask), mask)
-                vectors = pooling.transform(states).astype(np.float32)
-            for index, vector in zip(batch, vectors, strict=True):
-                embeddings[index] = vector
-            if attention:
-                seen = _valid_frames(encoding.attention, mask)
-                weighed = _valid_frames(encoding.frame_weights, mask)
-                for index, of_clip, alpha in zip(batch, seen, weighed, strict=True):
-                    maps[index], weights[index] = of_clip, alpha
+
+    def encode(cubes: Tensor, mask: Tensor) -> tuple[Sequence[np.ndarray], ...]:
+        if pooling is not None:
+            states = _valid_frames(network.frame_states(cubes, mask), mask)
+            return (pooling.transform(states).astype(np.float32),)
+        encoding = network.encode(cubes, mask)
+        vectors = encoding.embedding.float().cpu().numpy()
+        if not attention:
+            return (vectors,)
+        seen = (encoding.attention, encoding.frame_weights)
+        return (vectors, *(_valid_frames(values, mask) for values in seen))
+
+    for batch, found in _by_batch(network, reader, windows, batch_size, progress, encode):
+        for into, values in zip((embeddings, maps, weights), found, strict=False):
+            for index, value in zip(batch, values, strict=True):
+                into[index] = value
     return Encodings(
         windows,
         np.stack(embeddings) if windows else np.empty((0, network.embedding_size), np.float32),
@@ -127,42 +134,61 @@ def encode_frames(
     """
     windows = list(windows)
     states: list[np.ndarray] = [np.empty(0)] * len(windows)
-    device = next(network.parameters()).device
-    with evaluating(network):
-        for batch, cubes, mask in _batches(reader, windows, batch_size, device, progress):
-            found = _valid_frames(network.frame_states(cubes, mask), mask)
-            for index, frames in zip(batch, found, strict=True):
-                states[index] = frames
+
+    def encode(cubes: Tensor, mask: Tensor) -> list[np.ndarray]:
+        return _valid_frames(network.frame_states(cubes, mask), mask)
+
+    for batch, found in _by_batch(network, reader, windows, batch_size, progress, encode):
+        for index, frames in zip(batch, found, strict=True):
+            states[index] = frames
     return states
 
 
 @contextmanager
 def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
-    """Put a network into evaluation mode, without gradients and TF32, for the time being."""
+    """Put a network into evaluation mode, without gradients and TF32, for the time being.
+
+    On a CPU it computes in one thread, so that no digit depends on the machine.
+    """
     was_training = network.training
     network.eval()
     try:
-        with torch.no_grad(), full_float32():
+        with torch.no_grad(), full_float32(), torch_threads(1):
             yield
     finally:
         network.train(was_training)
 
 
-def _batches(
+def _by_batch(
+    network: SiameseAttentionNetwork,
     reader: CubeReader,
     windows: list[Window],
     batch_size: int,
-    device: torch.device,
     progress: bool,
-) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Positions of windows of like length, and their cubes and mask on the device."""
+    encode: Callable[[Tensor, Tensor], Result],
+) -> Iterator[tuple[list[int], Result]]:
+    """Encode batches of windows of like length; give the windows' places and what came out.
+
+    On a CPU several threads each take whole batches and compute in one thread: the numbers are the
+    same on any machine.
+    """
     lengths = [stop - start for _, start, stop in windows]
     order = sorted(range(len(windows)), key=lambda index: (-lengths[index], index))
-    with tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar:
-        for first in range(0, len(order), batch_size):
-            batch = order[first : first + batch_size]
+    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    device = next(network.parameters()).device
+    workers = min(processors(), MOST_THREADS) if device.type == "cpu" else 1
+
+    def work(batch: list[int]) -> tuple[list[int], Result]:
+        with torch.no_grad():  # each thread has a switch of its own
             cubes, mask = gather(reader, [windows[index] for index in batch])
-            yield batch, cubes.to(device), mask.to(device)
+            return batch, encode(cubes.to(device), mask.to(device))
+
+    with (
+        evaluating(network),
+        tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar,
+    ):
+        for batch, found in in_threads(work, batches, workers, ahead=workers):
+            yield batch, found
             bar.update(sum(lengths[index] for index in batch))
 
 

@@ -20,7 +20,7 @@ from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 from wherewhen.tracklets.splits import trial_name
-from wherewhen.training.config import TrainingConfig, training_config
+from wherewhen.training.config import DEVICE, TrainingConfig, training_config
 
 PRESETS = ("modern", "paper")
 
@@ -165,7 +165,7 @@ class ExtractParameters(Group):
     """Compile the network: a minute at the start; needs a C++ compiler. A compiled network runs in
     one thread: on a CPU it pays only where there is one processor, by up to 1.4 times."""
 
-    device: Annotated[str, OPERATIONAL] = "auto"
+    device: Annotated[str, Field(pattern=DEVICE), OPERATIONAL] = "auto"
     """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
 
     readers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
@@ -185,9 +185,6 @@ class ExtractParameters(Group):
 
     budget_gib: Annotated[float | None, OPERATIONAL] = Field(None, gt=0)
     """The most that the cubes may take, in GiB; null: what the disk holds."""
-
-    verify: Annotated[bool, OPERATIONAL] = False
-    """Read every stored cube first; what is damaged is named and made again."""
 
 
 class TrainParameters(Group):
@@ -503,6 +500,32 @@ class Parameters(Group):
                 ]
             )
         return self
+
+
+def check_devices(parameters: Parameters) -> None:
+    """Refuse a GPU that isn't there, before hours of work lead up to it.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter.
+    """
+    asked = {
+        "extract.device": parameters.extract.device,
+        f"train.training.{parameters.train.preset}.device": parameters.train.training.device,
+    }
+    asked = {name: device for name, device in asked.items() if device.startswith("cuda")}
+    if not asked:
+        return
+    import torch  # seconds, which only those pay who ask for a GPU
+
+    for name, device in asked.items():
+        number = int(device.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            raise ParameterError(
+                f"{name} is {device}, but torch sees {torch.cuda.device_count()} GPU(s) here: use "
+                "auto or cpu"
+            )
 
 
 class ParameterError(ValueError):

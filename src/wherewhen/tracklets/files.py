@@ -15,9 +15,11 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _CURES = {
     errno.EACCES: "give yourself the right to it",
@@ -30,6 +32,12 @@ _CURES = {
 }
 _CHUNK = 20_000
 """Rows of a CSV file that become a table at a time: as lists of texts they take more memory."""
+
+_READ = os.O_RDONLY | sum(
+    getattr(os, flag, 0)  # the first two are not known to Windows, the third to it alone
+    for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")
+)
+"""How files are opened: without waiting for somebody to write into a pipe."""
 
 _SHOWN = 80
 """Characters of a value that a message shows."""
@@ -238,7 +246,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     OSError
         As from `open`, also for what is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, _READ)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")
@@ -362,6 +370,8 @@ def _table(rows: Iterator[tuple[int, list[str]]]) -> pd.DataFrame:
         raise _NoTableError(
             f"column {', '.join(map(shortened, twice))} stands twice in the first line"
         )
+    import pandas as pd  # here: commands that print help need no pandas
+
     parts = [pd.DataFrame(columns=names, index=pd.Index([], dtype="int64"), dtype=str)]
     while chunk := [_full(*row, names) for row in itertools.islice(rows, _CHUNK)]:
         lines, fields = zip(*chunk, strict=True)

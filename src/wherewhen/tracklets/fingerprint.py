@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Set
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -125,6 +123,8 @@ def canonical_json(obj: Any) -> str:
 
 def _plain(obj: Any) -> Any:
     """Turn what JSON does not know into what it does."""
+    import numpy as np  # here: commands that print help need no numpy
+
     if isinstance(obj, np.generic):
         return obj.item()
     if isinstance(obj, np.ndarray):

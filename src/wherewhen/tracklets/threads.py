@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -51,6 +52,16 @@ def in_threads(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Let matrix products of numpy and scipy compute in one thread for the time being.
+
+    In several, sums are taken in another order, and the last digits depend on the machine.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
 
 
 def processors() -> int:

@@ -18,6 +18,9 @@ Part = Literal[
     "similarity",
     "identity",
 ]
+DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+"""How a device is named."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -208,7 +211,7 @@ class TrainingConfig(BaseModel):
     """Keep the training cubes on the GPU if they take no more than this share of its free memory.
    """
 
-    device: Annotated[str, OPERATIONAL] = "auto"
+    device: Annotated[str, Field(pattern=DEVICE), OPERATIONAL] = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ..."""
 
     threads: int = Field(default=2, ge=1)

@@ -17,6 +17,7 @@ from wherewhen.retrieval.protocols import protocol_named
 from wherewhen.retrieval.re_ranking import SUFFIX, re_rank
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
+from wherewhen.tracklets.threads import one_thread
 
 Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 """A metric's name, probes and gallery, and its distance between them."""
@@ -140,18 +141,20 @@ def _score(
     tracklets = [
         embeddings[embeddings.role == role].tracklet.to_list() for role in ("probe", "gallery")
     ]
+    options = {"max_rank": parameters.ranked, "all_matches": True}
     scores, ranked = [], []
-    for metric, matrix in distances:
-        row = _row(embeddings, features, metric, parameters)
-        measures = score(
-            Task(matrix, **names),
-            max_rank=parameters.max_rank,
-            confidence=parameters.confidence,
-            resamples=parameters.resamples,
-            seed=parameters.seed,
-        )
-        table = pd.DataFrame({"measure": list(measures), "value": list(measures.values())})
-        scores.append(table.assign(**row))
-        listed = rankings(matrix, *tracklets, **names, max_rank=parameters.ranked, all_matches=True)
-        ranked.append(listed.assign(trial=row["trial"], features=features, metric=metric))
+    with one_thread():
+        for metric, matrix in distances:
+            row = _row(embeddings, features, metric, parameters)
+            measures = score(
+                Task(matrix, **names),
+                max_rank=parameters.max_rank,
+                confidence=parameters.confidence,
+                resamples=parameters.resamples,
+                seed=parameters.seed,
+            )
+            table = pd.DataFrame({"measure": list(measures), "value": list(measures.values())})
+            scores.append(table.assign(**row))
+            listed = rankings(matrix, *tracklets, **names, **options)
+            ranked.append(listed.assign(trial=row["trial"], features=features, metric=metric))
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)

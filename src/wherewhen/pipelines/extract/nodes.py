@@ -44,7 +44,6 @@ def plan_extraction(
         storage=parameters.storage,
         kept=_kept(parameters, splits),
         readers=parameters.readers,
-        verify=parameters.verify,
         budget_gib=parameters.budget_gib,
         recipe={**recipe, "weights": weights.model_dump(mode="json")},
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from wherewhen.pipelines.parameters import LearnMetricParameters
 from wherewhen.pipelines.types import Metrics
+from wherewhen.tracklets.threads import one_thread
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ def learn(embeddings: pd.DataFrame, parameters: LearnMetricParameters) -> Metric
     from wherewhen.metric_learning.pipeline import fit_metrics
 
     training = embeddings[embeddings.role == "train"]
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, one_thread():
         warnings.simplefilter("always", UserWarning)
         metrics = fit_metrics(
             np.stack(training.vector.to_list()).astype(np.float64),

@@ -1,0 +1,292 @@
+"""No command lies: what is shown was made by the parameters, the data and the commit beside it."""
+
+import json
+import os
+import pickle
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import mlflow
+import pandas as pd
+import pytest
+
+SCORES = "08_reporting/synthetic/scores.parquet"
+
+
+def runs(project):
+    """Return the project's MLflow runs, the first one first."""
+    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("synthetic")
+    return client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
+
+
+def flip(path, bits=40):
+    """Change some bits in the second half of a file, and nothing of its size and times."""
+    state, content = path.stat(), bytearray(path.read_bytes())
+    for number in range(bits):
+        content[len(content) // 2 + 7 * number] ^= 1 << number % 8
+    path.write_bytes(content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.fixture
+def passes(here, copied):
+    """Return a function that calls a command that must succeed, and returns what it printed."""
+
+    def call(*words, **parameters):
+        code, output = here(copied, *words, **parameters)
+        assert code == 0, output
+        return output
+
+    return call
+
+
+@pytest.fixture
+def fails(here, copied):
+    """Return a function that calls a command that must fail, with a message and no traceback."""
+
+    def call(*words, **parameters):
+        code, output = here(copied, *words, **parameters)
+        assert code > 0, output
+        assert "Traceback" not in output
+        return output
+
+    return call
+
+
+class TestASecondRun:
+    def test_makes_nothing_and_tells_mlflow_who_did(self, copied, finished, tiny):
+        """Also on another number of threads."""
+        more = type(copied)(copied.root, {**copied.environment, "OMP_NUM_THREADS": "2"})
+        began = time.monotonic()
+        output = more.run(**tiny)
+        assert time.monotonic() - began < 60  # 20 on a machine with nothing else to do
+        assert "nothing is out of date: all 47 nodes are taken over" in output
+        assert "mean-pooled cubes" in output  # the table is printed all the same
+        (run,) = runs(copied)
+        (maker,) = {record["run_id"] for record in finished.made(SCORES)}
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["taken_over.scores"] == maker
+        assert run.data.tags["taken_over.trial_01.network"] == maker
+        assert run.data.metrics["score.network.cosine.mAP.std"] >= 0
+        pd.testing.assert_frame_equal(copied.scores(), finished.scores())
+
+    def test_by_another_identity_keeps_both(self, copied, finished, tiny, passes):
+        """With `--only-missing-outputs`, which once skipped all and showed the old scores."""
+        other = {**tiny, "train.training.modern.epochs": 1}
+        passes("run", "--only-missing-outputs", **other)
+        history = pd.read_parquet(copied.latest("06_models/synthetic/trial_00/history.parquet"))
+        assert history.epoch.max() == 1
+        (run,) = runs(copied)
+        assert run.data.params["train.training.epochs"] == "1"
+        scores = copied.scores().query("features == 'network' and measure == 'mAP'")
+        mean = scores[scores.metric == "cosine"].value.mean()
+        assert run.data.metrics["score.network.cosine.mAP"] == pytest.approx(mean)
+        assert "taken_over.trial_00.network" not in run.data.tags
+        assert "taken_over.trial_00.untrained_network" in run.data.tags
+        assert len(copied.made("06_models/synthetic/trial_00/network.safetensors")) == 2
+
+        passes("run", **tiny)  # the first parameters: their networks and scores are there
+        assert len(copied.made("06_models/synthetic/trial_00/network.safetensors")) == 2
+        assert len(copied.made(SCORES)) == 2
+        newest = runs(copied)[-1]
+        assert newest.data.params["train.training.epochs"] == "6"
+        own = finished.scores().query("features == 'network' and measure == 'mAP'")
+        assert newest.data.metrics["score.network.cosine.mAP"] == pytest.approx(
+            own[own.metric == "cosine"].value.mean()
+        )
+
+
+class TestAPartOfARun:
+    def test_says_what_all_of_it_came_from(self, copied, tiny, passes):
+        passes("run", "--pipelines", "evaluate,report", **tiny)
+        (run,) = runs(copied)
+        for tag in ("dataset_fingerprint", "split_fingerprint", "cubes", "weights_sha256"):
+            assert run.data.tags[tag], tag
+        assert {each.dataset.name for each in run.inputs.dataset_inputs} == {
+            "synthetic",
+            "synthetic split",
+        }
+        assert run.data.params["train.training.epochs"] == "6"
+        assert run.data.params["extract.backbone"] == "timm:tf_efficientnet_lite0"
+        name, stages = run.info.run_name.rsplit(" · ", 1)
+        assert name == "demonstration · modern · 2 trials"
+        assert set(stages.split(", ")) == {"evaluate", "report"}
+
+    def test_never_reads_what_other_parameters_have_made(self, copied, tiny, fails):
+        other = {**tiny, "train.training.modern.epochs": 1}
+        message = fails("run", "--pipelines", "evaluate,report", **other)
+        assert "trial_00.network: train.training.epochs 6 -> 1" in message
+        assert "kedro run --pipelines train,embed,learn_metric with the same parameters" in message
+        assert runs(copied)[-1].info.status == "FAILED"
+
+    def test_before_the_others_names_them(self, project, tiny, here):
+        code, message = here(project, "run", "--pipelines", "evaluate", **tiny)
+        assert code > 0
+        assert "Traceback" not in message
+        assert "synthetic_people: not made yet" in message
+
+
+class TestDamage:
+    def test_flipped_bits_in_cubes_are_noticed_and_mended(
+        self, copied, finished, tiny, passes, fails
+    ):
+        for path in copied.root.glob("data/04_feature/synthetic/cubes/*/cubes/**/*.safetensors"):
+            flip(path)
+        other = {**tiny, "train.network.modern.seed": 5}
+        message = fails("run", "--pipelines", "train", **other)
+        assert "does not match its checksum and was removed; the next `kedro run`" in message
+        passes("run", "--pipelines", "extract,train", **other)  # what is damaged is made anew
+        passes("run", "--pipelines", "train,embed,learn_metric,evaluate", "--anew", **tiny)
+        pd.testing.assert_frame_equal(copied.scores(), finished.scores())
+
+    def test_flipped_bits_in_a_network_are_noticed_and_mended(
+        self, copied, finished, tiny, passes, fails
+    ):
+        flip(copied.latest("06_models/synthetic/trial_00/network.safetensors"))
+        assert "was changed after it was made" in fails("run", "--pipelines", "embed", **tiny)
+        passes("run", "--pipelines", "train", **tiny)
+        mended, before = (each.weights("trial_00") for each in (copied, finished))
+        assert all(mended[name].equal(value) for name, value in before.items())
+
+    def test_a_planted_pickle_is_never_opened(self, copied, tiny, tmp_path, passes):
+        class Planted:
+            def __reduce__(self):
+                return (os.mkdir, (str(tmp_path / "executed"),))
+
+        content = pickle.dumps(Planted())
+        folder = copied.root / "data/06_models/synthetic/trial_00"
+        (folder / "metrics_network.joblib").write_bytes(content)
+        copied.latest("06_models/synthetic/trial_00/metrics_network.safetensors").write_bytes(
+            content
+        )
+        passes("run", "--pipelines", "learn_metric,evaluate", **tiny)
+        assert not (tmp_path / "executed").exists()
+
+
+class TestStatus:
+    @pytest.fixture
+    def started(self, copied, tiny):
+        """A run that trains; waited for until it does."""
+        other = {**tiny, "train.training.modern.epochs": 500}
+        process = copied.start(**other)
+        checkpoints = copied.root / "data/06_models/synthetic/trial_00/checkpoints"
+        deadline = time.monotonic() + 200
+        while not list(checkpoints.glob("*/*.safetensors")):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return process
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_run_that_is_told_to_end_is_killed_in_mlflow(self, copied, started, number):
+        started.send_signal(number)
+        started.communicate(timeout=100)
+        assert started.returncode != 0
+        assert [run.info.status for run in runs(copied)] == ["KILLED"]
+
+    def test_a_run_found_dead_is_closed_at_the_next_start(self, copied, started, tiny):
+        started.kill()
+        started.communicate()
+        assert [run.info.status for run in runs(copied)] == ["RUNNING"]
+        copied.run(**tiny)
+        assert [run.info.status for run in runs(copied)] == ["KILLED", "FINISHED"]
+
+    def test_a_run_that_is_alive_is_left_alone(self, copied, started, tiny):
+        """The second one is at other artifacts of the same data set, and has nothing to make."""
+        copied.run(**tiny)
+        first, second = runs(copied)
+        assert (first.info.status, second.info.status) == ("RUNNING", "FINISHED")
+        started.kill()
+        started.communicate()
+
+
+def test_two_runs_at_once_make_everything_once(finished, project, tiny):
+    first, second = (project.start(**tiny) for _ in range(2))
+    outputs = [process.communicate()[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert any("waiting for another run that is at" in output for output in outputs)
+    assert any("all 47 nodes are taken over" in output for output in outputs)
+    pd.testing.assert_frame_equal(project.scores(), finished.scores())
+    for trial in ("trial_00", "trial_01"):
+        assert len(project.made(f"06_models/synthetic/{trial}/network.safetensors")) == 1
+    assert {run.info.status for run in runs(project)} == {"FINISHED"}
+
+
+def test_the_command_of_a_run_repeats_it(copied, tiny, passes):
+    """In an environment of its own, whose parameters are in files."""
+    folder = copied.root / "conf/mine"
+    folder.mkdir()
+    (folder / "globals.yml").write_text("dataset: synthetic\n")
+    (folder / "parameters.yml").write_text("learn_metric: {dimension: 20}\n")
+    passes("run", "--env", "mine", "--pipelines", "learn_metric,evaluate", **tiny)
+    run = runs(copied)[-1]
+    assert run.data.tags["environment"] == "mine"
+    words = shlex.split(run.data.tags["command"])
+    assert words[:6] == ["uv", "run", "kedro", "run", "--env", "mine"]
+    passes(*words[3:])
+    repeated = runs(copied)[-1]
+    assert repeated.data.params == run.data.params
+    assert repeated.data.params["learn_metric.dimension"] == "20"
+    assert repeated.data.tags["taken_over.scores"] == run.info.run_id
+
+
+def test_footage_never_bears_the_name_of_rendered_people(fails, tmp_path):
+    message = fails("run", **{"ingest.reader": "folder", "ingest.root": tmp_path})
+    assert "synthetic is a data set of rendered people" in message
+    assert "kedro new-dataset NAME --reader folder --root" in message
+
+
+def test_the_logged_model_brings_its_code(finished, tmp_path):
+    """It is loaded where no package of this project's name can be found."""
+    client = mlflow.MlflowClient(f"sqlite:///{finished.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("synthetic")
+    model = client.search_logged_models([experiment.experiment_id])[0]
+    code = f"""
+import sys
+sys.path = [path for path in sys.path if not path.rstrip("/").endswith("src")]
+try:
+    import wherewhen
+except ImportError:
+    pass
+else:
+    raise SystemExit("it can be imported: this would show nothing")
+import mlflow, numpy
+model = mlflow.pyfunc.load_model({model.artifact_location!r})
+shape = [1, 3, *[side for side in model.metadata.signature.inputs.inputs[0].shape[2:]]]
+print("embedded", model.predict(numpy.zeros(shape, "float32")).shape)
+import wherewhen
+print("from", wherewhen.__file__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "embedded (1, " in done.stdout
+    assert "/code/" in done.stdout.partition("from")[2]
+    requirements = next(
+        path for path in finished.root.glob("mlartifacts/**/requirements.txt")
+    ).read_text()
+    assert "wherewhen" not in requirements
+    assert "torch==" in requirements
+
+
+def test_lineage_leads_from_a_number_to_the_frames(copied, tiny, passes):
+    output = passes("lineage", "scores", **tiny)
+    names = ("scores", "trial_00.embeddings_network", "trial_00.network", "cubes",
+             "ingest_report", "synthetic_people")  # fmt: skip
+    order = [output.index(f"{name} identity") for name in names]
+    assert order == sorted(order)
+    assert "synthesise: {" in output
+    (record,) = copied.made(SCORES)
+    assert record["identity"] in output
+    assert record["content"] in output
+
+    assert "data/08_reporting/synthetic/cmc_curves.png made" in passes("lineage", **tiny)
+
+    path = copied.latest("06_models/synthetic/trial_00/network.safetensors")
+    whole = passes("lineage", str(path), "--record", **tiny)
+    assert json.loads(whole)["artifact"] == "trial_00.network"

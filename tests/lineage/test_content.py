@@ -1,0 +1,68 @@
+import hashlib
+import os
+
+from wherewhen.lineage import content
+from wherewhen.lineage.content import ABSENT, content_of
+
+
+def test_a_file_counts_by_its_bytes(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    assert content_of(path) == hashlib.sha256(b"one").hexdigest()
+    os.utime(path, ns=(1, 1))
+    assert content_of(path) == hashlib.sha256(b"one").hexdigest()
+    path.write_bytes(b"two")
+    assert content_of(path) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_change_that_keeps_size_and_time_is_seen_by_a_new_process(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    before, state = content_of(path), path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    content._sha256.cache_clear()
+    assert content_of(path) != before
+
+
+def test_what_is_not_there(tmp_path):
+    assert content_of(tmp_path / "a") == ABSENT
+
+
+def test_a_folder_counts_by_names_sizes_and_times(tmp_path):
+    (tmp_path / "in/side").mkdir(parents=True)
+    file = tmp_path / "in/side/a.png"
+    file.write_bytes(b"one")
+    os.utime(file, ns=(5, 5))
+    before = content_of(tmp_path / "in")
+    assert content_of(tmp_path / "in") == before
+
+    file.write_bytes(b"two")  # as long as before, but later
+    assert content_of(tmp_path / "in") != before
+    os.utime(file, ns=(5, 5))
+    assert content_of(tmp_path / "in") == before
+
+    (tmp_path / "in/b").write_bytes(b"")
+    assert content_of(tmp_path / "in") != before
+    (tmp_path / "in/b").unlink()
+    file.rename(tmp_path / "in/a.png")
+    assert content_of(tmp_path / "in") != before
+
+
+def test_a_copy_of_a_folder_is_the_same(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_bytes(b"x")
+        os.utime(tmp_path / name / "a", ns=(7, 7))
+    assert content_of(tmp_path / "one") == content_of(tmp_path / "two")
+
+
+def test_a_large_file_counts_by_its_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "HASHED_UP_TO", 2)
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    os.utime(path, ns=(5, 5))
+    before = content_of(path)
+    os.utime(path, ns=(6, 6))
+    assert content_of(path) != before
+    assert len(before) == 16
