@@ -7,6 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from wherewhen.tracklets.archives import is_made_of_the_rest
 from wherewhen.tracklets.fingerprint import fingerprint
 
 HASHED_UP_TO = 2**30
@@ -30,7 +31,8 @@ def content_of(path: Path) -> str:
     str
         Of a file the sha256 of its bytes. Of a folder, or a file of more than `HASHED_UP_TO` bytes,
         a hash of the names, sizes and times of the last change of all files in it, which takes
-        seconds for a million frames. `ABSENT` if nothing lies there.
+        seconds for a million frames. What readers unpack and cut beside footage is left out: it
+        follows from the rest, and comes while it is read. `ABSENT` if nothing lies there.
     """
     if path.is_dir():
         return fingerprint(_listing(path))
@@ -57,7 +59,8 @@ def _listing(folder: Path) -> list[list[str | int]]:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+                    if not is_made_of_the_rest(Path(entry.path)):
+                        waiting.append(entry.path)
                 else:
                     state = entry.stat(follow_symlinks=False)
                     name = os.path.relpath(entry.path, folder)
