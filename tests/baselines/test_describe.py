@@ -1,11 +1,13 @@
 """Baselines at work: fitted on the training clips alone, asked about all, in order."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from wherewhen.baselines import BASELINES, Baseline
-from wherewhen.baselines.describe import build_baseline, describe_windows
+from wherewhen.baselines.describe import CLASSES, build_baseline, describe_windows, options_of
 
 
 class Mean(Baseline):
@@ -49,14 +51,23 @@ def test_training_clips_teach_and_all_are_described():
 
 
 def test_a_baseline_is_built_by_name_with_its_options(monkeypatch):
-    monkeypatch.setitem(BASELINES, "mean", f"{__name__}:Mean")
-    monkeypatch.setattr("wherewhen.baselines.describe.import_module", lambda name: _THIS)
+    monkeypatch.setattr("wherewhen.baselines.describe.BASELINES", ("mean",))
+    monkeypatch.setitem(CLASSES, "mean", "somewhere:Mean")
+    monkeypatch.setattr("wherewhen.baselines.describe.import_module", {"somewhere": _THIS}.get)
     assert build_baseline("mean", {"scale": 2.0}).scale == 2.0
+    assert options_of("mean") == ["scale"]
     with pytest.raises(ValueError, match=r"embed.baselines.mean: .*scaling"):
         build_baseline("mean", {"scaling": 2.0})
-    with pytest.raises(ValueError, match="no baseline is called 'maen'"):
+    with pytest.raises(ValueError, match="no baseline is called 'maen': mean are"):
         build_baseline("maen")
 
 
 class _THIS:
     Mean = Mean
+
+
+def test_the_table_has_a_class_for_every_name():
+    assert tuple(CLASSES) == BASELINES
+    for name in BASELINES:
+        assert isinstance(build_baseline(name), Baseline)
+        assert set(options_of(name)) == set(signature(type(build_baseline(name))).parameters)
