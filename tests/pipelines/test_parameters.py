@@ -4,6 +4,7 @@ from typing import get_args
 import pytest
 from omegaconf import OmegaConf
 
+from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning.pipeline import METRICS
 from wherewhen.model.config import network_config
 from wherewhen.pipelines.parameters import (
@@ -15,8 +16,10 @@ from wherewhen.pipelines.parameters import (
     check_parameters,
     known_names,
 )
+from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
+from wherewhen.tracklets.fingerprint import decisive, fingerprint
 from wherewhen.training.config import training_config
 
 
@@ -302,3 +305,42 @@ def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
 def test_a_value_has_no_names_inside():
     assert known_names(["train", "preset"]) is None
     assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)
+
+
+class TestWhatIsReadCounts:
+    """Files that a parameter names other than by a path of its own."""
+
+    @staticmethod
+    def identity(**ingest):
+        asked = check_parameters({"ingest": ingest}).ingest
+        return fingerprint(decisive(asked, lambda path: content_of(from_root(path))))
+
+    def test_frames_beside_a_manifest_that_is_the_root(self, tmp_path):
+        (tmp_path / "frames").mkdir()
+        (tmp_path / "frames/1.png").write_bytes(b"one")
+        manifest = tmp_path / "mine.csv"
+        manifest.write_text("path")
+        before = self.identity(reader="manifest", root=str(manifest))
+        asked = check_parameters({"ingest": {"reader": "manifest", "root": str(manifest)}}).ingest
+        assert (asked.root, asked.options["manifest"]) == (tmp_path, {"manifest": "mine.csv"})
+        (tmp_path / "frames/1.png").write_bytes(b"other")
+        assert self.identity(reader="manifest", root=str(manifest)) != before
+
+    def test_a_folder_that_is_called_like_a_manifest_stays(self, tmp_path):
+        (tmp_path / "mine.csv").mkdir()
+        tree = {"ingest": {"reader": "manifest", "root": str(tmp_path / "mine.csv")}}
+        assert check_parameters(tree).ingest.root == tmp_path / "mine.csv"
+
+    @pytest.mark.parametrize("named", ["../lists", "{}/lists", "~/lists"])
+    def test_lists_that_lie_elsewhere(self, tmp_path, monkeypatch, named):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        root, lists = tmp_path / "mars", tmp_path / "lists"
+        for folder in (root, lists):
+            folder.mkdir()
+        given = {"reader": "mars", "root": str(root)}
+        given["options"] = {"mars": {"info": named.format(tmp_path)}}
+        (lists / "query_IDX.mat").write_bytes(b"one")
+        before = self.identity(**given)
+        assert self.identity(**given) == before
+        (lists / "query_IDX.mat").write_bytes(b"other")
+        assert self.identity(**given) != before

@@ -17,7 +17,9 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
 from wherewhen.pipelines.features import DEFAULT, KNOWN
+from wherewhen.project import from_root
 from wherewhen.synthetic.config import SyntheticConfig
+from wherewhen.tracklets.files import expand_home
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import DEVICE, TrainingConfig, training_config
@@ -90,6 +92,24 @@ class IngestParameters(Group):
     def synthetic(self) -> bool:
         """Whether the people are rendered, not filmed."""
         return self.root is None
+
+    def as_asked(self) -> Self:
+        """Return a copy without the options of other readers, in which all that is read counts.
+
+        A manifest that is named as the root stands for its folder, and lists that lie elsewhere
+        are a path, too.
+        """
+        root, options = self.root, dict(self.options.get(self.reader, {}))
+        if root is None:
+            return self.with_changes(options={self.reader: options})
+        is_table = self.reader == "manifest" and root.suffix.lower() == ".csv"
+        if is_table and from_root(root).is_file():
+            root, options["manifest"] = root.parent, root.name
+        if isinstance(options.get("info"), str):
+            place = from_root(root)
+            beside = place if place.is_dir() else place.parent
+            options["info"] = beside / expand_home(options["info"])
+        return self.with_changes(root=root, options={self.reader: options})
 
 
 class SplitParameters(Group):
@@ -448,16 +468,14 @@ class Parameters(Group):
 
         A network that is taken from elsewhere gets a name for every trial.
         """
-        ingest, embed, learn = self.ingest, self.embed, self.learn_metric
+        embed, learn = self.embed, self.learn_metric
         baselines = [name for name in embed.features if name in BASELINES]
         idle = {"kissme", "lfda", "rank_svm", "xqda"} - set(learn.metrics)
         networks = self.train.network_from
         if isinstance(networks, str):
             networks = {name: Path(networks.format(trial=name)) for name in self.split.trial_names}
         return self.with_changes(
-            ingest=ingest.with_changes(
-                options={ingest.reader: ingest.options.get(ingest.reader, {})}
-            ),
+            ingest=self.ingest.as_asked(),
             embed=embed.with_changes(
                 baselines={name: embed.baselines.get(name, {}) for name in baselines}
             ),
