@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 
-from kedro.framework.project import configure_project
-
 LEVELS = {"": "WARNING", "kedro": "WARNING", "kedro.runner": "INFO", "wherewhen": "INFO"}
 """What is logged by whom; in a checkout, ``conf/logging.yml`` says it."""
 
 
 def main() -> None:
     """Run a command of the project; without one, print which there are."""
+    logging.disable()  # Kedro's first import tells which configuration of logging it has found
+    from kedro.framework.project import configure_project
+
+    logging.disable(logging.NOTSET)
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)
     configure_project("wherewhen")

@@ -1,6 +1,9 @@
 import dataclasses
 import errno
+import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +37,11 @@ def test_layout_is_that_of_prid_2011(written):
     for name, length in synthetic_set.lengths.items():
         files = sorted(path.name for path in (shots / name).iterdir())
         assert files == [f"{number:04d}.png" for number in range(1, length + 1)]
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "prid_2011"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS",
+        "manifest.json",
+        "prid_2011",
+    ]
     first = Image.open(shots / "cam_a/person_0001/0001.png")
     assert first.size == (64, 128)
     assert first.mode == "RGB"
@@ -49,6 +56,34 @@ def test_manifest_names_config_and_versions(written):
     assert manifest["config"]["persons"] == 2
     assert {"anny", "warp-lang"} <= manifest["versions"].keys()
     assert "workers" not in manifest["config"]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"other"), Path.unlink])
+@pytest.mark.parametrize("frame", ["0001.png", "0002.png"])
+def test_what_was_changed_is_rendered_anew(written, tmp_path, caplog, spoil, frame):
+    _, whole = written
+    shutil.copytree(whole, tmp_path / whole.name)
+    spoil(tmp_path / whole.name / "prid_2011/multi_shot/cam_b/person_0001" / frame)
+    folder = write_set(plan(CONFIG), tmp_path, progress=False)
+    assert contents(folder) == contents(whole)
+    assert f"cam_b/person_0001/{frame} for instance; rendered anew" in caplog.text
+
+
+def test_a_copy_is_complete(written, tmp_path, monkeypatch):
+    """Times of the last change are other ones: contents count."""
+    _, whole = written
+    shutil.copytree(whole, tmp_path / whole.name, copy_function=shutil.copyfile)
+    monkeypatch.setattr(layouts, "write_tracklet", None)
+    write_set(plan(CONFIG), tmp_path, progress=False)
+
+
+def test_checksums_are_those_of_the_usual_tool(written):
+    _, folder = written
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert len(lines) == sum(plan(CONFIG).lengths.values())
+    for line in lines:
+        checksum, name = line.split("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
 
 
 def test_a_killed_call_is_gone_on_with(written, tmp_path, monkeypatch):

@@ -38,7 +38,13 @@ def show_tree(view: Any, artifact: str) -> None:
 def _find(view: Any, artifact: str) -> Record:
     """Find the record of an artifact by its name, or by the path of its file."""
     if view.ledger.maker(artifact) is not None:
-        return view.ledger.record(artifact)
+        try:
+            return view.ledger.record(artifact)
+        except NotMade as error:
+            raise LookupError(
+                f"nothing is there for these parameters ({error}). Give --env and --params "
+                f"of the run that made {artifact}, or the path of its file"
+            ) from error
     path = from_root(artifact)
     for beside in (path / NAME, *(record_path(path, versioned) for versioned in (True, False))):
         record = Record.read(beside)
@@ -60,7 +66,7 @@ def _lines(ledger: Any, record: Record, indent: str, seen: set[str]) -> Iterator
         return
     seen.add(key)
     yield f"{indent}    sha256 {record.content}, {record.size:,} bytes"
-    yield f"{indent}    by {record.function}, code {record.code}, commit {record.commit[:13]}"
+    yield f"{indent}    by {record.function}, code {record.code}, commit {record.commit}"
     for name, value in record.parameters.items():
         yield f"{indent}    {name}: {_short(value)}"
     for name, content in record.inputs.items():

@@ -9,23 +9,32 @@ Each set lies under the fingerprint of its config, so that another config never 
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import json
+import logging
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wherewhen.synthetic import layouts
 from wherewhen.synthetic.config import RENDERER
 from wherewhen.synthetic.planning import SyntheticSet
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "manifest.json"
+
+CHECKSUMS = "SHA256SUMS"
+"""What `sha256sum --check` reads: the checksum of every file of a complete set."""
 
 
 def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = True) -> Path:
     """Render what is missing and write it in the layout that the set's config names.
 
     A killed call is gone on with by calling again: tracklets that lie there whole are kept, a
-    half-written one is rendered anew. The manifest is written last; with it the set is complete.
+    half-written one is rendered anew, and so is one of which a frame differs from its checksum. The
+    manifest is written last; with it the set is complete.
 
     Parameters
     ----------
@@ -54,11 +63,13 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
     config = synthetic_set.config
     form = layouts.layout_named(config.layout)
     reads_from = layouts.root_of(form, home, config.archive)
-    if is_complete(synthetic_set, root):
-        return reads_from
-    shutil.rmtree(home / layouts.UNFINISHED, ignore_errors=True)
     names = [camera.name for camera in config.camera_list]
     places = form.places(synthetic_set.shots, names)
+    changed = _changed_files(home)
+    if not changed and is_complete(synthetic_set, root):
+        return reads_from
+    _discard(home, changed, places)
+    shutil.rmtree(home / layouts.UNFINISHED, ignore_errors=True)
     missing = [name for name, files in places.items() if not (home / files[-1]).is_file()]
     lengths = synthetic_set.lengths
     total = sum(lengths.values())
@@ -85,6 +96,7 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
         for _, frames in synthetic_set.work(write, synthetic_set.person_by_person(missing)):
             bar.update(frames)
     layouts.finish(form, home, synthetic_set.shots, names, config.archive)
+    _write_checksums(home)
     _write_manifest(synthetic_set, home / MANIFEST)
     return reads_from
 
@@ -120,17 +132,59 @@ def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
     Returns
     -------
     bool
-        Whether its manifest is there, its archive if it has one, and the last frame of each of its
-        tracklets.
+        Whether its manifest and checksums are there, its archive if it has one, and the last frame
+        of each of its tracklets.
     """
     home, config = home_of(synthetic_set, root), synthetic_set.config
     form = layouts.layout_named(config.layout)
-    if not (home / MANIFEST).is_file():
+    if not (home / MANIFEST).is_file() or not (home / CHECKSUMS).is_file():
         return False
     if not layouts.root_of(form, home, config.archive).exists():
         return False
     places = form.places(synthetic_set.shots, [camera.name for camera in config.camera_list])
     return all((home / files[-1]).is_file() for files in places.values())
+
+
+def _write_checksums(home: Path) -> None:
+    own = (home / MANIFEST, home / CHECKSUMS)
+    files = sorted(path for path in home.rglob("*") if path.is_file() and path not in own)
+    lines = (f"{_sha256(path)}  {path.relative_to(home).as_posix()}\n" for path in files)
+    unfinished = home / (CHECKSUMS + layouts.UNFINISHED)
+    unfinished.write_text("".join(lines), encoding="utf-8")
+    unfinished.replace(home / CHECKSUMS)
+
+
+def _changed_files(home: Path) -> set[str]:
+    """Name the files of a set that are gone, or that differ from their checksums."""
+    checksums = home / CHECKSUMS
+    if not checksums.is_file():
+        return set()
+    pairs = (line.split("  ", 1) for line in checksums.read_text(encoding="utf-8").splitlines())
+    return {
+        name
+        for checksum, name in pairs
+        if not (home / name).is_file() or _sha256(home / name) != checksum
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _discard(home: Path, changed: set[str], places: Mapping[str, Sequence[str]]) -> None:
+    """Make a set incomplete where files were changed, so that they are rendered anew."""
+    if not changed:
+        return
+    log.warning(
+        "gone or changed in %s since it was rendered: %d of its files, %s for instance; "
+        "rendered anew",
+        home, len(changed), min(changed),
+    )  # fmt: skip
+    (home / MANIFEST).unlink(missing_ok=True)
+    for files in places.values():
+        if not changed.isdisjoint(files):
+            (home / files[-1]).unlink(missing_ok=True)
 
 
 def _write_manifest(synthetic_set: SyntheticSet, path: Path) -> None:
