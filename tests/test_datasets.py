@@ -18,9 +18,11 @@ from wherewhen.datasets import (
 )
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.extraction import PLAN
+from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import distance_of, fit_metrics
 from wherewhen.model.config import network_config
 from wherewhen.model.siamese import build_network
+from wherewhen.tracklets.archives import SEAL
 from wherewhen.tracklets.fingerprint import fingerprint
 
 ONE, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -187,17 +189,12 @@ class TestSyntheticPeople:
 
     @pytest.fixture
     def rendered(self, monkeypatch):
-        """Let the writer note what it was asked for, and write two frames instead of rendering.
-
-        As the writer does, it takes a set for whole whose last frame is there.
-        """
+        """Let the writer note what it was asked for, and write two frames instead of rendering."""
         asked = []
 
         def write_set(people, root):
-            folder = root / people.fingerprint / "prid_2011"
-            if (folder / "2.png").is_file():
-                return folder.parent
             asked.append(people.fingerprint)
+            folder = root / people.fingerprint / "prid_2011"
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "1.png").write_bytes(b"first")
             if people.fingerprint == "interrupted":
@@ -220,7 +217,8 @@ class TestSyntheticPeople:
         assert dataset.counts() == "0123"
         assert dataset.fault() is None
         content = json.loads((tmp_path / "people.json").read_text())
-        assert content == {"store": "0123", "read_from": "0123"}
+        files = content_of(tmp_path / "raw/0123")
+        assert content == {"store": "0123", "read_from": "0123", "files": files}
 
     def test_a_part_of_a_set_may_be_what_is_loaded(self, tmp_path, people, monkeypatch):
         def write_set(people, root):
@@ -240,14 +238,8 @@ class TestSyntheticPeople:
         assert not dataset.exists()
         assert (tmp_path / "raw/interrupted/prid_2011/1.png").is_file()
 
-    def test_a_set_that_is_whole_is_not_rendered_again(self, tmp_path, people, rendered):
-        for version in (ONE, OTHER):
-            self.at(tmp_path, of(version)).save(people)
-        assert rendered == ["0123"]
-        assert self.at(tmp_path, of(ONE)).load() == self.at(tmp_path, of(OTHER)).load()
-
     @pytest.mark.parametrize("change", ["gone", "changed", "added"])
-    def test_frames_that_are_not_as_they_were_rendered_are_made_anew(
+    def test_frames_that_are_not_as_they_were_rendered_are_a_fault(
         self, tmp_path, people, rendered, change
     ):
         dataset = self.at(tmp_path)
@@ -261,11 +253,19 @@ class TestSyntheticPeople:
         else:
             frame.with_name("3.png").write_bytes(b"third")
         assert dataset.fault() == f"files in {tmp_path / 'raw/0123'} are gone or were changed"
-        dataset.save(people)
+        dataset.save(people)  # the writer knows by checksums what to render anew
         assert rendered == ["0123", "0123"]
         assert dataset.fault() is None
-        files = {path.name: path.read_bytes() for path in frame.parent.iterdir()}
-        assert files == {"1.png": b"first", "2.png": b"second"}
+        assert frame.read_bytes() == b"first"
+
+    def test_what_a_reader_unpacks_in_there_is_no_fault(self, tmp_path, people, rendered):
+        dataset = self.at(tmp_path)
+        dataset.save(people)
+        unpacked = tmp_path / "raw/0123/archive/unpacked/set"
+        unpacked.mkdir(parents=True)
+        (unpacked / SEAL).write_text("{}")
+        (unpacked / "1.png").write_bytes(b"first")
+        assert dataset.fault() is None
 
     def test_removed_it_is_rendered_anew(self, tmp_path, people, rendered):
         dataset = self.at(tmp_path)

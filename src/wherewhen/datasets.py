@@ -214,51 +214,34 @@ class _StoreDataset(_FileDataset):
 
 
 class SyntheticPeopleDataset(_StoreDataset):
-    """Rendered people: saved from a plan, loaded as what their layout's reader is pointed at.
-
-    A set that is whole has a file beside it that names the content of all its files.
-    """
+    """Rendered people: saved from a plan, loaded as what their layout's reader is pointed at."""
 
     def fault(self) -> str | None:
         """Say whether frames are missing or were changed: by their sizes and times."""
-        store = self._stores / self._named()["store"]
-        return None if _is_whole(store) else f"files in {store} are gone or were changed"
+        from wherewhen.lineage.content import content_of
+
+        named = self._named()
+        if content_of(self._stores / named["store"]) != named["files"]:
+            return f"files in {self._stores / named['store']} are gone or were changed"
+        return None
 
     def _write(self, data: Any, path: Path) -> None:
-        """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`.
-
-        A set that is whole but for what was changed in it since is rendered anew.
-        """
+        """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`."""
         from wherewhen.lineage.content import content_of
         from wherewhen.synthetic.writer import home_of, write_set
 
-        store = home_of(data, self._stores)
-        if _seal_of(store).is_file() and not _is_whole(store):
-            shutil.rmtree(store, ignore_errors=True)
-        _seal_of(store).unlink(missing_ok=True)
         read_from = write_set(data, self._stores)
-        with replacing(_seal_of(store)) as partial:
-            partial.write_text(content_of(store), encoding="ascii")
-        place = read_from.relative_to(self._stores).as_posix()
-        self._name(path, store=store.name, read_from=place)
+        store = home_of(data, self._stores)
+        self._name(
+            path,
+            store=store.name,
+            read_from=read_from.relative_to(self._stores).as_posix(),
+            files=content_of(store),
+        )
 
     def _read(self, path: Path) -> Path:
         """Return the folder or the archive."""
         return self._stores / self._named()["read_from"]
-
-
-def _seal_of(store: Path) -> Path:
-    return store.with_name(f"{store.name}.content")
-
-
-def _is_whole(store: Path) -> bool:
-    """Whether a set of rendered people is as it was when it was complete."""
-    from wherewhen.lineage.content import content_of
-
-    try:
-        return _seal_of(store).read_text(encoding="ascii") == content_of(store)
-    except FileNotFoundError:
-        return False
 
 
 class CubeStoreDataset(_StoreDataset):
