@@ -12,6 +12,7 @@ from wherewhen.pipelines.parameters import (
     LearnMetricParameters,
     ParameterError,
     Parameters,
+    check_devices,
     check_name,
     check_parameters,
     known_names,
@@ -305,6 +306,53 @@ def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
 def test_a_value_has_no_names_inside():
     assert known_names(["train", "preset"]) is None
     assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)
+
+
+class TestDevices:
+    """A GPU that is asked for by its name; `auto` takes one where there is one."""
+
+    @staticmethod
+    def asked(extract="auto", train="auto", preset="modern"):
+        training = {preset: {"device": train}}
+        tree = {"extract": {"device": extract}, "train": {"preset": preset, "training": training}}
+        return check_parameters(tree)
+
+    @pytest.fixture
+    def gpus(self, monkeypatch):
+        def there_are(count):
+            monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+
+        return there_are
+
+    @pytest.mark.parametrize(
+        ("devices", "named"),
+        [
+            ({"extract": "cuda"}, r"^extract\.device is cuda, but torch sees 0 GPU"),
+            ({"train": "cuda:1"}, r"^train\.training\.modern\.device is cuda:1"),
+            ({"train": "cuda", "preset": "paper"}, r"^train\.training\.paper\.device is cuda,"),
+        ],
+    )
+    def test_what_isnt_there_is_refused_by_name(self, gpus, devices, named):
+        gpus(0)
+        with pytest.raises(ParameterError, match=named):
+            check_devices(self.asked(**devices))
+
+    def test_what_is_there_will_do(self, gpus):
+        gpus(1)
+        check_devices(self.asked("cuda", "cuda:0"))
+        with pytest.raises(ParameterError, match=r"extract\.device is cuda:1, but torch sees 1"):
+            check_devices(self.asked("cuda:1"))
+
+    def test_without_a_gpus_name_torch_is_not_asked(self, monkeypatch):
+        monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("asked"))
+        check_devices(self.asked("cpu", "auto"))
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0x", "", "CUDA"])
+    def test_what_is_no_device_is_refused(self, device):
+        with pytest.raises(ParameterError, match=r"extract\.device = "):
+            self.asked(device)
+        with pytest.raises(ParameterError, match=r"train\.training\.modern\.device = "):
+            self.asked(train=device)
 
 
 class TestWhatIsReadCounts:
