@@ -17,12 +17,14 @@ from wherewhen.tracking import (
     Tracker,
     TrackingError,
     artifact_list,
+    close_dead,
     described,
     experiment_id,
-    find_run,
+    find_runs,
     flat,
     is_dead,
     known_model,
+    log_finished,
     score_metrics,
 )
 
@@ -93,14 +95,15 @@ class TestTracker:
         assert not is_dead(tags)
 
     def test_what_is_described_names_the_run_and_is_told_its_id(self, database):
-        said = Description("table_iv · max pooling", {"row": "max pooling"})
+        said = Description("table_iv · max pooling", {"row": "max pooling"}, "how to repeat it")
         other = Tracker("small")
         with described(said):
-            other.start("another name", {"dataset": "small"})
+            other.start("another name", {"dataset": "small", "command": "kedro run"})
         other.end("FINISHED")
         run = mlflow.MlflowClient().get_run(said.run_id)
         assert run.info.run_name == "table_iv · max pooling"
         assert (run.data.tags["row"], run.data.tags["dataset"]) == ("max pooling", "small")
+        assert run.data.tags["command"] == "how to repeat it"
         assert not tracking.is_described()
 
     def test_many_parameters_and_tags_arrive(self, tracker):
@@ -138,8 +141,18 @@ class TestTracker:
         assert client.get_run(whole).info.status == "FINISHED"
         expected = "FAILED" if error is ValueError else "KILLED"
         assert client.get_run(broken).info.status == expected
-        assert find_run("small", {"kind": "table"}) == broken
-        assert find_run("small", {"kind": "it's none"}) is None
+
+    def test_a_run_that_goes_on_is_this_process_s(self, database):
+        client = mlflow.MlflowClient()
+        with Tracker.of_its_own("small", "a sweep", {"study": "s"}) as sweep:
+            run_id = sweep.run_id
+            sweep.set_tags({PROCESS: "99999999"})  # as a process leaves it that was killed
+        client.update_run(run_id, status="RUNNING")
+        with Tracker.of_its_own("small", "a sweep", {"study": "s"}, run_id) as sweep:
+            assert sweep.run_id == run_id
+            close_dead()  # as every session does that begins meanwhile
+            assert client.get_run(run_id).info.status == "RUNNING"
+        assert client.get_run(run_id).info.status == "FINISHED"
 
     def test_the_dead_are_closed_and_the_living_and_strangers_are_not(self, database):
         client, experiment = mlflow.MlflowClient(), experiment_id("small")
@@ -174,6 +187,34 @@ class TestTracker:
         second.start("next", {})
         second.end("FINISHED")
         assert mlflow.MlflowClient().get_run(left).info.status == "KILLED"
+
+
+class TestFoundRuns:
+    def test_by_all_their_tags_and_the_newest_first(self, database):
+        made = []
+        for row in ("a", "b", "a"):
+            with Tracker.of_its_own("small", "x", {"experiment": "e", "row": row}) as tracker:
+                made.append(tracker.run_id)
+        found = find_runs("small", {"experiment": "e", "row": "a"})
+        assert [run.info.run_id for run in found] == [made[2], made[0]]
+        assert find_runs("other", {"experiment": "e"}) == []
+
+    @pytest.mark.parametrize("row", ["it's", 'say "x"', 'it\'s "x"', "x' OR '1", "λ = 0", "100%"])
+    def test_whatever_is_in_a_tag(self, database, row):
+        for name in (row, "another"):
+            with Tracker.of_its_own("small", "x", {"row": name}):
+                pass
+        (run,) = find_runs("small", {"row": row})
+        assert run.data.tags["row"] == row
+
+
+def test_numbers_are_added_to_a_run_that_has_ended(database):
+    with Tracker.of_its_own("small", "x", {}) as tracker:
+        run_id = tracker.run_id
+    log_finished(run_id, {"rank-1": 0.5}, {"scores": "1234"})
+    run = mlflow.MlflowClient().get_run(run_id)
+    assert run.data.metrics == {"rank-1": 0.5} and run.data.tags["scores"] == "1234"
+    assert run.info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 100, b"SQLite format 3\0" + b"x" * 100])

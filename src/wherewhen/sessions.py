@@ -139,7 +139,12 @@ class View:
         return self.parameters.evaluate.dataset
 
     @classmethod
-    def of(cls, env: str | None = None, overrides: Mapping[str, Any] | None = None) -> Self:
+    def of(
+        cls,
+        env: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        contents: dict[Path, str] | None = None,
+    ) -> Self:
         """Look at an environment with other parameters.
 
         Parameters
@@ -148,6 +153,8 @@ class View:
             The environment; None: Kedro's default.
         overrides : mapping, optional
             Nested.
+        contents : dict of Path to str, optional
+            See `wherewhen.lineage.ledger.Ledger`.
 
         Raises
         ------
@@ -158,10 +165,9 @@ class View:
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 
-        loader = _loader(env, project_root())
-        parameters = check_parameters(merged(loader["parameters"], overrides or {}))
+        parameters = check_parameters(merged(environment_parameters(env), overrides or {}))
         catalog = Catalog.from_config(_catalog_config(env, project_root()))
-        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog)
+        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog, contents)
         return cls(env, dict(overrides or {}), parameters, catalog)
 
 
@@ -196,12 +202,15 @@ def config_loader(env: str | None = None, **patterns: list[str]) -> Any:
     return OmegaConfigLoader(str(conf_source()), env=env, config_patterns=patterns, **options)
 
 
+def environment_parameters(env: str | None) -> Tree:
+    """Return the parameters of an environment as its files say them, nested."""
+    return _parameters(env, project_root())
+
+
 @cache
-def _loader(env: str | None, root: Path) -> Any:
-    """Read the parameters of an environment once; `root` tells projects of a process apart."""
-    loader = config_loader(env)
-    loader["parameters"] = loader["parameters"]
-    return loader
+def _parameters(env: str | None, root: Path) -> Tree:
+    """Read parameters once; `root` tells projects of a process apart."""
+    return config_loader(env)["parameters"]
 
 
 @cache

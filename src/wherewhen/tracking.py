@@ -150,6 +150,9 @@ class Tracker:
         import mlflow
 
         description = _described.get() or Description(name)
+        own = dict(description.tags)
+        if description.command is not None:
+            own["command"] = description.command
         with understood():
             close_dead()
             while mlflow.active_run():  # of a session that was interrupted in this process
@@ -157,7 +160,7 @@ class Tracker:
             run = mlflow.start_run(
                 experiment_id=self._experiment,
                 run_name=description.name,
-                tags={**tags, **description.tags, **_process_tags()},
+                tags={**tags, **own, **_process_tags()},
             )
         self.run_id = description.run_id = run.info.run_id
         return self.run_id
@@ -192,12 +195,11 @@ class Tracker:
         with understood():
             close_dead()
             if again is None:
-                tags = {**tags, **_process_tags()}
-                run = tracker._client.create_run(tracker._experiment, tags=tags, run_name=name)
+                run = tracker._client.create_run(tracker._experiment, run_name=name)
                 again = run.info.run_id
-            else:
-                tracker._client.update_run(again, status="RUNNING")
-        tracker.run_id = again
+            tracker.run_id = again
+            tracker.set_tags({**tags, **_process_tags()})
+            tracker._client.update_run(again, status="RUNNING")
         try:
             yield tracker
         except Exception:
@@ -310,15 +312,23 @@ def known_model(model_id: str | None) -> str | None:
         return None
 
 
-def find_run(dataset: str, tags: Mapping[str, str]) -> str | None:
-    """Return the id of the newest run of a data set that has all these tags."""
-    wanted = " and ".join(f"tags.{name} = '{_escaped(tags[name])}'" for name in tags)
-    found = client().search_runs([experiment_id(dataset)], wanted, max_results=1)
-    return found[0].info.run_id if found else None
+def find_runs(dataset: str, tags: Mapping[str, str]) -> list[Any]:
+    """Return the runs of a data set that have all these tags, the newest first."""
+    exact = {name: value for name, value in tags.items() if "'" not in value}
+    condition = " and ".join(f"tags.{name} = '{value}'" for name, value in exact.items())
+    found = client().search_runs([experiment_id(dataset)], condition, max_results=10_000)
+    # MLflow's filters know no escape for an apostrophe
+    return [run for run in found if tags.items() <= run.data.tags.items()]
 
 
-def _escaped(value: str) -> str:
-    return value.replace("'", "''")
+def log_finished(run_id: str, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
+    """Add numbers and tags to a run that has ended."""
+    from mlflow.entities import Metric, RunTag
+    from mlflow.utils.time import get_current_time_millis
+
+    now = get_current_time_millis()
+    metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
+    client().log_batch(run_id, metrics=metrics, tags=[RunTag(*each) for each in tags.items()])
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:

@@ -7,10 +7,8 @@ import nbformat
 import pytest
 import yaml
 from nbclient import NotebookClient
-from wherewhen.experiments.results import Done, Results
-from wherewhen.experiments.variants import decisive_parameters, variants_of
 
-from wherewhen.experiments.config import load_experiments, nested
+from wherewhen.experiments.config import nested
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -30,45 +28,23 @@ side_by_side:
 
 
 @pytest.fixture
-def copy(finished, tmp_path):
-    """A copy of the finished project, and log lines kept out of the notebook's outputs."""
-    shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
-    return tmp_path / "project"
+def copy(finished, tiny, tmp_path):
+    """A copy of the finished project, with an environment of the parameters that it ran with."""
+    root = tmp_path / "project"
+    shutil.copytree(finished.root, root, symlinks=True)
+    (root / "conf/tiny").mkdir()
+    (root / "conf/tiny/globals.yml").write_text("dataset: synthetic\n")
+    (root / "conf/tiny/parameters.yml").write_text(yaml.safe_dump(nested(tiny)))
+    (root / "conf/base/experiments.yml").write_text(EXPERIMENT)
+    return root
 
 
 @pytest.fixture
 def quiet(tmp_path):
+    """Keep log lines out of the notebook's outputs."""
     path = tmp_path / "logging.yml"
     path.write_text(yaml.safe_dump({"version": 1, "disable_existing_loggers": False}))
     return path
-
-
-def finish_experiment(root, parameters):
-    """Let a finished run stand for the rows of an experiment, each with its trials."""
-    (root / "conf/base/experiments.yml").write_text(EXPERIMENT)
-    local = root / "conf/local"
-    local.mkdir(exist_ok=True)
-    (local / "parameters.yml").write_text(yaml.safe_dump(nested(parameters)))
-    results = Results(root, "synthetic")
-    variants = variants_of(load_experiments(root=root)["side_by_side"], root=root)
-    (variant,) = {variant.key: variant for variant in variants.values()}.values()
-    for layer in ("06_models", "07_model_output"):
-        for trial in sorted((root / "data" / layer / "synthetic").glob("trial_*")):
-            shutil.copytree(trial, results.folder(layer, variant) / trial.name)
-    for number, trial in enumerate(variant.parameters.split.trial_names):
-        results.record(
-            Done(
-                variant=variant.key,
-                dataset=variant.dataset,
-                trial=trial,
-                data="data",
-                split=f"split {number}",
-                parameters=decisive_parameters(variant.parameters),
-                commit="0" * 40,
-                seconds=1.0,
-                finished=f"2026-01-01T00:00:0{number}+00:00",
-            )
-        )
 
 
 def execute(path, folder):
@@ -98,12 +74,11 @@ def test_nothing_of_a_run_is_kept_in_it(path):
         for path in NOTEBOOKS
     ],
 )
-def test_it_runs(path, copy, quiet, finished, tiny, monkeypatch):
+def test_it_runs(path, copy, quiet, finished, monkeypatch):
     for name, value in finished.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KEDRO_LOGGING_CONFIG", str(quiet))
-    if path.stem == "walk_through_a_table":
-        finish_experiment(copy, tiny)
+    monkeypatch.setenv("WHEREWHEN_ENV", "tiny")
     folder = copy / "notebooks"
     notebook = execute(folder / path.name, folder)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

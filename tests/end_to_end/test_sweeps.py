@@ -1,4 +1,4 @@
-"""A sweep by its command: killed, gone on with, and without the test persons' cubes."""
+"""A sweep by its command: killed, gone on with, and without a test person in what it makes."""
 
 import os
 import shutil
@@ -11,8 +11,6 @@ import mlflow
 import optuna
 import pandas as pd
 import pytest
-
-from wherewhen.features.cube_store import CubeStore
 
 SWEEP = """
 dimensions:
@@ -33,7 +31,7 @@ def ready(new_project, finished, tmp_path):
 
     def make(name):
         project = new_project(tmp_path / name)
-        for layer in ("01_raw", "04_feature"):
+        for layer in ("01_raw", "02_intermediate", "03_primary", "04_feature"):
             shutil.copytree(finished.root / "data" / layer, project.root / "data" / layer)
         (project.root / "conf/base/sweeps.yml").write_text(SWEEP)
         return project
@@ -84,11 +82,6 @@ def test_killed_and_gone_on_with_it_finds_the_same_without_the_test_persons(read
     assert ended == ["COMPLETE"] * EVALUATIONS
 
     interrupted = ready("interrupted")
-    split = pd.read_parquet(finished.root / "data/05_model_input/synthetic/splits.parquet")
-    tested = split[(split.trial == "trial_00") & (split.role != "train")].tracklet
-    (store,) = CubeStore.stores_under(interrupted.root / "data/04_feature/synthetic/cubes")
-    assert len(tested) == 12 and all(name in store for name in tested)
-    store.remove(tested)
     process = interrupted.spawn(command(interrupted, tiny), start_new_session=True)
     wait_for_an_evaluation(interrupted, process)
     os.killpg(process.pid, signal.SIGKILL)
@@ -98,7 +91,17 @@ def test_killed_and_gone_on_with_it_finds_the_same_without_the_test_persons(read
     again, ended = judged(interrupted)
     assert again == values
     assert ended.count("FAIL") == 1 and ended.count("COMPLETE") == EVALUATIONS
-    assert not any(name in CubeStore(store.folder) for name in tested)
+    split = pd.read_parquet(finished.latest("05_model_input/synthetic/splits.parquet"))
+    tested = set(split[(split.trial == "trial_00") & (split.role != "train")].tracklet)
+    assert len(tested) == 12
+    for kind in ("split", "windows", "embeddings_row_pooled", "rankings_row_pooled"):
+        layer = "05_model_input" if kind == "split" else "07_model_output"
+        folder = interrupted.root / "data" / layer / "synthetic/trial_00" / f"{kind}.parquet"
+        tables = [pd.read_parquet(file) for file in folder.glob("*/*.parquet")]
+        assert tables
+        for table in tables:
+            names = {"tracklet", "probe", "gallery"} & set(table.columns)
+            assert names and not any(tested & set(table[name]) for name in names)
 
     mlflow.set_tracking_uri(f"sqlite:///{interrupted.root / 'mlflow.db'}")
     try:

@@ -4,10 +4,11 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from wherewhen.experiments import engine, tables
+from wherewhen.experiments import engine, figures, tables
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import load_experiments
 from wherewhen.experiments.engine import Failure
+from wherewhen.experiments.rows import Request
 
 COMMAND = re.compile(r"uv run kedro experiment ([^`\n]+)")
 
@@ -18,9 +19,10 @@ def documented(repository):
             yield shlex.split(found[1])
 
 
-@pytest.fixture(scope="module")
-def known(repository):
-    return load_experiments(root=repository)
+@pytest.fixture
+def known(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    return load_experiments()
 
 
 def call(*words):
@@ -60,41 +62,55 @@ class TestRun:
         monkeypatch.chdir(repository)
         asked = []
 
-        class Engine:
-            def __init__(self, *words):
-                asked.append(words)
+        def run_rows(rows):
+            asked.append(rows)
+            failing = "max pooling" in rows
+            return [Failure("table_iv", "max pooling", "why")] if failing else []
 
-            def run(self, experiment, rows):
-                asked.append((experiment.name, rows))
-                failing = experiment.name == "table_iv"
-                return [Failure("table_iv", "max pooling", "trial_01", "why")] if failing else []
-
-        monkeypatch.setattr(engine, "Engine", Engine)
+        monkeypatch.setattr(engine, "run_rows", run_rows)
         return asked
 
     def test_options_reach_the_engine(self, asked):
-        words = ["table_v", "--env", "mars", "--trials", "3", "--rows", "ours"]
-        result = call(
-            "run", *words, "--params", "embed.frames=3,a.b=[1,2]", "--trained-on", "prid2011"
-        )
+        words = ["table_v", "--env", "prid2011", "--trials", "3", "--rows", "ours"]
+        params = "embed.frames=3,learn_metric.lfda={k: 2}"
+        result = call("run", *words, "--params", params, "--trained-on", "mars")
         assert result.exit_code == 0, result.output
-        params = {"embed": {"frames": 3}, "a": {"b": [1, 2]}}
-        assert asked == [("mars", params, "prid2011", 3), ("table_v", ("ours",))]
+        ((row,),) = [rows.values() for rows in asked]
+        given = {"embed": {"frames": 3}, "learn_metric": {"lfda": {"k": 2}}}
+        assert (row.experiment, row.row.name) == ("table_v", "ours")
+        assert row.request == Request("prid2011", given, "mars", ("ours",), 3)
 
     def test_failures_are_named_after_all_is_run(self, asked):
         result = call("run", "table_iv", "table_v")
-        assert [name for name, _ in asked[1:]] == ["table_iv", "table_v"]
+        assert [next(iter(rows.values())).experiment for rows in asked] == ["table_iv", "table_v"]
         assert result.exit_code == 1
-        assert (
-            "1 failed, all else is done:\n- table_iv, max pooling, trial_01: why" in result.output
-        )
+        assert "1 failed, all else is done:\n- table_iv, max pooling: why" in result.output
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["table_viii"], "say where to train"),
+            (["table_iv", "--params", "embed.frame=3"], "did you mean frames"),
+            (["table_iv", "--rows", "min pooling"], "has no row 'min pooling'"),
+            (["table_iv", "--trials", "9"], "there are 2"),
+        ],
+    )
+    def test_nothing_runs_before_all_is_known_to_be_possible(self, asked, words, message):
+        result = call("run", "beyond", *words)
+        assert result.exit_code == 1 and asked == []
+        assert message in result.output and "Traceback" not in result.output
 
 
-def test_show_gives_its_options_on(repository, monkeypatch):
+@pytest.mark.parametrize(("command", "module"), [("show", tables), ("figures", figures)])
+def test_options_reach_what_shows_and_draws(repository, monkeypatch, command, module):
     monkeypatch.chdir(repository)
     asked = []
-    monkeypatch.setattr(
-        tables, "show", lambda experiment, *words: asked.append((experiment.name, *words))
-    )
-    assert call("show", "table_v", "-r", "ours", "--trained-on", "mars").exit_code == 0
-    assert asked == [("table_v", None, {}, "mars", ("ours",))]
+
+    def note(experiment, request):
+        asked.append((experiment.name, request))
+        return []
+
+    monkeypatch.setattr(module, "show" if command == "show" else "make_figures", note)
+    words = ["table_v", "-e", "prid2011", "--trained-on", "mars", "--params", "embed.clips=2"]
+    assert call(command, *words).exit_code == 0
+    assert asked == [("table_v", Request("prid2011", {"embed": {"clips": 2}}, "mars"))]

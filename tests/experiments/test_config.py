@@ -1,14 +1,15 @@
 import pytest
 
+from wherewhen.environments import EnvironmentError
 from wherewhen.experiments.config import (
     ExperimentError,
     choose,
     for_both_presets,
     load_experiments,
-    merged,
     nested,
     read_experiments,
 )
+from wherewhen.sessions import merged
 
 
 def one(rows, **said):
@@ -87,7 +88,6 @@ class TestFaults:
             ({"r": {"published": "Median"}}, {"table": "IV"}, ["row r", "Median", "Max pooling"]),
             ({"r": {"published": "Ours"}}, {}, ["row r", "no `table`"]),
             ({"r": {}}, {"titel": "x"}, ["experiment e", "titel"]),
-            ({"a": {"network_of": "b"}, "b": {}}, {}, ["row a", "network_of", "none"]),
             ({"r": {"parameters": {"a.b": 1, "a": {"b": 2}}}}, {}, ["experiment e, row r", "a"]),
         ],
     )
@@ -104,9 +104,9 @@ class TestFaults:
         with pytest.raises(ExperimentError, match=r"no row 's'; it has 'r'"):
             choose(experiments, "e").only(("s",))
 
-    def test_an_unknown_environment_names_the_known(self, repository):
-        with pytest.raises(ExperimentError, match="prid2011"):
-            load_experiments("prid2012", repository)
+    def test_an_unknown_environment_names_the_known(self):
+        with pytest.raises(EnvironmentError, match="did you mean prid2011"):
+            load_experiments("prid2012")
 
 
 def test_rows_are_chosen_in_the_table_s_order():
@@ -116,8 +116,8 @@ def test_rows_are_chosen_in_the_table_s_order():
 
 class TestShipped:
     @pytest.fixture(scope="class")
-    def experiments(self, repository):
-        return load_experiments(root=repository)
+    def experiments(self):
+        return load_experiments()
 
     def test_the_paper_s_tables_are_there(self, experiments):
         assert {experiment.table for experiment in experiments.values()} == {
@@ -148,11 +148,9 @@ class TestShipped:
                 found.add((row.parameters["extract"]["backbone"], network_config(**said)))
             assert found == expected
 
-    def test_an_environment_s_file_is_laid_over_row_by_row(self, repository, tmp_path):
-        import shutil
-
-        shutil.copytree(repository / "conf", tmp_path / "conf")
-        (tmp_path / "conf/mars/experiments.yml").write_text(
+    def test_an_environment_s_file_is_laid_over_row_by_row(self, project):
+        (project / "conf/mars/globals.yml").write_text("stack: [128, 256, 256]\n")
+        (project / "conf/mars/experiments.yml").write_text(
             "overrides: {parameters: {embed.frames: 7}}\n"
             "table_iv:\n"
             "  rows:\n"
@@ -160,11 +158,11 @@ class TestShipped:
             "    average pooling: {metric: cosine}\n"
             "    mine: {parameters: {embed.clips: 2}}\n"
         )
-        table = load_experiments("mars", tmp_path)["table_iv"]
+        table = load_experiments("mars")["table_iv"]
         names = [row.name for row in table.rows]
         assert names == ["average pooling", "attention pooling", "Fisher vector pooling", "mine"]
         assert table.row("average pooling").metric == "cosine"
         assert table.row("average pooling").published == "Average/attention pooling"
         assert table.row("mine").parameters["embed"]["frames"] == 7
-        stack = load_experiments("mars", tmp_path)["table_iii"].rows[0].parameters
+        stack = load_experiments("mars")["table_iii"].rows[0].parameters
         assert stack["train"]["network"]["modern"]["channels"] == [128, 256, 256]

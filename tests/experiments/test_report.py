@@ -1,30 +1,27 @@
-import json
+"""The report, of results laid by hand and of runs in an MLflow of their own."""
+
 import os
 import shutil
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from wherewhen.experiments.results import Done, Results
-from wherewhen.experiments.variants import decisive_parameters, variants_of
 
+from wherewhen.environments import EnvironmentError
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.figures import folder_of
 from wherewhen.experiments.report import (
-    Question,
-    environments,
+    ReportRequest,
+    _short_commit,
     gather,
-    network_fingerprint,
     with_results,
     write_report,
 )
-from wherewhen.project import project_root
+from wherewhen.experiments.rows import Request, resolve
 from wherewhen.reporting.page import Status, render
+from wherewhen.tracking import Tracker, client
 
 EXPERIMENTS = """
 tiny:
@@ -32,6 +29,7 @@ tiny:
   asks: Does it work?
   table: IV
   figure: lengths
+  parameters: {embed.features: [network]}
   rows:
     ours: {published: Average/attention pooling, note: one row for both}
     muted: {parameters: {train.network.both.attention: muted}}
@@ -44,88 +42,36 @@ idle:
 across:
   title: Across
   cross_dataset: true
+  parameters: {embed.features: [network]}
   rows: {ours: {}}
 """
+PRID = ReportRequest(["prid2011"])
 
 
-@dataclass
-class Run:
-    """Looks like MLflow's."""
-
-    run_id: str
-    status: str
-    tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def info(self) -> "Run":
-        return self
-
-    data = info
-
-
-def finish(results: Results, variant, trial: str, rank_1: float, minute: int = 0) -> None:
-    """Leave what a finished trial leaves."""
-    folder = results.output(variant, trial)
-    folder.mkdir(parents=True, exist_ok=True)
-    measures = {"rank-1": rank_1, "rank-5": rank_1 + 0.25, "mAP": rank_1 / 2}
-    scores = pd.DataFrame({
-        "dataset": results.dataset, "protocol": "single_match", "trial": trial,
-        "features": "network", "metric": "euclidean",
-        "measure": list(measures), "value": list(measures.values()),
-    })  # fmt: skip
-    for features in variant.parameters.embed.features:
-        scores.assign(features=features).to_parquet(folder / f"scores_{features}.parquet")
-    models = results.folder("06_models", variant) / trial
-    history = pd.DataFrame({
-        "step": range(6), "epoch": np.repeat([0, 1, 2], 2), "loss": [4.0, 2, 2, 1, 1, 0.5],
-        "validation_loss": [np.nan] * 5 + [0.75],
-        "validation_rank_1": np.nan, "validation_map": np.nan,
-    })  # fmt: skip
-    for name in ("history.parquet", "network.safetensors"):
-        file = models / name / "2026" / name
-        file.parent.mkdir(parents=True)
-        file.write_bytes(b"weights") if name.startswith("network") else history.to_parquet(file)
-    results.record(Done(
-        variant=variant.key, dataset=results.dataset, trial=trial, data="da7a", split=f"5p-{trial}",
-        parameters=decisive_parameters(variant.parameters), commit="c" * 40, seconds=12.4,
-        finished=f"2026-11-22T19:{minute:02}:00+00:00", mlflow_run_id=f"run-{trial}",
-    ))  # fmt: skip
+def resolved(name="tiny", **request):
+    request = Request(**{"env": "prid2011", **request})
+    return resolve(load_experiments(request.env)[name], request)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("project")
-    for name in ("base", "prid2011"):
-        shutil.copytree(project_root() / "conf" / name, root / "conf" / name)
-    (root / "conf/local").mkdir()
-    (root / "conf/base/experiments.yml").write_text(EXPERIMENTS, encoding="utf-8")
-    for file in (root / "conf").glob("*/experiments.yml"):
-        if file.parent.name != "base":
-            file.unlink()
-    return root
+def root(project):
+    (project / "conf/base/experiments.yml").write_text(EXPERIMENTS)
+    return project
 
 
 @pytest.fixture(scope="module")
-def results(root) -> Results:
-    results = Results(root, "prid2011")
-    variants = variants_of(load_experiments("prid2011", root)["tiny"], "prid2011", root=root)
-    for place, (ours, muted) in enumerate(((0.5, 0.25), (0.75, 0.25))):
-        finish(results, variants["ours"], f"trial_0{place}", ours, place)
-        finish(results, variants["muted"], f"trial_0{place}", muted)
-    finish(results, variants["half"], "trial_00", 0.125)
-    identity = results.folder("04_feature", variants["ours"]) / "cubes_identity.json/2026"
-    identity.mkdir(parents=True)
-    (identity / "cubes_identity.json").write_text(json.dumps({"key": "cube-key"}))
-    tables = root / "data/03_primary/prid2011"
-    tables.mkdir(parents=True)
-    pd.DataFrame({"tracklet": list("wxyz"), "person": list("aabb"), "camera": list("1212")}
-                 ).to_parquet(tables / "tracklets.parquet")  # fmt: skip
-    return results
+def results(root, finish):
+    """Two finished trials of two rows, one of a third, and none of a fourth."""
+    for name, trial, rank_1 in (
+        ("ours", 0, 0.5), ("ours", 1, 0.75), ("muted", 0, 0.25), ("muted", 1, 0.25),
+        ("half", 0, 0.125),
+    ):  # fmt: skip
+        finish(resolved()[name], f"trial_0{trial}", rank_1, network=f"{name} {trial}".encode())
 
 
 @pytest.fixture(scope="module")
-def figures(root, results) -> Path:
-    folder = folder_of(results, load_experiments("prid2011", root)["tiny"])
+def figures(results):
+    folder = folder_of("prid2011", load_experiments("prid2011")["tiny"])
     folder.mkdir(parents=True)
     for name in ("lengths_ours", "loss_over_lambda", "attention", "failures_ours", "unheard_of"):
         Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
@@ -134,33 +80,38 @@ def figures(root, results) -> Path:
         "trial": ["trial_00", "trial_01"] * 2, "probe_frames": [1, 1, 8, 8], "gallery_frames": 4,
         "rank-1": [0.25, 0.75, 0.5, 1.0],
     }).to_csv(folder / "lengths_ours.csv", index=False)  # fmt: skip
-    return folder
+
+
+def told(status, **tags):
+    """Leave a run in MLflow; return its id."""
+    tags = {"experiment": "tiny", **tags}
+    with Tracker.of_its_own("prid2011", "a run", tags) as tracker:
+        run_id = tracker.run_id
+    client().set_terminated(run_id, status)
+    return run_id
 
 
 @pytest.fixture(scope="module")
-def page(root, results, figures):
-    tiny = load_experiments("prid2011", root)["tiny"]
-    keys = {row: one.key for row, one in variants_of(tiny, "prid2011", root=root).items()}
+def run_of_ours(results):
+    """The runs of the rows; return the last of the row that is whole."""
+    told("FAILED", row="ours")
+    last = told("FINISHED", row="ours")
+    told("FAILED", row="half")
+    told("KILLED", row="never")
+    told("FAILED", row="muted", trained_on="mars")  # another table's: of networks from elsewhere
+    told("FAILED", row="muted", stage="training")
+    return last
 
-    def runs(env, experiment):
-        def tags(row, **more):
-            return {"experiment": experiment, "row": row, "variant": keys[row], **more}
 
-        child = {"mlflow.parentRunId": "row-run"}
-        return [
-            Run("row-run", "FINISHED", tags("ours")),
-            Run("x", "FAILED", tags("ours", trial="trial_01", **child)),  # finished later
-            Run("y", "FAILED", tags("half", trial="trial_01", **child)),
-            Run("z", "KILLED", tags("never", stage="shared")),
-        ]
-
-    return gather(Question(["prid2011"]), root, runs)
+@pytest.fixture(scope="module")
+def page(figures, run_of_ours):
+    return gather(PRID)
 
 
 @pytest.fixture(scope="module")
 def rows(page):
-    (experiment,) = page.datasets[0].experiments
-    return {row.name: row for row in experiment.rows}
+    (tiny,) = page.datasets[0].experiments
+    return {row.name: row for row in tiny.rows}
 
 
 def test_only_what_is_finished_is_on_the_page_and_the_rest_is_named(page):
@@ -168,7 +119,8 @@ def test_only_what_is_finished_is_on_the_page_and_the_rest_is_named(page):
     assert (dataset.name, dataset.environment) == ("prid2011", "prid2011")
     assert [one.name for one in dataset.experiments] == ["tiny"]
     assert dataset.facts["persons"] == "2" and dataset.facts["tracklets"] == "4"
-    assert dataset.facts["last trial finished"] == "2026-11-22 19:01 UTC"
+    newest = resolved()["half"].record("trial_00").finished
+    assert dataset.facts["last trial finished"] == f"{newest[:10]} {newest[11:16]} UTC"
     assert "Not run on prid2011: idle, across." in page.left_out
 
 
@@ -176,13 +128,13 @@ def test_numbers_are_those_of_the_scores_and_of_the_paper(rows):
     rank_1 = rows["ours"].numbers["rank-1"]
     # mean of 50 and 75, their deviation 25 / sqrt(2); Table IV prints 74.8
     assert rank_1.mean == 62.5 and rank_1.deviation == pytest.approx(17.678, abs=1e-3)
-    assert rank_1.published is not None
-    assert rank_1.difference == pytest.approx(62.5 - rank_1.published)
+    assert rank_1.published == 74.8
+    assert rank_1.difference == pytest.approx(62.5 - 74.8)
     assert rows["muted"].numbers["rank-1"].deviation == 0.0
     assert rows["half"].numbers["rank-1"].deviation is None
     assert rows["max"].numbers["rank-1"].mean is None
     assert rows["max"].numbers["rank-1"].published is not None
-    assert rows["never"].numbers["mAP"].mean is None
+    assert not rows["never"].numbers or rows["never"].numbers["mAP"].mean is None
 
 
 def test_each_row_says_how_far_it_is(rows):
@@ -194,35 +146,43 @@ def test_each_row_says_how_far_it_is(rows):
         "max": Status.QUOTED,
     }
     assert "one row for both" in rows["ours"].notes
-    assert "Failed: trial_01." in rows["half"].notes[-1]
-    assert "Failed: before the first trial." in rows["never"].notes[-1]
+    for name in ("half", "never"):
+        assert "It failed" in rows[name].notes[-1]
 
 
-def test_a_row_with_fewer_trials_is_unfinished_also_where_nothing_failed(root, results):
-    (dataset,) = gather(Question(["prid2011"]), root).datasets
-    half = {row.name: row for row in dataset.experiments[0].rows}["half"]
-    assert half.status is Status.PARTLY and half.notes == ["1 of 2 trials are finished."]
-
-
-def test_every_number_has_its_origin(rows):
+def test_every_number_has_its_origin(rows, run_of_ours):
     ours = rows["ours"]
     assert ours.facts["data"] == "da7a" and ours.facts["cubes"] == "cube-key"
-    assert ours.facts["commit"] == "c" * 12 and ours.facts["MLflow run"] == "row-run"
+    assert ours.facts["commit"] == "c" * 12 and ours.facts["MLflow run"] == run_of_ours
     first, second = ours.trials
-    assert first.facts["split"] == "5p-trial_00" and second.facts["MLflow run"] == "run-trial_01"
-    assert first.facts["network"] == "9a129038d9a00aed"  # printf weights | sha256sum
-    assert rows["muted"].parameters == {"train.network.modern.attention": "muted"}
-    row, shared, trial = (command.line for command in ours.commands)
-    assert row == "uv run kedro experiment run tiny --rows ours --env prid2011 --trials 2"
-    assert "--pipelines ingest,split,extract" in shared
-    assert "--namespaces trial_00" in trial and f"variant={ours.facts['variant']}" in trial
+    assert first.facts["split"] == "5p-0" and second.facts["made in MLflow run"] == "a-run"
+    assert first.facts["network"] == "b53ae5b3a3934225"  # printf "ours 0" | sha256sum
+    assert first.facts["scores"] == resolved()["ours"].record("trial_00").identity
+    assert rows["muted"].parameters == {
+        "embed.features": ["network"],
+        "train.network.modern.attention": "muted",
+    }
 
 
-def test_a_network_that_was_removed_is_said_to_be_gone(root, results):
-    tiny = load_experiments("prid2011", root)["tiny"]
-    variant = variants_of(tiny, "prid2011", rows=["ours"], root=root)["ours"]
-    assert network_fingerprint(results, variant, "trial_09") == "no longer there"
-    assert network_fingerprint(results, variant, "trial_00") == "9a129038d9a00aed"
+def test_commands_name_the_trials_that_are_finished(rows):
+    row, plain = (command.line for command in rows["ours"].commands)
+    assert row == "uv run kedro experiment run tiny --rows ours --env prid2011"
+    assert "--to-outputs trial_00.scores_network,trial_01.scores_network" in plain
+    row, plain = (command.line for command in rows["half"].commands)
+    assert row.endswith("--rows half --env prid2011 --trials 1")
+    assert "--to-outputs trial_00.scores_network --params" in plain
+
+
+@pytest.mark.parametrize(
+    ("commit", "shown"),
+    [
+        ("0123456789abcdef0123456789abcdef01234567", "0123456789ab"),
+        ("0123456789abcdef0123456789abcdef01234567+", "0123456789ab+"),
+        ("wherewhen 0.1.0, not a git checkout", "wherewhen 0.1.0, not a git checkout"),
+    ],
+)
+def test_only_hashes_are_shortened(commit, shown):
+    assert _short_commit(commit) == shown
 
 
 def test_curves_and_courses_are_means_over_the_trials(page):
@@ -239,49 +199,63 @@ def test_curves_and_courses_are_means_over_the_trials(page):
     assert (matrix.probe_lengths, matrix.gallery_lengths) == ([1, 8], [4])
 
 
-def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page, root):
+def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page):
     (experiment,) = page.datasets[0].experiments
     (safe,) = experiment.pictures
     assert "Fig 5 a" in safe.caption and "kedro experiment figures tiny" in safe.caption  # old
     (sentence,) = [one for one in page.left_out if "people" in one]
     assert "3 figures" in sentence and "--with-pictures" in sentence  # the unheard-of among them
 
-    (dataset,) = gather(Question(["prid2011"], with_pictures=True), root).datasets
+    (dataset,) = gather(ReportRequest(["prid2011"], with_pictures=True)).datasets
     captions = [one.caption for one in dataset.experiments[0].pictures]
     assert len(captions) == 4 and sum("Fig 10" in caption for caption in captions) == 1
 
 
-def test_environments_are_all_without_being_named(root, results):
-    assert environments(root) == ["base", "prid2011"]
-    assert with_results(root) == ["prid2011"]
+def test_without_an_environment_named_it_is_of_all_with_scores(results):
+    assert with_results() == ["prid2011"]
 
 
-def test_nothing_finished_and_unknown_environments_are_told(root, results):
+def test_nothing_finished_and_unknown_environments_are_told(results):
     with pytest.raises(ExperimentError, match="nothing is finished in base"):
-        gather(Question(["base"]), root)
-    with pytest.raises(ExperimentError, match="no environment nowhere"):
-        gather(Question(["nowhere"]), root)
+        gather(ReportRequest(["base"]))
+    with pytest.raises(EnvironmentError, match="no environment 'nowhere'"):
+        gather(ReportRequest(["nowhere"]))
 
 
-def test_on_other_footage_the_papers_figures_stand_aside(root):
-    variants = variants_of(load_experiments(None, root)["tiny"], None, root=root)
-    finish(Results(root, "synthetic"), variants["ours"], "trial_00", 0.5)
+def test_on_other_footage_the_papers_figures_stand_aside(results, finish):
+    finish(resolved(env="drawn")["ours"], "trial_00")
     try:
-        (dataset,) = gather(Question(["base"]), root).datasets
+        (dataset,) = gather(ReportRequest(["drawn"])).datasets
     finally:
-        shutil.rmtree(root / "data/08_reporting/synthetic")
-    (experiment,) = dataset.experiments
-    assert [row.name for row in experiment.rows] == ["ours", "muted", "half", "never"]
-    assert experiment.compared == []
+        shutil.rmtree("data/07_model_output/drawn")
+    (tiny,) = dataset.experiments
+    assert [row.name for row in tiny.rows] == ["ours", "muted", "half", "never"]
+    assert tiny.compared == []
     # Table IV's max pooling on PRID 2011, as the paper prints it
-    cell = experiment.elsewhere["max"]["prid2011, rank-1 / rank-5 / rank-10 / rank-20"]
+    cell = tiny.elsewhere["max"]["prid2011, rank-1 / rank-5 / rank-10 / rank-20"]
     assert cell.startswith("72.4 / 90.8 / 96.0 / ")
 
 
-def test_page_of_what_is_gathered_can_be_written(page, root, results, monkeypatch):
+def test_rows_of_networks_from_elsewhere_name_where_they_were_trained(results, make, finish):
+    across = {"name": "across", "trained_on": "mars"}
+    make(resolved(**across)["ours"].source, {"trial_00.network": b"of mars"})
+    finish(resolved(**across)["ours"], "trial_00")
+    try:
+        (dataset,) = gather(ReportRequest(["prid2011"], trained_on="mars")).datasets
+    finally:
+        for layer in ("06_models/mars", "07_model_output/mars"):
+            shutil.rmtree(f"data/{layer}", ignore_errors=True)
+    found = dataset.experiments[-1]
+    assert (found.name, found.title) == ("across --trained-on mars", "Across, trained on mars")
+    (row,) = found.rows
+    assert row.status is Status.FINISHED and len(row.trials) == 1
+    command = row.commands[0].line
+    assert command.endswith("--rows ours --env prid2011 --trained-on mars --trials 1")
+
+
+def test_page_of_what_is_gathered_can_be_written(page, root):
     assert "62.5" in render(page)
-    monkeypatch.setattr("wherewhen.experiments.report.runs_by_mlflow", lambda: None)
-    out = write_report(root / "shared/page.html", Question(), root)
+    out = write_report(root / "shared/page.html", ReportRequest())
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
 
@@ -290,12 +264,12 @@ def test_command_asks_for_what_its_options_say(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(
         "wherewhen.experiments.report.write_report",
-        lambda out, question: asked.append((out, question)) or out,
+        lambda out, request: asked.append((out, request)) or out,
     )
     out = tmp_path / "page.html"
     options = ["--env", "mars", "-e", "prid2011", "--out", str(out), "--with-pictures"]
     done = CliRunner().invoke(experiment, ["report", *options, "--params", "split.trials=2"])
     assert done.exit_code == 0, done.output
     params = {"split": {"trials": 2}}
-    assert asked == [(out, Question(("mars", "prid2011"), params, None, True))]
+    assert asked == [(out, ReportRequest(("mars", "prid2011"), params, None, True))]
     assert done.output.strip() == out.as_posix()

@@ -1,10 +1,9 @@
 import pytest
 
-from wherewhen.experiments.config import ExperimentError
+from wherewhen.experiments.config import ExperimentError, choose
 from wherewhen.experiments.sweep_config import (
     NOT_SEARCHED,
     check_search,
-    choose_sweep,
     load_sweeps,
     read_sweep,
     setting,
@@ -22,7 +21,7 @@ def test_every_shipped_sweep_can_be_run():
     sweeps = load_sweeps()
     assert "learning_rate" in sweeps
     for each in sweeps.values():
-        assert check_search(each, None, {}, {}).parameters
+        assert check_search(each, None, {}).parameters
 
 
 def test_ranges_and_choices_become_distributions():
@@ -58,7 +57,7 @@ def test_ranges_and_choices_become_distributions():
 def test_searched_values_win_over_params_and_these_over_the_sweeps_own():
     found = sweep(parameters={"train.training.both": {"rate": 0.5, "clip": 2.0, "alpha": 0.5}})
     given = {"train": {"training": {"modern": {"rate": 0.6, "clip": 3.0}}}}
-    training = setting(found, None, {}, {RATE: 0.7}, given).parameters.train.training_config()
+    training = setting(found, None, {RATE: 0.7}, given).parameters.train.training
     assert (training.rate, training.clip, training.alpha) == (0.7, 3.0, 0.5)
 
 
@@ -74,12 +73,13 @@ def test_both_presets_and_whole_groups_can_be_searched():
             },
         }
     )
-    check_search(found, None, {}, {})
+    check_search(found, None, {})
     drawn = found.search["train.network.modern"].distribution().choices[1]
     values = found.values({"train.training.both.rate": 0.02, "train.network.modern": drawn})
-    train = setting(found, None, {}, values, {}).parameters.train
-    assert train.network_config().channels == (8, 8)
-    assert train.model_copy(update={"preset": "paper"}).training_config().rate == 0.02
+    assert setting(found, None, values, {}).parameters.train.network.channels == (8, 8)
+    for preset in ("modern", "paper"):
+        train = setting(found, None, values, {"train": {"preset": preset}}).parameters.train
+        assert train.training.rate == 0.02
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_faults_are_named(search, message):
 def test_impossible_values_are_found_before_anything_runs():
     beyond = sweep({RATE: {"low": -0.1, "high": 0.1}})
     with pytest.raises(ExperimentError, match=r"(?s)rate = -0.1: Input should be greater than 0"):
-        check_search(beyond, None, {}, {})
+        check_search(beyond, None, {})
     with pytest.raises(ExperimentError, match="no features are called"):
-        check_search(sweep(features="netwrok"), None, {}, {})
+        check_search(sweep(features="netwrok"), None, {})
     with pytest.raises(ExperimentError, match="judges the metric siamese, but row_pooled are"):
-        check_search(sweep(features="row_pooled", metric="siamese"), None, {}, {})
+        check_search(sweep(features="row_pooled", metric="siamese"), None, {})
     with pytest.raises(ExperimentError, match="no sweep his: there are mine"):
-        choose_sweep({"mine": beyond}, "his")
+        choose({"mine": beyond}, "his", "sweep")
     with pytest.raises(ExperimentError, match="expected a mapping with `search`"):
         read_sweep("mine", [])
 
@@ -125,10 +125,17 @@ def test_what_is_not_searched_exists():
 
 def test_evaluations_differ_in_what_is_searched_alone():
     found = sweep()
-    common = check_search(found, None, {}, {})
-    other = setting(found, None, {}, {RATE: 0.05}, {})
-    assert common.parameters.train.training_config().rate != 0.05
+    common = check_search(found, None, {})
+    other = setting(found, None, {RATE: 0.05}, {})
+    assert common.parameters.train.training.rate != 0.05
     assert other.parameters.model_copy(update={"train": common.parameters.train}) == (
         common.parameters
     )
     assert check_parameters({}).evaluate.resamples > 0 == other.parameters.evaluate.resamples
+
+
+def test_validation_persons_are_in_the_test_persons_place_and_no_other_features_are_made():
+    found = sweep(features="row_pooled", metric="kissme", trials=3, validation=0.4)
+    parameters = setting(found, None, {}, {"split": {"trials": 9}}).parameters
+    assert (parameters.split.validation, parameters.split.trials) == (0.4, 3)
+    assert parameters.embed.features == ("row_pooled",)

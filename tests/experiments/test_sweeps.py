@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import optuna
+import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from wherewhen.experiments import sweeps
 from wherewhen.experiments.config import ExperimentError
-from wherewhen.experiments.sweep_config import read_sweep
+from wherewhen.experiments.sweep_config import Pruner, read_sweep, setting
+from wherewhen.experiments.sweep_report import table
 from wherewhen.experiments.sweeps import (
     ERROR,
     _alone,
@@ -11,7 +16,11 @@ from wherewhen.experiments.sweeps import (
     give_up_killed,
     open_study,
     propose,
+    run_sweep,
 )
+from wherewhen.sessions import View
+from wherewhen.tracking import find_runs
+from wherewhen.tracklets.splits import draw_splits
 
 SWEEP = read_sweep(
     "mine",
@@ -79,3 +88,138 @@ def test_two_processes_are_not_at_one_sweep(tmp_path):
         _alone(tmp_path / "mine"),
     ):
         pass
+
+
+class TestSessions:
+    """Sweeps of real sessions, on drawn frames without a network."""
+
+    SWEEP = read_sweep(
+        "few",
+        {
+            "search": {
+                "embed.frames": {"low": 1, "high": 3},
+                "learn_metric.dimension": {"low": 1, "high": 4},
+            },
+            "features": "colour_lbp",
+            "metric": "kissme",
+            "trials": 2,
+            "validation": 0.5,
+            "evaluations": 3,
+        },
+    )
+
+    @pytest.fixture(scope="class")
+    def undisturbed(self, project):
+        return run_sweep(self.SWEEP, "drawn")
+
+    @pytest.fixture
+    def sessions(self, monkeypatch):
+        """Count sessions, and break the one that is asked for."""
+        run, counted = sweeps.run, {"run": 0, "breaks_at": None, "error": None}
+
+        def counting(*words, **which):
+            counted["run"] += 1
+            if counted["run"] == counted["breaks_at"]:
+                raise counted["error"]
+            run(*words, **which)
+
+        monkeypatch.setattr(sweeps, "run", counting)
+        return counted
+
+    def test_an_evaluation_is_the_mean_over_its_trials(self, undisturbed):
+        assert table(undisturbed).state.to_list() == ["judged"] * 3
+        assert undisturbed.persons == [2, 2]  # half of the four who train
+        for each in undisturbed.study.trials:
+            view = setting(self.SWEEP, "drawn", self.SWEEP.values(each.params), {})
+            scores = pd.concat(
+                view.catalog.load(f"{trial}.scores_colour_lbp")
+                for trial in ("trial_00", "trial_01")
+            )
+            scores = scores[(scores.metric == "kissme") & (scores.measure == "mAP")]
+            assert each.value == pytest.approx(scores.value.mean())
+            assert each.user_attrs["values"] == scores.value.to_list()
+
+    def test_nothing_that_it_makes_holds_a_test_person(self, undisturbed):
+        plain = View.of("drawn")
+        tracklets = setting(self.SWEEP, "drawn", {}, {}).catalog.load("tracklets")
+        drawn = draw_splits(tracklets, trials=2, seed=plain.parameters.split.seed)
+        looked_at = set()
+        for trial, rows in drawn.groupby("trial"):
+            tested = set(rows[rows.role != "train"].tracklet)
+            assert len(tested) == 8
+            for layer in ("05_model_input", "07_model_output"):
+                for file in Path("data", layer, "drawn", trial).rglob("*.parquet/*/*.parquet"):
+                    content = pd.read_parquet(file)
+                    for name in {"tracklet", "probe", "gallery"} & set(content.columns):
+                        assert not tested & set(content[name]), file
+                        looked_at.add(file.name)
+        kinds = ("split", "windows", "embeddings_colour_lbp", "rankings_colour_lbp")
+        assert looked_at == {f"{kind}.parquet" for kind in kinds}
+        splits = setting(self.SWEEP, "drawn", {}, {}).catalog.load("splits")
+        both = splits.merge(drawn, on=["trial", "tracklet"], suffixes=("", "_of_all"))
+        assert set(both.role_of_all) == {"train"}
+        assert set(both.role) == {"train", "probe", "gallery"}
+
+    def test_every_run_of_mlflow_is_inside_the_sweep_s(self, undisturbed):
+        study = {"study": undisturbed.study.study_name}
+        (sweep,) = find_runs("drawn", {**study, "stage": "sweep"})
+        evaluations = find_runs("drawn", {**study, sweeps.PARENT: sweep.info.run_id})
+        assert [run.info.run_name for run in reversed(evaluations)] == [
+            f"few · evaluation {number}" for number in range(3)
+        ]
+        best = undisturbed.study.best_trial
+        (of_best,) = (run for run in evaluations if run.data.tags["evaluation"] == str(best.number))
+        assert of_best.data.metrics["value"] == best.value
+        trials = find_runs("drawn", {sweeps.PARENT: of_best.info.run_id})
+        assert {run.info.run_name for run in trials} == {
+            f"few · evaluation {best.number} · trial_0{trial}" for trial in range(2)
+        }
+
+    def test_started_again_it_makes_nothing_and_more_go_on(self, undisturbed, sessions):
+        again = run_sweep(self.SWEEP, "drawn")
+        assert sessions["run"] == 0
+        pd.testing.assert_frame_equal(table(again), table(undisturbed))
+        more = run_sweep(self.SWEEP, "drawn", evaluations=4)
+        assert len(table(more)) == 4 and sessions["run"] == 2
+        study = {"study": more.study.study_name, "stage": "sweep"}
+        assert len(find_runs("drawn", study)) == 1
+
+    def test_killed_and_started_again_it_finds_the_same(self, undisturbed, sessions):
+        """In another data set, of the same frames; the second trial of the second is killed."""
+        sessions |= {"breaks_at": 1 + 2 + 2, "error": SystemExit()}  # the splits come first
+        with pytest.raises(SystemExit):
+            run_sweep(self.SWEEP, "drawn_too")
+        sessions["breaks_at"] = None
+        outcome = run_sweep(self.SWEEP, "drawn_too")
+        assert table(outcome).state.to_list() == ["judged", "killed", "judged", "judged"]
+        ways = [
+            [(each.params, each.user_attrs["values"]) for each in finished(found.study)][:3]
+            for found in (outcome, undisturbed)
+        ]
+        assert ways[0] == ways[1]
+        assert len({str(params) for params, _ in ways[0]}) == 3
+
+    def test_an_evaluation_that_fails_by_itself_is_noted_and_not_repeated(self, sessions):
+        short = self.SWEEP.model_copy(update={"trials": 1})
+        run_sweep(short, "drawn", evaluations=1)
+        sessions |= {"run": 0, "breaks_at": 1, "error": ValueError("diverged")}
+        outcome = run_sweep(short, "drawn")
+        assert table(outcome).state.to_list() == ["judged", "failed", "judged"]
+        assert "diverged" in table(outcome).error[1]
+        count = sessions["run"]
+        assert table(run_sweep(short, "drawn")).state.to_list()[1] == "failed"
+        assert sessions["run"] == count
+
+    def test_who_is_below_the_median_after_a_trial_is_given_up(self, monkeypatch):
+        values = iter([0.9, 0.9, 0.1, 0.95, 0.95])
+        monkeypatch.setattr(sweeps, "measured", lambda sweep, scores: next(values))
+        fields = {"pruner": Pruner(startup=1), "measure": "rank-1"}
+        outcome = run_sweep(self.SWEEP.model_copy(update=fields), "drawn")
+        assert table(outcome).state.to_list() == ["judged", "given up", "judged"]
+        assert outcome.study.trials[1].user_attrs["values"] == [0.1]
+        assert outcome.study.best_value == 0.95
+
+    def test_a_measure_that_there_is_not_ends_it(self):
+        unknown = self.SWEEP.model_copy(update={"measure": "rank-0"})
+        with pytest.raises(ExperimentError, match=r"has no measure rank-0; it has rank-1, "):
+            run_sweep(unknown, "drawn")

@@ -1,40 +1,40 @@
 import pandas as pd
 import pytest
-from wherewhen.experiments.results import Results
 
-from wherewhen.experiments.config import read_experiments
+from wherewhen.experiments.published import SOURCE
+from wherewhen.experiments.rows import Request, resolve
 from wherewhen.experiments.tables import (
     captions,
     comparison,
     format_comparison,
     format_orientation,
     orientation,
+    show,
     to_markdown,
 )
+from wherewhen.tracking import client, find_runs
 
 ROWS = {
-    "max": {"published": "Max pooling", "metric": "cosine"},
+    "max": {"published": "Max pooling", "metric": "cosine", "parameters": {"embed.clips": 1}},
     "average": {"metric": "cosine", "note": "of mine"},
     "Fisher": {"published": "Fisher vector pooling", "quoted": True},
-    "not run": {"metric": "lfda"},
+    "not run": {"metric": "lfda", "parameters": {"embed.clips": 3}},
 }
+HERE = Request("prid2011")
 
 
-@pytest.fixture
-def experiment():
-    said = {"title": "Pooling", "table": "IV", "rows": ROWS}
-    return read_experiments({"e": said})["e"]
+@pytest.fixture(scope="module")
+def pooling(table):
+    return table(ROWS, table="IV")
 
 
-@pytest.fixture
-def variants(make_variant, finish):
-    ran, single, unfinished = (
-        make_variant(embed={"features": ["network"], "frames": n}) for n in (1, 2, 3)
-    )
-    finish(ran, "trial_00", rank_1=0.5)
-    finish(ran, "trial_01", rank_1=0.7)
-    finish(single, "trial_00", rank_1=0.25)
-    return {"max": ran, "average": single, "not run": unfinished}
+@pytest.fixture(scope="module")
+def rows(project, pooling, finish):
+    """Two finished trials of the first row, one of the second."""
+    rows = resolve(pooling, HERE)
+    for row, trial, rank_1 in (("max", 0, 0.5), ("max", 1, 0.7), ("average", 0, 0.25)):
+        finish(rows[row], f"trial_0{trial}", rank_1)
+    return resolve(pooling, HERE)
 
 
 def line(table, row, measure="rank-1"):
@@ -42,8 +42,8 @@ def line(table, row, measure="rank-1"):
     return found
 
 
-def test_on_a_set_that_the_paper_does_not_know_ours_stand_alone(experiment, results, variants):
-    table = comparison(experiment, results, variants)
+def test_on_a_set_that_the_paper_does_not_know_ours_stand_alone(pooling, rows):
+    table = comparison(pooling, rows, "synthetic")
     assert list(table.row.unique()) == list(ROWS)
     ours = line(table, "max")
     assert ours["mean"] == pytest.approx(60)
@@ -52,15 +52,8 @@ def test_on_a_set_that_the_paper_does_not_know_ours_stand_alone(experiment, resu
     assert pd.isna(ours["published"]) and pd.isna(ours["difference"])
 
 
-def on(results, dataset):
-    """Call the finished trials another data set's."""
-    for layer in (results.root / "data").iterdir():
-        (layer / "synthetic").rename(layer / dataset)
-    return Results(results.root, dataset)
-
-
-def test_published_figures_stand_beside_ours(experiment, results, variants):
-    table = comparison(experiment, on(results, "prid2011"), variants)
+def test_published_figures_stand_beside_ours(pooling, rows):
+    table = comparison(pooling, rows, "prid2011")
     ours = line(table, "max")
     assert ours["published"] == 72.4
     assert ours["difference"] == pytest.approx(60 - 72.4)
@@ -75,50 +68,63 @@ def test_published_figures_stand_beside_ours(experiment, results, variants):
     assert text.loc["Fisher (quoted)", "rank-1"] == "(79.2)"
     assert text.loc["not run", "rank-1"] == "–"
     assert text.trials.to_list() == ["2", "1", "–", "0"]
-    said = "\n".join(captions(experiment, table, "prid2011"))
+    said = "\n".join(captions(pooling, table, "prid2011"))
     assert "single_match" in said and "table IV" in said and "average: of mine" in said
 
 
-def test_a_misprint_is_noted_where_it_is_shown(experiment, results):
-    table = comparison(experiment, Results(results.root, "ilids_vid"), {})
+def test_a_misprint_is_noted_where_it_is_shown(pooling):
+    table = comparison(pooling, {}, "ilids_vid")
     assert list(table.row.unique()) == ["Fisher"]
-    theirs = orientation(experiment)
+    theirs = orientation(pooling)
     noted = theirs[(theirs.row == "max") & (theirs.note != "")]
     assert noted[["dataset", "measure"]].to_numpy().tolist() == [["ilids_vid", "rank-5"]]
 
 
-def test_orientation_has_all_three_sets(experiment):
-    theirs = orientation(experiment)
+def test_orientation_has_all_three_sets(pooling):
+    theirs = orientation(pooling)
     assert set(theirs.dataset) == {"ilids_vid", "prid2011", "mars"}
     assert set(theirs.row) == {"max", "Fisher"}
     assert len(theirs) == 2 * 3 * 4
 
 
-def test_orientation_is_a_line_a_row(experiment):
-    text = format_orientation(orientation(experiment)).set_index("row")
+def test_orientation_is_a_line_a_row(pooling):
+    text = format_orientation(orientation(pooling)).set_index("row")
     assert list(text.columns) == ["ilids_vid", "prid2011", "mars"]
     assert text.index.to_list() == ["max", "Fisher"]
     assert text.loc["max", "prid2011"] == "72.4 / 90.8 / 96.0 / 96.2"
 
 
-def test_markdown_has_a_line_a_row(experiment, results, variants):
-    text = to_markdown(comparison(experiment, results, variants)).splitlines()
+def test_markdown_has_a_line_a_row(pooling, rows):
+    text = to_markdown(comparison(pooling, rows, "prid2011")).splitlines()
     assert text[0].startswith("| row | trials | rank-1 |")
     assert len(text) == 2 + len(ROWS)
     assert {part.count("|") for part in text} == {text[0].count("|")}
 
 
-def test_figures_of_another_training_set_are_no_match(make_variant, results, finish):
-    import dataclasses
+@pytest.mark.parametrize(("source", "expected"), [("mars", 61.4), ("prid2011", None)])
+def test_figures_of_another_training_set_are_no_match(project, table, finish, source, expected):
+    said = {"ours": {"published": "Ours", "metric": "cosine"}}
+    across = table(said, table="VIII", published_from="mars", cross_dataset=True)
+    request = Request("prid2011", trained_on=source)
+    finish(resolve(across, request)["ours"], "trial_00")
+    found = line(comparison(across, resolve(across, request), "prid2011"), "ours")
+    assert found["trials"] == 1
+    assert found["published"] == expected if expected else pd.isna(found["published"])
 
-    said = {"title": "Across", "table": "VIII", "published_from": "mars"}
-    said["rows"] = {"ours": {"published": "Ours", "metric": "cosine"}}
-    experiment = read_experiments({"e": said})["e"]
-    here = make_variant()
-    finish(here, "trial_00")
-    there = on(results, "prid2011")
-    for dataset, expected in (("mars", 61.4), ("synthetic", None)):
-        source = dataclasses.replace(here, dataset=dataset)
-        table = comparison(experiment, there, {"ours": dataclasses.replace(here, source=source)})
-        published = line(table, "ours")["published"]
-        assert published == expected if expected else pd.isna(published)
+
+def test_a_table_is_shown_and_logged(pooling, rows, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    table = show(pooling, HERE)
+    printed = capsys.readouterr().out
+    assert "60.0 ± 14.1 (72.4, -12.4)" in printed
+    assert SOURCE in " ".join(printed.split())
+    (run,) = find_runs("prid2011", {"experiment": "mine", "stage": "table"})
+    assert run.info.run_name == "mine · table · prid2011" and run.info.status == "FINISHED"
+    logged = pd.read_csv(client().download_artifacts(run.info.run_id, "mine.csv"))
+    pd.testing.assert_series_equal(logged["mean"], table["mean"])
+
+
+def test_a_row_alone_is_shown_with_the_trials_that_there_are(pooling, rows):
+    table = show(pooling, Request("prid2011", rows=("average",)))
+    assert table.row.unique().tolist() == ["average"]
+    assert line(table, "average")["trials"] == 1

@@ -51,7 +51,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "--rows", "-r", multiple=True, metavar="ROW", help="This row alone; may be given again."
     ),
     "trials": click.option(
-        "--trials", type=click.IntRange(1, 100), help="So many, not the environment's number."
+        "--trials", type=click.IntRange(1), help="The first so many, not all of them."
     ),
 }
 
@@ -72,25 +72,17 @@ def list_experiments(env: str | None) -> None:
 @experiment.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options("env", "trials", "rows", "params", "trained_on")
-def run(
-    names: tuple[str, ...],
-    env: str | None,
-    trials: int | None,
-    rows: tuple[str, ...],
-    params: dict[str, Any],
-    trained_on: str | None,
-) -> None:
+def run(names: tuple[str, ...], **request: Any) -> None:
     """Run what is not finished of experiments, all rows over all trials.
 
     A row that fails does not stop the others; what failed is named at the end.
     """
-    from wherewhen.experiments.config import choose, load_experiments
-    from wherewhen.experiments.engine import Engine
+    from wherewhen.experiments.engine import run_rows
+    from wherewhen.experiments.rows import Request, resolve
 
-    known = load_experiments(env)
-    chosen = [choose(known, name) for name in names]
-    engine = Engine(env, params, trained_on, trials)
-    failures = [failure for each in chosen for failure in engine.run(each, rows)]
+    asked = Request(**request)
+    resolved = [resolve(each, asked) for each in chosen(names, asked.env)]
+    failures = [failure for rows in resolved for failure in run_rows(rows)]
     if failures:
         raise click.ClickException(
             f"{len(failures)} failed, all else is done:\n"
@@ -101,43 +93,40 @@ def run(
 @experiment.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options("env", "rows", "params", "trained_on")
-def show(
-    names: tuple[str, ...],
-    env: str | None,
-    rows: tuple[str, ...],
-    params: dict[str, Any],
-    trained_on: str | None,
-) -> None:
+def show(names: tuple[str, ...], **request: Any) -> None:
     """Print the tables of experiments, and log them to MLflow as CSV and Markdown."""
-    from wherewhen.experiments.config import choose, load_experiments
+    from wherewhen.experiments.rows import Request
     from wherewhen.experiments.tables import show as show_table
 
-    known = load_experiments(env)
-    for name in names:
-        show_table(choose(known, name), env, params, trained_on, rows)
+    asked = Request(**request)
+    for each in chosen(names, asked.env):
+        show_table(each, asked)
 
 
 @experiment.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options("env", "params", "trained_on")
-def figures(
-    names: tuple[str, ...],
-    env: str | None,
-    params: dict[str, Any],
-    trained_on: str | None,
-) -> None:
+def figures(names: tuple[str, ...], **request: Any) -> None:
     """Draw the figures of finished experiments, with the tables behind them, also into MLflow.
 
     What is drawn is the experiment's `figure`; CMC curves of all rows where it has none.
     """
-    from wherewhen.experiments.config import choose, load_experiments
     from wherewhen.experiments.figures import make_figures
+    from wherewhen.experiments.rows import Request
     from wherewhen.project import to_root
 
-    known = load_experiments(env)
-    for each in [choose(known, name) for name in names]:
-        for path in make_figures(each, env, params, trained_on):
+    asked = Request(**request)
+    for each in chosen(names, asked.env):
+        for path in make_figures(each, asked):
             click.echo(to_root(path))
+
+
+def chosen(names: tuple[str, ...], env: str | None) -> list[Any]:
+    """Return experiments of an environment by their names."""
+    from wherewhen.experiments.config import choose, load_experiments
+
+    known = load_experiments(env)
+    return [choose(known, name) for name in names]
 
 
 @experiment.command()
@@ -149,12 +138,13 @@ def sweep(name: str, evaluations: int | None, env: str | None, params: dict[str,
 
     A sweep that was interrupted goes on; test persons are never looked at.
     """
-    from wherewhen.experiments.sweep_config import choose_sweep, load_sweeps
+    from wherewhen.experiments.config import choose
+    from wherewhen.experiments.sweep_config import load_sweeps
     from wherewhen.experiments.sweep_report import describe
     from wherewhen.experiments.sweeps import run_sweep
 
-    chosen = choose_sweep(load_sweeps(env), name)
-    click.echo(describe(run_sweep(chosen, env, evaluations, params)))
+    searched = choose(load_sweeps(env), name, "sweep")
+    click.echo(describe(run_sweep(searched, env, evaluations, params)))
 
 
 @experiment.command()
@@ -174,8 +164,8 @@ def report(
     trained_on: str | None,
 ) -> None:
     """Write all that is finished to one static page, of every environment if none is named."""
-    from wherewhen.experiments.report import OUT, Question, write_report
+    from wherewhen.experiments.report import OUT, ReportRequest, write_report
     from wherewhen.project import from_root, to_root
 
-    question = Question(envs, params, trained_on, with_pictures)
-    click.echo(to_root(write_report(out or from_root(OUT), question)))
+    asked = ReportRequest(envs, params, trained_on, with_pictures)
+    click.echo(to_root(write_report(out or from_root(OUT), asked)))

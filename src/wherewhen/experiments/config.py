@@ -16,7 +16,8 @@ The numbers 2 to 5 are put together here; 1 and 6 in :mod:`wherewhen.experiments
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -209,11 +210,11 @@ def read_experiments(tree: Mapping[str, Any]) -> dict[str, Experiment]:
     }
 
 
-def choose(experiments: Mapping[str, Experiment], name: str) -> Experiment:
-    """Return an experiment by its name, or say which there are."""
-    if name not in experiments:
-        raise ExperimentError(f"no experiment {name}: there are {', '.join(experiments)}")
-    return experiments[name]
+def choose(known: Mapping[str, Any], name: str, kind: str = "experiment") -> Any:
+    """Return an experiment or a sweep by its name, or say which there are."""
+    if name not in known:
+        raise ExperimentError(f"no {kind} {name}: there are {', '.join(known)}")
+    return known[name]
 
 
 def nested(parameters: Mapping[str, Any]) -> Tree:
@@ -299,21 +300,16 @@ def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tr
         return row.model_copy(update={"parameters": whole})
 
 
-class named:
+@contextmanager
+def named(name: str) -> Iterator[None]:
     """Put the name of what is read before the messages about it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, ValidationError):
-            faults = "\n".join(
-                f"- {'.'.join(map(str, fault['loc'])) or 'as a whole'}: {fault['msg']}"
-                for fault in error.errors()
-            )
-            raise ExperimentError(f"{self._name}:\n{faults}") from None
-        if isinstance(error, ExperimentError):
-            raise ExperimentError(f"{self._name}: {error}") from None
+    try:
+        yield
+    except ValidationError as error:
+        faults = "\n".join(
+            f"- {'.'.join(map(str, fault['loc'])) or 'as a whole'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ExperimentError(f"{name}:\n{faults}") from None
+    except ExperimentError as error:
+        raise ExperimentError(f"{name}: {error}") from None

@@ -12,14 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from wherewhen.atomic import replacing
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import figures as published_figures
-from wherewhen.experiments.rows import RowAtWork, rows_of
+from wherewhen.experiments.rows import Request, ResolvedRow, resolve
 from wherewhen.experiments.tables import dataset_of
 from wherewhen.pipelines.types import Figure
 from wherewhen.project import from_root
@@ -48,7 +47,7 @@ class Material:
     ----------
     experiment : Experiment
         Of the environment.
-    rows : mapping of str to RowAtWork
+    rows : mapping of str to ResolvedRow
         By the row's name, quoted rows left out.
     dataset : str
         The data set tested on.
@@ -59,7 +58,9 @@ class Material:
         If no trial of any row is finished.
     """
 
-    def __init__(self, experiment: Experiment, rows: Mapping[str, RowAtWork], dataset: str) -> None:
+    def __init__(
+        self, experiment: Experiment, rows: Mapping[str, ResolvedRow], dataset: str
+    ) -> None:
         self.experiment, self.dataset = experiment, dataset
         trials = {name: row.trials for name, row in rows.items()}
         self.rows = {name: rows[name] for name, finished in trials.items() if finished}
@@ -101,29 +102,23 @@ class Material:
 
     def analysed(self, row: str, trial: str, table: str) -> pd.DataFrame:
         """Return a table of the pipeline ``analyse``, made now if the trial lacks it."""
-        at_work, name = self.rows[row], f"{trial}.{table}"
-        if not at_work.view.ledger.is_there(name):
+        view, name = self.rows[row].view, f"{trial}.{table}"
+        if not view.ledger.is_there(name):
             log.info("%s, %s, %s: measuring %s", self.experiment.name, row, trial, table)
-            said = Description(f"{self.experiment.name} · {row} · {table}")
-            with described(said):
-                run(at_work.env, at_work.view.overrides, ["analyse"], to_outputs=[name])
-            at_work.view.ledger.refresh()
-        return at_work.load(name)
+            with described(Description(f"{self.experiment.name} · {row} · {trial} · {table}")):
+                run(view.env, view.overrides, ["analyse"], to_outputs=[name])
+            view.ledger.refresh()
+        return view.catalog.load(name)
 
 
-def make_figures(
-    experiment: Experiment,
-    env: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    trained_on: str | None = None,
-) -> list[Path]:
+def make_figures(experiment: Experiment, request: Request) -> list[Path]:
     """Draw an experiment's figures, save them with their tables, and log them to MLflow.
 
     Parameters
     ----------
     experiment : Experiment
         Of the environment; its ``figure`` says what is drawn, without it :data:`DEFAULT`.
-    env, params, trained_on
+    request : Request
         As the experiment was run with.
 
     Returns
@@ -137,10 +132,10 @@ def make_figures(
         If nothing is finished, or all rows are quoted.
     """
     draw = KINDS[experiment.figure or DEFAULT]
-    rows = rows_of(experiment, env, params, trained_on)
+    rows = resolve(experiment, request)
     if not rows:
         raise ExperimentError(f"experiment {experiment.name}: all rows are quoted, none is drawn")
-    dataset = dataset_of(env)
+    dataset = dataset_of(request.env)
     tags = {"experiment": experiment.name, "dataset": dataset, "stage": "figures"}
     drawn = list(draw(Material(experiment, rows, dataset)))
     paths = [path for picture in drawn for path in save(picture, folder_of(dataset, experiment))]

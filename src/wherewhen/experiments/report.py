@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,15 +29,15 @@ from wherewhen.experiments.reproduce import (
     parameters_that_differ,
     plain_command,
 )
-from wherewhen.experiments.rows import RowAtWork, rows_of
+from wherewhen.experiments.rows import Request, ResolvedRow, resolve
 from wherewhen.experiments.tables import comparison, dataset_of, format_orientation, orientation
 from wherewhen.lineage.ledger import NotMade
 from wherewhen.lineage.records import NAME, Record
 from wherewhen.project import from_root
 from wherewhen.reporting import page
 from wherewhen.reporting.style import describe
-from wherewhen.sessions import View, config_loader
-from wherewhen.tracking import client, experiment_id
+from wherewhen.sessions import View
+from wherewhen.tracking import find_runs
 
 OUT = "data/08_reporting/experiments.html"
 """Where the report is written, from the project's root."""
@@ -43,8 +45,8 @@ OUT = "data/08_reporting/experiments.html"
 BASE = "base"
 """What the page calls the configuration without an environment."""
 
-SHOWN = 16
-"""Digits of a hash that are shown."""
+SHOWN, COMMIT = 16, 12
+"""Digits of a hash, and of a commit, that are shown."""
 
 POINTS = 250
 """Points of a course of losses at most; more can't be told apart on a page."""
@@ -77,12 +79,9 @@ OF_PEOPLE = {
 }
 """The same of figures that hold frames of people."""
 
-Runs = Callable[[str, str], Sequence[Any]]
-"""Gives the MLflow runs of an experiment, by the data set and the experiment's name."""
-
 
 @dataclass(frozen=True)
-class Question:
+class ReportRequest:
     """What a report is asked for.
 
     Parameters
@@ -98,49 +97,45 @@ class Question:
     """
 
     environments: Sequence[str] = ()
-    params: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
     with_pictures: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """An experiment with something finished, and where its rows' results are."""
+    """An experiment with something finished, and its rows."""
 
     experiment: Experiment
-    env: str | None
-    trained_on: str | None
-    params: Mapping[str, Any] | None
-    rows: Mapping[str, RowAtWork]
+    request: Request
+    rows: Mapping[str, ResolvedRow]
     dataset: str
 
     @property
     def name(self) -> str:
         """What the commands are given to show it."""
-        return self.experiment.name + (f" --trained-on {self.trained_on}" * bool(self.trained_on))
+        source = self.request.trained_on
+        return self.experiment.name + (f" --trained-on {source}" if source else "")
 
-    def trials(self, row: str) -> list[str]:
-        """Name a row's finished trials."""
-        return self.rows[row].trials if row in self.rows else []
-
-    def any_finished(self) -> bool:
-        """Whether there is anything to show."""
-        return any(self.trials(row) for row in self.rows)
+    @cached_property
+    def trials(self) -> dict[str, list[str]]:
+        """Name the finished trials of each row."""
+        return {name: row.trials for name, row in self.rows.items()}
 
     def records(self) -> Iterator[Record]:
         """Give the records of all finished trials' scores."""
         for name, row in self.rows.items():
-            yield from map(row.record, self.trials(name))
+            yield from map(row.record, self.trials[name])
 
 
-def write_report(out: Path, question: Question) -> Path:
+def write_report(out: Path, asked: ReportRequest) -> Path:
     """Write the report of an environment, or of several.
 
     Parameters
     ----------
     out : Path
         The file; it appears whole or not at all.
-    question : Question
+    asked : ReportRequest
         What is asked for.
 
     Returns
@@ -153,21 +148,19 @@ def write_report(out: Path, question: Question) -> Path:
     ExperimentError
         For an environment that is unknown, or if nothing is finished at all.
     """
-    text = page.render(gather(question, runs_by_mlflow))
+    text = page.render(gather(asked))
     with replacing(out) as partial:
         partial.write_text(text, encoding="utf-8")
     return out
 
 
-def gather(question: Question, runs: Runs | None = None) -> page.Page:
+def gather(asked: ReportRequest) -> page.Page:
     """Collect what a report shows.
 
     Parameters
     ----------
-    question : Question
+    asked : ReportRequest
         What is asked for.
-    runs : callable, optional
-        Where to ask which rows failed; None: nowhere.
 
     Raises
     ------
@@ -176,12 +169,12 @@ def gather(question: Question, runs: Runs | None = None) -> page.Page:
     """
     left_out: list[str] = []
     datasets = []
-    for env in question.environments or with_results():
-        found = list(_found(question, None if env == BASE else env, left_out))
+    for env in asked.environments or with_results():
+        found = list(_found(asked, None if env == BASE else env, left_out))
         if found:
-            datasets.append(_dataset(found, question, runs, left_out))
+            datasets.append(_dataset(found, asked, left_out))
     if not datasets:
-        where = ", ".join(question.environments) or "any environment"
+        where = ", ".join(asked.environments) or "any environment"
         raise ExperimentError(
             f"nothing is finished in {where}; `kedro experiment run NAME` runs an experiment, and "
             "the report has to be given the --params that it was run with"
@@ -206,83 +199,67 @@ def _scores_of(env: str | None) -> Iterator[Path]:
     return folder.glob(f"*/scores_*.parquet/*/{NAME}")
 
 
-def runs_by_mlflow(dataset: str, experiment: str) -> Sequence[Any]:
-    """Ask MLflow for all runs of an experiment on a data set."""
-    condition = f"tags.experiment = '{experiment}'"
-    return client().search_runs([experiment_id(dataset)], condition, max_results=10_000)
-
-
 # --- what is finished -----------------------------------------------------------------------------
 
 
-def _found(question: Question, env: str | None, left_out: list[str]) -> Iterator[Found]:
+def _found(asked: ReportRequest, env: str | None, left_out: list[str]) -> Iterator[Found]:
     """Give the experiments of an environment with something finished."""
-    idle = []
+    idle, contents = [], {}
     dataset = dataset_of(env)
     for experiment in load_experiments(env).values():
         there = False
-        for source in _sources(experiment, question, env):
+        for source in _sources(experiment, asked, env):
+            request = Request(env, asked.params, source)
             try:
-                rows = rows_of(experiment, env, question.params, source)
-                found = Found(experiment, env, source, question.params, rows, dataset)
-                finished = found.any_finished()
+                rows = resolve(experiment, request, contents)
+                found = Found(experiment, request, rows, dataset)
             except ExperimentError as error:
                 if not experiment.cross_dataset:  # not every pair of data sets makes sense
                     left_out.append(f"Left out: {error}")
                     there = True
                 continue
-            if finished:
+            if any(found.trials.values()):
                 there = True
                 yield found
         idle += [experiment.name] * (not there)
-    if idle and question.environments:
+    if idle and asked.environments:
         left_out.append(f"Not run on {env or BASE}: {', '.join(idle)}.")
 
 
-def _sources(experiment: Experiment, question: Question, env: str | None) -> list[str | None]:
+def _sources(experiment: Experiment, asked: ReportRequest, env: str | None) -> list[str | None]:
     """Name the environments that networks may have been trained in; None for the same."""
     if not experiment.cross_dataset:
         return [None]
-    if question.trained_on is not None:
-        return [question.trained_on]
+    if asked.trained_on is not None:
+        return [asked.trained_on]
     return [name for name in with_results() if name not in (env or BASE, BASE)]
 
 
 # --- what is shown of it --------------------------------------------------------------------------
 
 
-def _dataset(
-    found: list[Found],
-    question: Question,
-    runs: Runs | None,
-    left_out: list[str],
-) -> page.Dataset:
-    env, dataset = found[0].env, found[0].dataset
+def _dataset(found: list[Found], asked: ReportRequest, left_out: list[str]) -> page.Dataset:
+    env, dataset = found[0].request.env, found[0].dataset
     newest = max(record.finished for one in found for record in one.records())
     facts = {
         **_size(View.of(env)),
         "last trial finished": newest[:16].replace("T", " ") + " UTC",
     }
-    environment = config_loader(env)["parameters"]
-    experiments = [_experiment(one, environment, question, runs, left_out) for one in found]
+    experiments = [_experiment(one, asked, left_out) for one in found]
     return page.Dataset(dataset, env or BASE, facts, experiments)
 
 
-def _experiment(
-    found: Found,
-    environment: Mapping[str, Any],
-    question: Question,
-    runs: Runs | None,
-    left_out: list[str],
-) -> page.Experiment:
+def _experiment(found: Found, asked: ReportRequest, left_out: list[str]) -> page.Experiment:
     experiment = found.experiment
     table = comparison(experiment, found.rows, found.dataset)
-    told = list(runs(found.dataset, experiment.name)) if runs else []
-    most = max(len(found.trials(row)) for row in found.rows)
+    runs = find_runs(found.dataset, {"experiment": experiment.name})
     known = found.dataset in DATASETS
     shown = [row for row in experiment.rows if not row.quoted or known]
-    rows = [_row(found, row, table, environment, told, most) for row in shown]
-    on = f", trained on {found.trained_on}" if found.trained_on else ""
+    there = table[table["mean"].notna() | table.published.notna()].measure
+    lines = table[table.measure.isin(there)]
+    rows = [_row(found, row, lines[lines.row == row.name], runs) for row in shown]
+    source = found.request.trained_on
+    on = f", trained on {source}" if source else ""
     return page.Experiment(
         found.name,
         f"{experiment.title}{on}",
@@ -292,55 +269,47 @@ def _experiment(
         list(_curves(found, table)),
         list(_histories(found)),
         list(_matrices(found)),
-        list(_pictures(found, question, left_out)),
+        list(_pictures(found, asked, left_out)),
         {} if known else _elsewhere(experiment),
     )
 
 
-def _row(
-    found: Found,
-    row: Row,
-    table: pd.DataFrame,
-    environment: Mapping[str, Any],
-    told: Sequence[Any],
-    most: int,
-) -> page.Row:
-    lines = table[table.row == row.name]
-    there = table[table["mean"].notna() | table.published.notna()].measure
-    measures = [measure for measure in table.measure.unique() if measure in set(there)]
-    by_measure = lines.set_index("measure")
+def _row(found: Found, row: Row, lines: pd.DataFrame, runs: Sequence[Any]) -> page.Row:
     numbers = {
-        measure: page.Number(
-            *(_or_none(by_measure.at[measure, column]) for column in
-              ("mean", "deviation", "published", "difference"))
+        line.measure: page.Number(
+            *map(_or_none, (line.mean, line.deviation, line.published, line.difference))
         )
-        for measure in measures
-        if measure in by_measure.index
-    }  # fmt: skip
-    notes = [
-        row.note,
-        *(line.note.removeprefix(row.note).strip("; ") for line in lines.itertuples()),
-    ]
-    notes = [note for note in dict.fromkeys(notes) if note]
+        for line in lines.itertuples()
+    }
+    of_numbers = (note.removeprefix(row.note).strip("; ") for note in lines.note)
+    notes = list(dict.fromkeys(filter(None, [row.note, *of_numbers])))
     if row.quoted:
         return page.Row(row.name, page.Status.QUOTED, numbers=numbers, notes=notes)
-
-    at_work, trials = found.rows[row.name], found.trials(row.name)
-    runs = [run for run in told if run.data.tags.get("row") == row.name]
-    status, trouble = _status(trials, most, _has_failed(runs))
+    resolved, trials = found.rows[row.name], found.trials[row.name]
+    own = _runs_of(resolved, runs)
+    most = max(map(len, found.trials.values()))
+    status, trouble = _status(trials, most, _has_failed(own))
+    described = describe(row.features, row.metric)
     if not trials:
-        return page.Row(row.name, status, describe(row.features, row.metric), notes=notes + trouble)
+        return page.Row(row.name, status, described, notes=notes + trouble)
     return page.Row(
         row.name,
         status,
-        describe(row.features, row.metric),
-        [_trial(at_work, trial) for trial in trials],
+        described,
+        [_trial(resolved, trial) for trial in trials],
         numbers,
-        parameters_that_differ(at_work, environment),
-        _facts(at_work, trials, runs),
-        list(_commands(found, at_work, most)),
+        parameters_that_differ(resolved),
+        _facts(resolved, trials, own),
+        list(_commands(resolved, trials)),
         notes + trouble,
     )
+
+
+def _runs_of(row: ResolvedRow, runs: Sequence[Any]) -> list[Any]:
+    """Choose the MLflow runs in which a row's scores were made or taken over."""
+    of = (row.row.name, row.request.trained_on, None)
+    tags = ("row", "trained_on", "stage")
+    return [run for run in runs if tuple(map(run.data.tags.get, tags)) == of]
 
 
 def _status(trials: list[str], most: int, failed: bool) -> tuple[page.Status, list[str]]:
@@ -361,19 +330,24 @@ def _has_failed(runs: Sequence[Any]) -> bool:
     return newest is not None and newest.info.status in ("FAILED", "KILLED")
 
 
-def _facts(row: RowAtWork, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
-    records = [row.record(trial) for trial in trials]
+def _facts(row: ResolvedRow, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
+    commits = sorted({_short_commit(row.record(trial).commit) for trial in trials})
     finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
     facts = {
-        "data": _data(row),
+        "data": _data(row.view),
         "cubes": _cubes(row),
-        "commit": ", ".join(sorted({record.commit[:13] for record in records})),
+        "commit": ", ".join(commits),
         "MLflow run": finished[0] if finished else "",
     }
     return {name: value for name, value in facts.items() if value}
 
 
-def _trial(row: RowAtWork, trial: str) -> page.Trial:
+def _short_commit(commit: str) -> str:
+    """Shorten a hash; other words stay, and so does the mark of a changed working tree."""
+    return re.sub(rf"^([0-9a-f]{{{COMMIT}}})[0-9a-f]+", r"\1", commit)
+
+
+def _trial(row: ResolvedRow, trial: str) -> page.Trial:
     record, network = row.record(trial), row.network(trial)
     facts = {
         "scores": record.identity,
@@ -385,12 +359,12 @@ def _trial(row: RowAtWork, trial: str) -> page.Trial:
     return page.Trial(trial, {name: value for name, value in facts.items() if value})
 
 
-def _data(row: RowAtWork) -> str:
-    """Return the fingerprint of the data set that a row was tested on."""
-    return str(row.load("ingest_report").get("fingerprint", ""))
+def _data(view: View) -> str:
+    """Return the fingerprint of the data set."""
+    return str(view.catalog.load("ingest_report").get("fingerprint", ""))
 
 
-def _cubes(row: RowAtWork) -> str:
+def _cubes(row: ResolvedRow) -> str:
     """Name the store of cubes that a row read: its key says backbone, weights and frames."""
     try:
         return str(row.load("cubes_identity").get("key", ""))
@@ -398,12 +372,11 @@ def _cubes(row: RowAtWork) -> str:
         return ""
 
 
-def _commands(found: Found, row: RowAtWork, most: int) -> Iterator[page.Command]:
-    whole = experiment_command(
-        found.experiment.name, row.row.name, found.env, most, found.trained_on, found.params
-    )
+def _commands(row: ResolvedRow, trials: list[str]) -> Iterator[page.Command]:
+    first = row.wanted.index(trials[-1]) + 1
+    whole = experiment_command(row, first if first < len(row.wanted) else None)
     yield page.Command("The row, what is there left as it is", whole)
-    yield page.Command("The same as a plain run", plain_command(row))
+    yield page.Command("The same as a plain run", plain_command(row, *trials))
 
 
 def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:
@@ -413,7 +386,7 @@ def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:
             subset="published"
         )
         published = dict(zip(theirs["rank"].astype(int), theirs.published, strict=True))
-        means = _over_trials(found, row) if found.trials(row.name) else None
+        means = _over_trials(found.rows[row.name]) if found.trials.get(row.name) else None
         if means is not None and len(means):
             several = not means["std"].isna().any()
             yield page.Curve(row.name, means.index.to_list(), means["mean"].to_list(),
@@ -422,9 +395,9 @@ def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:
             yield page.Curve(row.name, published=published)
 
 
-def _over_trials(found: Found, row: Row) -> pd.DataFrame:
+def _over_trials(row: ResolvedRow) -> pd.DataFrame:
     """Return mean and deviation in percent at the ranks that all trials have."""
-    scores = found.rows[row.name].shown()
+    scores = row.shown()
     rank = scores.measure.str.extract(r"^rank-(\d+)$", expand=False)
     ranked = scores[rank.notna()].assign(rank=rank.dropna().astype(int))
     values = 100 * ranked.pivot(index="rank", columns="trial", values="value").dropna()
@@ -436,15 +409,15 @@ def _histories(found: Found) -> Iterator[page.History]:
     from wherewhen.reporting.validation import convergence_table
 
     seen = set()
-    for row, at_work in found.rows.items():
-        trials = found.trials(row)
-        if not trials or not at_work.trains:
+    for row, resolved in found.rows.items():
+        trials = found.trials[row]
+        if not trials or not resolved.trains:
             continue
-        networks = tuple(at_work.network(trial).content for trial in trials)
+        networks = tuple(resolved.network(trial).content for trial in trials)
         if networks in seen:
             continue
         seen.add(networks)
-        histories = {trial: at_work.load(f"{trial}.history") for trial in trials}
+        histories = {trial: resolved.load(f"{trial}.history") for trial in trials}
         table = convergence_table({row: histories})
         loss = _thinned(_by_epoch(table, "loss"))
         validation = _thinned(_by_epoch(table, "validation_loss"))
@@ -476,7 +449,7 @@ def _matrices(found: Found) -> Iterator[page.LengthMatrix]:
         )
 
 
-def _pictures(found: Found, question: Question, left_out: list[str]) -> Iterator[page.Picture]:
+def _pictures(found: Found, asked: ReportRequest, left_out: list[str]) -> Iterator[page.Picture]:
     """Give the pictures that the page may show, and note how many it may not."""
     newest = max(datetime.fromisoformat(each.finished).timestamp() for each in found.records())
     held_back = 0
@@ -484,7 +457,7 @@ def _pictures(found: Found, question: Question, left_out: list[str]) -> Iterator
         kind = next((kind for kind in _KINDS if path.stem.startswith(kind)), "")
         if kind in DRAWN_BY_THE_PAGE:
             continue
-        if kind not in WITHOUT_PEOPLE and not question.with_pictures:
+        if kind not in WITHOUT_PEOPLE and not asked.with_pictures:
             held_back += 1
             continue
         fallback = f"{path.stem.replace('_', ' ')}."
@@ -521,7 +494,7 @@ def _size(view: View) -> dict[str, str]:
     """Count the people of a data set, as its tables do; nothing without tables."""
     try:
         table = view.catalog.load("tracklets")
-        data = view.catalog.load("ingest_report").get("fingerprint", "unknown")
+        data = _data(view)
     except NotMade:
         return {}
     counted = {"persons": "person", "cameras": "camera", "tracklets": "tracklet"}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from wherewhen.describe import as_params
 from wherewhen.experiments.config import PRESETS
-from wherewhen.experiments.rows import RowAtWork
-from wherewhen.sessions import Tree
+from wherewhen.experiments.rows import ResolvedRow
+from wherewhen.sessions import environment_parameters
 from wherewhen.tracking import flat
 
 
-def chosen_overrides(row: RowAtWork) -> dict[str, Any]:
+def chosen_overrides(row: ResolvedRow) -> dict[str, Any]:
     """Return what a row overrides, dotted; of the presets only the chosen one's matters."""
     others = [preset for preset in PRESETS if preset != row.parameters.train.preset]
     unused = tuple(f"train.{group}.{name}." for group in ("network", "training") for name in others)
@@ -24,9 +23,9 @@ def chosen_overrides(row: RowAtWork) -> dict[str, Any]:
     }
 
 
-def parameters_that_differ(row: RowAtWork, environment: Tree) -> dict[str, Any]:
+def parameters_that_differ(row: ResolvedRow) -> dict[str, Any]:
     """Return what a row sets to another value than its environment does, dotted."""
-    here = flat(environment)
+    here = flat(environment_parameters(row.request.env))
     return {
         name: value
         for name, value in chosen_overrides(row).items()
@@ -34,25 +33,20 @@ def parameters_that_differ(row: RowAtWork, environment: Tree) -> dict[str, Any]:
     }
 
 
-def experiment_command(
-    name: str,
-    row: str,
-    env: str | None,
-    trials: int | None,
-    trained_on: str | None = None,
-    params: Mapping[str, Any] | None = None,
-) -> str:
-    """Write the command that runs all trials of a row, with what the experiment was run with."""
-    words = ["uv", "run", "kedro", "experiment", "run", name, "--rows", row]
-    words += ["--env", env] if env else []
-    words += ["--trained-on", trained_on] if trained_on else []
+def experiment_command(row: ResolvedRow, trials: int | None = None) -> str:
+    """Write the command that runs a row, in the first trials or all, as it was asked for."""
+    request = row.request
+    words = ["uv", "run", "kedro", "experiment", "run", row.experiment, "--rows", row.row.name]
+    words += ["--env", request.env] if request.env else []
+    words += ["--trained-on", request.trained_on] if request.trained_on else []
     words += ["--trials", str(trials)] if trials else []
-    return shlex.join([*words, "--params", as_params(params)] if params else words)
+    words += ["--params", as_params(request.params)] if request.params else []
+    return shlex.join(words)
 
 
-def plain_command(row: RowAtWork) -> str:
-    """Write the plain run of Kedro that makes a row's scores."""
-    words = ["uv", "run", "kedro", "run", *(["--env", row.env] if row.env else [])]
-    words += ["--pipelines", ",".join(row.stages)]
+def plain_command(row: ResolvedRow, *trials: str) -> str:
+    """Write the plain run of Kedro that makes a row's scores in some trials."""
+    words = ["uv", "run", "kedro", "run", *(["--env", row.request.env] if row.request.env else [])]
+    words += ["--to-outputs", ",".join(row.outputs(*trials))]
     overrides = chosen_overrides(row)
     return shlex.join([*words, "--params", as_params(overrides)] if overrides else words)

@@ -259,13 +259,6 @@ def read_sweep(name: str, said: Any) -> Sweep:
         return Sweep.model_validate({**said, "name": name})
 
 
-def choose_sweep(sweeps: Mapping[str, Sweep], name: str) -> Sweep:
-    """Return a sweep by its name, or say which there are."""
-    if name not in sweeps:
-        raise ExperimentError(f"no sweep {name}: there are {', '.join(sweeps)}")
-    return sweeps[name]
-
-
 def setting(sweep: Sweep, env: str | None, values: Mapping[str, Any], given: Tree) -> View:
     """Put an evaluation's parameters together, and check them.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from wherewhen.describe import as_params
 from wherewhen.experiments.config import for_both_presets, nested
+from wherewhen.project import to_root
 from wherewhen.sessions import Tree, merged
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 IMPORTANCE_FROM = 8
 """Judged evaluations from which it is said what mattered: a handful says nothing."""
 
-STATES = {"COMPLETE": "judged", "PRUNED": "given up", "FAIL": "failed", "RUNNING": "running"}
+STATES = {"COMPLETE": "judged", "PRUNED": "given up", "FAIL": "killed", "RUNNING": "running"}
+"""By the state in Optuna; an evaluation that failed by itself has an error besides."""
 
 
 def best_parameters(outcome: Outcome) -> Tree | None:
@@ -47,7 +49,7 @@ def table(outcome: Outcome) -> pd.DataFrame:
     rows = [
         {
             "evaluation": each.number,
-            "state": STATES.get(each.state.name, each.state.name.lower()),
+            "state": "failed" if "error" in each.user_attrs else STATES[each.state.name],
             "value": each.value,
             "trials": len(each.user_attrs.get("values", [])),
             "seconds": each.user_attrs.get("seconds"),
@@ -102,7 +104,7 @@ def describe(outcome: Outcome) -> str:
     if shares is not None:
         listed = ", ".join(f"{path} {share:.0%}" for path, share in shares.items())
         lines += [f"what mattered: {listed}"]
-    return "\n".join([*lines, f"table and picture: {outcome.folder}"])
+    return "\n".join([*lines, f"table and picture: {to_root(outcome.folder)}"])
 
 
 def write(outcome: Outcome, tracker: Tracker) -> None:

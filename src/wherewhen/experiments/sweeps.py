@@ -31,7 +31,7 @@ from wherewhen.lineage.code import code_version
 from wherewhen.locks import alone
 from wherewhen.project import from_root
 from wherewhen.sessions import Tree, View, run
-from wherewhen.tracking import Description, Tracker, described, find_run
+from wherewhen.tracking import Description, Tracker, described, find_runs
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
 
 log = logging.getLogger(__name__)
@@ -104,17 +104,15 @@ def run_sweep(
 
     given = nested(params or {})
     common = check_search(sweep, env, given)
-    splits = ["synthesise", "ingest", "split"][not common.parameters.ingest.synthetic :]
-    with described(Description(f"{sweep.name} · splits", {"sweep": sweep.name})):
-        run(env, common.overrides, splits)
-    common.ledger.refresh()
+    _make_splits(sweep, common)
     home = from_root(f"data/08_reporting/{common.dataset}")
     name = f"{sweep.name}-{_identity(sweep, common)[:8]}"
     tags = {"sweep": sweep.name, "study": name, "stage": "sweep"}
     with _alone(home / "sweeps" / name) as folder:
         study = open_study(home / "sweeps.db", name, sweep)
         outcome = Outcome(sweep, study, home / "sweeps.db", folder, given, _persons(common))
-        again = find_run(common.dataset, tags)
+        earlier = find_runs(common.dataset, tags)
+        again = earlier[0].info.run_id if earlier else None
         with Tracker.of_its_own(common.dataset, f"{sweep.name} · sweep", tags, again) as tracker:
             tracker.log_dict(sweep.model_dump(mode="json"), "sweep.yml")
             _Search(sweep, study, env, given, common.dataset, tracker.run_id).go_on(
@@ -294,6 +292,15 @@ def measured(sweep: Sweep, scores: pd.DataFrame) -> float:
             f"{sweep.measure}; it has {', '.join(of_metric.index) or 'none'}"
         )
     return float(of_metric[sweep.measure])
+
+
+def _make_splits(sweep: Sweep, common: View) -> None:
+    """Make what evaluations have in common, as far as it is not there."""
+    wanted = [f"{trial}.split" for trial in common.parameters.split.trial_names]
+    if not all(map(common.ledger.is_there, wanted)):
+        with described(Description(f"{sweep.name} · splits", {"sweep": sweep.name})):
+            run(common.env, common.overrides, ["__default__"], to_outputs=wanted)
+        common.ledger.refresh()
 
 
 def _identity(sweep: Sweep, common: View) -> str:

@@ -5,7 +5,7 @@ Frames hold percent here, as the paper does; scores on disk are fractions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from wherewhen.describe import show as print_table
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import DATASETS, SOURCE, figures
-from wherewhen.experiments.rows import RowAtWork, rows_of
+from wherewhen.experiments.rows import Request, ResolvedRow, resolve
 from wherewhen.reporting.tables import NOTHING, shown_measures
 from wherewhen.sessions import View
 from wherewhen.tracking import Tracker
@@ -28,7 +28,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def comparison(experiment: Experiment, rows: Mapping[str, RowAtWork], dataset: str) -> pd.DataFrame:
+def comparison(
+    experiment: Experiment, rows: Mapping[str, ResolvedRow], dataset: str
+) -> pd.DataFrame:
     """Put an experiment's finished trials beside the published figures.
 
     Parameters
@@ -36,7 +38,7 @@ def comparison(experiment: Experiment, rows: Mapping[str, RowAtWork], dataset: s
     experiment : Experiment
         The table.
     rows : mapping
-        Its rows at work, by name (:func:`wherewhen.experiments.rows.rows_of`); rows that are
+        Its rows with their parameters (:func:`wherewhen.experiments.rows.resolve`); rows that are
         neither in it nor quoted are left out.
     dataset : str
         The data set tested on.
@@ -142,13 +144,7 @@ def captions(experiment: Experiment, table: pd.DataFrame, dataset: str) -> list[
     return lines
 
 
-def show(
-    experiment: Experiment,
-    env: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    trained_on: str | None = None,
-    rows: Sequence[str] = (),
-) -> pd.DataFrame:
+def show(experiment: Experiment, request: Request) -> pd.DataFrame:
     """Print an experiment's table and log it to MLflow; return it.
 
     Raises
@@ -156,9 +152,8 @@ def show(
     ExperimentError
         If nothing of it is finished.
     """
-    at_work = rows_of(experiment, env, params, trained_on, rows)
-    dataset = dataset_of(env)
-    table = comparison(experiment.only(tuple(rows)), at_work, dataset)
+    dataset = dataset_of(request.env)
+    table = comparison(experiment.only(request.rows), resolve(experiment, request), dataset)
     if not table.trials.any():
         raise ExperimentError(
             f"{experiment.name}: nothing is finished with these parameters; run it (kedro "
@@ -173,7 +168,7 @@ def show(
         note = f"{ranks}. Of other footage than ours: for orientation, not to be subtracted."
         text = format_orientation(theirs)
         print_table(console_table(text, f"Published, table {experiment.table}", note))
-    _log(experiment, dataset, table, said, trained_on)
+    _log(experiment, dataset, table, said, request.trained_on)
     return table
 
 
@@ -183,7 +178,7 @@ def dataset_of(env: str | None) -> str:
 
 
 def _lines(
-    experiment: Experiment, row: Any, dataset: str, at_work: RowAtWork | None
+    experiment: Experiment, row: Any, dataset: str, at_work: ResolvedRow | None
 ) -> pd.DataFrame:
     """Make the lines of one row."""
     own = at_work.shown() if at_work and at_work.trials else None

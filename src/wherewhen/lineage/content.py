@@ -54,7 +54,7 @@ def _sha256(path: str, *_state: int) -> str:
 
 def _listing(folder: Path) -> list[list[str | int]]:
     """List the files in a folder and its subfolders: name, size, time of the last change."""
-    found, waiting = [], [str(folder)]
+    found, waiting, root = [], [str(folder)], len(str(folder)) + 1
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
@@ -63,6 +63,5 @@ def _listing(folder: Path) -> list[list[str | int]]:
                         waiting.append(entry.path)
                 else:
                     state = entry.stat(follow_symlinks=False)
-                    name = os.path.relpath(entry.path, folder)
-                    found.append([name, state.st_size, state.st_mtime_ns])
+                    found.append([entry.path[root:], state.st_size, state.st_mtime_ns])
     return sorted(found)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -58,10 +58,20 @@ class Ledger:
         The typed tree of parameters.
     catalog : wherewhen.lineage.catalog.Catalog
         Where artifacts lie.
+    contents : dict of Path to str, optional
+        What was found at the paths that parameters name, for several ledgers to look at a large
+        folder once.
     """
 
-    def __init__(self, stages: Mapping[str, Pipeline], parameters: Any, catalog: Any) -> None:
+    def __init__(
+        self,
+        stages: Mapping[str, Pipeline],
+        parameters: Any,
+        catalog: Any,
+        contents: dict[Path, str] | None = None,
+    ) -> None:
         self.stages, self.parameters, self._catalog = stages, parameters, catalog
+        self._contents = {} if contents is None else contents
         whole = sum(stages.values(), start=Pipeline([]))
         self.nodes = whole.nodes
         self._makers = {name: node for node in self.nodes for name in node.outputs}
@@ -313,7 +323,8 @@ class Ledger:
                 self.prepare(name)
 
     def refresh(self) -> None:
-        """Forget what was read of records: another process may have written some."""
+        """Forget what was read of records and contents: another process may have written some."""
+        self._contents.clear()
         self._identities.clear()
         self._records.clear()
 
@@ -321,7 +332,14 @@ class Ledger:
 
     def _decisive(self, name: str) -> Any:
         value = parameter(self.parameters, name)
-        return decisive(value, content=lambda path: content_of(from_root(path)))
+        return decisive(value, content=self._content)
+
+    def _content(self, path: PurePath) -> str:
+        """Return what lies at a path that a parameter names, once until `refresh`."""
+        place = from_root(path)
+        if place not in self._contents:
+            self._contents[place] = content_of(place)
+        return self._contents[place]
 
     def _reason(self, node: Node) -> str | None:
         """Say why a node has to run; None if all that it keeps is there."""

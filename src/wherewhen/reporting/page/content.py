@@ -90,7 +90,7 @@ class Row:
     parameters : mapping of str to object
         Those that differ from the environment's, by dotted name.
     facts : mapping of str to str
-        What identifies the numbers of all trials: fingerprints, commit, variant.
+        What identifies the numbers of all trials: fingerprints, commit, run.
     commands : sequence of Command
         How to come to the same numbers.
     notes : sequence of str
