@@ -13,6 +13,7 @@ from wherewhen.datasets import (
     CubeStoreDataset,
     MetricsDataset,
     NetworkDataset,
+    PlaceDataset,
     SyntheticPeopleDataset,
     WorkspaceDataset,
 )
@@ -40,10 +41,10 @@ class Extraction:
     augmentation = Augmentation()
     storage, budget_gib = "float16", None
 
-    def __init__(self, name, lengths, fails_at=None, kept=None):
+    def __init__(self, name, lengths, fails_at=None, kept=None, root=""):
         self.identity = {"backbone": name}
         self.lengths = lengths
-        self.fails_at, self.kept = fails_at, kept
+        self.fails_at, self.kept, self.root = fails_at, kept, root
         self.made = []
 
     @property
@@ -54,7 +55,7 @@ class Extraction:
         return ""
 
     def save(self, folder):
-        (folder / PLAN).write_text("saved")
+        (folder / PLAN).write_text(json.dumps({"root": str(self.root)}))
 
     def stream(self, tracklets):
         for tracklet in tracklets:
@@ -89,6 +90,31 @@ class TestWorkspace:
 
 
 LENGTHS = {"cam_a/p": 2, "cam_b/p": 3}
+
+
+class TestPlace:
+    def test_a_folder_that_was_moved_is_a_fault_and_its_place_never_counts(self, tmp_path):
+        footage, moved = tmp_path / "footage", tmp_path / "moved"
+        footage.mkdir()
+        dataset = PlaceDataset((tmp_path / "root.json").as_posix())
+        dataset.save(footage.as_posix())
+        assert dataset.load() == footage.as_posix()
+        assert json.loads((tmp_path / "root.json").read_text()) == footage.as_posix()
+        assert dataset.fault() is None
+        before = dataset.counts()
+        footage.rename(moved)
+        assert dataset.fault() == f"{footage} is gone"
+        dataset.save(moved.as_posix())
+        assert dataset.fault() is None
+        assert dataset.counts() == before
+
+    def test_a_path_is_relative_to_the_project(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("wherewhen.project.project_root", lambda: tmp_path)
+        dataset = PlaceDataset((tmp_path / "root.json").as_posix())
+        dataset.save("data/01_raw/mine")
+        assert dataset.fault() == f"{tmp_path / 'data/01_raw/mine'} is gone"
+        (tmp_path / "data/01_raw/mine").mkdir(parents=True)
+        assert dataset.fault() is None
 
 
 def cubes_at(folder, version=None):
@@ -165,15 +191,31 @@ class TestCubeStore:
 
     def test_a_plan_lies_beside_cubes_of_which_some_are_left_out(self, tmp_path):
         """And is taken away when all are stored: the same cubes need no backbone then."""
-        part = Extraction("b", LENGTHS, kept=["cam_a/p"])
+        part = Extraction("b", LENGTHS, kept=["cam_a/p"], root=tmp_path)
         cubes_at(tmp_path, of(ONE)).save(part)
         assert part.made == ["cam_a/p"]
         (plan,) = (tmp_path / "stores").rglob(PLAN)
-        assert plan.read_text() == "saved"
+        assert json.loads(plan.read_text()) == {"root": str(tmp_path)}
         cubes_at(tmp_path, of(OTHER)).save(Extraction("b", LENGTHS))
         assert not plan.exists()
         for version in (ONE, OTHER):
             assert set(cubes_at(tmp_path, of(version)).load().lengths) == set(LENGTHS)
+
+    def test_frames_that_were_moved_are_a_fault_where_cubes_are_made_of_them(self, tmp_path):
+        footage = tmp_path / "footage"
+        footage.mkdir()
+        for kept, fault in ((None, False), (["cam_a/p"], True)):
+            dataset = cubes_at(tmp_path / str(fault))
+            dataset.save(Extraction("b", LENGTHS, kept=kept, root=footage))
+            assert dataset.fault() is None
+            moved = footage.rename(tmp_path / "moved")
+            expected = f"{footage}, of which cubes are made, is gone" if fault else None
+            assert dataset.fault() == expected
+            again = Extraction("b", LENGTHS, kept=kept, root=moved)
+            dataset.save(again)
+            assert again.made == []
+            assert dataset.fault() is None
+            moved.rename(footage)
 
     def test_the_file_appears_whole_or_not_at_all(self, tmp_path):
         cubes_at(tmp_path).save(Extraction("b", {"t": 1}))

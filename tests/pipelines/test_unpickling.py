@@ -212,6 +212,7 @@ DATA = {
     "wherewhen.datasets.CubeStoreDataset",
     "wherewhen.datasets.MetricsDataset",
     "wherewhen.datasets.NetworkDataset",
+    "wherewhen.datasets.PlaceDataset",
     "wherewhen.datasets.SyntheticPeopleDataset",
     "wherewhen.datasets.WorkspaceDataset",
 }
