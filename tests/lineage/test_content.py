@@ -79,6 +79,36 @@ def test_a_folder_of_somebodys_own_counts_whatever_its_name(tmp_path):
     assert content_of(tmp_path) != before
 
 
+def test_links_are_followed(tmp_path):
+    """As readers do: frames may lie elsewhere."""
+    folder, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    for each in (folder, elsewhere):
+        each.mkdir()
+    (elsewhere / "a.png").write_bytes(b"one")
+    (tmp_path / "b.png").write_bytes(b"one")
+    (folder / "person").symlink_to(elsewhere)
+    (folder / "b.png").symlink_to(tmp_path / "b.png")
+    seen = {content_of(folder)}
+    (elsewhere / "a.png").write_bytes(b"longer")
+    seen.add(content_of(folder))
+    (tmp_path / "b.png").write_bytes(b"longer")
+    seen.add(content_of(folder))
+    (folder / "b.png").unlink()
+    (folder / "b.png").symlink_to(tmp_path / "nowhere")
+    seen.add(content_of(folder))
+    assert len(seen) == 4
+    assert content_of(folder) in seen
+
+
+def test_links_in_a_circle_end(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
+    (tmp_path / "a/itself").symlink_to(tmp_path / "a/itself")
+    before = content_of(tmp_path / "a")
+    (tmp_path / "a/b/frame").write_bytes(b"one")
+    assert content_of(tmp_path / "a") != before
+
+
 def test_a_copy_of_a_folder_is_the_same(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
