@@ -5,6 +5,7 @@ from inspect import signature
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from wherewhen.baselines import BASELINES, Baseline
 from wherewhen.baselines.describe import CLASSES, build_baseline, describe_windows, options_of
@@ -48,6 +49,28 @@ def test_training_clips_teach_and_all_are_described():
     vectors = describe_windows(baseline, WINDOWS, Pictures())
     assert baseline.taught_by == [("a/2", "2", "a"), ("b/2", "2", "b")]
     assert np.concatenate(vectors).tolist() == [1.5 - 3.5, 3 - 3.5, 7.5 - 3.5, 4 - 3.5]
+
+
+def test_sums_of_numpy_are_taken_in_one_thread():
+    seen = []
+
+    class Watching(Mean):
+        def fit(self, clips):
+            seen.append(threads_of_numpy())
+            return super().fit(clips)
+
+        def describe(self, frames):
+            seen.append(threads_of_numpy())
+            return super().describe(frames)
+
+    with threadpool_limits(2, user_api="blas"):
+        describe_windows(Watching(), WINDOWS, Pictures())
+        assert threads_of_numpy() == {2}
+    assert seen == [{1}] * 5
+
+
+def threads_of_numpy():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
 def test_a_baseline_is_built_by_name_with_its_options(monkeypatch):
