@@ -40,8 +40,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        error.add_note(f"while {path} was written")
         raise
     _sync(path.parent)
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -85,7 +86,7 @@ cli.add_command(experiment)
 
 @cli.command()
 @click.argument("artifact", required=False)
-@click.option("--env", "-e", help="The environment: a data set's, in conf/.")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="The environment: a data set's, in conf/.")
 @click.option("--params", default="", callback=read_params, help="As given to the run.")
 @click.option("--record", is_flag=True, help="Print the whole record of the artifact, as JSON.")
 @plain_errors
@@ -131,7 +132,7 @@ def new_dataset(name: str, root: str, reader: str) -> None:
 @click.option("--person", help="Remove this person; the name is the tables'.")
 @click.option("--dataset", help="Remove this data set, or look for the person in it alone.")
 @click.option("--older-than", type=click.IntRange(0), metavar="DAYS",
-              help="Remove what was made for a data set longer ago.")  # fmt: skip
+              help="Remove what was made for the data set more than DAYS days ago.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option(
@@ -148,39 +149,56 @@ def purge(
     derived: bool,
     raw: bool,
 ) -> None:
-    """Remove a person's, or a data set's, cubes, embeddings and all else that was derived.
+    """Remove a person, a data set, or what is old: cubes, embeddings and all else that was made.
 
-    Shows what it will remove, and asks. Lists what can't be reached and is left to you.
+    Names are taken as they are, not as patterns. Shows what it will remove, and asks. Lists what
+    can't be reached and is left to you. Frames under data/01_raw stay without --raw.
     """
+    if person is None and dataset is None:
+        raise click.UsageError("say whom or what: --person ID, --dataset NAME, or both")
+    if older_than is not None and (dataset is None or person is not None):
+        raise click.UsageError("--older-than DAYS goes with --dataset NAME, and not with --person")
+
     from wherewhen.project import project_root
     from wherewhen.purge import Purge
 
-    def work(dry: bool) -> Purge:
-        done = Purge(project_root(), dry, derived, raw)
+    planned = Purge(project_root(), derived, raw)
+    name = planned.chosen(dataset, person)
+    with nullcontext() if dry_run else planned.alone(name):
         if person is not None:
-            done.person(person, dataset)
+            planned.person(name, person)
         elif older_than is not None:
-            done.older_than(dataset, older_than)
+            planned.older_than(name, older_than)
         else:
-            done.dataset(dataset)
-        return done
-
-    if person is None and dataset is None:
-        raise click.UsageError("say whom or what: --person ID, --dataset NAME, or both")
-    found = work(dry=True)
-    click.echo("would be removed:" if dry_run else "to be removed:")
-    click.echo("\n".join(f"  {line}" for line in found.removed) or "  nothing")
-    click.echo("left to you:")
-    click.echo("\n".join(f"  {line}" for line in [*found.left, *ALWAYS_LEFT]))
-    if dry_run or not found.removed:
-        return
-    if not yes:
-        click.confirm("Remove it?", abort=True)
-    work(dry=False)
-    click.echo("removed")
+            planned.dataset(name)
+        click.echo("would be removed:" if dry_run else "to be removed:")
+        click.echo("\n".join(f"  {line}" for line in planned.lines()) or "  nothing")
+        click.echo("left to you:")
+        click.echo("\n".join(f"  {line}" for line in [*planned.left, ALWAYS_LEFT]))
+        if dry_run or not planned.removed:
+            return
+        if not yes:
+            confirm_removal()
+        planned.carry_out()
+    click.echo("removed. The next run makes what is missing again, of the frames that are there")
 
 
-ALWAYS_LEFT = ("backups, exported figures, notebooks with outputs, models that were given away",)
+ALWAYS_LEFT = "backups, exported figures, notebooks with outputs, models that were given away"
+
+
+def confirm_removal() -> None:
+    """Ask whether to remove; refuse where nobody can answer."""
+    if not is_terminal():
+        raise click.ClickException(
+            "nothing was removed: there is no terminal to ask at. Give --yes to remove without a "
+            "question, or --dry-run to only look"
+        )
+    click.confirm("Remove it?", abort=True)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
 
 
 @cli.group()

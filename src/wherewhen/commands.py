@@ -26,8 +26,8 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command end with the message alone where the message says all that helps.
 
     That is the case for errors that this project raised on purpose: they name the file, row or
-    parameter and what to do, and a page of calls would only bury them. Anything else is a bug, and
-    keeps its traceback.
+    parameter and what to do, and a page of calls would only bury them; and for a disk that is full,
+    broken or protected. Anything else is a bug, and keeps its traceback.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
         except click.ClickException:
             raise  # a message already
         except Exception as error:
-            ours = on_purpose(error)
+            ours = on_purpose(error) or of_the_disk(error)
             if ours is None or os.environ.get(SHOW_TRACEBACK):
                 raise
             raise click.ClickException(f"{ours}\n(traceback: set {SHOW_TRACEBACK}=1)") from None
@@ -79,6 +79,27 @@ def on_purpose(error: BaseException) -> BaseException | None:
     has named.
     """
     return next((each for each in chain(error) if raised_here(each) or _by_kedro(each)), None)
+
+
+def of_the_disk(error: BaseException) -> str | None:
+    """Describe the fault of a disk that is full, broken or protected behind an error, and its cure.
+
+    Libraries written in Rust name the system's number in words: ``(os error 28)``.
+    """
+    from wherewhen.tracklets.files import CURES
+
+    errors = list(chain(error))
+    for each in errors:
+        named = re.search(r"\(os error (\d+)\)", str(each))
+        number = int(named[1]) if named else getattr(each, "errno", None)
+        if number in CURES and (named or isinstance(each, OSError)):
+            notes = [note for one in errors for note in getattr(one, "__notes__", [])]
+            where = getattr(each, "filename", None) or (notes[0] if notes else "")
+            return (
+                f"{os.strerror(number)}: {where}. {CURES[number].capitalize()}, and run again: "
+                "what is whole is kept"
+            )
+    return None
 
 
 def _by_kedro(error: BaseException) -> bool:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
+import shlex
+import shutil
 import tarfile
 import zipfile
+import zlib
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wherewhen.project import conf_source, from_root, project_root, to_root
+from wherewhen.tracklets.files import displayed, is_text, is_there, reason, shortened
 
 NOT_DATA_SETS = ("base", "local")
 """Folders of ``conf/`` that are no data set's."""
@@ -17,8 +24,11 @@ NOT_DATA_SETS = ("base", "local")
 RENDERED = ("synthetic", "development", "hundred", "population")
 """Data sets of rendered people: nobody may take footage of theirs for that of real ones."""
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names that a folder, an MLflow experiment and an environment can have anywhere."""
+
+VARIABLE = "KEDRO_ENV"
+"""Environment variable: the environment where a command is given none."""
 
 
 class EnvironmentError(ValueError):
@@ -30,19 +40,23 @@ def environments(source: Path | None = None) -> list[str]:
     source = source or conf_source()
     if source.is_dir():
         return sorted(path.name for path in source.iterdir() if path.is_dir())
-    names: list[str] = []
-    if tarfile.is_tarfile(source):
-        with tarfile.open(source) as archive:
-            names = archive.getnames()
-    elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-    parts = [PurePosixPath(name).parts for name in names]
+    parts = [PurePosixPath(name).parts for name in _names_in(source)]
     return sorted({each[1] for each in parts if len(each) > 2})
 
 
+def _names_in(archive: Path) -> list[str]:
+    """List the members of a tar or zip file; none if it is neither, or damaged."""
+    with suppress(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                return file.namelist()
+        with tarfile.open(archive) as file:
+            return file.getnames()
+    return []
+
+
 def check_environment(env: str | None, source: Path | None = None) -> None:
-    """Refuse an environment that there isn't.
+    """Refuse an environment that there isn't; without one, that of ``KEDRO_ENV``.
 
     Raises
     ------
@@ -56,12 +70,19 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
             "package` writes; name it with --conf-source"
         )
     known = environments(source)
-    if env is not None and env not in known:
-        near = get_close_matches(env, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    if not known:
         raise EnvironmentError(
-            f"no environment {env!r} in {to_root(source)}; {hint} One for footage of your own: "
-            "kedro new-dataset NAME --root FOLDER"
+            f"{source} is no configuration: expected a folder with a folder for each environment, "
+            "or the archive that `kedro package` writes; correct --conf-source"
+        )
+    asked = os.environ.get(VARIABLE) or None if env is None else env
+    if asked is not None and asked not in known:
+        near = get_close_matches(asked, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        said = f" (of the variable {VARIABLE})" if env is None else ""
+        raise EnvironmentError(
+            f"no environment {asked!r}{said} in {to_root(source)}; {hint} To make one for footage "
+            "of your own: kedro new-dataset NAME --root FOLDER"
         )
 
 
@@ -89,7 +110,8 @@ def check_footage(parameters: Any, loader: Any) -> None:
         raise EnvironmentError(
             f"ingest.root is {root}, but {dataset} is a data set of rendered people: real footage "
             "needs an environment of its own, so that neither is taken for the other. Make one: "
-            f"kedro new-dataset NAME --reader {parameters.ingest.reader} --root {root}"
+            f"kedro new-dataset NAME --reader {parameters.ingest.reader} "
+            f"--root {shlex.quote(str(root))}"
         )
 
 
@@ -127,47 +149,143 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
     Raises
     ------
     EnvironmentError
-        If the name is taken or can't be one, the reader is unknown, or nothing lies at the root.
+        If the name is taken or can't be one, nothing lies at the root, or the project has no
+        configuration that can be written to. Nothing is half-written.
+    ValueError
+        If the reader is unknown.
     """
     from wherewhen.tracklets.readers import reader_named
 
+    _check_name(name)
+    reader_named(reader)
+    if not root.strip() or not is_text(root) or not is_there(from_root(root)):
+        place = displayed(from_root(root)) if root.strip() else "an empty path"
+        raise EnvironmentError(
+            f"--root: nothing that can be used lies at {place}; expected the footage's folder or "
+            "archive, by an absolute path or one from the project's folder, in UTF-8"
+        )
     folder = project_root() / "conf" / name
+    try:
+        folder.mkdir()
+        try:
+            (folder / "globals.yml").write_text(f"dataset: {name}\n", encoding="utf-8")
+            (folder / "parameters.yml").write_text(_parameters(name, reader, root), "utf-8")
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+    except OSError as error:
+        raise EnvironmentError(
+            f"{folder} can't be made: {reason(error)}. Expected a project's folder conf that can "
+            "be written to"
+        ) from error
+    return [folder / "globals.yml", folder / "parameters.yml"]
+
+
+def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name in NOT_DATA_SETS:
         raise EnvironmentError(
-            f"{name!r} can't name a data set: expected small letters, digits and _, a letter "
-            "first, and neither base nor local"
+            f"{shortened(name)} can't name a data set: expected at most 40 small letters, digits "
+            "and _, a letter first, and neither base nor local"
         )
     if name in environments() or name in RENDERED:
         raise EnvironmentError(f"there is an environment {name} already: choose another name")
-    reader_named(reader)
-    if not from_root(root).exists():
-        raise EnvironmentError(f"nothing lies at {from_root(root)}: expected the footage's folder")
-    protocol = "single_match" if reader in ("prid2011", "ilids_vid") else "cross_camera"
-    folder.mkdir(parents=True)
-    globals_, parameters = folder / "globals.yml", folder / "parameters.yml"
-    globals_.write_text(f"dataset: {name}\n", encoding="utf-8")
-    parameters.write_text(_PARAMETERS.format(reader=reader, root=_quoted(root), protocol=protocol))
-    return [globals_, parameters]
 
 
-_PARAMETERS = """\
-# Footage of your own. All parameters, with what they mean: conf/base/parameters_*.yml. People in it
-# have rights: docs/responsible-use.md. `kedro purge --dataset NAME` removes what was derived.
+def _parameters(name: str, reader: str, root: str) -> str:
+    """Write the parameters of an environment: what the reader needs, and what is worth a look."""
+    of_reader = {
+        "options": "",
+        "split": DRAWN,
+        "train": "",
+        "evaluate": CROSS_CAMERA,
+    } | READERS.get(reader, {})
+    return PARAMETERS.format(name=name, reader=reader, root=_in_yaml(root), **of_reader)
+
+
+def _in_yaml(text: str) -> str:
+    """Write a text as YAML in which nothing is replaced."""
+    import yaml
+
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # OmegaConf's, for which ${ is a variable
+    written = yaml.safe_dump(escaped, default_style='"', allow_unicode=True, width=math.inf)
+    return written.strip()
+
+
+PARAMETERS = """\
+# The data set {name}: footage of your own, read by the reader {reader} (docs/datasets.md).
+# Parameters that don't stand here are as conf/base/parameters_*.yml says.
+# Run it:     kedro run --env {name}
+# Delete it:  kedro purge --dataset {name}      (--raw: also frames under data/01_raw)
+# The people in it have rights: read docs/responsible-use.md before the first run.
 ingest:
   reader: {reader}
   root: {root}
-  options:
-    prid2011: {{shared_persons: 200}}   # higher numbers are other people in the second camera
+  allow_faulty: 0         # so many unreadable or odd frames are left out; one more stops the run
+{options}
+{split}
 
-split:
-  trials: 10
+train:
+{train}  training:
+    modern:
+      frames: 6           # of a clip; shorter tracklets are padded. The paper: 20, for longer ones
 
-evaluate:
-  protocol: {protocol}      # single_match: one tracklet a person and camera, two cameras
+embed:
+  clip_frames: 6          # of a clip that metrics are learned from
+
+{evaluate}
 """
 
+DRAWN = """\
+split:
+  trials: 2               # results are mean and deviation over them; the paper: 10
+  train_fraction: 0.5     # of the persons; the others are tested
+  probe_camera: null      # the camera of the searched; null: the first by name
+  gallery_camera: null    # the camera that is searched; null: the second by name"""
 
-def _quoted(text: str) -> str:
-    import json
+CROSS_CAMERA = """\
+evaluate:
+  protocol: cross_camera  # single_match: everybody has one tracklet in each of two cameras"""
 
-    return json.dumps(text, ensure_ascii=False)  # valid YAML, whatever is in a path
+SINGLE_MATCH = """\
+evaluate:
+  protocol: single_match  # everybody has one tracklet in each of the two cameras"""
+
+READERS = {
+    "ilids_vid": {
+        "split": """\
+split:
+  source: auto            # the owners' splits where their list is there, else drawn ones
+  trials: 2               # results are mean and deviation over them; the paper: 10""",
+        "evaluate": SINGLE_MATCH,
+    },
+    "manifest": {
+        "options": """\
+  options:
+    manifest:
+      manifest: manifest.csv    # its name in the folder
+""",
+    },
+    "mars": {
+        "split": """\
+split:
+  source: official        # the tables say who trains, who is tested and who is searched for
+  trials: 2               # they differ by the seed of the training; the paper: 10""",
+        "train": "  seed_by_trial: true\n",
+        "evaluate": """\
+evaluate:
+  protocol: official      # or query_excluded, two_camera: docs/datasets.md
+  average_precision: trapezoid
+  max_rank: 50
+  ranked: 50              # of each probe's gallery, beside its true matches""",
+    },
+    "prid2011": {
+        "options": """\
+  options:
+    prid2011:
+      shared_persons: 200       # in PRID 2011, higher numbers are other people in the second
+                                # camera; for a set of your own: the highest number
+""",
+        "evaluate": SINGLE_MATCH,
+    },
+}
+"""What an environment says besides, by the reader."""

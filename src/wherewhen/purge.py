@@ -1,309 +1,517 @@
-"""Retention (the Kedro side): take a data set, or one of its persons, out of all that was derived.
+"""Retention (the Kedro side): remove a data set, a person, or what is old, from all that was made.
 
-Cubes, embeddings and rankings are measurements of people. Rows and files that belong to one person
-are removed; what mixes people (a network, a figure) can't be mended, so it is named, or removed
-whole when asked. Raw frames are the user's: they are only named.
+Artifacts are removed whole, with their records: a table that names a person is not mended, since
+its record would no longer fit and the next run makes it again. What people are mixed into (a
+network, a figure) is named, or removed when asked. Raw frames are removed only when asked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlparse
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
-from wherewhen.features.cube_store import CubeStore
+from wherewhen.lineage.records import NAME, Record, record_path
+from wherewhen.lineage.runner import SHARED
+from wherewhen.locks import held
+from wherewhen.tracklets.files import reason
+from wherewhen.tracklets.splits import trial_name
 
-RAW = "01_raw"
-CUBES = "04_feature"
-WHO = ("person", "probe_person", "gallery_person")
-"""Columns that name a person."""
-WHOSE = ("tracklet", "probe", "gallery", "retrieved")
-"""Columns that name a tracklet."""
-MIXED = {".png", ".jpg", ".pdf", ".html", ".pt", ".safetensors", ".joblib", ".npz", ".npy"}
-"""Suffixes of files that mix people: figures, pages, networks, metrics, logits.
+RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
+CUBES, REPORTING = "04_feature", "08_reporting"
+PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
+FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
+"""Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""
 
-Earlier versions wrote .pt and .joblib; such files may still be there."""
 LOGITS = "logits_"
 """How the names of files begin that compare the tested persons of a trial with each other."""
-OF_A_STORE = (".safetensors", "manifest.json")
-"""Ends of the names of files that a cube store itself keeps."""
-SHOW_NOBODY = (
-    "cmc",
-    "training_curves",
-    "convergence",
-    "length_matrix",
-    "lengths",
-    "loss_over_lambda",
+
+NOBODY = (
+    *("cmc", "convergence", "length_matrix", "lengths", "loss_over_lambda", "sweep"),
+    *("training_curves", "untrained_network"),
 )
-"""Figures without people: how their files' names begin."""
+"""Figures without people, and networks that learned from nobody: how their names begin."""
+
+MIXED = "the person may be in it (--derived removes it)"
+"""What is said of a figure or a network."""
+
+POINTERS = ("cubes.json", "synthetic_people.json")
+"""Files that name a store."""
+
+SCOPES = (SHARED, *map(trial_name, range(100)))
+"""What a run may lock: `split.trials` is 100 at most."""
+
+LISTED = 20
+"""Known names that a message lists."""
+
+DAY = 24 * 60 * 60
+"""Seconds."""
+
+Mentions = Callable[[str], object]
+"""Whether a text mentions somebody."""
 
 
 class PurgeError(LookupError):
-    """Nobody, or nothing, of that name; or more than one."""
+    """Nobody, or nothing, of that name; more than one; or a run that is at the data set."""
 
 
 @dataclass
 class Purge:
-    """What a purge removes and what it can't.
+    """What is to be removed, and what is left to the user.
 
     Parameters
     ----------
-    root
+    root : Path
         The project's root.
-    dry_run
-        Only say what would be done.
-    derived
-        Also remove files that mix people: networks, metrics, figures.
+    derived : bool
+        Also remove files that a person is mixed into: networks, metrics, figures.
+    raw : bool
+        Also remove frames under ``data/01_raw``.
 
     Attributes
     ----------
-    removed, left : list of str
-        One line a file: what was (or would be) removed, and what is left to the user and why.
+    removed : dict of str to list of Path
+        What is removed, by what it is called, in the order in which it is removed.
+    left : list of str
+        What is not, and why.
     """
 
     root: Path
-    dry_run: bool = False
     derived: bool = False
-    removed: list[str] = field(default_factory=list)
+    raw: bool = False
+    removed: dict[str, list[Path]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 
-    # --- a data set ------------------------------------------------------------------------------
+    def __post_init__(self) -> None:
+        self.root = self.root.resolve()
+        self.data = (self.root / "data").resolve()
+        self._folders, self._logged = cache(self._find_folders), cache(self._find_logged)
+        self._people = cache(self._find_people)
 
-    def dataset(self, name: str) -> None:
-        """Remove everything that was derived from a data set.
+    # --- names -----------------------------------------------------------------------------------
 
-        Raises
-        ------
-        PurgeError
-            If there is no such data set.
-        """
-        folders = self._folders(name)
-        artifacts = self._artifacts(name)
-        if not folders and not artifacts:
-            raise PurgeError(
-                f"no data set {name} under {self.root / 'data'} nor in MLflow; known: "
-                f"{', '.join(self._datasets()) or 'none'}"
-            )
-        for folder in folders:
-            if folder.parent.name == RAW:
-                self._leave(folder, "raw frames are yours to delete")
-            else:
-                self._remove(folder)
-        for path in artifacts:
-            self._remove(path)
-        if artifacts:
-            self.left.append(
-                f"MLflow experiment {name}: its runs' parameters and numbers; `uv run mlflow "
-                "experiments delete` and `uv run mlflow gc` remove them"
-            )
-
-    # --- a person --------------------------------------------------------------------------------
-
-    def person(self, person: str, name: str | None = None) -> None:
-        """Remove a person from a data set.
+    def chosen(self, dataset: str | None, person: str | None = None) -> str:
+        """Return the data set that is meant.
 
         Parameters
         ----------
-        person
-            As the tables name it.
-        name
-            The data set; None looks in all, and refuses if several have such a person.
+        dataset, person : str, optional
+            Names as ``data/`` and the tables have them: no patterns, no paths. Without a data set,
+            the one that has the person.
 
         Raises
         ------
         PurgeError
-            If nobody, or persons of several data sets, are called that.
+            If there is no such data set or person, or several data sets have the person.
         """
-        names = [name] if name else self._datasets()
-        known = {name: self._tracklets_of(person, name) for name in names}
-        found = {name: tracklets for name, tracklets in known.items() if tracklets}
-        if not found:
+        datasets = sorted({path.name for path in self.data.glob("[0-9]*/*") if path.is_dir()})
+        if dataset is not None and dataset not in datasets:
+            raise PurgeError(_unknown("data set", dataset, f"under {self.data}", datasets))
+        if dataset is not None and person is None:
+            return dataset
+        searched = datasets if dataset is None else [dataset]
+        persons = {name: set(self._people(name).person) for name in searched}
+        having = [name for name in searched if person in persons[name]]
+        if not having:
+            where = f"in the tables of {', '.join(searched) or 'any data set'}"
+            everybody = sorted(set().union(*persons.values()))
+            raise PurgeError(_unknown("person", str(person), where, everybody))
+        if len(having) > 1:
             raise PurgeError(
-                f"no table of {', '.join(names) or 'any data set'} names a person {person}; "
-                "expected the name that data/03_primary/<data set>/tracklets.parquet has"
+                f"{', '.join(having)} each have a person {person}: say whose with --dataset"
             )
-        if len(found) > 1:
+        return having[0]
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keep runs away from a data set.
+
+        Raises
+        ------
+        PurgeError
+            If a run or a sweep is at it.
+        """
+
+        def busy(who: str) -> NoReturn:
             raise PurgeError(
-                f"{', '.join(found)} each have a person {person}: say whose with --dataset"
-            )
-        ((name, tracklets),) = found.items()
-        trained = self._trials_that_trained_on(person, name)
-        self._name_raw_frames(name, tracklets)
-        self._cubes(name, tracklets)
-        # 03_primary last: an interrupted purge still finds the person's tracklets there
-        for folder in [*self._artifacts(name), *reversed(self._folders(name))]:
-            if folder.parent.name != RAW:
-                for path in sorted(folder.rglob("*")):
-                    self._clean(path, person, tracklets, trained)
-
-    def _tracklets_of(self, person: str, name: str) -> set[str]:
-        tracklets: set[str] = set()
-        for path, columns in self._tables(name):
-            if {"person", "tracklet"} <= columns:
-                table = pd.read_parquet(path, columns=["person", "tracklet"])
-                tracklets |= set(table.tracklet[table.person == person])
-        return tracklets
-
-    def _trials_that_trained_on(self, person: str, name: str) -> set[str]:
-        trials: set[str] = set()
-        for path, columns in self._tables(name):
-            if {"person", "trial", "role"} <= columns:
-                table = pd.read_parquet(path, columns=["person", "trial", "role"])
-                trains = (table.person == person) & (table.role == "train")
-                trials |= set(table.trial[trains])
-        return trials
-
-    def _name_raw_frames(self, name: str, tracklets: set[str]) -> None:
-        frames = [path for path, columns in self._tables(name) if {"tracklet", "path"} <= columns]
-        for table in (pd.read_parquet(path, columns=["tracklet", "path"]) for path in frames[:1]):
-            of_person = table.path[table.tracklet.isin(tracklets)]
-            folders = sorted({Path(path).parent.as_posix() for path in of_person})
-            self.left.append(
-                f"{len(of_person)} raw frames, in {', '.join(folders)} under the data set's root: "
-                "yours to delete; left there, the next run brings the person back"
+                f"{who} is at {name}: wait for it, or end it, and purge then. Nothing was removed"
             )
 
-    def _cubes(self, name: str, tracklets: set[str]) -> None:
-        folder = self.root / "data" / CUBES / name / "cubes"
-        stores = CubeStore.stores_under(folder)
-        for store in stores:
-            there = sorted(tracklet for tracklet in tracklets if store.has_file(tracklet))
-            if there and not self.dry_run:
-                with store.writing():
-                    store.remove(there)
-            self.removed += [
-                f"cubes of {tracklet} in {self._name(store.folder)}" for tracklet in there
-            ]
-        opened = {store.folder for store in stores}
-        for other in sorted(folder.glob("*/cubes")):
-            if other.parent not in opened:
-                self._leave(other.parent, "a damaged cube store: delete the folder")
+        folder = self.data / ".locks" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        locks = [folder / f"{scope}.lock" for scope in SCOPES]
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(held(lock, busy))
+            for lock in (self.data / REPORTING / name).glob("sweeps/*/.lock"):
+                with held(lock, busy):
+                    pass
+            yield
+            for lock in locks:
+                with suppress(OSError):  # Windows removes no file that is open
+                    lock.unlink()
 
-    def _clean(self, path: Path, person: str, tracklets: set[str], trained: set[str]) -> None:
-        """Take a person out of one file, or say that it can't be done."""
-        if not path.is_file() or (CUBES in path.parts and path.name.endswith(OF_A_STORE)):
-            return
-        if path.suffix in {".parquet", ".csv"}:
-            self._clean_table(path, person, tracklets)
-        elif path.suffix == ".json":
-            text = path.read_text(encoding="utf-8", errors="replace")
-            names = {json.dumps(name) for name in (person, *tracklets)}
-            if any(name in text for name in names):
-                self._mixed(path, "names the person")
-        elif path.suffix in MIXED and not path.stem.startswith(SHOW_NOBODY):
-            trial = next((part for part in path.parts if part.startswith("trial_")), None)
-            model = path.suffix not in {".png", ".jpg", ".pdf", ".html"}
-            if not model:
-                self._mixed(path, "may show the person")
-            elif path.name.startswith(LOGITS):
-                if trial not in trained:
-                    self._mixed(path, "compares the person with others, if tested in the trial")
-            elif trial is None or trial in trained:
-                self._mixed(path, "was fitted to the person among others: it has to be made again")
+    # --- plans -----------------------------------------------------------------------------------
 
-    def _clean_table(self, path: Path, person: str, tracklets: set[str]) -> None:
-        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        columns = _columns(path)
-        who, whose = (sorted(columns & set(names)) for names in (WHO, WHOSE))
-        if not who and not whose:
-            return
-        table = read(path, dtype=str) if path.suffix == ".csv" else read(path)
-        theirs = table[who].eq(person).any(axis=1) | table[whose].isin(tracklets).any(axis=1)
-        if not theirs.any():
-            return
-        self.removed.append(f"{int(theirs.sum())} rows of {self._name(path)}")
-        if not self.dry_run:
-            partial = path.with_name(f".{path.name}.tmp")
-            kept = table[~theirs].reset_index(drop=True)
-            kept.to_parquet(partial) if path.suffix == ".parquet" else kept.to_csv(
-                partial, index=False
+    def dataset(self, name: str) -> None:
+        """Plan to remove everything that was made of a data set."""
+        self._plan_frames(name)
+        for path in [*self._logged(name), *self._reports(name), *self._folders(name)]:
+            self._plan(path)
+        if self._logged(name):
+            self._leave(
+                f"MLflow experiment {name}: parameters and numbers of its runs; `uv run mlflow "
+                "experiments delete` and `uv run mlflow gc` remove them"
             )
-            partial.replace(path)
 
-    def _mixed(self, path: Path, why: str) -> None:
-        if self.derived:
-            self._remove(path)
+    def person(self, name: str, person: str) -> None:
+        """Plan to remove a person from a data set."""
+        people = self._people(name)
+        theirs = people[people.person == person]
+        trained = set(theirs.trial[theirs.role == "train"])
+        mentions = mentioning({person, *theirs.tracklet})
+        self._plan_frames(name, set(theirs.tracklet))
+        for store in self._stores(name):
+            self._plan_cubes(store, set(theirs.tracklet), mentions)
+        crops = {base for base, _ in self._frame_tables(name)}
+        for file in self._files(name):
+            mixed = _mixes(file, trained) and crops.isdisjoint(file.parents)
+            if file.name.startswith(LOGITS) or _says(file, mentions) or (mixed and self.derived):
+                self._plan(artifact_of(file))
+            elif mixed:
+                self._leave(f"{self._title(artifact_of(file))}: {MIXED}")
+
+    def older_than(self, name: str, days: int) -> None:
+        """Plan to remove what was made for a data set longer ago.
+
+        Artifacts are as old as their records say, other files as their last change. A store of
+        cubes goes when no artifact names it any more; so does a set of rendered people, if raw.
+        """
+        limit = time.time() - days * DAY
+        files = (file for folder in self._folders(name) for file in self._inside(folder))
+        made = self._logged(name) | {path: made_at(path) for path in map(artifact_of, files)}
+        for path in (path for path, when in made.items() if when < limit):
+            self._plan(path)
+        named = set(self._named_stores(name))
+        rendered = set(filter(_is_rendered, (self.data / RAW / name).glob("*")))
+        for store in [*self._stores(name), *sorted(rendered)]:
+            if store.name in named or store.stat().st_mtime >= limit:
+                continue
+            if self.raw or store not in rendered:
+                self._plan(store)
+            else:
+                self._leave(f"{self._title(store)}: rendered people, in no use (--raw removes it)")
+
+    def lines(self) -> list[str]:
+        """Say what is removed, a line each."""
+        return [
+            title if len(paths) == 1 else f"{title} ({len(paths)})"
+            for title, paths in self.removed.items()
+        ]
+
+    def carry_out(self) -> None:
+        """Remove what is planned, and the folders that are empty then.
+
+        Raises
+        ------
+        PurgeError
+            If something can't be removed; what came before it is gone.
+        """
+        for path in (path for paths in self.removed.values() for path in paths):
+            try:
+                _delete(path)
+            except OSError as error:
+                raise PurgeError(
+                    f"{path} can't be removed: {reason(error)}. What was listed before it is "
+                    "gone; see to it and purge again"
+                ) from error
+            folder = path.parent
+            while self._is_of_a_data_set(folder) and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
+
+    def _is_of_a_data_set(self, folder: Path) -> bool:
+        return self.data in folder.parents and folder.parent != self.data
+
+    def _plan(self, path: Path) -> None:
+        paths = self.removed.setdefault(self._title(path), [])
+        if path not in paths:
+            paths.append(path)
+
+    def _leave(self, line: str) -> None:
+        if line not in self.left:
+            self.left.append(line)
+
+    def _title(self, path: Path) -> str:
+        """Name a path from the project's root; an artifact without its identity."""
+        path = path.parent if (path / NAME).is_file() else path
+        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+    # --- frames and cubes ------------------------------------------------------------------------
+
+    def _plan_frames(self, name: str, tracklets: set[str] | None = None) -> None:
+        """Plan to remove frames under ``data/``, raw ones if asked, and name the others."""
+        own = self.data / RAW / name
+        if tracklets is None and own.is_dir() and self.raw and own.resolve() == own:
+            self._plan(own)
+        elif tracklets is None and own.is_dir():
+            self._leave(f"{self._title(own)}: raw frames (--raw removes those under data/{RAW})")
+        places: dict[Path, Path] = {}
+        for base, frames in self._frame_tables(name):
+            if tracklets is not None:
+                theirs = frames.path[frames.tracklet.isin(tracklets)]
+                places |= {base / path: (base / path).parent for path in theirs}
+            elif not base.is_relative_to(own.resolve()):
+                places |= {base / path: base for path in frames.path}
+        for file, folder in places.items():
+            self._plan_frame(file, f"frames in {self._title(folder)}")
+        if tracklets is not None:
+            self._leave(
+                "frames that stay bring the person back with the next run; so do archives, videos, "
+                "whole pictures and lists (manifest.csv) that frames are taken from"
+            )
+
+    def _plan_frame(self, file: Path, title: str) -> None:
+        place = file.resolve()
+        if not file.exists():
+            return
+        if not place.is_relative_to(self.data):
+            self._leave(f"{title}: not under data/, so yours to delete")
+        elif place.is_relative_to(self.data / RAW) and not self.raw:
+            self._leave(f"{title}: raw (--raw removes them)")
         else:
-            self._leave(path, f"{why} (--derived removes it)")
+            self.removed.setdefault(title, []).append(file)
+
+    def _frame_tables(self, name: str) -> Iterator[tuple[Path, pd.DataFrame]]:
+        """Give each table of frames and the folder that its paths start from."""
+        for path in self._tables(name, {"tracklet", "path"}):
+            beside = self.data / INTERMEDIATE / name / "frames_root.json" / path.parent.name
+            with suppress(OSError, ValueError):
+                base = json.loads((beside / "frames_root.json").read_bytes())
+                yield (self.root / base).resolve(), _read(path, ["tracklet", "path"])
+
+    def _plan_cubes(self, store: Path, tracklets: set[str], mentions: Mentions) -> None:
+        """Plan to remove a person's cubes, and what says that the store is whole.
+
+        The next extraction makes what is missing, and keeps the cubes of the others.
+        """
+        names = {
+            path: unquote(path.relative_to(store / "cubes").with_suffix("").as_posix())
+            for path in (store / "cubes").rglob("*.*")
+        }
+        cubes = [path for path in names if names[path] in tracklets or path.suffix == ".tmp"]
+        about = [path for path in store.iterdir() if path.is_file()]
+        if cubes or any(_says(path, mentions) for path in about):
+            whole = [path for path in about if path.name != "identity.json"]
+            self.removed[f"cubes in {self._title(store)}"] = cubes + whole
+
+    def _named_stores(self, name: str) -> Iterator[str]:
+        """Name the stores that are named by artifacts which stay."""
+        going = {path for paths in self.removed.values() for path in paths}
+        for folder in self._folders(name):
+            for path in folder.glob("*/*/*.json"):
+                if path.name in POINTERS and path.parent not in going:
+                    with suppress(ValueError, KeyError):
+                        yield json.loads(path.read_bytes())["store"]
 
     # --- places ----------------------------------------------------------------------------------
 
-    def _datasets(self) -> list[str]:
-        return sorted(
-            {path.name for path in (self.root / "data").glob("[0-9]*/*") if path.is_dir()}
-        )
+    def _find_folders(self, name: str) -> list[Path]:
+        """Return the folders of a data set, raw frames left out; links are named, not followed.
 
-    def _folders(self, name: str) -> list[Path]:
-        return sorted(path for path in (self.root / "data").glob(f"[0-9]*/{name}") if path.is_dir())
+        Tables of tracklets come last: after an interruption, they say what is left to remove.
+        """
+        found = []
+        for path in sorted(self.data.glob("[0-9]*/*")):
+            if path.name != name or path.parent.name == RAW or not path.is_dir():
+                continue
+            own = path.resolve() == path
+            for link in filter(Path.is_symlink, path.rglob("*")) if own else [path]:
+                self._leave(f"{link.resolve()}: {self._title(link)}, a link, leads there")
+            found += [path] * own
+        return sorted(found, key=lambda path: path.parent.name == PRIMARY)
 
-    def _tables(self, name: str) -> Iterator[tuple[Path, set[str]]]:
-        for folder in self._folders(name):
-            for path in sorted(folder.rglob("*.parquet")):
-                if path.is_file():
-                    yield path, _columns(path)
+    def _inside(self, folder: Path) -> Iterator[Path]:
+        """Give the files in a folder, cubes left out; links are not followed."""
+        stores = folder / "cubes" if folder.parent.name == CUBES else None
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink() and stores not in path.parents:
+                yield path
 
-    def _artifacts(self, name: str) -> list[Path]:
-        """Find the artifacts of a data set's MLflow runs on this machine; name the others."""
-        from mlflow.entities import ViewType
-        from mlflow.tracking import MlflowClient
+    def _stores(self, name: str) -> list[Path]:
+        """Return the stores of cubes."""
+        stores = [path for folder in self._folders(name) for path in folder.glob("cubes/*")]
+        return [path for path in stores if path.is_dir() and path.resolve() == path]
 
-        from wherewhen.settings import tracking_uri
+    def _files(self, name: str) -> Iterator[Path]:
+        """Give all files that were made for a data set, frames and cubes left out."""
+        yield from self._reports(name)
+        for folder in [*self._logged(name), *self._folders(name)]:
+            yield from self._inside(folder)
 
-        uri = tracking_uri()
-        database = Path(uri.removeprefix("sqlite:///"))
-        if uri.startswith("sqlite:///") and not database.is_file():
-            return []  # asking would make one
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            return []
-        places = [run.info.artifact_uri for run in _all_runs(client, experiment, ViewType.ALL)]
-        places += [
-            model.artifact_location
-            for model in client.search_logged_models(experiment_ids=[experiment.experiment_id])
-        ]
-        here = []
-        for place in places:
+    def _reports(self, name: str) -> list[Path]:
+        """Return reports on several data sets, this one among them."""
+        mentions = mentioning({name})
+        pages = (path for path in self.data.glob(f"{REPORTING}/*.html") if path.resolve() == path)
+        return [page for page in pages if _says(page, mentions)]
+
+    def _tables(self, name: str, columns: set[str]) -> list[Path]:
+        """Return the tables that have some columns."""
+        return [file for file in self._files(name) if columns <= _columns(file)]
+
+    def _find_people(self, name: str) -> pd.DataFrame:
+        """Read from all tables whose the tracklets are, and who trained (`role`) in which trial."""
+        tables = [pd.DataFrame(columns=["person", "tracklet", "trial", "role"])]
+        for path in self._tables(name, {"person", "tracklet"}):
+            wanted = [column for column in tables[0] if column in _columns(path)]
+            tables.append(_read(path, wanted))
+        return pd.concat(tables, ignore_index=True)
+
+    def _find_logged(self, name: str) -> dict[Path, float]:
+        """Find what MLflow keeps of a data set's runs here, and since when; name the rest."""
+        found = {}
+        for place, made in _logged_places(name):
             parsed = urlparse(place)
             if parsed.scheme not in {"", "file"}:
-                self.left.append(f"{place}: MLflow artifacts on another machine")
+                self._leave(f"{place}: MLflow artifacts on another machine")
             elif (path := Path(unquote(parsed.path))).is_dir():
-                here.append(path)
-        return here
-
-    # --- files -----------------------------------------------------------------------------------
-
-    def _remove(self, path: Path) -> None:
-        self.removed.append(self._name(path))
-        if self.dry_run:
-            return
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _leave(self, path: Path, why: str) -> None:
-        self.left.append(f"{self._name(path)}: {why}")
-
-    def _name(self, path: Path) -> str:
-        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+                found[path] = made
+        return found
 
 
-def _columns(path: Path) -> set[str]:
-    if path.suffix == ".csv":
-        return set(pd.read_csv(path, nrows=0).columns)
-    from pyarrow.parquet import read_schema
+def mentioning(names: Iterable[str]) -> Mentions:
+    """Return a test whether a text has one of some names in it, as a word or a part of a path.
 
-    return set(read_schema(path).names)
+    A number is only taken for a name where it is all of a field or of a part of a path.
+    """
+    words = {form for name in names for form in (name, json.dumps(name)[1:-1])}
+    return re.compile(
+        "|".join(
+            rf'(?:^|(?<=["/,\n])){word}(?=["/,\r\n]|$)'
+            if word.isdigit()
+            else rf"(?<![\w-]){re.escape(word)}(?![\w-])"
+            for word in words
+        )
+    ).search
 
 
-def _all_runs(client: Any, experiment: Any, view: Any) -> Iterable[Any]:
-    token = None
+def artifact_of(file: Path) -> Path:
+    """Return what is removed with a file: the folder of an artifact, or what a record is of."""
+    if (file.parent / NAME).is_file():
+        return file.parent
+    of = file.with_name(file.name.removesuffix(f".{NAME}"))
+    return of if of.exists() else file
+
+
+def made_at(artifact: Path) -> float:
+    """Return when an artifact was made, in seconds since 1970: as its record says, if any."""
+    inside = artifact.is_dir()
+    record = Record.read(artifact / NAME if inside else record_path(artifact, versioned=False))
+    if record is None:
+        return artifact.stat().st_mtime
+    return datetime.fromisoformat(record.finished).timestamp()
+
+
+def _says(file: Path, mentions: Mentions) -> bool:
+    """Whether the text of a file mentions somebody; a table that can't be read might."""
+    if file.suffix == ".parquet":
+        try:
+            return any(mentions(text) for text in _cells(file))
+        except (OSError, pa.ArrowException):
+            return True
+    if file.suffix in FITTED | PICTURES - {".html"}:
+        return False
+    return bool(mentions(file.read_bytes().decode("utf-8", "replace")))
+
+
+def _cells(table: Path) -> Iterator[str]:
+    """Give the texts in a table."""
+    for column in parquet.read_table(table).columns:
+        values = column.combine_chunks()
+        values = values.dictionary if pa.types.is_dictionary(values.type) else values
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            yield from filter(None, values.unique().to_pylist())
+
+
+def _read(table: Path, columns: list[str]) -> pd.DataFrame:
+    return pd.read_parquet(table, columns=columns).astype(str).drop_duplicates()
+
+
+def _columns(file: Path) -> set[str]:
+    if file.suffix == ".parquet":
+        with suppress(OSError, pa.ArrowException):  # a damaged one
+            return set(parquet.read_schema(file).names)
+    return set()
+
+
+def _is_rendered(folder: Path) -> bool:
+    """Whether a folder is a set of rendered people, by what its manifest says."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        named = json.loads((folder / "manifest.json").read_bytes())["fingerprint"]
+        return named == folder.name and folder.resolve() == folder
+    return False
+
+
+def _mixes(file: Path, trained: set[str]) -> bool:
+    """Whether a person may be in a file without their name; `trained`: the person's trials."""
+    trial = next((part for part in file.parts if part.startswith("trial_")), None)
+    fitted = file.suffix in FITTED and (trial is None or trial in trained)
+    return not file.stem.startswith(NOBODY) and (file.suffix in PICTURES or fitted)
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder, or a file after its record."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        record_path(path, versioned=False).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _unknown(what: str, name: str, where: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"no {what} {name!r} {where}; {hint}known: {', '.join(known[:LISTED]) or 'none'}{more}"
+
+
+def _logged_places(name: str) -> Iterator[tuple[str, float]]:
+    """Give the folders of an MLflow experiment's runs and models, and when they were made."""
+    from mlflow.entities import ViewType
+
+    from wherewhen.tracking import client, tracking_uri, understood
+
+    database = Path(tracking_uri().removeprefix("sqlite:///"))
+    if tracking_uri().startswith("sqlite:///") and not database.is_file():
+        return  # asking would make one
+    with understood():
+        experiment = client().get_experiment_by_name(name)
+        ids = [experiment.experiment_id] if experiment else []
+        for run in _all(client().search_runs, ids, run_view_type=ViewType.ALL) if ids else ():
+            yield run.info.artifact_uri, (run.info.end_time or run.info.start_time) / 1000
+        for model in _all(client().search_logged_models, ids) if ids else ():
+            yield model.artifact_location, model.creation_timestamp / 1000
+
+
+def _all(search: Callable[..., Any], ids: list[str], **options: Any) -> Iterator[Any]:
+    """Give what all pages of a search hold."""
+    token: str | None = None
     while True:
-        page = client.search_runs([experiment.experiment_id], run_view_type=view, page_token=token)
+        page = search(ids, page_token=token, **options)
         yield from page
         token = page.token
         if not token:

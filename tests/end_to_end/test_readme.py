@@ -9,6 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from wherewhen.cli import cli
 from wherewhen.cli import run as kedro_run
 from wherewhen.pipeline_registry import register_pipelines
 from wherewhen.pipelines.parameters import check_parameters
@@ -57,6 +58,20 @@ def kedro_runs():
                 yield pytest.param(shlex.split(span), id=f"{name_of(document)}: {span}")
 
 
+def made_by_commands():
+    """Name the environments that the documents tell to make."""
+    commands_of_documents = (case.values[0] for case in commands())
+    return {words[2] for words in commands_of_documents if words[:2] == ["kedro", "new-dataset"]}
+
+
+def own_commands():
+    """Yield the words of commands of this project that take no other command."""
+    for case in commands():
+        (words,) = case.values
+        if words[0] == "kedro" and words[1] in ("lineage", "new-dataset", "purge"):
+            yield pytest.param(words[1:], id=case.id)
+
+
 def links():
     """Yield every link to a file."""
     for document in DOCUMENTS:
@@ -88,13 +103,19 @@ def test_a_command_names_a_program_and_files_that_exist(words):
 def test_a_run_has_options_pipelines_and_parameters_that_exist(words):
     given = kedro_run.make_context("run", list(words)).params
     environment = given["env"]
-    assert environment is None or (REPOSITORY / "conf" / environment).is_dir()
+    there = environment is None or (REPOSITORY / "conf" / environment).is_dir()
+    assert there or environment in made_by_commands()
     tree = OmegaConf.merge(parameters_of(environment), as_tree(given["params"]))
     assert check_parameters(OmegaConf.to_container(tree, resolve=True))
     pipelines = register_pipelines()
     assert set(given["pipelines"]) <= set(pipelines)
     namespaces = {node.namespace for node in pipelines["__default__"].nodes}
     assert set(given["namespaces"]) <= namespaces
+
+
+@pytest.mark.parametrize("words", own_commands())
+def test_a_command_has_options_and_arguments_that_exist(words):
+    assert cli.commands[words[0]].make_context(words[0], words[1:])
 
 
 def as_tree(params):

@@ -37,7 +37,9 @@ def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "env": click.option("--env", "-e", help="The environment: a data set's, in conf/."),
+    "env": click.option(
+        "--env", "-e", envvar="KEDRO_ENV", help="The environment: a data set's, in conf/."
+    ),
     "params": click.option(
         "--params",
         default="",

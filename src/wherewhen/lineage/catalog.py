@@ -54,6 +54,15 @@ class Catalog(DataCatalog):
             self.ledger.record(ds_name)
         return super().load(ds_name, version)
 
+    def save(self, ds_name: str, data: Any) -> None:
+        """Save what the parameters ask for."""
+        try:
+            super().save(ds_name, data)
+        except Exception as error:
+            if file := file_of(self.get(ds_name)):
+                error.add_note(f"while {file} was written")
+            raise
+
     def _is_an_artifact(self, name: str) -> bool:
         return self.ledger is not None and not name.startswith(PARAMETER) and name != "parameters"
 

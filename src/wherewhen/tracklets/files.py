@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_CURES = {
+CURES = {
     errno.EACCES: "give yourself the right to it",
     errno.EPERM: "give yourself the right to it",
     errno.EDQUOT: "free some space",
     errno.EIO: "the disk may be damaged: copy the file again",
+    errno.EFBIG: "let it grow larger: ulimit -f",
     errno.ENAMETOOLONG: "shorten it",
     errno.ENOSPC: "free some space",
     errno.EROFS: "choose a folder that can be written to",
 }
+"""What to do about what the system says of a file or a disk, by its number."""
+
 _CHUNK = 20_000
 """Rows of a CSV file that become a table at a time: as lists of texts they take more memory."""
 
@@ -132,7 +135,7 @@ def reason(error: OSError) -> str:
         E.g. ``Permission denied (give yourself the right to it)``.
     """
     cause = error.strerror or str(error) or type(error).__name__
-    cure = _CURES.get(error.errno or 0)
+    cure = CURES.get(error.errno or 0)
     return f"{cause} ({cure})" if cure else cause
 
 
