@@ -11,7 +11,6 @@ baselines do (`mean_pooled`, `row_pooled`), learns LFDA on each, and scores both
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import warnings
 from functools import partial
@@ -26,9 +25,8 @@ from wherewhen.features.pooling import pool_windows
 from wherewhen.metric_learning.pipeline import fit_metrics
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
+from wherewhen.sessions import View
 from wherewhen.tracklets.windows import as_clips, embedding_windows
-
-DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def in_eight_bits(store: CubeStore, folder: str) -> CubeStore:
@@ -74,14 +72,13 @@ def main() -> None:
     """Measure and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--dataset", default="development")
-    parser.add_argument("--store", type=Path, help="instead of the data set's current one")
+    parser.add_argument("--dataset", default="development", help="an environment in conf/")
+    parser.add_argument("--store", type=Path, help="instead of the environment's cubes")
     parser.add_argument("--trials", type=int, default=6)
     arguments = parser.parse_args()
-    cubes = DATA / "04_feature" / arguments.dataset / "cubes"
-    current = arguments.store or cubes / json.loads((cubes / "current.json").read_text())["name"]
-    splits = pd.read_parquet(DATA / "05_model_input" / arguments.dataset / "splits.parquet")
-    store = CubeStore(current)
+    catalog = View.of(arguments.dataset).catalog
+    store = CubeStore(arguments.store) if arguments.store else catalog.load("cubes")
+    splits = catalog.load("splits")
     with tempfile.TemporaryDirectory() as name:
         eight = in_eight_bits(store, name)
         errors, tables = [], []

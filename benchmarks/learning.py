@@ -36,7 +36,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wherewhen.datasets import CubeStoreDataset
 from wherewhen.features.pooling import pool_windows
 from wherewhen.metric_learning.pipeline import fit_metrics
 from wherewhen.model.config import network_config
@@ -45,6 +44,7 @@ from wherewhen.model.projection import CubeInput
 from wherewhen.model.siamese import build_network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
+from wherewhen.sessions import View
 from wherewhen.tracklets.splits import validation_split
 from wherewhen.tracklets.windows import as_clips, embedding_windows
 from wherewhen.training.config import training_config
@@ -243,18 +243,16 @@ class ReducedStore:
 class Workbench:
     """The population in memory, and what is done to it again and again."""
 
-    def __init__(
-        self, data: Path, dataset: str, basis: str, channels: int, validation: int
-    ) -> None:
+    def __init__(self, dataset: str, basis: str, channels: int, validation: int) -> None:
         self.validation = validation
-        store = _store(data, dataset)
+        catalog = View.of(dataset).catalog
+        store = catalog.load("cubes")
         if channels < store.channels:
-            store = ReducedStore(store, _store(data, basis), channels)
+            store = ReducedStore(store, View.of(basis).catalog.load("cubes"), channels)
         self.channels, self.grid = store.channels, store.grid
         self.cubes = PreloadedCubes(store, list(store.lengths), progress=True)
         self.occluded: OccludedCubes | None = None
-        splits = pd.read_parquet(data / "05_model_input" / dataset / "splits.parquet")
-        self.splits = dict(list(splits.groupby("trial")))
+        self.splits = dict(list(catalog.load("splits").groupby("trial")))
 
     def reader(self, variant: Variant) -> Any:
         """Return the cubes that a variant sees."""
@@ -316,10 +314,6 @@ class Workbench:
             f"mean-pooled cubes, {learners} persons": score(windows, np.stack(means)),
             f"row-pooled cubes, {learners} persons": score(windows, np.stack(rows)),
         }
-
-
-def _store(data: Path, dataset: str) -> Any:
-    return CubeStoreDataset(str(data / "04_feature" / dataset / "cubes")).load()
 
 
 def _seed(trial: str) -> int:
@@ -415,9 +409,10 @@ def _cell(scores: list[tuple[float, float]]) -> str:
 def main() -> None:
     """Run the chosen variants on the chosen trials."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--dataset", default="population")
-    parser.add_argument("--basis", default="development", help="whose cubes the PCA is fitted on")
+    parser.add_argument("--dataset", default="population", help="an environment in conf/")
+    parser.add_argument(
+        "--basis", default="development", help="that whose cubes the PCA is fitted on"
+    )
     parser.add_argument("--channels", type=int, default=CHANNELS, help="0: all, no PCA")
     parser.add_argument("--validation", type=int, default=100, help="persons to choose settings by")
     parser.add_argument("--trials", type=int, default=5)
@@ -428,7 +423,6 @@ def main() -> None:
 
     results = Results(arguments.json)
     bench = Workbench(
-        arguments.data,
         arguments.dataset,
         arguments.basis,
         arguments.channels or sys.maxsize,

@@ -14,9 +14,11 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# Before torch is imported, here and in the commands that tests start: two processes with two
+# threads each on two cores wait for each other, and who waits is not to keep a core busy meanwhile.
+# Two threads, which training has by default, would take ten times as long as one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # before torch is imported, here and in the commands that tests start: two processes with two
-    # threads each on two cores wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

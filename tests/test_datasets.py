@@ -1,27 +1,37 @@
 import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from kedro.io import DatasetError, Version
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from wherewhen.datasets import (
     ArrayDataset,
     CubeStoreDataset,
-    FolderDataset,
     MetricsDataset,
     NetworkDataset,
+    PlaceDataset,
     SyntheticPeopleDataset,
-    read_network_header,
-    saved_network,
-    write_network,
+    WorkspaceDataset,
 )
 from wherewhen.features.augmentation import Augmentation
+from wherewhen.features.extraction import PLAN
+from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import distance_of, fit_metrics
 from wherewhen.model.config import network_config
 from wherewhen.model.siamese import build_network
+from wherewhen.tracklets.archives import SEAL
+from wherewhen.tracklets.fingerprint import fingerprint
+
+ONE, OTHER = "0123456789abcdef", "fedcba9876543210"
+"""Identities, which are the versions of data sets."""
+
+
+def of(identity):
+    return Version(identity, identity)
 
 
 class Extraction:
@@ -29,20 +39,23 @@ class Extraction:
 
     cube_shape = (2, 2, 3)
     augmentation = Augmentation()
-    storage, kept, verify, budget_gib = "float16", None, False, None
+    storage, budget_gib = "float16", None
+
+    def __init__(self, name, lengths, fails_at=None, kept=None, root=""):
+        self.identity = {"backbone": name}
+        self.lengths = lengths
+        self.fails_at, self.kept, self.root = fails_at, kept, root
+        self.made = []
 
     @property
     def to_keep(self):
-        return list(self.lengths)
+        return list(self.lengths if self.kept is None else self.kept)
 
     def source(self, tracklet):
         return ""
 
-    def __init__(self, name, lengths, fails_at=None):
-        self.identity = {"backbone": name}
-        self.lengths = lengths
-        self.fails_at = fails_at
-        self.made = []
+    def save(self, folder):
+        (folder / PLAN).write_text(json.dumps({"root": str(self.root)}))
 
     def stream(self, tracklets):
         for tracklet in tracklets:
@@ -57,184 +70,291 @@ def network():
     return build_network(network_config(channels=(4,), projection=3, seed=1), channels=5, grid=2)
 
 
-def dataset_at(path, version):
-    return NetworkDataset(str(path), version=version)
-
-
-class TestFolder:
-    def test_the_folder_is_there_when_it_is_asked_for(self, tmp_path):
-        dataset = FolderDataset(str(tmp_path / "a/b"))
+class TestWorkspace:
+    def test_the_folder_of_an_identity_is_there_when_it_is_asked_for(self, tmp_path):
+        dataset = WorkspaceDataset((tmp_path / "a/b").as_posix(), metadata={"anything": 1})
         assert not dataset.exists()
-        assert dataset.load() == tmp_path / "a/b"
+        dataset.version = ONE
+        folder = dataset.load()
+        assert folder == tmp_path / "a/b" / ONE
+        assert folder.is_dir()
+        (folder / "checkpoint").write_bytes(b"x")
+        assert (dataset.load() / "checkpoint").read_bytes() == b"x"
+        dataset.version = OTHER
+        assert list(dataset.load().iterdir()) == []
         assert dataset.exists()
-        assert (tmp_path / "a/b").is_dir()
 
     def test_saving_is_refused(self, tmp_path):
-        with pytest.raises(DatasetError, match="nothing is saved to it"):
-            FolderDataset(str(tmp_path)).save("anything")
+        with pytest.raises(DatasetError, match="is a node's own folder: nothing is saved to it"):
+            WorkspaceDataset(str(tmp_path)).save("anything")
+
+
+LENGTHS = {"cam_a/p": 2, "cam_b/p": 3}
+
+
+class TestPlace:
+    def test_a_folder_that_was_moved_is_a_fault_and_its_place_never_counts(self, tmp_path):
+        footage, moved = tmp_path / "footage", tmp_path / "moved"
+        footage.mkdir()
+        dataset = PlaceDataset((tmp_path / "root.json").as_posix())
+        dataset.save(footage.as_posix())
+        assert dataset.load() == footage.as_posix()
+        assert json.loads((tmp_path / "root.json").read_text()) == footage.as_posix()
+        assert dataset.fault() is None
+        before = dataset.counts()
+        footage.rename(moved)
+        assert dataset.fault() == f"{footage} is gone"
+        dataset.save(moved.as_posix())
+        assert dataset.fault() is None
+        assert dataset.counts() == before
+
+    def test_a_path_is_relative_to_the_project(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("wherewhen.project.project_root", lambda: tmp_path)
+        dataset = PlaceDataset((tmp_path / "root.json").as_posix())
+        dataset.save("data/01_raw/mine")
+        assert dataset.fault() == f"{tmp_path / 'data/01_raw/mine'} is gone"
+        (tmp_path / "data/01_raw/mine").mkdir(parents=True)
+        assert dataset.fault() is None
+
+
+def cubes_at(folder, version=None):
+    pointer, stores = folder / "cubes.json", folder / "stores"
+    return CubeStoreDataset(pointer.as_posix(), stores.as_posix(), version)
 
 
 class TestCubeStore:
     def test_what_was_saved_is_loaded(self, tmp_path):
-        dataset = CubeStoreDataset(str(tmp_path))
-        dataset.save(Extraction("b", {"cam_a/p": 2, "cam_b/p": 3}))
+        dataset = cubes_at(tmp_path)
+        assert not dataset.exists()
+        dataset.save(Extraction("b", LENGTHS))
         store = dataset.load()
         assert store.complete
-        assert dict(store.lengths) == {"cam_a/p": 2, "cam_b/p": 3}
+        assert dict(store.lengths) == LENGTHS
         assert (store.read("cam_b/p") == 1.5).all()
+        assert dataset.exists()
+
+    def test_the_file_names_the_store_and_nothing_of_this_machine(self, tmp_path):
+        cubes_at(tmp_path).save(Extraction("b", LENGTHS))
+        key = fingerprint({"backbone": "b"})
+        assert json.loads((tmp_path / "cubes.json").read_text()) == {"store": key}
+        assert cubes_at(tmp_path).counts() == key
+        assert [path.name for path in (tmp_path / "stores").iterdir() if path.is_dir()] == [key]
 
     def test_before_the_first_set_is_whole_there_is_none(self, tmp_path):
-        dataset = CubeStoreDataset(str(tmp_path))
+        dataset = cubes_at(tmp_path)
         with pytest.raises(DatasetError, match="can't be read"):
-            dataset.save(Extraction("b", {"cam_a/p": 2, "cam_b/p": 3}, fails_at="cam_b/p"))
+            dataset.save(Extraction("b", LENGTHS, fails_at="cam_b/p"))
         assert not dataset.exists()
-        with pytest.raises(DatasetError, match="no complete set yet: run the stage"):
-            dataset.load()
 
     def test_saving_again_makes_only_what_is_missing(self, tmp_path):
-        dataset = CubeStoreDataset(str(tmp_path))
-        lengths = {"cam_a/p": 2, "cam_b/p": 3}
         with pytest.raises(DatasetError, match="can't be read"):
-            dataset.save(Extraction("b", lengths, fails_at="cam_b/p"))
-        again = Extraction("b", lengths)
-        dataset.save(again)
+            cubes_at(tmp_path).save(Extraction("b", LENGTHS, fails_at="cam_b/p"))
+        again = Extraction("b", LENGTHS)
+        cubes_at(tmp_path).save(again)
         assert again.made == ["cam_b/p"]
-        assert dataset.load().complete
+        assert cubes_at(tmp_path).load().complete
 
-    def test_the_note_follows_the_set_that_was_completed_last(self, tmp_path):
-        dataset = CubeStoreDataset(str(tmp_path))
-        for name in ("one", "other", "one"):
-            dataset.save(Extraction(name, {"t": 1}))
-            assert dataset.load().identity == {"backbone": name}
-        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+    def test_versions_share_stores(self, tmp_path):
+        for version, name in ((ONE, "one"), (OTHER, "other")):
+            cubes_at(tmp_path, of(version)).save(Extraction(name, {"t": 1}))
+        again = Extraction("one", {"t": 1})
+        cubes_at(tmp_path, of("another")).save(again)
+        assert again.made == []
+        for version, name in ((ONE, "one"), (OTHER, "other"), ("another", "one")):
+            assert cubes_at(tmp_path, of(version)).load().identity == {"backbone": name}
+        assert len([path for path in (tmp_path / "stores").iterdir() if path.is_dir()]) == 2
 
-    def test_a_failed_set_leaves_the_note_on_the_whole_one(self, tmp_path):
-        dataset = CubeStoreDataset(str(tmp_path))
-        dataset.save(Extraction("whole", {"t": 1}))
-        with pytest.raises(DatasetError, match="can't be read"):
-            dataset.save(Extraction("broken", {"t": 1}, fails_at="t"))
-        assert dataset.load().identity == {"backbone": "whole"}
+    def test_cubes_that_are_gone_or_cut_are_a_fault(self, tmp_path):
+        dataset = cubes_at(tmp_path)
+        dataset.save(Extraction("b", LENGTHS))
+        assert dataset.fault() is None
+        (file,) = (tmp_path / "stores").rglob("cam_b/p.safetensors")
+        content = file.read_bytes()
+        file.write_bytes(content[:-1])
+        assert "are gone or damaged" in cubes_at(tmp_path).fault()
+        file.unlink()
+        assert "are gone or damaged" in cubes_at(tmp_path).fault()
+        again = Extraction("b", LENGTHS)
+        cubes_at(tmp_path).save(again)
+        assert again.made == ["cam_b/p"]
+        assert cubes_at(tmp_path).fault() is None
 
-    def test_no_temporary_file_is_left(self, tmp_path):
-        CubeStoreDataset(str(tmp_path)).save(Extraction("b", {"t": 1}))
-        assert not list(tmp_path.rglob("*.tmp"))
+    def test_a_store_that_is_gone_is_a_fault(self, tmp_path):
+        dataset = cubes_at(tmp_path)
+        dataset.save(Extraction("b", LENGTHS))
+        dataset.remove()
+        assert not list((tmp_path / "stores").rglob("*.safetensors"))
+        assert "is no cube store" in cubes_at(tmp_path).fault()
+        again = Extraction("b", LENGTHS)
+        cubes_at(tmp_path).save(again)
+        assert again.made == list(LENGTHS)
+
+    def test_a_plan_lies_beside_cubes_of_which_some_are_left_out(self, tmp_path):
+        """And is taken away when all are stored: the same cubes need no backbone then."""
+        part = Extraction("b", LENGTHS, kept=["cam_a/p"], root=tmp_path)
+        cubes_at(tmp_path, of(ONE)).save(part)
+        assert part.made == ["cam_a/p"]
+        (plan,) = (tmp_path / "stores").rglob(PLAN)
+        assert json.loads(plan.read_text()) == {"root": str(tmp_path)}
+        cubes_at(tmp_path, of(OTHER)).save(Extraction("b", LENGTHS))
+        assert not plan.exists()
+        for version in (ONE, OTHER):
+            assert set(cubes_at(tmp_path, of(version)).load().lengths) == set(LENGTHS)
+
+    def test_frames_that_were_moved_are_a_fault_where_cubes_are_made_of_them(self, tmp_path):
+        footage = tmp_path / "footage"
+        footage.mkdir()
+        for kept, fault in ((None, False), (["cam_a/p"], True)):
+            dataset = cubes_at(tmp_path / str(fault))
+            dataset.save(Extraction("b", LENGTHS, kept=kept, root=footage))
+            assert dataset.fault() is None
+            moved = footage.rename(tmp_path / "moved")
+            expected = f"{footage}, of which cubes are made, is gone" if fault else None
+            assert dataset.fault() == expected
+            again = Extraction("b", LENGTHS, kept=kept, root=moved)
+            dataset.save(again)
+            assert again.made == []
+            assert dataset.fault() is None
+            moved.rename(footage)
+
+    def test_the_file_appears_whole_or_not_at_all(self, tmp_path):
+        cubes_at(tmp_path).save(Extraction("b", {"t": 1}))
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {"cubes.json", "stores"}
 
 
 class TestSyntheticPeople:
     @pytest.fixture
-    def written(self, monkeypatch):
-        """Let the writer note what it was asked for instead of rendering it."""
+    def people(self):
+        """What stands for a plan: the writer is replaced."""
+        return SimpleNamespace(fingerprint="0123")
+
+    @pytest.fixture
+    def rendered(self, monkeypatch):
+        """Let the writer note what it was asked for, and write two frames instead of rendering."""
         asked = []
 
-        def write_set(people, root, progress=True):
-            asked.append(people)
-            folder = root / people
-            (folder / "prid_2011").mkdir(parents=True, exist_ok=True)
-            if people == "interrupted":
+        def write_set(people, root):
+            asked.append(people.fingerprint)
+            folder = root / people.fingerprint / "prid_2011"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "1.png").write_bytes(b"first")
+            if people.fingerprint == "interrupted":
                 raise KeyboardInterrupt
-            return folder
+            (folder / "2.png").write_bytes(b"second")
+            return folder.parent
 
         monkeypatch.setattr("wherewhen.synthetic.writer.write_set", write_set)
         return asked
 
-    def test_the_root_of_the_tree_is_loaded(self, tmp_path, written):
-        dataset = SyntheticPeopleDataset(str(tmp_path))
-        dataset.save("0123")
-        assert dataset.load() == tmp_path / "0123"
-        assert (dataset.load() / "prid_2011").is_dir()
-        assert json.loads((tmp_path / "current.json").read_text()) == {"name": "0123"}
+    @staticmethod
+    def at(folder, version=None):
+        pointer, stores = folder / "people.json", folder / "raw"
+        return SyntheticPeopleDataset(pointer.as_posix(), stores.as_posix(), version)
 
-    def test_a_part_of_a_set_may_be_what_is_loaded(self, tmp_path, written):
-        dataset = SyntheticPeopleDataset(str(tmp_path))
-        dataset.save("0123/archive")
-        assert dataset.load() == tmp_path / "0123/archive"
+    def test_the_root_of_the_tree_is_loaded(self, tmp_path, people, rendered):
+        dataset = self.at(tmp_path)
+        dataset.save(people)
+        assert dataset.load() == tmp_path / "raw/0123"
+        assert dataset.counts() == "0123"
+        assert dataset.fault() is None
+        content = json.loads((tmp_path / "people.json").read_text())
+        files = content_of(tmp_path / "raw/0123")
+        assert content == {"store": "0123", "read_from": "0123", "files": files}
 
-    def test_an_interrupted_set_is_not_the_current_one(self, tmp_path, written):
-        dataset = SyntheticPeopleDataset(str(tmp_path))
+    def test_a_part_of_a_set_may_be_what_is_loaded(self, tmp_path, people, monkeypatch):
+        def write_set(people, root):
+            (root / "0123/archive").mkdir(parents=True)
+            return root / "0123/archive"
+
+        monkeypatch.setattr("wherewhen.synthetic.writer.write_set", write_set)
+        self.at(tmp_path).save(people)
+        assert self.at(tmp_path).load() == tmp_path / "raw/0123/archive"
+        assert self.at(tmp_path).counts() == "0123"
+
+    def test_an_interrupted_set_is_not_there_and_gone_on_with(self, tmp_path, people, rendered):
+        people.fingerprint = "interrupted"
+        dataset = self.at(tmp_path)
         with pytest.raises(KeyboardInterrupt):
-            dataset.save("interrupted")
+            dataset.save(people)
         assert not dataset.exists()
-        dataset.save("whole")
-        with pytest.raises(KeyboardInterrupt):
-            dataset.save("interrupted")
-        assert dataset.load() == tmp_path / "whole"
+        assert (tmp_path / "raw/interrupted/prid_2011/1.png").is_file()
 
+    @pytest.mark.parametrize("change", ["gone", "changed", "added"])
+    def test_frames_that_are_not_as_they_were_rendered_are_a_fault(
+        self, tmp_path, people, rendered, change
+    ):
+        dataset = self.at(tmp_path)
+        dataset.save(people)
+        frame = tmp_path / "raw/0123/prid_2011/1.png"
+        if change == "gone":
+            frame.unlink()
+        elif change == "changed":
+            frame.write_bytes(b"other")
+            os.utime(frame, ns=(1, 1))
+        else:
+            frame.with_name("3.png").write_bytes(b"third")
+        assert dataset.fault() == f"files in {tmp_path / 'raw/0123'} are gone or were changed"
+        dataset.save(people)  # the writer knows by checksums what to render anew
+        assert rendered == ["0123", "0123"]
+        assert dataset.fault() is None
+        assert frame.read_bytes() == b"first"
 
-class TestNotes:
-    def test_each_note_has_a_current_store_of_its_own(self, tmp_path):
-        plain = CubeStoreDataset(str(tmp_path), note="./current.json")
-        variant = CubeStoreDataset(str(tmp_path), note="variants/other/current.json")
-        plain.save(Extraction("one", {"t": 2}))
-        assert not variant.exists()
-        variant.save(Extraction("two", {"t": 3}))
-        assert (plain.load().lengths["t"], variant.load().lengths["t"]) == (2, 3)
-        assert plain.load().folder.parent == variant.load().folder.parent == tmp_path
+    def test_what_a_reader_unpacks_in_there_is_no_fault(self, tmp_path, people, rendered):
+        dataset = self.at(tmp_path)
+        dataset.save(people)
+        unpacked = tmp_path / "raw/0123/archive/unpacked/set"
+        unpacked.mkdir(parents=True)
+        (unpacked / SEAL).write_text("{}")
+        (unpacked / "1.png").write_bytes(b"first")
+        assert dataset.fault() is None
+
+    def test_removed_it_is_rendered_anew(self, tmp_path, people, rendered):
+        dataset = self.at(tmp_path)
+        dataset.save(people)
+        dataset.remove()
+        assert not (tmp_path / "raw/0123").exists()
+        assert dataset.fault() is not None
+        dataset.save(people)
+        assert rendered == ["0123", "0123"]
+        assert dataset.fault() is None
 
 
 class TestNetwork:
-    def test_the_same_network_comes_back(self, tmp_path, network):
-        dataset = NetworkDataset(str(tmp_path / "network.safetensors"))
-        dataset.save(network)
+    @staticmethod
+    def at(folder, version=None):
+        return NetworkDataset((folder / "network.safetensors").as_posix(), version)
+
+    def test_the_same_network_comes_back_to_be_used(self, tmp_path, network):
+        dataset = self.at(tmp_path)
+        assert not dataset.exists()
+        dataset.save(network.train())
         again = dataset.load()
         assert again.config == network.config
         assert not again.training
         cubes = torch.randn(2, 3, 2, 2, 5)
-        mask = torch.ones(2, 3, dtype=torch.bool)
         with torch.inference_mode():
             assert torch.equal(
-                again.encode(cubes, mask).embedding, network.eval().encode(cubes, mask).embedding
+                again.encode(cubes).embedding, network.eval().encode(cubes).embedding
             )
+        assert dataset.exists()
 
     def test_every_version_is_kept(self, tmp_path, network):
-        path = tmp_path / "network.safetensors"
-        first = dataset_at(path, Version(None, "2026-01-01T00.00.00.000Z"))
-        first.save(network)
+        assert not self.at(tmp_path, of(ONE)).exists()
+        self.at(tmp_path, of(ONE)).save(network)
         changed = build_network(network.config.model_copy(update={"seed": 2}), 5, 2)
-        second = dataset_at(path, Version(None, "2026-01-02T00.00.00.000Z"))
-        second.save(changed)
-        newest = dataset_at(path, Version(None, None)).load()
-        oldest = dataset_at(path, Version("2026-01-01T00.00.00.000Z", None)).load()
-        assert newest.config.seed == 2
-        assert oldest.config.seed == 1
+        self.at(tmp_path, of(OTHER)).save(changed)
+        assert self.at(tmp_path, of(ONE)).load().config.seed == 1
+        assert self.at(tmp_path, of(OTHER)).load().config.seed == 2
+        assert (tmp_path / f"network.safetensors/{ONE}/network.safetensors").is_file()
 
-        assert saved_network(path).config.seed == 2
-
-    def test_a_plain_file_will_do_and_nothing_is_named(self, tmp_path, network):
-        path = tmp_path / "network.safetensors"
-        with pytest.raises(FileNotFoundError, match=r"network.safetensors: expected a trained"):
-            saved_network(path)
-        write_network(network, path)
-        assert saved_network(path).config == network.config
-
-    def test_nothing_exists_before_it_is_saved(self, tmp_path, network):
-        path = tmp_path / "network.safetensors"
-        assert not dataset_at(path, None).exists()
-        dataset = dataset_at(path, Version(None, "2026-01-01T00.00.00.000Z"))
-        assert not dataset.exists()
+    def test_a_damaged_file_is_named(self, tmp_path, network):
+        dataset = self.at(tmp_path)
         dataset.save(network)
-        assert dataset_at(path, Version(None, None)).exists()
-
-    def test_the_header_says_how_it_was_built(self, tmp_path, network):
         path = tmp_path / "network.safetensors"
-        write_network(network, path)
-        header = read_network_header(path)
-        assert (header["channels"], header["grid"]) == (5, 2)
-        assert header["config"]["channels"] == [4]
-        assert pd.Index(tmp_path.iterdir()).tolist() == [path]
-
-    def test_equal_networks_make_equal_files(self, tmp_path, network):
-        files = set()
-        for _ in range(8):
-            again = build_network(network.config, channels=5, grid=2)
-            write_network(again, tmp_path / "network.safetensors")
-            files.add((tmp_path / "network.safetensors").read_bytes())
-        assert len(files) == 1
-
-    def test_a_file_that_holds_no_network_is_named(self, tmp_path):
-        path = tmp_path / "weights.safetensors"
-        save_file({"weight": torch.zeros(2)}, path)
-        with pytest.raises(ValueError, match=r"weights.safetensors does not say how its network"):
-            read_network_header(path)
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(DatasetError, match=r"network\.safetensors can't be read as a network"):
+            dataset.load()
 
 
 class TestMetrics:
@@ -257,17 +377,14 @@ class TestMetrics:
             np.testing.assert_array_equal(before, after)
 
     def test_every_version_is_kept(self, tmp_path, metrics):
-        path = str(tmp_path / "metrics.safetensors")
-        assert not MetricsDataset(path).exists()
-        assert not MetricsDataset(path, version=Version(None, None)).exists()
-        for day, names in (("01", ["xqda"]), ("02", ["kissme"])):
-            version = Version(None, f"2026-01-{day}T00.00.00.000Z")
-            dataset = MetricsDataset(path, version=version)
-            dataset.save({name: metrics[name] for name in names})
+        path = (tmp_path / "metrics.safetensors").as_posix()
+        for version, name in ((ONE, "xqda"), (OTHER, "kissme")):
+            dataset = MetricsDataset(path, of(version))
+            assert not dataset.exists()
+            dataset.save({name: metrics[name]})
             assert dataset.exists()
-        assert list(MetricsDataset(path, version=Version(None, None)).load()) == ["kissme"]
-        oldest = Version("2026-01-01T00.00.00.000Z", None)
-        assert list(MetricsDataset(path, version=oldest).load()) == ["xqda"]
+        assert list(MetricsDataset(path, of(ONE)).load()) == ["xqda"]
+        assert list(MetricsDataset(path, of(OTHER)).load()) == ["kissme"]
 
     def test_a_damaged_file_is_named(self, tmp_path, metrics):
         path = tmp_path / "metrics.safetensors"
@@ -308,12 +425,12 @@ class TestArray:
             ArrayDataset(str(tmp_path / "logits.safetensors")).save(data)
         assert not list(tmp_path.iterdir())
 
-    def test_a_file_of_something_else_is_named(self, tmp_path, network):
+    def test_a_file_of_something_else_is_named(self, tmp_path):
         path = tmp_path / "logits.safetensors"
-        write_network(network, path)
-        with pytest.raises(DatasetError, match=r"its tensors are .*with the tensor `array` alone"):
+        save_file({"a": np.zeros(3), "b": np.zeros(3)}, path)
+        with pytest.raises(DatasetError, match=r"its tensors are a, b\): expected .* one tensor"):
             ArrayDataset(str(path)).load()
-        path.write_bytes(path.read_bytes()[:100])
+        path.write_bytes(path.read_bytes()[:20])
         with pytest.raises(DatasetError, match=r"logits\.safetensors can't be read as an array"):
             ArrayDataset(str(path)).load()
         path.unlink()

@@ -106,6 +106,29 @@ class _FileDataset(AbstractVersionedDataset[Any, Any]):
         return {"filepath": str(self._filepath), "version": self._version}
 
 
+class PlaceDataset(_FileDataset):
+    """The path of a folder, as the configuration says it: what lies there counts, and not where.
+
+    So what was made of the folder's content stays when it is moved, but the path is made anew.
+    """
+
+    def counts(self) -> str:
+        """Return what stands for the content in what is made of it."""
+        return "place"
+
+    def fault(self) -> str | None:
+        """Say that nothing lies there any more."""
+        place = from_root(self.load())
+        return None if place.exists() else f"{place} is gone"
+
+    def _write(self, data: Any, path: Path) -> None:
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(data) + "\n", encoding="utf-8")
+
+    def _read(self, path: Path) -> Any:
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
 class NetworkDataset(_FileDataset):
     """A network: its weights as safetensors, its configuration in the same file's header."""
 
@@ -257,15 +280,23 @@ class CubeStoreDataset(_StoreDataset):
     backbone takes a second."""
 
     def fault(self) -> str | None:
-        """Say whether tracklets are missing, by their files' sizes; reading compares checksums."""
+        """Say whether tracklets are missing, by their files' sizes; reading compares checksums.
+
+        Where cubes are made when they are asked for, their frames have to be there, too.
+        """
         from wherewhen.features.cube_store import CubeStore, CubeStoreError
+        from wherewhen.features.extraction import PLAN
 
         try:
             store = CubeStore(self._stores / self._named()["store"])
             complete = store.complete
         except (CubeStoreError, FileNotFoundError) as error:
             return str(error)
-        return None if complete else f"cubes in {store.folder} are gone or damaged"
+        if not complete:
+            return f"cubes in {store.folder} are gone or damaged"
+        plan = store.folder / PLAN
+        frames = json.loads(plan.read_text(encoding="utf-8"))["root"] if plan.is_file() else "."
+        return None if Path(frames).exists() else f"{frames}, of which cubes are made, is gone"
 
     def _write(self, data: CubeExtraction, path: Path) -> None:
         """Make and store the cubes that are missing."""

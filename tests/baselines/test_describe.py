@@ -1,11 +1,14 @@
 """Baselines at work: fitted on the training clips alone, asked about all, in order."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from wherewhen.baselines import BASELINES, Baseline
-from wherewhen.baselines.describe import build_baseline, describe_windows
+from wherewhen.baselines.describe import CLASSES, build_baseline, describe_windows, options_of
 
 
 class Mean(Baseline):
@@ -48,15 +51,46 @@ def test_training_clips_teach_and_all_are_described():
     assert np.concatenate(vectors).tolist() == [1.5 - 3.5, 3 - 3.5, 7.5 - 3.5, 4 - 3.5]
 
 
+def test_sums_of_numpy_are_taken_in_one_thread():
+    seen = []
+
+    class Watching(Mean):
+        def fit(self, clips):
+            seen.append(threads_of_numpy())
+            return super().fit(clips)
+
+        def describe(self, frames):
+            seen.append(threads_of_numpy())
+            return super().describe(frames)
+
+    with threadpool_limits(2, user_api="blas"):
+        describe_windows(Watching(), WINDOWS, Pictures())
+        assert threads_of_numpy() == {2}
+    assert seen == [{1}] * 5
+
+
+def threads_of_numpy():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
 def test_a_baseline_is_built_by_name_with_its_options(monkeypatch):
-    monkeypatch.setitem(BASELINES, "mean", f"{__name__}:Mean")
-    monkeypatch.setattr("wherewhen.baselines.describe.import_module", lambda name: _THIS)
+    monkeypatch.setattr("wherewhen.baselines.describe.BASELINES", ("mean",))
+    monkeypatch.setitem(CLASSES, "mean", "somewhere:Mean")
+    monkeypatch.setattr("wherewhen.baselines.describe.import_module", {"somewhere": _THIS}.get)
     assert build_baseline("mean", {"scale": 2.0}).scale == 2.0
+    assert options_of("mean") == ["scale"]
     with pytest.raises(ValueError, match=r"embed.baselines.mean: .*scaling"):
         build_baseline("mean", {"scaling": 2.0})
-    with pytest.raises(ValueError, match="no baseline is called 'maen'"):
+    with pytest.raises(ValueError, match="no baseline is called 'maen': mean are"):
         build_baseline("maen")
 
 
 class _THIS:
     Mean = Mean
+
+
+def test_the_table_has_a_class_for_every_name():
+    assert tuple(CLASSES) == BASELINES
+    for name in BASELINES:
+        assert isinstance(build_baseline(name), Baseline)
+        assert set(options_of(name)) == set(signature(type(build_baseline(name))).parameters)

@@ -134,3 +134,31 @@ def test_equal_seeds_give_equal_vectors(people):
     )
     np.testing.assert_array_equal(one, two)
     assert not np.allclose(one, other)
+
+
+def test_the_vectors_are_the_same_whatever_threads_the_machine_offers(people):
+    """Here sums of a step depend on their number."""
+    found = set()
+    for offered in (1, 2, 3):  # the fixture restores it
+        torch.set_num_threads(offered)
+        baseline = RCN(epochs=1, frames=4, progress=False).fit(people.clips(range(3)))
+        assert torch.get_num_threads() == offered
+        found.add(baseline.describe(people.frames(0, 0)).tobytes())
+        assert torch.get_num_threads() == offered
+    assert len(found) == 1
+
+
+def test_the_option_decides_on_the_threads_of_a_step(people, monkeypatch):
+    seen = []
+    loss = RCN.loss
+
+    def noted(self, *arguments):
+        seen.append(torch.get_num_threads())
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(RCN, "loss", noted)
+    for threads in (1, 2):
+        RCN(epochs=1, frames=2, threads=threads, progress=False).fit(people.clips(range(2)))
+    assert seen == [1] * (len(seen) // 2) + [2] * (len(seen) // 2)
+    with pytest.raises(ValueError, match="threads is 0: expected at least 1"):
+        RCN(threads=0)

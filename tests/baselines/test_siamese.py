@@ -20,6 +20,7 @@ OPTIONS = {
     "batch": 2,
     "seed": 0,
     "device": "cpu",
+    "threads": 1,
     "clips_per_camera": 4,
     "progress": False,
 }

@@ -1,8 +1,12 @@
 import hashlib
 import os
 
+import pytest
+
 from wherewhen.lineage import content
 from wherewhen.lineage.content import ABSENT, content_of
+from wherewhen.synthetic.layouts import write_flat
+from wherewhen.tracklets.readers import read
 
 
 def test_a_file_counts_by_its_bytes(tmp_path):
@@ -47,6 +51,62 @@ def test_a_folder_counts_by_names_sizes_and_times(tmp_path):
     (tmp_path / "in/b").unlink()
     file.rename(tmp_path / "in/a.png")
     assert content_of(tmp_path / "in") != before
+
+
+@pytest.mark.parametrize(
+    ("layout", "options"),
+    [
+        ("mars", {"cameras": 3, "takes": 2, "archive": True}),  # a folder with archives
+        ("manifest", {}),  # boxes, which are cut
+        ("prid2011", {}),
+    ],
+)
+def test_reading_footage_leaves_its_content(tmp_path, layout, options):
+    """What is unpacked and cut beside it is not taken for other footage at the next run."""
+    root = write_flat(layout, tmp_path, persons=3, length=2, **options)
+    before, around = content_of(root), content_of(tmp_path)
+    read(layout, root, progress=False)
+    assert (root / "unpacked").is_dir() == (layout != "prid2011")
+    assert (content_of(root), content_of(tmp_path)) == (before, around)
+    (root / "another").write_bytes(b"")
+    assert content_of(root) != before
+
+
+def test_a_folder_of_somebodys_own_counts_whatever_its_name(tmp_path):
+    (tmp_path / "unpacked/person").mkdir(parents=True)
+    before = content_of(tmp_path)
+    (tmp_path / "unpacked/person/a.png").write_bytes(b"one")
+    assert content_of(tmp_path) != before
+
+
+def test_links_are_followed(tmp_path):
+    """As readers do: frames may lie elsewhere."""
+    folder, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    for each in (folder, elsewhere):
+        each.mkdir()
+    (elsewhere / "a.png").write_bytes(b"one")
+    (tmp_path / "b.png").write_bytes(b"one")
+    (folder / "person").symlink_to(elsewhere)
+    (folder / "b.png").symlink_to(tmp_path / "b.png")
+    seen = {content_of(folder)}
+    (elsewhere / "a.png").write_bytes(b"longer")
+    seen.add(content_of(folder))
+    (tmp_path / "b.png").write_bytes(b"longer")
+    seen.add(content_of(folder))
+    (folder / "b.png").unlink()
+    (folder / "b.png").symlink_to(tmp_path / "nowhere")
+    seen.add(content_of(folder))
+    assert len(seen) == 4
+    assert content_of(folder) in seen
+
+
+def test_links_in_a_circle_end(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
+    (tmp_path / "a/itself").symlink_to(tmp_path / "a/itself")
+    before = content_of(tmp_path / "a")
+    (tmp_path / "a/b/frame").write_bytes(b"one")
+    assert content_of(tmp_path / "a") != before
 
 
 def test_a_copy_of_a_folder_is_the_same(tmp_path):

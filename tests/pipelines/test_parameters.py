@@ -1,20 +1,27 @@
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from omegaconf import OmegaConf
 
+from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning.pipeline import METRICS
+from wherewhen.model.config import network_config
 from wherewhen.pipelines.parameters import (
     EvaluateParameters,
     LearnMetricParameters,
     ParameterError,
     Parameters,
+    check_devices,
     check_name,
     check_parameters,
     known_names,
 )
+from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
+from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.training.config import training_config
 
 
 def shipped(repository, environment):
@@ -36,23 +43,33 @@ def test_every_shipped_environment_is_valid(repository, environment):
     ("environment", "epochs"), [("prid2011", 1000), ("ilids_vid", 1000), ("mars", 2000)]
 )
 def test_the_benchmarks_are_in_the_papers_setting(repository, environment, epochs):
-    parameters = check_parameters(shipped(repository, environment))
-    assert parameters.ingest.reader == environment
-    assert parameters.extract.backbone == "googlenet"
-    assert parameters.split.trials == 10
+    tree = shipped(repository, environment)
     for preset in ("modern", "paper"):
-        train = parameters.train.model_copy(update={"preset": preset})
-        assert train.training_config().epochs == epochs
-        assert train.training_config().frames == 20
-        assert train.network_config().channels == (128, 256, 256)
+        tree["train"]["preset"] = preset
+        parameters = check_parameters(tree)
+        assert parameters.ingest.reader == environment
+        assert parameters.extract.backbone == "googlenet"
+        assert parameters.split.trials == 10
+        assert parameters.train.training.epochs == epochs
+        assert parameters.train.training.frames == 20
+        assert parameters.train.network.channels == (128, 256, 256)
 
 
 def test_one_parameter_selects_the_paper():
-    parameters = check_parameters({"train": {"preset": "paper"}})
-    network, training = parameters.train.network_config(), parameters.train.training_config()
-    assert len(network.channels) == 3
-    assert network.similarity == "weighted"
-    assert (training.pairs, training.pairs_per_batch) == ("drawn", 10)
+    changes = {"network": {"modern": {"channels": [4]}}, "training": {"paper": {"rate": 0.5}}}
+    train = check_parameters({"train": {"preset": "paper", **changes}}).train
+    assert train.network == network_config("paper")
+    assert train.training == training_config("paper", rate=0.5)
+    modern = check_parameters({"train": changes}).train
+    assert modern.network == network_config("modern", channels=[4])
+    assert modern.training == training_config("modern")
+
+
+def test_a_typed_tree_may_be_changed_and_typed_again():
+    """What is chosen stays chosen: the groups of a preset are not asked for by preset again."""
+    train = check_parameters({"train": {"preset": "paper", "training": {"paper": {"rate": 0.5}}}})
+    again = Parameters.model_validate({"train": dict(train.train)})
+    assert again.train == train.train
 
 
 @pytest.mark.parametrize(
@@ -83,14 +100,142 @@ def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):
     assert message in str(caught.value)
 
 
-def test_a_trials_seed_is_its_own_where_the_split_is_fixed(repository):
+def test_where_the_split_is_fixed_trials_differ_by_their_seeds(repository):
     mars = check_parameters(shipped(repository, "mars"))
     assert mars.split.source == "official"
-    for config in (mars.train.network_config, mars.train.training_config):
-        assert [config(f"trial_{trial:02d}").seed for trial in (0, 1, 9)] == [0, 1, 9]
-    drawn = Parameters().train
-    assert drawn.training_config("trial_05").seed == drawn.training_config().seed
-    assert drawn.network_config("trial_05") == drawn.network_config()
+    assert mars.train.seed_by_trial
+    assert not Parameters().train.seed_by_trial
+
+
+@pytest.mark.parametrize(
+    ("tree", "lines"),
+    [
+        (
+            {"train": {"network": {"modrn": {}}, "training": {"modern": {"epoch": 3}}}},
+            [
+                "train.network.modrn: no such preset; did you mean modern?",
+                "train.training.modern.epoch: no such parameter; did you mean epochs?",
+            ],
+        ),
+        (  # a typo in the preset that isn't chosen
+            {"train": {"preset": "modern", "network": {"paper": {"chanels": [4]}}}},
+            ["train.network.paper.chanels: no such parameter; did you mean channels?"],
+        ),
+        ({"train": {"preset": ["modern"]}}, ["train.preset = ['modern']: Input should be"]),
+        ({"train": {"network": {"modern": 3}}}, ["train.network.modern = 3: expected a mapping"]),
+        ({"train": {"network": {5: {}}}}, ["train.network.5: no such preset; known here: modern"]),
+        ({"train": {"network": [4]}}, ["train.network = [4]: expected a mapping by preset"]),
+        ({"train": {"network": {"modern": {5: 3}}}}, ["train.network.modern: keywords must be"]),
+        (
+            {"ingest": {"reader": "prid2012"}},
+            ["ingest.reader = 'prid2012': no reader 'prid2012': expected one of folder, ilids_vid"],
+        ),
+        ({"ingest": {"reader": "DukeMTMC"}}, ["its authors withdrew DukeMTMC in 2019"]),
+        (
+            {"ingest": {"options": {"prid": {}}}},
+            ["ingest.options: no reader is called ['prid']: folder, ilids_vid, manifest"],
+        ),
+        (
+            {"train": {"training": {"modern": {"optimiser": "adamw", "momentum": 0.9}}}},
+            ["train.training.modern: momentum has no effect without optimiser: rmsprop"],
+        ),
+        (
+            {"synthesise": {"cameras": [{"name": "cam_a"}]}},
+            [
+                "synthesise.cameras = [{'name': 'cam_a'}]: Input should be a valid integer",
+                "synthesise.cameras.0.elevation: Field required",
+                "synthesise.cameras.0.azimuth: Field required",
+            ],
+        ),
+        ({"embed": {"features": ["rcn", "rcn"]}}, ["expected one kind of features or several"]),
+    ],
+)
+def test_a_message_has_a_line_a_fault_and_no_tree(tree, lines):
+    with pytest.raises(ParameterError) as caught:
+        check_parameters(tree)
+    head, *said = str(caught.value).splitlines()
+    assert head.startswith(f"{len(lines)} parameter(s) can't be used")
+    assert len(said) == len(lines)
+    for line, expected in zip(said, lines, strict=True):
+        assert expected in line
+        assert line.startswith("- ")
+        assert len(line) < 250
+        assert "persons_per_batch" not in line  # of the groups of parameters around the faulty one
+
+
+def test_numbers_that_stand_for_names_are_text():
+    parameters = check_parameters(
+        {
+            "split": {"probe_camera": 1, "gallery_camera": 2.5, "fingerprint": 12},
+            "evaluate": {"dataset": 2011},
+        }
+    )
+    split = parameters.split
+    assert (split.probe_camera, split.gallery_camera, split.fingerprint) == ("1", "2.5", "12")
+    assert parameters.evaluate.dataset == "2011"
+    with pytest.raises(ParameterError, match=r"split\.probe_camera = True: Input should be"):
+        check_parameters({"split": {"probe_camera": True}})
+
+
+class TestNetworkFrom:
+    """Networks that were trained elsewhere."""
+
+    @staticmethod
+    def named(networks, trials=2):
+        tree = {"split": {"trials": trials}, "train": {"network_from": networks}}
+        return check_parameters(tree).train.network_from
+
+    def test_a_text_names_a_file_for_every_trial(self):
+        assert self.named("lent/{trial}/network.safetensors") == {
+            "trial_00": Path("lent/trial_00/network.safetensors"),
+            "trial_01": Path("lent/trial_01/network.safetensors"),
+        }
+        assert self.named("one.safetensors", trials=1) == {"trial_00": Path("one.safetensors")}
+
+    def test_files_may_be_named_one_by_one(self):
+        files = {"trial_00": "a.safetensors", "trial_01": "~/b.safetensors"}
+        assert self.named(files) == {name: Path(file) for name, file in files.items()}
+
+    def test_a_trial_without_a_network_is_named(self):
+        with pytest.raises(ParameterError, match="network_from: no network for trial_01, trial_02"):
+            self.named({"trial_00": "a.safetensors"}, trials=3)
+
+    @pytest.mark.parametrize("text", ["{trail}/x", "{trial/x", "{}", "{0}", "{trial.name}"])
+    def test_braces_that_stand_for_nothing_are_refused(self, text):
+        with pytest.raises(ParameterError, match=r"network_from = .*braces .* those of \{trial\}"):
+            self.named(text)
+
+    def test_what_is_no_path_is_named_by_its_trial(self):
+        with pytest.raises(ParameterError, match=r"network_from\.trial_00 = 5: Input is not a val"):
+            self.named({"trial_00": 5}, trials=1)
+
+    def test_nothing_is_borrowed_if_nothing_is_said(self):
+        assert self.named(None) is None
+
+
+def test_what_isnt_asked_for_decides_nothing():
+    """Options of the reader, baselines and metrics that aren't used leave the groups equal."""
+    asked = {
+        "ingest": {"options": {"prid2011": {"persons": "all"}}},
+        "embed": {"features": ["network", "hog3d"], "baselines": {"hog3d": {"cells": 2}}},
+        "learn_metric": {"metrics": ["kissme"], "kissme": {"shrinkage": 0.1}},
+    }
+    more = {
+        "ingest": {"options": {"prid2011": {"persons": "all"}, "mars": {"info": "x"}}},
+        "embed": asked["embed"] | {"baselines": {"hog3d": {"cells": 2}, "rcn": {"epochs": 1}}},
+        "learn_metric": asked["learn_metric"] | {"lfda": {"k": 3}, "xqda": {"shrinkage": 1}},
+    }
+    plain, idle = check_parameters(asked), check_parameters(more)
+    assert plain.groups == idle.groups
+    assert plain.ingest.options == {"prid2011": {"persons": "all"}}
+    assert plain.embed.baselines == {"hog3d": {"cells": 2}}
+    assert check_parameters({}).ingest.options == {"prid2011": {}}
+
+
+def test_groups_are_what_stages_read():
+    parameters = check_parameters({})
+    assert list(parameters.groups) == list(Parameters.model_fields)
+    assert parameters.groups["split"] is parameters.split
 
 
 def test_every_wrong_parameter_is_listed():
@@ -99,7 +244,7 @@ def test_every_wrong_parameter_is_listed():
 
 
 def test_trials_are_numbered_from_zero():
-    assert Parameters().split.model_copy(update={"trials": 3}).trial_names == [
+    assert Parameters().split.with_changes(trials=3).trial_names == [
         "trial_00",
         "trial_01",
         "trial_02",
@@ -161,3 +306,89 @@ def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
 def test_a_value_has_no_names_inside():
     assert known_names(["train", "preset"]) is None
     assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)
+
+
+class TestDevices:
+    """A GPU that is asked for by its name; `auto` takes one where there is one."""
+
+    @staticmethod
+    def asked(extract="auto", train="auto", preset="modern"):
+        training = {preset: {"device": train}}
+        tree = {"extract": {"device": extract}, "train": {"preset": preset, "training": training}}
+        return check_parameters(tree)
+
+    @pytest.fixture
+    def gpus(self, monkeypatch):
+        def there_are(count):
+            monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+
+        return there_are
+
+    @pytest.mark.parametrize(
+        ("devices", "named"),
+        [
+            ({"extract": "cuda"}, r"^extract\.device is cuda, but torch sees 0 GPU"),
+            ({"train": "cuda:1"}, r"^train\.training\.modern\.device is cuda:1"),
+            ({"train": "cuda", "preset": "paper"}, r"^train\.training\.paper\.device is cuda,"),
+        ],
+    )
+    def test_what_isnt_there_is_refused_by_name(self, gpus, devices, named):
+        gpus(0)
+        with pytest.raises(ParameterError, match=named):
+            check_devices(self.asked(**devices))
+
+    def test_what_is_there_will_do(self, gpus):
+        gpus(1)
+        check_devices(self.asked("cuda", "cuda:0"))
+        with pytest.raises(ParameterError, match=r"extract\.device is cuda:1, but torch sees 1"):
+            check_devices(self.asked("cuda:1"))
+
+    def test_without_a_gpus_name_torch_is_not_asked(self, monkeypatch):
+        monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("asked"))
+        check_devices(self.asked("cpu", "auto"))
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0x", "", "CUDA"])
+    def test_what_is_no_device_is_refused(self, device):
+        with pytest.raises(ParameterError, match=r"extract\.device = "):
+            self.asked(device)
+        with pytest.raises(ParameterError, match=r"train\.training\.modern\.device = "):
+            self.asked(train=device)
+
+
+class TestWhatIsReadCounts:
+    """Files that a parameter names other than by a path of its own."""
+
+    @staticmethod
+    def identity(**ingest):
+        asked = check_parameters({"ingest": ingest}).ingest
+        return fingerprint(decisive(asked, lambda path: content_of(from_root(path))))
+
+    def test_frames_beside_a_manifest_that_is_the_root(self, tmp_path):
+        (tmp_path / "frames").mkdir()
+        (tmp_path / "frames/1.png").write_bytes(b"one")
+        manifest = tmp_path / "mine.csv"
+        manifest.write_text("path")
+        before = self.identity(reader="manifest", root=str(manifest))
+        asked = check_parameters({"ingest": {"reader": "manifest", "root": str(manifest)}}).ingest
+        assert (asked.root, asked.options["manifest"]) == (tmp_path, {"manifest": "mine.csv"})
+        (tmp_path / "frames/1.png").write_bytes(b"other")
+        assert self.identity(reader="manifest", root=str(manifest)) != before
+
+    def test_a_folder_that_is_called_like_a_manifest_stays(self, tmp_path):
+        (tmp_path / "mine.csv").mkdir()
+        tree = {"ingest": {"reader": "manifest", "root": str(tmp_path / "mine.csv")}}
+        assert check_parameters(tree).ingest.root == tmp_path / "mine.csv"
+
+    @pytest.mark.parametrize("named", ["../lists", "{}/lists", "~/lists"])
+    def test_lists_that_lie_elsewhere(self, tmp_path, monkeypatch, named):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        root, lists = tmp_path / "mars", tmp_path / "lists"
+        for folder in (root, lists):
+            folder.mkdir()
+        given = {"reader": "mars", "root": str(root)}
+        given["options"] = {"mars": {"info": named.format(tmp_path)}}
+        (lists / "query_IDX.mat").write_bytes(b"one")
+        before = self.identity(**given)
+        assert self.identity(**given) == before
+        (lists / "query_IDX.mat").write_bytes(b"other")
+        assert self.identity(**given) != before

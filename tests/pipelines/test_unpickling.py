@@ -16,6 +16,7 @@ from kedro.runner import SequentialRunner
 from omegaconf import OmegaConf
 
 from wherewhen.features.augmentation import Augmentation
+from wherewhen.lineage.ledger import parameter
 from wherewhen.pipeline_registry import build_pipelines
 from wherewhen.pipelines.parameters import check_parameters
 from wherewhen.settings import CONFIG_LOADER_ARGS
@@ -37,6 +38,7 @@ PARAMETERS = {
                 "persons_per_batch": 4,
                 "checkpoint_every": 1,
                 "checkpoint_seconds": 0,
+                "threads": 1,
                 "validation_fraction": 0.25,
                 "keep": "best",
             }
@@ -83,7 +85,6 @@ def cubes(split):
         augmentation=Augmentation(),
         storage="float16",
         kept=None,
-        verify=False,
         budget_gib=None,
         source=lambda tracklet: "",
         stream=stream,
@@ -97,10 +98,8 @@ def stages(repository, tmp_path, monkeypatch, split, cubes):
     Every run saves new versions, as every command does.
     """
     monkeypatch.chdir(tmp_path)
-    resolvers = CONFIG_LOADER_ARGS["custom_resolvers"] | {"variant": lambda: "."}
-    arguments = CONFIG_LOADER_ARGS | {"custom_resolvers": resolvers, "default_run_env": "base"}
+    arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
     entries = OmegaConfigLoader(str(repository / "conf"), **arguments)["catalog"]
-    entries["score_metrics"] = {"type": "MemoryDataset"}  # else MLflow's
     current = check_parameters(PARAMETERS)
     pipelines = build_pipelines(current)
     runs = count(1)
@@ -108,13 +107,14 @@ def stages(repository, tmp_path, monkeypatch, split, cubes):
     def run(*names):
         version = f"2026-01-01T00.00.{next(runs):02}.000Z"
         catalog = DataCatalog.from_config(entries, save_version=version)
-        for stage in ("train", "embed", "learn_metric", "evaluate"):
-            catalog[f"params:{stage}"] = MemoryDataset(getattr(current, stage))
+        asked = [pipelines[name] for name in names]
+        for name in {name for stage in asked for name in stage.inputs() if "params:" in name}:
+            catalog[name] = MemoryDataset(parameter(current, name))
         catalog["cubes"].save(cubes)
         catalog["tracklets"].save(split[["tracklet", "person", "camera"]].assign(length=LENGTH))
         catalog["trial_00.split"].save(split)
-        for name in names:
-            SequentialRunner().run(pipelines[name], catalog)
+        for stage in asked:
+            SequentialRunner().run(stage, catalog)
         return catalog
 
     return run
@@ -204,17 +204,17 @@ def test_a_pickle_under_the_name_stops_the_stage(stages, tmp_path, name, stage, 
 DATA = {
     "MemoryDataset",
     "json.JSONDataset",
-    "kedro_mlflow.io.metrics.MlflowMetricsHistoryDataset",
     "matplotlib.MatplotlibDataset",  # only written
     "pandas.CSVDataset",
     "pandas.ParquetDataset",
     "pillow.ImageDataset",
     "wherewhen.datasets.ArrayDataset",
     "wherewhen.datasets.CubeStoreDataset",
-    "wherewhen.datasets.FolderDataset",
     "wherewhen.datasets.MetricsDataset",
     "wherewhen.datasets.NetworkDataset",
+    "wherewhen.datasets.PlaceDataset",
     "wherewhen.datasets.SyntheticPeopleDataset",
+    "wherewhen.datasets.WorkspaceDataset",
 }
 """Kinds of data sets that read data and no code. Add a kind only if it unpickles nothing."""
 

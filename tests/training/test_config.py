@@ -65,18 +65,3 @@ def test_what_is_wrong_is_named():
 def test_what_would_have_no_effect_is_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         training_config(**settings)
-
-
-def test_identity_leaves_out_what_changes_nothing():
-    config = training_config()
-    without_influence = {
-        "checkpoint_every": 7,
-        "checkpoint_seconds": 1,
-        "look_every": 3,
-        "preload_gigabytes": 0,
-        "preload_device_share": 0,
-        "roofline": True,
-    }
-    assert config.identity() == training_config(**without_influence).identity()
-    for field, value in {"frames": 7, "precision": "bfloat16", "micro_batch": 2}.items():
-        assert config.identity() != training_config(**{field: value}).identity()

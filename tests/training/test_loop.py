@@ -1,3 +1,4 @@
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import torch
 from wherewhen.model.config import network_config
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
+from wherewhen.training.checkpoints import CheckpointError
 from wherewhen.training.config import training_config
 from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
 
@@ -23,13 +25,14 @@ QUICK = {
     "checkpoint_every": 4,
     "checkpoint_seconds": 0,
     "validate_every": 1,
+    "threads": 1,
 }
 
 
-def small_network(preset="modern", **overrides):
+def small_network(channels=D, preset="modern", **overrides):
     modern = {"projection": 4} if preset == "modern" else {"channels": [4, 4, 4]}
     config = network_config(preset, **({"channels": [4], "dropout": 0.3} | modern | overrides))
-    return build_network(config, D, K)
+    return build_network(config, channels, K)
 
 
 def assert_same_weights(one, other):
@@ -70,7 +73,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, kills):
     config = training_config(preset, **(QUICK | {"steps": 12, "pairs_per_batch": 4}))
 
     def run(folder, log=None):
-        network = small_network(preset)
+        network = small_network(preset=preset)
         history = train(network, cubes, training, validation, config, folder, log, progress=False)
         return network, history
 
@@ -88,17 +91,14 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
     code = f"""
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import torch
         from toy import toy
         from wherewhen.model.config import network_config
         from wherewhen.model.siamese import build_network
         from wherewhen.training.config import training_config
         from wherewhen.training.loop import train
 
-        torch.set_num_threads(1)
         cubes, tracklets = toy(6)
-        settings = {{"persons_per_batch": 3, "checkpoint_every": 4, "checkpoint_seconds": 0}}
-        config = training_config(frames=5, steps=10, **settings)
+        config = training_config(steps=10, **{QUICK!r})
         network = build_network(network_config(projection=4, channels=[4], dropout=0.3), {D}, {K})
         log = lambda row: row["step"] == 6 and os.kill(os.getpid(), signal.SIGKILL)
         train(network, cubes, tracklets, None, config, {str(tmp_path / "killed")!r}, log)
@@ -110,9 +110,7 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
     cubes, tracklets = toy(6)
-    config = training_config(
-        frames=5, persons_per_batch=3, checkpoint_every=4, checkpoint_seconds=0, steps=10
-    )
+    config = training_config(steps=10, **QUICK)
     results = []
     for folder in ("killed", "undisturbed"):
         network, logged = small_network(), []
@@ -147,36 +145,53 @@ def test_a_finished_run_returns_at_once(toy, tmp_path):
     assert not again.training
 
 
-@pytest.mark.parametrize("change", ["training", "network", "tracklets", "identity"])
-def test_other_parameters_start_afresh(toy, tmp_path, change):
+CHANGES = {
+    "training": {"settings": {"rate": 1e-4}},
+    "threads": {"settings": {"threads": 2}},
+    "network": {"network": {"seed": 5}},
+    "channels": {"channels": D + 1},
+    "tracklets": {"left_out": "p0003"},
+    "validation": {"held_out": "p0003"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_is_of_one_run(toy, tmp_path, change):
     cubes, tracklets = toy(6)
 
-    def steps_logged(training=None, network=None, rows=tracklets, identity="cubes 1"):
+    def steps_logged(settings=None, network=None, channels=D, left_out="", held_out=""):
         logged = []
-        config = training_config(**(QUICK | {"steps": 4} | (training or {})))
-        train(
-            small_network(**(network or {})),
-            cubes,
-            rows,
-            None,
-            config,
-            tmp_path,
-            logged.append,
-            identity,
-            progress=False,
-        )
+        config = training_config(**(QUICK | {"steps": 4} | (settings or {})))
+        model = small_network(channels, **(network or {}))
+        rows = tracklets[tracklets["person"] != left_out]
+        validation = tracklets[tracklets["person"] == held_out]
+        train(model, cubes, rows, validation, config, tmp_path, logged.append, progress=False)
         return len(logged)
 
-    changed = {
-        "training": {"training": {"rate": 1e-4}},
-        "network": {"network": {"seed": 5}},
-        "tracklets": {"rows": tracklets[tracklets["person"] != "p0003"]},
-        "identity": {"identity": "cubes 2"},
-    }[change]
     assert steps_logged() == 4
     assert steps_logged() == 0
-    assert steps_logged(**changed) == 4
-    assert steps_logged(training={"checkpoint_every": 1, "checkpoint_seconds": 0}) == 0
+    with pytest.raises(
+        CheckpointError, match=r"checkpoint\.safetensors belongs to a run with othe"
+    ):
+        steps_logged(**CHANGES[change])
+    assert steps_logged() == 0
+
+
+def test_what_decides_nothing_may_change_between_the_parts_of_a_run(toy, tmp_path):
+    cubes, tracklets = toy(6)
+
+    def run(folder, log=None, **settings):
+        network = small_network()
+        config = training_config(**(QUICK | {"steps": 8} | settings))
+        history = train(network, cubes, tracklets, None, config, tmp_path / folder, log, False)
+        return network, history
+
+    network, history = run("undisturbed")
+    with pytest.raises(Killed):
+        run("killed", killer(6))
+    again, history_again = run("killed", checkpoint_every=1, preload_gigabytes=0, device="cpu")
+    assert_same_weights(network, again)
+    assert_same_history(history, history_again)
 
 
 @pytest.mark.parametrize("preset", ["modern", "paper"])
@@ -188,7 +203,7 @@ def test_history_has_a_row_a_step_and_the_validation_curve(toy, tmp_path, preset
     )
     logged = []
     history = train(
-        small_network(preset),
+        small_network(preset=preset),
         cubes,
         training,
         validation,
@@ -215,9 +230,9 @@ def test_validation_has_no_influence_on_training(toy, tmp_path):
     training, validation = halves(tracklets, 6)
     config = training_config(**QUICK, epochs=3)
     networks = []
-    for held_out in (validation, None):
+    for folder, held_out in (("with", validation), ("without", None)):
         networks.append(small_network())
-        train(networks[-1], cubes, training, held_out, config, tmp_path, progress=False)
+        train(networks[-1], cubes, training, held_out, config, tmp_path / folder, progress=False)
     assert_same_weights(*networks)
 
 
@@ -336,7 +351,7 @@ def test_it_learns_persons_who_differ_in_one_location(toy, tmp_path):
     # the persons differ in one cell, so cells are kept; the states alone have to learn it
     states = {"location": "cells", "readout": "concatenated"}
     network = build_network(network_config(projection=8, channels=[16], **states), D, K)
-    config = training_config(frames=6, steps=150, checkpoint_every=1000)
+    config = training_config(frames=6, steps=150, checkpoint_every=1000, threads=1)
     calibrate(network, cubes, list(training["tracklet"]), 200)
     before = rank_1(network, cubes, test)
     history = train(network, cubes, training, None, config, tmp_path, progress=False)
@@ -344,3 +359,86 @@ def test_it_learns_persons_who_differ_in_one_location(toy, tmp_path):
     assert history["pair_accuracy"].tail(10).mean() > 0.8
     assert after >= before + 0.1
     assert after >= 0.3  # chance is 1 in 40
+
+
+WIDE = {"channels": [48, 48], "input_kernels": [3], "hidden_kernels": [3], "projection": 64}
+
+
+def started_and_trained(folder, threads=2):
+    """Return the digests of a network as built, as calibrated and after two steps.
+
+    It is large enough for its sums to depend on the number of threads.
+    """
+    generator = np.random.default_rng(0)
+    rows = [(f"{c}/p{n:02}", f"p{n}", c) for n in range(15) for c in "ab"]
+    tracklets = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
+    scales = 2.0 / np.arange(1, 513) ** 0.5
+    cubes = ArrayCubes(
+        {
+            name: (generator.standard_normal((4, 7, 7, 512)) * scales).astype(np.float16)
+            for name in tracklets.tracklet
+        }
+    )
+    config = training_config(steps=2, frames=4, persons_per_batch=4, threads=threads)
+    network = build_network(network_config(**WIDE), 512, 7)
+    digests = [digest(network)]
+    calibrate(network, cubes, list(tracklets.tracklet), 120)
+    digests.append(digest(network))
+    train(network, cubes, tracklets, None, config, folder, progress=False)
+    return " ".join([*digests, digest(network)])
+
+
+class ArrayCubes:
+    """A CubeReader over arrays."""
+
+    def __init__(self, cubes):
+        self.cubes = cubes
+        self.lengths = {tracklet: len(values) for tracklet, values in cubes.items()}
+
+    def read(self, tracklet, start=0, stop=None):
+        return self.cubes[tracklet][start:stop]
+
+
+def digest(network):
+    """Name the weights of a network by their bytes."""
+    found = hashlib.sha256()
+    for value in network.state_dict().values():
+        found.update(value.numpy().tobytes())
+    return found.hexdigest()
+
+
+def test_the_configuration_decides_on_how_many_threads_a_step_is_computed(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    before, seen = torch.get_num_threads(), []
+    for threads in (1, 2):
+        config = training_config(**(QUICK | {"steps": 2, "threads": threads}))
+        folder = tmp_path / str(threads)
+        arguments = (cubes, tracklets, None, config, folder)
+        train(small_network(), *arguments, lambda _: seen.append(torch.get_num_threads()), False)
+        assert torch.get_num_threads() == before
+    assert seen == [1, 1, 2, 2]
+
+
+def test_the_weights_are_the_same_whatever_the_machine_offers(tmp_path):
+    code = f"""
+        import importlib.util, sys
+        spec = importlib.util.spec_from_file_location("tested", {__file__!r})
+        tested = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(tested)
+        print(tested.started_and_trained(sys.argv[1]))
+    """
+    made = set()
+    for count in (1, 2, 3):  # the fixture of this room restores it
+        torch.set_num_threads(count)
+        made.add(started_and_trained(tmp_path / f"offered {count}"))
+    assert len(made) == 1
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / f"process {count}")],
+            env=os.environ | {"OMP_NUM_THREADS": count},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for count in ("1", "2")
+    ]
+    assert {process.communicate()[0].strip() for process in processes} == made

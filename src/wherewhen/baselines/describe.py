@@ -15,6 +15,7 @@ from tqdm import tqdm
 from wherewhen.baselines import BASELINES
 from wherewhen.baselines.base import Baseline, Clip
 from wherewhen.tracklets.pictures import TrackletPictures
+from wherewhen.tracklets.threads import one_thread
 
 CLASSES = {
     "hog3d": "wherewhen.baselines.hog3d:HOG3D",
@@ -101,6 +102,8 @@ def describe_windows(
         for row in windows.itertuples(index=False)
         for window in [(row.start, row.stop)]
     ]
-    baseline.fit([clip for clip, role in zip(clips, windows.role, strict=True) if role == "train"])
-    described = tqdm(clips, desc=f"describe {title}".strip(), unit="clip")
-    return [baseline.describe(clip.frames()) for clip in described]
+    training = [clip for clip, role in zip(clips, windows.role, strict=True) if role == "train"]
+    with one_thread():
+        baseline.fit(training)
+        described = tqdm(clips, desc=f"describe {title}".strip(), unit="clip")
+        return [baseline.describe(clip.frames()) for clip in described]

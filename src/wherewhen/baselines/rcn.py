@@ -159,7 +159,7 @@ class RCN(SiameseBaseline):
         Of the convolutions' output, in training.
     batch
         Pairs a step; 1 as in the paper, positive and negative ones in turns.
-    seed, device, clips_per_camera, progress
+    seed, device, threads, clips_per_camera, progress
         See :class:`wherewhen.baselines.siamese.SiameseBaseline`.
     """
 
@@ -175,6 +175,7 @@ class RCN(SiameseBaseline):
         batch: int = 1,
         seed: int = 0,
         device: str = "cpu",
+        threads: int = 2,
         clips_per_camera: int = 4,
         progress: bool = True,
     ):
@@ -185,6 +186,7 @@ class RCN(SiameseBaseline):
             batch=batch,
             seed=seed,
             device=device,
+            threads=threads,
             clips_per_camera=clips_per_camera,
             progress=progress,
         )

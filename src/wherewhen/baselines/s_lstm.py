@@ -66,7 +66,7 @@ class SLSTM(SiameseBaseline):
         Consecutive frames of a training sequence, averaged; 1 as in the paper.
     batch
         Pairs a step, positive and negative ones in turns.
-    seed, device, clips_per_camera, progress
+    seed, device, threads, clips_per_camera, progress
         See :class:`wherewhen.baselines.siamese.SiameseBaseline`.
     """
 
@@ -83,6 +83,7 @@ class SLSTM(SiameseBaseline):
         batch: int = 20,
         seed: int = 0,
         device: str = "cpu",
+        threads: int = 2,
         clips_per_camera: int = 4,
         progress: bool = True,
     ):
@@ -93,6 +94,7 @@ class SLSTM(SiameseBaseline):
             batch=batch,
             seed=seed,
             device=device,
+            threads=threads,
             clips_per_camera=clips_per_camera,
             progress=progress,
         )

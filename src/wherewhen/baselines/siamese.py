@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from wherewhen.baselines.base import Baseline, Clip
+from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.clips import cyclic_positions, training_window
 
 
@@ -98,7 +99,7 @@ class SiameseBaseline(Baseline):
     """A network that learns to bring clips of one person together and of two apart.
 
     What it looks at is made of each training clip once and kept in memory as float16. Training is
-    the same to the last bit for the same seed, on the same device with as many threads.
+    the same to the last bit for the same seed and number of threads, on the same device.
 
     A subclass says what it looks at (`look`), builds its network (`build`) and its optimiser, and
     may augment (`view`) and add to the loss (`loss`).
@@ -117,6 +118,9 @@ class SiameseBaseline(Baseline):
         Of weights, pairs, sequences and augmentation.
     device
         Of torch.
+    threads
+        Of a CPU, which compute a step of the training: not as many as the machine happens to have,
+        since the last digits of sums depend on their number.
     clips_per_camera
         At most so many training clips of a person in a camera are kept, spread over all.
     progress
@@ -139,10 +143,16 @@ class SiameseBaseline(Baseline):
         batch: int,
         seed: int,
         device: str,
+        threads: int,
         clips_per_camera: int,
         progress: bool,
     ):
-        counts = {"frames": frames, "batch": batch, "clips_per_camera": clips_per_camera}
+        counts = {
+            "frames": frames,
+            "batch": batch,
+            "threads": threads,
+            "clips_per_camera": clips_per_camera,
+        }
         for name, value in counts.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}: expected at least 1")
@@ -152,7 +162,7 @@ class SiameseBaseline(Baseline):
             raise ValueError(f"margin is {margin}: expected more than 0")
         self.epochs, self.frames, self.margin, self.batch = epochs, frames, margin, batch
         self.seed, self.device, self.progress = seed, torch.device(device), progress
-        self.clips_per_camera = clips_per_camera
+        self.threads, self.clips_per_camera = threads, clips_per_camera
         self.network: nn.Module | None = None
         self.losses: list[float] = []
 
@@ -204,7 +214,7 @@ class SiameseBaseline(Baseline):
         seen = [self._seen(clip.frames()) for clip in reading]
         names, who = np.unique(persons, return_inverse=True)
         cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
+        with torch.random.fork_rng(devices=cuda), torch_threads(self.threads):
             torch.manual_seed(self.seed)
             example = self.view(seen[0], None)
             self.network = self.build(example, len(names)).to(self.device).train()
@@ -247,7 +257,7 @@ class SiameseBaseline(Baseline):
         if self.network is None:
             raise RuntimeError(f"{type(self).__name__} describes nothing before `fit`")
         sequence = self.view(self._seen(frames), None)
-        with torch.no_grad():
+        with torch.no_grad(), torch_threads(1):
             return self.network(self._tensor([sequence]))[0].double().cpu().numpy()
 
     def _seen(self, frames: np.ndarray) -> np.ndarray:

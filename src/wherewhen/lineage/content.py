@@ -7,6 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from wherewhen.tracklets.archives import is_made_of_the_rest
 from wherewhen.tracklets.fingerprint import fingerprint
 
 HASHED_UP_TO = 2**30
@@ -30,7 +31,8 @@ def content_of(path: Path) -> str:
     str
         Of a file the sha256 of its bytes. Of a folder, or a file of more than `HASHED_UP_TO` bytes,
         a hash of the names, sizes and times of the last change of all files in it, which takes
-        seconds for a million frames. `ABSENT` if nothing lies there.
+        seconds for a million frames. What readers unpack and cut beside footage is left out: it
+        follows from the rest, and comes while it is read. `ABSENT` if nothing lies there.
     """
     if path.is_dir():
         return fingerprint(_listing(path))
@@ -51,14 +53,38 @@ def _sha256(path: str, *_state: int) -> str:
 
 
 def _listing(folder: Path) -> list[list[str | int]]:
-    """List the files in a folder and its subfolders: name, size, time of the last change."""
+    """List the files in a folder and its subfolders: name, size, time of the last change.
+
+    Links are followed, as readers follow them; a folder that a link leads to is entered once.
+    """
     found, waiting, root = [], [str(folder)], len(str(folder)) + 1
+    entered: set[str] = set()
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+                if _is_new_folder(entry, entered):
+                    if not is_made_of_the_rest(Path(entry.path)):
+                        waiting.append(entry.path)
                 else:
-                    state = entry.stat(follow_symlinks=False)
+                    state = _state(entry)
                     found.append([entry.path[root:], state.st_size, state.st_mtime_ns])
     return sorted(found)
+
+
+def _is_new_folder(entry: os.DirEntry[str], entered: set[str]) -> bool:
+    """Whether an entry is a folder, or a link to one that no link has led to before."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    place = os.path.realpath(entry.path)
+    if place in entered or not Path(place).is_dir():
+        return False
+    entered.add(place)
+    return True
+
+
+def _state(entry: os.DirEntry[str]) -> os.stat_result:
+    """Return the state of what a link leads to, or of one that leads nowhere."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)

@@ -449,9 +449,6 @@ def _make_way(dataset: AbstractDataset) -> None:
 
 def _counts(dataset: AbstractDataset, content: str) -> str:
     """Return what stands for a content in what follows from it."""
-    metadata = getattr(dataset, "metadata", None) or {}
-    if metadata.get("lineage") == "place":  # where something lies decides nothing
-        return "place"
     return dataset.counts() if hasattr(dataset, "counts") else content
 
 

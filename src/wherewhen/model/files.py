@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from wherewhen.atomic import replacing
 from wherewhen.model.config import NetworkConfig
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from wherewhen.model.siamese import SiameseAttentionNetwork
 
 HEADER = "network"
@@ -78,11 +81,12 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
     try:
         built = json.loads(header[HEADER])
         NetworkConfig(**built["config"])
-        sides = [int(built["channels"]), int(built["grid"])]
+        channels, grid = built["channels"], built["grid"]
     except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise _damaged(path, error) from error
-    if min(sides) < 1 or sides[0] * sides[1] ** 2 > LARGEST:
-        raise _damaged(path, f"{sides[0]} channels on a grid of {sides[1]} x {sides[1]}")
+    whole = all(type(side) is int and side > 0 for side in (channels, grid))
+    if not whole or channels * grid**2 > LARGEST:
+        raise _damaged(path, f"{channels!r} channels on a grid of {grid!r} x {grid!r}")
     return built
 
 
@@ -106,20 +110,30 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
     config = NetworkConfig(**header["config"])
-    # without memory for its weights: a header may ask for more than there is
-    with torch.device("meta"):
-        expected = build_network(config, header["channels"], header["grid"]).state_dict()
-    shapes = {name: tuple(value.shape) for name, value in expected.items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if shapes != found:
-        wrong = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
-        raise _damaged(path, f"{wrong[0]} is {found.get(wrong[0])}, not {shapes.get(wrong[0])}")
+    try:
+        # without memory for its weights: a header may ask for more than there is
+        with torch.device("meta"):
+            built = build_network(config, header["channels"], header["grid"])
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise _damaged(path, str(error).splitlines()[0]) from error
+    expected, found = _forms(built.state_dict()), _forms(weights)
+    if wrong := sorted({*expected.items()} ^ {*found.items()}):
+        name = wrong[0][0]
+        raise _damaged(path, f"{name} is {found.get(name)}, not {expected.get(name)}")
     for name, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise _damaged(path, f"{name} holds values that are no numbers")
     network = build_network(config, channels=header["channels"], grid=header["grid"])
     network.load_state_dict(weights)
     return network
+
+
+def _forms(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Describe weights by type and shape."""
+    return {
+        name: f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+        for name, value in weights.items()
+    }
 
 
 def _damaged(path: str | Path, why: object) -> NetworkFileError:

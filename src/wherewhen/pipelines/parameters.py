@@ -4,7 +4,7 @@ Kedro hands a node its group as the model below (the node's type hint asks for i
 is checked before anything is built, so a typo costs a second and not an extraction.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,9 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
 from wherewhen.pipelines.features import DEFAULT, KNOWN
+from wherewhen.project import from_root
 from wherewhen.synthetic.config import SyntheticConfig
+from wherewhen.tracklets.files import expand_home
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import DEVICE, TrainingConfig, training_config
@@ -90,6 +92,24 @@ class IngestParameters(Group):
     def synthetic(self) -> bool:
         """Whether the people are rendered, not filmed."""
         return self.root is None
+
+    def as_asked(self) -> Self:
+        """Return a copy without the options of other readers, in which all that is read counts.
+
+        A manifest that is named as the root stands for its folder, and lists that lie elsewhere
+        are a path, too.
+        """
+        root, options = self.root, dict(self.options.get(self.reader, {}))
+        if root is None:
+            return self.with_changes(options={self.reader: options})
+        is_table = self.reader == "manifest" and root.suffix.lower() == ".csv"
+        if is_table and from_root(root).is_file():
+            root, options["manifest"] = root.parent, root.name
+        if isinstance(options.get("info"), str):
+            place = from_root(root)
+            beside = place if place.is_dir() else place.parent
+            options["info"] = beside / expand_home(options["info"])
+        return self.with_changes(root=root, options={self.reader: options})
 
 
 class SplitParameters(Group):
@@ -211,13 +231,26 @@ class TrainParameters(Group):
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
     else tells trials apart."""
 
+    @field_validator("network_from", mode="before")
+    @classmethod
+    def _names_files(cls, given: Any) -> Any:
+        """Find braces that stand for nothing before a file is looked for."""
+        if isinstance(given, str):
+            try:
+                given.format(trial="")
+            except (LookupError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    "expected a file's path; the only braces in it are those of {trial}"
+                ) from error
+        return given
+
     @model_validator(mode="before")
     @classmethod
     def _choose_the_preset(cls, given: Any) -> Any:
         """Lay the changes over their presets, and find a typo in either of them."""
         if not isinstance(given, Mapping):
             return given
-        preset = given.get("preset", cls.model_fields["preset"].default)
+        preset = str(given.get("preset", cls.model_fields["preset"].default))
         chosen, faults = dict(given), []
         for group, build in CONFIGS.items():
             changes = given.get(group) or {}
@@ -226,16 +259,20 @@ class TrainParameters(Group):
             if not isinstance(changes, Mapping):
                 faults.append(f"train.{group} = {changes!r}: expected a mapping by preset")
                 continue
-            for name in changes:
+            for name in map(str, changes):
                 if name not in PRESETS:
                     faults.append(f"train.{group}.{name}: no such preset; {_hint(name, PRESETS)}")
             configs = {}
             for name in PRESETS:
+                fields = changes.get(name) or {}
+                if not isinstance(fields, Mapping):
+                    faults.append(f"train.{group}.{name} = {fields!r}: expected a mapping")
+                    continue
                 try:
-                    configs[name] = build(name, **changes.get(name) or {})
+                    configs[name] = build(name, **fields)
                 except ValidationError as error:
                     path = ("train", group, name)
-                    faults += [_explain(fault, path) for fault in error.errors()]
+                    faults += [_explain(fault, fields, path) for fault in error.errors()]
                 except TypeError as error:  # a name that is no text
                     faults.append(f"train.{group}.{name}: {error}")
             chosen[group] = configs.get(preset, build())
@@ -431,16 +468,14 @@ class Parameters(Group):
 
         A network that is taken from elsewhere gets a name for every trial.
         """
-        ingest, embed, learn = self.ingest, self.embed, self.learn_metric
+        embed, learn = self.embed, self.learn_metric
         baselines = [name for name in embed.features if name in BASELINES]
         idle = {"kissme", "lfda", "rank_svm", "xqda"} - set(learn.metrics)
         networks = self.train.network_from
         if isinstance(networks, str):
             networks = {name: Path(networks.format(trial=name)) for name in self.split.trial_names}
         return self.with_changes(
-            ingest=ingest.with_changes(
-                options={ingest.reader: ingest.options.get(ingest.reader, {})}
-            ),
+            ingest=self.ingest.as_asked(),
             embed=embed.with_changes(
                 baselines={name: embed.baselines.get(name, {}) for name in baselines}
             ),
@@ -536,7 +571,7 @@ def check_parameters(tree: dict[str, Any]) -> Parameters:
     try:
         return Parameters.model_validate(tree).as_asked()
     except ValidationError as error:
-        faults = [line for fault in error.errors() for line in _lines(fault)]
+        faults = [line for fault in error.errors() for line in _lines(fault, tree)]
         listed = "\n".join(f"- {line}" for line in faults)
         raise ParameterError(
             f"{len(faults)} parameter(s) can't be used; correct them in conf/ or in "
@@ -599,22 +634,34 @@ def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
     return _inside(groups[0], path) if groups else {}
 
 
-def _lines(fault: Any) -> list[str]:
+def _lines(fault: Any, tree: Any) -> list[str]:
     """Return a line for each parameter that a fault is about."""
     error = fault.get("ctx", {}).get("error")
-    return error.lines if isinstance(error, Faults) else [_explain(fault)]
+    return error.lines if isinstance(error, Faults) else [_explain(fault, tree)]
 
 
-def _explain(fault: Any, within: Sequence[str] = ()) -> str:
-    """Say in one line which parameter is wrong, and the name that may have been meant."""
-    path = [*within, *(str(part) for part in fault["loc"])]
-    name = ".".join(path)
+def _explain(fault: Any, tree: Any, within: Sequence[str] = ()) -> str:
+    """Say in one line which parameter of a tree is wrong, and the name that may be meant."""
+    path = [*within, *_names(fault, tree)]
+    name = ".".join(path) or "parameters"
     if fault["type"] == "extra_forbidden":
         return f"{name}: no such parameter; {_hint(path[-1], known_names(path[:-1]) or [])}"
     message = fault["msg"].removeprefix("Value error, ")
     if isinstance(fault["input"], Mapping | BaseModel):  # about a group, which is long
-        return f"{name or 'parameters'}: {message}"
+        return f"{name}: {message}"
     return f"{name} = {fault['input']!r}: {message}"
+
+
+def _names(fault: Any, tree: Any) -> Iterator[str]:
+    """Name the parts of a fault's place, without the kinds that pydantic tries one by one."""
+    *_, last = fault["loc"] or [None]
+    for part in fault["loc"]:
+        try:
+            tree = tree[part]
+        except (LookupError, TypeError):
+            if fault["type"] != "missing" or part != last:
+                continue
+        yield str(part)
 
 
 def _hint(name: str, known: Collection[str]) -> str:

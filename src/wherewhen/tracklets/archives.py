@@ -47,6 +47,12 @@ WANTED = frozenset(
 SEAL = ".unpacked.json"
 """The file in an unpacked folder that says from which archive it comes; written last."""
 
+UNPACKED = "unpacked"
+"""The folder beside footage in which archives are unpacked, and crops are cut to."""
+
+CROPS = "crops-"
+"""How the folders of crops in there begin."""
+
 _JOURNAL = ".progress.json"
 _CHECKPOINT_FILES, _CHECKPOINT_BYTES = 20_000, 2**30
 """After so much the files are flushed to the disk and counted as done."""
@@ -157,11 +163,11 @@ def opened(
         If an archive is damaged or holds what must not be unpacked.
     """
     if is_archive(root):
-        return unpack(root, unpack_to or root.parent / "unpacked", progress=progress)
+        return unpack(root, unpack_to or root.parent / UNPACKED, progress=progress)
     if not is_dir(root):
         return root
     archives = sorted(root / entry.name for entry in entries(root) if is_archive(Path(entry.path)))
-    folder = unpack_to or root / "unpacked"
+    folder = unpack_to or root / UNPACKED
     # what was unpacked here before is not taken for the user's own tree: its archive may be another
     unpacked = any((folder / _stem(archive)).is_dir() for archive in archives)
     if not archives or (not unpacked and holds_data(root)):
@@ -169,6 +175,17 @@ def opened(
     for archive in archives:
         unpack(archive, folder, progress=progress)
     return folder
+
+
+def is_made_of_the_rest(folder: Path) -> bool:
+    """Whether a folder holds nothing but what readers have unpacked and cut there.
+
+    A folder of that name with anything else in it is somebody's own.
+    """
+    return folder.name == UNPACKED and all(
+        entry.name.startswith(CROPS) or (folder / entry.name / SEAL).is_file()
+        for entry in entries(folder)
+    )
 
 
 def unpack(

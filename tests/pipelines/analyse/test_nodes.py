@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from wherewhen.pipelines.analyse import nodes
-from wherewhen.pipelines.parameters import AnalyseParameters, EmbedParameters, EvaluateParameters
 from wherewhen.retrieval.evaluate import rankings
 
 PERSONS, FRAMES = 5, 6
@@ -59,11 +58,6 @@ def split():
 
 
 @pytest.fixture
-def parameters():
-    return AnalyseParameters(lengths=LENGTHS, tracklets=2, failures=1)
-
-
-@pytest.fixture
 def frames(tmp_path, split):
     rows = []
     for tracklet in split.tracklet:
@@ -81,13 +75,26 @@ def encode(network, clips):
     return encode_tracklets(network, Cubes(), clips, batch_size=1, progress=False).embeddings
 
 
-def test_lengths_as_one_evaluation_after_the_other(network, split, parameters):
+def measure(network, split, metric="euclidean"):
     tracklets = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": FRAMES})
-    matrix = nodes.measure_lengths(
-        network, Cubes(), split, tracklets, EmbedParameters(),
-        EvaluateParameters(dataset="tiny"), parameters,
-    )  # fmt: skip
+    return nodes.measure_lengths(
+        network,
+        Cubes(),
+        split,
+        tracklets,
+        batch_size=16,
+        dataset="tiny",
+        protocol="single_match",
+        sides=LENGTHS,
+        metric=metric,
+    )
+
+
+def test_lengths_as_one_evaluation_after_the_other(network, split):
+    matrix = measure(network, split)
     assert len(matrix) == 9
+    assert set(matrix.protocol) == {"single_match"}
+    assert set(matrix.metric) == {"euclidean"}
     assert set(matrix.dataset) == {"tiny"}
     assert set(matrix.trial) == {"trial_00"}
     first = {n: encode(network, [(f"a/{p}", 0, min(n, FRAMES)) for p in range(PERSONS)])
@@ -103,30 +110,29 @@ def test_lengths_as_one_evaluation_after_the_other(network, split, parameters):
         assert row.probes_shorter == (row.probe_frames > FRAMES)
 
 
-def test_every_clip_is_embedded_once(monkeypatch, network, split, parameters):
+def test_every_clip_is_embedded_once(monkeypatch, network, split):
     """Eight frames of six are the six; each role's three lengths are three clips of a tracklet."""
+    from wherewhen.model import encode
+
     asked = []
-    plain = nodes.encode
+    plain = encode.encode_tracklets
 
-    def counted(network, cubes, windows, embedding):
-        asked.extend(windows[nodes.CLIP].itertuples(index=False, name=None))
-        return plain(network, cubes, windows, embedding)
+    def counted(network, cubes, clips, batch_size):
+        asked.extend(clips)
+        return plain(network, cubes, clips, batch_size)
 
-    monkeypatch.setattr(nodes, "encode", counted)
-    tracklets = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": FRAMES})
-    nodes.measure_lengths(
-        network, Cubes(), split, tracklets, EmbedParameters(), EvaluateParameters(), parameters
-    )
+    monkeypatch.setattr(encode, "encode_tracklets", counted)
+    measure(network, split)
     assert len(asked) == len(set(asked)) == 3 * 2 * PERSONS
 
 
 @pytest.fixture
-def looked(network, split, parameters):
+def looked(network, split):
     windows = split.assign(clip=0, start=0, stop=[6, 5, 4, 3, 2, 6, 6, 6, 6, 6])
-    return nodes.look(network, Cubes(), windows, EmbedParameters(), parameters)
+    return nodes.look(network, Cubes(), windows, batch_size=16, tracklets=2)
 
 
-def test_all_probes_are_weighted_and_the_least_even_pictured(network, looked, parameters):
+def test_all_probes_are_weighted_and_the_least_even_pictured(network, looked):
     from wherewhen.model.encode import encode_tracklets
 
     weights, attention = looked
@@ -157,22 +163,25 @@ def ranked():
     return pd.concat([table, table.assign(metric="lfda", correct=True)], ignore_index=True)
 
 
-def test_failures_of_the_metric_the_worst_first(ranked, parameters):
-    table = nodes.list_failures(ranked, EvaluateParameters(), parameters)
+def test_failures_of_the_metric_the_worst_first(ranked):
+    table = nodes.list_failures(ranked, ranked=None, metric="euclidean")
     shown = table[["probe", "rank", "gallery", "retrieved"]].to_numpy().tolist()
     assert shown == [["a/1", 3, "b/1", "b/0"], ["a/2", 2, "b/2", "b/0"]]
-    cut = nodes.list_failures(ranked, EvaluateParameters(ranked=2), parameters)
+    cut = nodes.list_failures(ranked, ranked=2, metric="euclidean")
     assert cut.gallery_size.isna().all()
+    assert nodes.list_failures(ranked, ranked=None, metric="lfda").empty
 
 
-def test_pictures_say_what_they_show(looked, ranked, frames, parameters):
+def test_pictures_say_what_they_show(looked, ranked, frames):
     root, table = frames
     weights, attention = looked
-    drawn = nodes.draw_frame_weights(root, table, weights, parameters)
+    drawn = nodes.draw_frame_weights(root, table, weights, tracklets=2)
     said = [text.get_text() for text in drawn.texts]
     assert "the 2 of 5 probes whose frames are weighted least evenly" in said
-    failed = nodes.list_failures(ranked, EvaluateParameters(), parameters)
-    drawn = nodes.draw_failures(root, table, failed, ranked, parameters, title="Mine")
+    failed = nodes.list_failures(ranked, ranked=None, metric="euclidean")
+    drawn = nodes.draw_failures(
+        root, table, failed, ranked, metric="euclidean", number=1, title="Mine"
+    )
     said = [text.get_text() for text in drawn.texts]
     assert {"Mine", "the worst 1 of 2 failures among 3 probes"} <= set(said)
     strips = nodes.draw_attention(root, table, attention)

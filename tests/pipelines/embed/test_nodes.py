@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.embed.nodes import choose_windows, compare, encode, encode_fisher, pool
-from wherewhen.pipelines.parameters import EmbedParameters
 
 
 class Cubes:
@@ -35,8 +35,7 @@ def split():
 
 @pytest.fixture
 def windows(split):
-    parameters = EmbedParameters(frames=4, clips=2, clip_frames=3)
-    return choose_windows(split, TRACKLETS, parameters)
+    return choose_windows(split, TRACKLETS, frames=4, clips=2, clip_frames=3)
 
 
 def test_a_probes_first_and_a_gallery_tracklets_last_frames(windows):
@@ -83,8 +82,7 @@ def test_fisher_vectors_by_a_mixture_of_the_training_clips(windows):
     from wherewhen.model.siamese import build_network
 
     network = build_network(network_config(standardise=False, projection=None, channels=[2]), 1, 2)
-    parameters = EmbedParameters(fisher={"components": 2})
-    vectors = encode_fisher(network, Cubes(), windows, parameters)
+    vectors = encode_fisher(network, Cubes(), windows, FisherConfig(components=2), batch_size=16)
     assert vectors.drop(columns="vector").equals(windows)
     assert np.stack(vectors.vector).shape == (len(windows), 2 * 2 * network.embedding_size)
 
@@ -106,12 +104,12 @@ def test_test_tracklets_are_averaged_over_variants(monkeypatch, windows, when, a
 
     monkeypatch.setattr("wherewhen.model.encode.encode_tracklets", encode_tracklets)
     windows.loc[windows.tracklet == "b/p", "start"] = 8  # two frames: short
-    parameters = EmbedParameters(frames=4, average_variants=when)
-    vectors = encode(None, Turned(), windows, parameters)
+    options = {"batch_size": 2, "average_variants": when, "frames": 4}
+    vectors = encode(None, Turned(), windows, **options)
     for tracklet, vector in zip(vectors.tracklet, vectors.vector, strict=True):
         expected = [3.0, 4.0] if tracklet not in averaged else [5 / 2**0.5] * 2
         assert vector == pytest.approx(expected)
     if when != "off":
         with pytest.raises(ValueError, match="the cubes have no augmented variants"):
             monkeypatch.setattr(Turned, "variants", 1)
-            encode(None, Turned(), windows, parameters)
+            encode(None, Turned(), windows, **options)

@@ -185,16 +185,15 @@ def test_evaluating_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_trials_are_put_together_and_averaged():
+def test_trials_are_put_together():
     def scores(trial, value):
-        row = {"trial": trial, "features": "network", "metric": "cosine"}
-        return pd.DataFrame([{**row, "measure": m, "value": value} for m in ("rank-1", "rank-3")])
+        return pd.DataFrame({"trial": trial, "measure": ["rank-1", "rank-3"], "value": value})
 
     def ranked(trial):
         return pd.DataFrame({"trial": [trial], "rank": [1]})
 
     tables = [scores("trial_00", 0.5), scores("trial_01", 1.0), ranked("a"), ranked("b")]
-    together, rankings, metrics = collect(*tables)
-    assert len(together) == 4
+    together, rankings = collect(*tables)
+    assert together.value.tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert together.index.tolist() == [0, 1, 2, 3]
     assert rankings.trial.tolist() == ["a", "b"]
-    assert metrics == {"network.cosine.rank-1": {"value": 0.75, "step": 0}}

@@ -40,9 +40,13 @@ def tables(tmp_path):
     return tracklets, frames, splits
 
 
+def stored_at(folder):
+    return CubeStoreDataset((folder / "cubes.json").as_posix(), (folder / "stores").as_posix())
+
+
 def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     tracklets, frames, splits = tables
-    whole, train = (CubeStoreDataset(str(tmp_path / name)) for name in ("whole", "train"))
+    whole, train = (stored_at(tmp_path / name) for name in ("whole", "train"))
     plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
     whole.save(plan)
     part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, splits)
@@ -64,7 +68,7 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
 
 def test_nothing_need_be_stored(tmp_path, tables):
     tracklets, frames, _ = tables
-    whole, none = (CubeStoreDataset(str(tmp_path / name)) for name in ("whole", "none"))
+    whole, none = (stored_at(tmp_path / name) for name in ("whole", "none"))
     whole.save(plan_extraction(tmp_path, tracklets, frames, PARAMETERS)[0])
     parameters = PARAMETERS.model_copy(update={"tracklets": "none"})
     none.save(plan_extraction(tmp_path, tracklets, frames, parameters)[0])

@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from wherewhen.pipelines.ingest.nodes import admit, read_frames
-from wherewhen.pipelines.parameters import IngestParameters
+from wherewhen.pipelines.parameters import IngestParameters, check_parameters
+from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.ingest import IngestError
 
 
@@ -66,3 +67,19 @@ def test_an_archive_is_unpacked_where_the_parameter_says(root, tmp_path_factory)
 def test_the_readers_options_are_handed_on(root):
     with pytest.raises(ValueError, match=r"persons is 'some': expected one of"):
         read_frames(root, IngestParameters(options={"prid2011": {"persons": "some"}}))
+
+
+def test_lists_are_read_where_the_parameter_says(tmp_path):
+    root = write_flat("mars", tmp_path / "set", persons=3, cameras=3, takes=2, length=1)
+    (root / "info").rename(tmp_path / "lists")
+    with pytest.raises(FileNotFoundError, match="or set the option info"):
+        read_frames(root, asked_for(root))
+    found, _ = read_frames(root, asked_for(root, info=str(tmp_path / "lists")))
+    tracklets, _, _ = admit(found)
+    assert tracklets.person.nunique() >= 3
+
+
+def asked_for(root, **options):
+    """Type the parameters of a set in MARS's layout as a session does."""
+    tree = {"reader": "mars", "root": str(root), "options": {"mars": options}}
+    return check_parameters({"ingest": tree}).ingest

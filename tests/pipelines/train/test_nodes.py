@@ -1,13 +1,19 @@
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from wherewhen.datasets import write_network
 from wherewhen.model.config import network_config
+from wherewhen.model.files import write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pipelines.parameters import TrainParameters
-from wherewhen.pipelines.train.nodes import _with_validation, borrow
+from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise
+from wherewhen.training.config import training_config
+from wherewhen.training.loop import calibrate
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -22,6 +28,109 @@ def split():
         ],
         columns=["trial", "tracklet", "person", "camera", "role"],
     )
+
+
+class Cubes:
+    """Four frames a tracklet, of noise around its person."""
+
+    grid, channels = 2, 5
+
+    def __init__(self, split):
+        self.lengths = dict.fromkeys(split.tracklet, 4)
+        self._cubes = {}
+        for tracklet, person in zip(split.tracklet, split.person, strict=True):
+            who = np.random.default_rng(int(person[1:])).normal(size=(2, 2, 5))
+            noise = np.random.default_rng(len(self._cubes)).normal(size=(4, 2, 2, 5))
+            self._cubes[tracklet] = (who + 0.3 * noise).astype(np.float16)
+        self.read_from = set()
+
+    def read(self, tracklet, start=0, stop=None):
+        self.read_from.add(tracklet)
+        return self._cubes[tracklet][start:stop]
+
+
+@pytest.fixture
+def cubes(split):
+    return Cubes(split)
+
+
+NETWORK = network_config(channels=[4], projection=3, seed=7)
+TRAINING = training_config(
+    frames=2, persons_per_batch=4, steps=4, checkpoint_seconds=0, checkpoint_every=1,
+    validation_fraction=0.2, threads=1, seed=3,
+)  # fmt: skip
+
+
+def same(one, other):
+    """Whether two networks have the same weights, to the bit."""
+    states = one.state_dict(), other.state_dict()
+    return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+class TestInitialise:
+    def test_a_network_is_built_and_calibrated_on_those_who_train(self, cubes, split):
+        made = initialise(cubes, split, NETWORK, calibration_frames=40, seed_by_trial=False)
+        assert cubes.read_from == set(split[split.role == "train"].tracklet)
+        expected = build_network(NETWORK, channels=5, grid=2)
+        calibrate(expected, cubes, list(cubes.read_from), 40)
+        assert made.calibrated
+        assert same(made, expected)
+
+    def test_a_trials_seed_is_its_own_where_the_split_is_fixed(self, cubes, split):
+        def made(trial, seed_by_trial):
+            rows = split.assign(trial=trial)
+            return initialise(cubes, rows, NETWORK, 40, seed_by_trial=seed_by_trial)
+
+        first, ninth = made("trial_00", True), made("trial_09", True)
+        assert (first.config.seed, ninth.config.seed) == (7, 16)
+        assert same(first, made("trial_00", False))
+        assert not same(first, ninth)
+        assert same(first, made("trial_09", False))
+
+
+class TestFit:
+    @pytest.fixture
+    def untrained(self, cubes, split):
+        return initialise(cubes, split, NETWORK, calibration_frames=40, seed_by_trial=False)
+
+    def test_training_leaves_the_untrained_network_as_it_was(
+        self, untrained, cubes, split, tmp_path
+    ):
+        before = {name: value.clone() for name, value in untrained.state_dict().items()}
+        network, history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        assert all(torch.equal(value, before[name]) for name, value in
+                   untrained.state_dict().items())  # fmt: skip
+        assert not same(network, untrained)
+        assert history.step.tolist() == [1, 2, 3, 4]
+        assert history.validation_loss.notna().any()
+
+    def test_nobody_who_is_tested_is_read(self, untrained, cubes, split, tmp_path):
+        cubes.read_from.clear()
+        fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        assert cubes.read_from == set(split[split.role == "train"].tracklet)
+
+    def test_it_goes_on_in_its_folder(self, untrained, cubes, split, tmp_path):
+        network, history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        assert {path.name for path in tmp_path.iterdir()} >= {"checkpoint.safetensors"}
+        cubes.read_from.clear()
+        again, same_history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        assert not cubes.read_from
+        assert same(network, again)
+        pd.testing.assert_frame_equal(history, same_history)
+
+    def test_a_trials_seed_is_its_own_where_the_split_is_fixed(
+        self, untrained, cubes, split, tmp_path
+    ):
+        def made(trial, seed_by_trial, **changes):
+            config = TRAINING.model_copy(update=changes)
+            rows = split.assign(trial=trial)
+            folder = tmp_path / f"{trial} {seed_by_trial} {changes}"
+            return fit(untrained, cubes, rows, folder, config, seed_by_trial)[0]
+
+        ninth = made("trial_09", True)
+        assert not same(ninth, made("trial_00", True))
+        assert same(ninth, made("trial_00", False, seed=TRAINING.seed + 9))
+        assert same(made("trial_00", True), made("trial_09", False))
 
 
 def test_persons_who_validate_do_not_train(split):
@@ -62,11 +171,21 @@ def test_nobody_validates_when_the_fraction_is_zero(split):
     assert held_out.empty
 
 
-def test_a_trials_network_is_borrowed_if_it_fits(tmp_path, split):
+def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
     network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
-    write_network(network, tmp_path / "trial_00.safetensors")
-    parameters = TrainParameters(network_from=f"{tmp_path}/{{trial}}.safetensors")
-    borrowed = borrow(SimpleNamespace(channels=5, grid=2), split, parameters)
+    path = tmp_path / "trial_00.safetensors"
+    write_network(network.train(), path)
+    borrowed = borrow(SimpleNamespace(channels=5, grid=2), path)
     assert borrowed.config == network.config
+    assert not borrowed.training
     with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 6 on 2 x 2"):
-        borrow(SimpleNamespace(channels=6, grid=2), split, parameters)
+        borrow(SimpleNamespace(channels=6, grid=2), path)
+
+
+def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
+    write_network(network, tmp_path / "lent.safetensors")
+    assert borrow(SimpleNamespace(channels=5, grid=2), Path("~/lent.safetensors")).grid == 2
+    with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):
+        borrow(SimpleNamespace(channels=5, grid=2), Path("~/nobodys.safetensors"))

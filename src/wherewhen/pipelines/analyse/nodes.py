@@ -19,6 +19,7 @@ from wherewhen.reporting.tables import failures
 from wherewhen.retrieval.distances import DISTANCES
 from wherewhen.retrieval.lengths import length_matrix
 from wherewhen.tracklets.pictures import TrackletPictures
+from wherewhen.tracklets.threads import one_thread
 from wherewhen.tracklets.windows import as_clips, windows_by_length
 
 CLIP = ["tracklet", "start", "stop"]
@@ -44,7 +45,8 @@ def measure_lengths(
     vectors = encode_tracklets(network, cubes, as_clips(once), batch_size).embeddings
     once = once.assign(vector=list(vectors))
     embedded = windows.merge(once[[*CLIP, "vector"]], on=CLIP, validate="many_to_one")
-    matrix = length_matrix(embedded, DISTANCES[metric], protocol)
+    with one_thread():
+        matrix = length_matrix(embedded, DISTANCES[metric], protocol)
     names = {
         "dataset": dataset,
         "protocol": protocol,

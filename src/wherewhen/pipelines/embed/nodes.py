@@ -13,6 +13,7 @@ from wherewhen.pipelines.features import POOLED
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.pictures import TrackletPictures
+from wherewhen.tracklets.threads import one_thread
 from wherewhen.tracklets.windows import as_clips, embedding_windows
 
 
@@ -92,8 +93,9 @@ def encode_fisher(
     from wherewhen.model.fisher import fit_fisher
 
     training = as_clips(windows[windows.role == "train"])
-    fisher = fit_fisher(network, cubes, training, config, batch_size)
-    encodings = encode_tracklets(network, cubes, as_clips(windows), batch_size, pooling=fisher)
+    with one_thread():
+        fisher = fit_fisher(network, cubes, training, config, batch_size)
+        encodings = encode_tracklets(network, cubes, as_clips(windows), batch_size, pooling=fisher)
     return windows.assign(vector=list(encodings.embeddings))
 
 

@@ -1,5 +1,6 @@
 """Nodes of `ingest`: a reader's tables, and the decision whether they may be used."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ def read_frames(
     root: Root, parameters: IngestParameters
 ) -> tuple[Ingested | IngestError, dict[str, Any]]:
     """Read the data set; the report is kept even of one that can't be used."""
+    options = parameters.options.get(parameters.reader, {})
     try:
         found = read(
             parameters.reader,
@@ -23,7 +25,7 @@ def read_frames(
             allow_faulty=parameters.allow_faulty,
             check=parameters.check,
             workers=parameters.workers,
-            **parameters.options.get(parameters.reader, {}),
+            **{name: _plain(value) for name, value in options.items()},
         )
     except IngestError as error:
         return error, error.report
@@ -35,3 +37,8 @@ def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame, Ro
     if isinstance(found, IngestError):
         raise found
     return found.tracklets, found.frames, to_root(found.root)
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as its reader takes it: a path as text."""
+    return str(value) if isinstance(value, Path) else value

@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from wherewhen.tracklets.archives import find_folder, opened
+from wherewhen.tracklets.archives import CROPS, UNPACKED, find_folder, opened
 from wherewhen.tracklets.files import (
     expand_home,
     is_file,
@@ -121,7 +121,7 @@ def read(
     rows = _read_rows(holder / manifest)
     if not (rows["boxed"] | rows["is_video"]).any():
         return ingest("manifest", holder, _tracklets(rows, rows["path"], holder), rules)
-    crops = (unpack_to or holder / "unpacked") / f"crops-{_identity(rows, holder)}"
+    crops = (unpack_to or holder / UNPACKED) / f"{CROPS}{_identity(rows, holder)}"
     faults = _cut_all(rows, holder, crops, rules)
     places = rows.apply(_place, axis=1)
     there = rows[[(crops / place).is_file() for place in places]]

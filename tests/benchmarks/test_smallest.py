@@ -1,0 +1,146 @@
+"""Benchmarks at their smallest: they run, and leave a whole record."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wherewhen.features.cube_store import CubeStore
+from wherewhen.sessions import View
+from wherewhen.tracklets.splits import draw_splits
+
+PERSONS, LENGTH = 16, 4
+
+
+@pytest.fixture
+def record(run, tmp_path):
+    """Run a benchmark and return what it recorded."""
+
+    def record(name, *arguments):
+        path = tmp_path / f"{name}.json"
+        run(name, *arguments, "--json", path)
+        content = json.loads(path.read_text())
+        assert content["name"] == name
+        assert content["versions"]
+        assert content["machine"]
+        return content
+
+    return record
+
+
+def ratios(content):
+    """Return the rows' ratios by their names; each has taken some time."""
+    assert all(row["seconds"] > 0 for row in content["rows"])
+    return {row["variant"]: row["ratio"] for row in content["rows"]}
+
+
+def test_checkpoints(record):
+    content = record("checkpoints", "--repeats", 1)
+    found = ratios(content)
+    assert found["write, torch.save"] == found["read, torch.load"] == 1
+    assert {"write, safetensors", "read, safetensors"} < set(found)
+    assert content["bytes"]["checkpoint.safetensors"] == pytest.approx(
+        content["bytes"]["checkpoint.pt"], rel=0.1
+    )
+
+
+def test_cube_store(record):
+    found = ratios(record("cube_store", "--tracklets", 2, "--repeats", 1, "--grid", 2))
+    assert found["npy, mapped"] == 1
+    assert {"cube store", "safetensors slices", "memory to memory"} < set(found)
+
+
+def test_checksums_of_a_store(run, tmp_path):
+    store = CubeStore.create(tmp_path, {"of": "a test"})
+    store.write("t", np.ones((30, 2, 2, 3), np.float16))
+    store.seal()
+    path = tmp_path / "record.json"
+    run("cube_store", "--store", store.folder, "--repeats", 1, "--json", path)
+    content = json.loads(path.read_text())
+    assert content["gib"] > 0
+    assert set(ratios(content)) == {"later epoch", "first epoch", "checksums alone"}
+
+
+def test_extraction(record):
+    content = record("extraction", "--backbone", "timm:test_resnet", "--frames", 3, "--repeats", 1)
+    assert ratios(content)["plain loop, float32"] == 1
+    errors = {row["variant"]: row["error"] for row in content["rows"] if "error" in row}
+    assert errors["one batch at a time, float32"] == errors["extraction, float32"]
+    assert max(errors.values()) < 0.02
+
+
+def test_evaluation(record, script, monkeypatch, tmp_path):
+    module = script("evaluation")
+    for name, value in {"TRACKLETS": 60, "PROBES": 20, "PERSONS": 6, "CAMERAS": 3}.items():
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "MARS", tmp_path / "nowhere")
+    content = record("evaluation", "--rounds", 1)
+    assert {"evaluate (counts, no sort)", "score (intervals, open set)"} < {
+        row["variant"] for row in content["rows"]
+    }
+    assert (content["probes"], content["gallery"], content["labels"]) == (20, 60, "drawn")
+
+
+def test_synthesise(run, script, tmp_path):
+    path = tmp_path / "record.json"
+    run("synthesise", "--rounds", 1, "--frames", 1, "--json", path)
+    found = ratios(json.loads(path.read_text()))
+    assert found["mesh rebuilt"] == found["whole, 1 thread"] == 1
+
+
+@pytest.fixture
+def environments(monkeypatch, tmp_path):
+    """Let every environment ask for the same cubes and splits; note which were looked at."""
+    names = [f"cam_{camera}/p{person:02}" for camera in "ab" for person in range(PERSONS)]
+    generator = np.random.default_rng(0)
+    persons = generator.random((PERSONS, 1, 4, 4, 6))
+    store = CubeStore.create(tmp_path / "stores", {"of": "a test"})
+    for name in names:
+        noise = 0.3 * generator.random((LENGTH, 4, 4, 6))
+        store.write(name, (persons[int(name[-2:])] + noise).astype(np.float16))
+    store.seal()
+    tracklets = pd.DataFrame({"tracklet": names})
+    tracklets["camera"], tracklets["person"] = zip(
+        *(name.split("/") for name in names), strict=True
+    )
+    tracklets["length"] = LENGTH
+    loaded = {"cubes": store, "splits": draw_splits(tracklets, trials=2, seed=0)}
+    asked = []
+
+    def of(env):
+        asked.append(env)
+        return SimpleNamespace(catalog=SimpleNamespace(load=loaded.__getitem__))
+
+    monkeypatch.setattr(View, "of", of)
+    return asked
+
+
+def test_eight_bits(record, environments):
+    content = record("eight_bits", "--trials", 2)
+    assert environments == ["development"]
+    assert content["trials"] == 2
+    assert 0 < content["relative_error"] < 0.01
+    assert content["bytes"]["8 bits"] < content["bytes"]["float16"]
+    assert 0 <= content["scores"]["mean_pooled.cosine.mAP"]["float16"] <= 1
+
+
+def test_learning(record, script, environments, monkeypatch):
+    learning = script("learning")
+    monkeypatch.setattr(
+        learning, "TRAINING", {"modern": learning.COMMON | {"steps": 2, "persons_per_batch": 4}}
+    )
+    monkeypatch.setattr(learning, "NETWORK", {"modern": {"projection": 3, "channels": [4]}})
+    variants = ["untrained", "base: 1,000 persons", "a third occluded"]
+    small = ["--channels", 4, "--validation", 4, "--pooled", 4, "--trials", 2]
+    content = record("learning", *small, "--variants", *variants)
+    assert environments == ["population", "development"]
+    rows = pd.DataFrame(content["rows"])
+    pooled = ["mean-pooled cubes, 4 persons", "row-pooled cubes, 4 persons"]
+    assert rows.groupby("variant").trial.nunique().to_dict() == dict.fromkeys(variants + pooled, 2)
+    for scores in [*rows.validation, *rows.test]:
+        assert set(scores) == {"cosine", "kissme", "lfda"}
+        assert all(0 <= value <= 1 for pair in scores.values() for value in pair)
+    again = record("learning", *small, "--variants", *variants)
+    assert again["rows"] == content["rows"]  # what is there is not computed again
