@@ -217,13 +217,18 @@ def test_numbers_are_added_to_a_run_that_has_ended(database):
     assert run.info.status == "FINISHED"
 
 
-@pytest.mark.parametrize("content", [b"garbage" * 100, b"SQLite format 3\0" + b"x" * 100])
+@pytest.mark.parametrize(
+    "content", [b"garbage" * 100, b"SQLite format 3\0" + b"x" * 100], ids=["text", "header"]
+)
 def test_a_database_that_is_none_is_named_with_what_to_do(tmp_path, monkeypatch, content):
     path = tmp_path / "mlflow.db"
     path.write_bytes(content)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
     try:
-        with pytest.raises(TrackingError, match=r"mlflow\.db can't be used.*move it away"):
+        with pytest.raises(
+            TrackingError,
+            match=r"mlflow\.db can't be used: file is not a database.*move a damaged file away",
+        ):
             Tracker("small")
     finally:
         mlflow.set_tracking_uri(None)

@@ -58,6 +58,7 @@ LAID: dict[str, Any] = {
     "ingest_report": {"fingerprint": "da7a"},
     "split_fingerprints": {"trial_00": "5p-0", "trial_01": "5p-1"},
     "cubes_identity": {"key": "cube-key"},
+    "frames_root": "footage",
 }
 """What is laid under a name when a test says nothing else."""
 
