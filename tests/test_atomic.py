@@ -25,9 +25,10 @@ def test_the_file_is_replaced_when_it_is_whole(tmp_path):
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(OSError, match="No space"), replacing(path) as partial:
+    with pytest.raises(OSError, match="No space") as caught, replacing(path) as partial:
         partial.write_bytes(b"half")
         raise OSError(28, "No space left on device")
+    assert caught.value.__notes__ == [f"while {path} was written"]
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a.bin"]
 

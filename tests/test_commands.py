@@ -1,10 +1,14 @@
+import errno
+
 import click
 import pytest
+from safetensors.numpy import save_file
 
 from wherewhen.commands import (
     SHOW_TRACEBACK,
     chain,
     is_text,
+    of_the_disk,
     plain_errors,
     raised_here,
     read_params,
@@ -65,6 +69,47 @@ def test_the_traceback_can_be_asked_for(callback, error, monkeypatch):
     monkeypatch.setenv(SHOW_TRACEBACK, "1")
     with pytest.raises(error):
         plain_errors(callback)()
+
+
+class TestTheDisk:
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            (errno.ENOSPC, "No space left on device: a.bin. Free some space, and run again"),
+            (errno.EROFS, "Read-only file system: a.bin. Choose a folder that can be written to"),
+            (errno.EACCES, "Permission denied: a.bin. Give yourself the right to it"),
+        ],
+    )
+    def test_is_named_with_its_fault_and_the_cure(self, number, said):
+        def fail():
+            try:
+                raise OSError(number, "as the system says it", "a.bin")
+            except OSError as error:
+                raise RuntimeError("as a library says it") from error
+
+        with pytest.raises(click.ClickException) as caught:
+            plain_errors(fail)()
+        assert said in caught.value.message
+
+    def test_also_by_a_library_that_names_no_file(self, tmp_path):
+        """Safetensors is written in Rust, whose errors are no `OSError`."""
+        path = tmp_path / "folder.bin"
+        path.mkdir()
+        with pytest.raises(Exception) as caught:
+            save_file({}, path)
+        assert "os error 21" in str(caught.value)
+        error = RuntimeError("I/O error: No space left on device (os error 28)")
+        error.add_note("while data/a.bin was written")
+        assert of_the_disk(error) == (
+            "No space left on device: while data/a.bin was written. Free some space, and run "
+            "again: what is whole is kept"
+        )
+
+    @pytest.mark.parametrize(
+        "error", [ValueError("28"), OSError("no number"), FileNotFoundError(2, "no such", "a")]
+    )
+    def test_other_errors_are_not_its(self, error):
+        assert of_the_disk(error) is None
 
 
 def test_what_a_command_returns_is_handed_on():

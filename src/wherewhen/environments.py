@@ -73,8 +73,9 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
     source = source or conf_source()
     if not source.exists():
         raise EnvironmentError(
-            f"there is no configuration at {source}: expected a folder, or the archive that `kedro "
-            "package` writes; name it with --conf-source"
+            f"there is no configuration at {source}: work in the project's folder, unpack there "
+            "the archive that `kedro package` writes beside the wheel, or, for `run`, name a "
+            "folder or that archive with --conf-source"
         )
     known = environments(source)
     if not known:

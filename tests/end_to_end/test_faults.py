@@ -7,46 +7,44 @@ runs as its user would start it.
 import json
 import resource
 import shutil
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
+
+from wherewhen.lineage.catalog import Catalog
 
 SIZE = (64, 128)
 
 
 @pytest.fixture(scope="module")
-def project(new_project, tmp_path_factory):
-    return new_project(tmp_path_factory.mktemp("faults"))
+def mine(new_project, tmp_path_factory):
+    """A project with an environment for footage like that of the fixture `root`."""
+    project = new_project(tmp_path_factory.mktemp("faults"))
+    (project.root / "conf/mine").mkdir()
+    (project.root / "conf/mine/globals.yml").write_text("dataset: mine\n")
+    (project.root / "conf/mine/parameters.yml").write_text(
+        "ingest: {reader: prid2011, root: footage}\nevaluate: {protocol: single_match}\n"
+    )
+    return project
 
 
 @pytest.fixture
-def kedro_run(project, monkeypatch):
+def kedro_run(mine, here):
     """Return a function that calls ``kedro run`` in this process: (exit code, what it printed)."""
-    from kedro.framework.startup import bootstrap_project
 
-    from wherewhen import pipeline_registry
+    def run(pipelines, *parameters):
+        words = ["run", "--env", "mine", "--pipelines", pipelines, "--params", ",".join(parameters)]
+        code, output = here(mine, *words)
+        assert "Traceback" not in output
+        return code, output
 
-    monkeypatch.chdir(project.root)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'mlflow.db'}")
-    monkeypatch.setattr(pipeline_registry, "_parameters", None)
-    bootstrap_project(project.root)
-
-    def run(pipelines, *parameters, environment="base"):
-        from wherewhen.cli import run as command
-
-        words = ["--env", environment, "--pipelines", pipelines, "--params", ",".join(parameters)]
-        result = CliRunner().invoke(command, words)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-        return result.exit_code, " ".join(result.output.split())
-
-    yield run
-    mlflow.set_tracking_uri(None)
+    return run
 
 
 @pytest.fixture
@@ -64,8 +62,8 @@ def root(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def nothing_from_before(project):
-    shutil.rmtree(project.root / "data", ignore_errors=True)
+def nothing_from_before(mine):
+    shutil.rmtree(mine.root / "data", ignore_errors=True)
 
 
 def frame(root, camera="cam_b", person=2, number=3):
@@ -93,17 +91,25 @@ def no_picture(path):
 
 
 def nothing_half_written(project):
+    """Whether nothing but reports lies there, and whatever lies there is whole."""
     data = project.root / "data"
     tables = [p for p in data.rglob("*") if "03_primary" in p.parts and p.is_file()]
-    notes = [p for p in data.rglob("current.json")]
-    partial = [p for p in data.rglob("*") if p.name.endswith((".tmp", ".unfinished"))]
-    return not tables + notes + partial
+    return not tables and not partial_files(project)
 
 
-def test_a_sound_set_passes(kedro_run, root, project):
+def partial_files(project):
+    names = (".tmp", ".unfinished", ".partial")
+    return [p for p in (project.root / "data").rglob("*") if any(n in p.name for n in names)]
+
+
+def ingest_report(project):
+    return project.latest("02_intermediate/mine/ingest_report.json").read_text()
+
+
+def test_a_sound_set_passes(kedro_run, root, mine):
     code, output = kedro_run("ingest", f"ingest.root={root}")
     assert code == 0, output
-    assert (project.root / "data/03_primary/synthetic/frames.parquet").is_file()
+    assert mine.latest("03_primary/mine/frames.parquet").is_file()
 
 
 @pytest.mark.parametrize(
@@ -116,42 +122,39 @@ def test_a_sound_set_passes(kedro_run, root, project):
         (no_picture, "cannot be decoded"),
     ],
 )
-def test_a_faulty_frame_is_named_with_its_fault(kedro_run, root, project, spoil, fault):
+def test_a_faulty_frame_is_named_with_its_fault(kedro_run, root, mine, spoil, fault):
     spoil(frame(root))
     code, output = kedro_run("ingest", f"ingest.root={root}")
     assert code != 0
     assert "prid_2011/multi_shot/cam_b/person_0002/0003.png: " + fault in output
     assert "allow_faulty to 1" in output
-    assert "Traceback" not in output
-    assert nothing_half_written(project)
-    assert list((project.root / "data/02_intermediate").rglob("ingest_report.json/*/*.json"))
+    assert nothing_half_written(mine)
+    assert "0003.png" in ingest_report(mine)
 
 
-def test_faults_that_are_allowed_are_left_out(kedro_run, root, project):
+def test_faults_that_are_allowed_are_left_out(kedro_run, root, mine):
     empty(frame(root))
     code, output = kedro_run("ingest", f"ingest.root={root}", "ingest.allow_faulty=1")
     assert code == 0, output
-    (report,) = (project.root / "data/02_intermediate").rglob("ingest_report.json/*/*.json")
-    assert "empty file" in report.read_text()
+    assert "empty file" in ingest_report(mine)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "set/prid_2011/multi_shot/cam_a"])
-def test_a_missing_folder(kedro_run, root, project, name):
+def test_a_missing_folder(kedro_run, root, mine, name):
     missing = root.parent / name
     code, output = kedro_run("ingest", f"ingest.root={missing}")
     assert code != 0
     assert str(missing) in output
     assert "prid_2011/multi_shot/cam_{a,b}/person_NNNN/NNNN.png" in output
-    assert "Traceback" not in output
-    assert nothing_half_written(project)
+    assert nothing_half_written(mine)
 
 
-def test_an_archive_is_read_whole_or_named(kedro_run, root, project):
+def test_an_archive_is_read_whole_or_named(kedro_run, root, mine):
     archive = Path(shutil.make_archive(str(root.parent / "packed/prid_2011"), "zip", root))
     target = root.parent / "elsewhere"
     code, output = kedro_run("ingest", f"ingest.root={archive}", f"ingest.unpack_to={target}")
     assert code == 0, output
-    (folder,) = (project.root / "data/02_intermediate").rglob("frames_root.json")
+    folder = mine.latest("02_intermediate/mine/frames_root.json")
     assert json.loads(folder.read_text()) == (target / "prid_2011").as_posix()
 
     shutil.rmtree(target)
@@ -159,19 +162,17 @@ def test_an_archive_is_read_whole_or_named(kedro_run, root, project):
     code, output = kedro_run("ingest", f"ingest.root={archive}", f"ingest.unpack_to={target}")
     assert code != 0
     assert f"{archive}: truncated or damaged" in output
-    assert "Traceback" not in output
     assert not list(target.rglob("*.png"))
 
 
-def test_a_person_in_one_camera_only_is_named_in_the_report(kedro_run, root, project):
+def test_a_person_in_one_camera_only_is_named_in_the_report(kedro_run, root, mine):
     shutil.rmtree(frame(root).parent)
     code, output = kedro_run("ingest", f"ingest.root={root}")
     assert code == 0, output
-    (report,) = (project.root / "data/02_intermediate").rglob("ingest_report.json/*/*.json")
-    assert '"person_0002"' in report.read_text()
+    assert '"person_0002"' in ingest_report(mine)
 
 
-def test_nobody_in_two_cameras(kedro_run, root, project):
+def test_nobody_in_two_cameras(kedro_run, root, mine):
     for person in (1, 2, 3):
         folder = frame(root, person=person).parent
         folder.rename(folder.with_name(f"person_{person + 10:04d}"))
@@ -180,8 +181,7 @@ def test_nobody_in_two_cameras(kedro_run, root, project):
     assert "no person is left" in output
     assert "person_0001" in output
     assert "shared_persons" in output
-    assert "Traceback" not in output
-    assert nothing_half_written(project)
+    assert nothing_half_written(mine)
 
 
 @pytest.mark.parametrize(
@@ -197,15 +197,41 @@ def test_nobody_in_two_cameras(kedro_run, root, project):
         ("ingest.options.prid.persons=all200", "no reader is called"),
     ],
 )
-def test_a_mistyped_parameter(kedro_run, root, project, given, message):
+def test_a_mistyped_parameter(kedro_run, root, mine, given, message):
     code, output = kedro_run("ingest", f"ingest.root={root}", given)
     assert code != 0
     assert message in output
+    assert nothing_half_written(mine)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--env", "prid2012"], "no environment 'prid2012' in conf; did you mean prid2011?"),
+        (["--pipelines", "ingets"], "ingets"),
+        (["--nodes", "admitt"], "admitt"),
+        (["--from-nodes", "admitt"], "admitt"),
+        (["--params", "extract.device=cuda:7"], "extract.device is cuda:7, but torch sees"),
+    ],
+)
+def test_a_mistyped_option(here, mine, words, message):
+    code, output = here(mine, "run", *words)
+    assert code != 0
+    assert message in output
     assert "Traceback" not in output
-    assert nothing_half_written(project)
+    assert nothing_half_written(mine)
 
 
-def test_weights_of_another_architecture(kedro_run, root, project, tmp_path):
+def test_names_that_are_numbers_and_a_home_folder(kedro_run, root, mine, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    code, output = kedro_run("ingest,split", "ingest.root=~/set", "split.probe_camera=1")
+    assert code != 0
+    assert "probe_camera" in output
+    assert "there are cam_a, cam_b" in output or "cam_a" in output
+    assert mine.latest("03_primary/mine/frames.parquet").is_file()
+
+
+def test_weights_of_another_architecture(kedro_run, root, mine, tmp_path):
     weights = tmp_path / "other.pth"
     torch.save({"conv.weight": torch.zeros(3, 3)}, weights)
     code, output = kedro_run(
@@ -218,8 +244,7 @@ def test_weights_of_another_architecture(kedro_run, root, project, tmp_path):
     assert code != 0
     assert f"{weights} does not fit timm:tf_efficientnet_lite0" in output
     assert "Ways out" in output
-    assert "Traceback" not in output
-    assert not list(project.root.glob("data/04_feature/**/*.*"))
+    assert not list(mine.root.glob("data/04_feature/**/*.*"))
 
 
 @contextmanager
@@ -233,34 +258,112 @@ def small_files(largest):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_during_extraction(kedro_run, root, project):
+def test_a_full_disk_during_extraction(kedro_run, root, mine):
     """The first tracklet fits; the second does not: 40 frames of 7 x 7 x 1280 in float16."""
     pixels = Image.open(frame(root))
     for number in range(6, 41):
         pixels.save(frame(root, "cam_a", 2, number))
-    features = project.root / "data/04_feature/synthetic/cubes"
+    features = mine.root / "data/04_feature/mine/cubes"
 
     with small_files(4_000_000):
         code, output = kedro_run("ingest,extract", f"ingest.root={root}")
     assert code != 0
     assert "tracklet cam_a/person_0002 needs 4.8 MiB" in output
     assert "1 finished tracklets are kept; free some space and run again" in output
-    assert "Traceback" not in output
-    assert not list(features.rglob("current.json"))
-    assert not list(features.rglob("*.tmp"))
+    assert not mine.made("04_feature/mine/cubes.json")
+    assert not partial_files(mine)
     (kept,) = features.rglob("*.safetensors")
     written = kept.stat().st_mtime_ns
 
     code, output = kedro_run("extract", f"ingest.root={root}")
     assert code == 0, output
-    assert (features / "current.json").is_file()
+    assert mine.made("04_feature/mine/cubes.json")
     assert kept.stat().st_mtime_ns == written
 
 
-def test_what_a_user_sees_is_the_message_alone(project, root):
+@pytest.mark.parametrize("stage", ["train", "embed", "learn_metric", "evaluate", "report"])
+def test_a_full_disk_in_any_stage(here, copied, finished, tiny, monkeypatch, stage):
+    """While artifacts are saved: MLflow's own database is in the same folder."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "save", small_files(2_000)(Catalog.save))
+        code, output = here(copied, "run", "--pipelines", stage, "--anew", **tiny)
+    assert code != 0
+    assert "File too large" in output
+    assert "what is whole is kept" in output
+    assert "Traceback" not in output
+    assert not partial_files(copied)
+    code, output = here(copied, "run", **tiny)
+    assert code == 0, output
+    pd.testing.assert_frame_equal(copied.scores(), finished.scores(), check_exact=True)
+
+
+def test_a_folder_without_rights(here, copied, tiny, no_privileges):
+    for path in [copied.root / "data", *(copied.root / "data").rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o555)
+    try:
+        code, output = here(copied, "run", "--pipelines", "report", "--anew", **tiny)
+    finally:
+        for path in [copied.root / "data", *(copied.root / "data").rglob("*")]:
+            if path.is_dir():
+                path.chmod(0o755)
+    assert code != 0
+    assert "Permission denied" in output
+    assert str(copied.root / "data") in output
+    assert "Traceback" not in output
+
+
+class TestMLflow:
+    def test_a_database_that_is_locked(self, here, copied, tiny, monkeypatch):
+        monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_MAX_RETRIES", "0")
+        path = copied.root / "mlflow.db"
+        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            code, output = here(copied, "run", "--pipelines", "report", **tiny)
+        assert code != 0
+        assert "mlflow.db can't be used: database is locked" in output
+        assert "wait if another process holds the file" in output
+        assert "Traceback" not in output
+
+    def test_a_database_of_an_older_version(self, here, copied, tiny):
+        with closing(sqlite3.connect(copied.root / "mlflow.db")) as database:
+            database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+            database.commit()
+        code, output = here(copied, "run", "--pipelines", "report", **tiny)
+        assert code != 0
+        assert "mlflow db upgrade" in output
+        assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("06_models/synthetic/trial_00/network.safetensors", "embed"),
+        ("07_model_output/synthetic/trial_00/embeddings_network.parquet", "evaluate"),
+        ("08_reporting/synthetic/scores.parquet", "report"),
+    ],
+)
+def test_what_is_truncated_or_gone_is_named_and_made_anew(
+    here, copied, finished, tiny, file, stage
+):
+    path = copied.latest(file)
+    truncate(path)
+    code, output = here(copied, "run", "--pipelines", stage, **tiny)
+    assert code != 0
+    assert f"{Path(file).name} was changed after it was made" in output
+    assert "Traceback" not in output
+    shutil.rmtree(path.parent)
+    code, output = here(copied, "run", "--pipelines", stage, **tiny)
+    assert code != 0
+    assert "Make what is missing: kedro run --pipelines" in output
+    code, output = here(copied, "run", **tiny)
+    assert code == 0, output
+    pd.testing.assert_frame_equal(copied.scores(), finished.scores(), check_exact=True)
+
+
+def test_what_a_user_sees_is_the_message_alone(mine, root):
     empty(frame(root))
-    output = project.fail("--pipelines", "ingest", **{"ingest.root": root})
+    output = mine.fail("--env", "mine", "--pipelines", "ingest", **{"ingest.root": root})
     assert "Error: data set prid2011: 1 faulty, 0 allowed" in output
     assert "cam_b/person_0002/0003.png: empty file" in output
-    assert "Traceback" not in output
-    assert nothing_half_written(project)
+    assert nothing_half_written(mine)
