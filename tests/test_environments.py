@@ -6,7 +6,7 @@ import pytest
 
 from wherewhen.environments import (
     RENDERED,
-    EnvironmentError,
+    ConfigurationError,
     check_environment,
     check_footage,
     environments,
@@ -88,7 +88,7 @@ class TestEnvironments:
     def test_a_damaged_archive_is_no_configuration(self, project, kind):
         archive = packed(project, kind)
         archive.write_bytes(archive.read_bytes()[:500])
-        with pytest.raises(EnvironmentError, match=r"conf-wherewhen\S+ is no configuration"):
+        with pytest.raises(ConfigurationError, match=r"conf-wherewhen\S+ is no configuration"):
             check_environment(None, archive)
 
 
@@ -105,18 +105,18 @@ class TestCheckEnvironment:
     def test_the_nearest_name_is_said(self, project, env, meant, kind):
         source = packed(project, kind) if kind else project / "conf"
         said = rf"no environment '{env}' in .*did you mean {meant}\? .*kedro new-dataset NAME"
-        with pytest.raises(EnvironmentError, match=said):
+        with pytest.raises(ConfigurationError, match=said):
             check_environment(env, source)
 
     @pytest.mark.parametrize("env", ["", "zzz", "../conf/x y", "*", "logging.yml", "/"])
     def test_all_are_said_where_none_is_near(self, project, env):
-        with pytest.raises(EnvironmentError, match=r"there are base, development, .*prid2011\."):
+        with pytest.raises(ConfigurationError, match=r"there are base, development, .*prid2011\."):
             check_environment(env)
 
     def test_without_one_that_of_the_variable_is_checked(self, project, monkeypatch):
         monkeypatch.setenv("KEDRO_ENV", "prid2012")
         said = r"'prid2012' \(of the variable KEDRO_ENV\).*did you mean prid2011"
-        with pytest.raises(EnvironmentError, match=said):
+        with pytest.raises(ConfigurationError, match=said):
             check_environment(None)
         check_environment("mars")  # what a command is given counts
         for env in ("prid2011", ""):
@@ -124,20 +124,20 @@ class TestCheckEnvironment:
             check_environment(None)
 
     def test_a_source_that_is_not_there(self, tmp_path):
-        with pytest.raises(EnvironmentError, match=r"no configuration at .*nowhere"):
+        with pytest.raises(ConfigurationError, match=r"no configuration at .*nowhere"):
             check_environment(None, tmp_path / "nowhere")
 
     def test_a_source_that_is_none(self, project):
-        with pytest.raises(EnvironmentError, match=r"pyproject.toml is no configuration"):
+        with pytest.raises(ConfigurationError, match=r"pyproject.toml is no configuration"):
             check_environment("base", project / "pyproject.toml")
 
     @pytest.mark.parametrize("kind", [None, "gztar"])
     def test_a_session_is_refused_before_it_begins(self, project, monkeypatch, kind):
         source = str(packed(project, kind)) if kind else None
-        with pytest.raises(EnvironmentError, match="did you mean prid2011"):
+        with pytest.raises(ConfigurationError, match="did you mean prid2011"):
             Session.create(project, env="prid2012", conf_source=source)
         monkeypatch.setenv("KEDRO_ENV", "prid2012")
-        with pytest.raises(EnvironmentError, match="did you mean prid2011"):
+        with pytest.raises(ConfigurationError, match="did you mean prid2011"):
             Session.create(project, conf_source=source)
 
 
@@ -205,21 +205,21 @@ class TestNewDataset:
     )  # fmt: skip
     def test_an_odd_name_is_refused(self, project, footage, name):
         before = conf(project)
-        with pytest.raises(EnvironmentError, match="can't name a data set: expected at most 40"):
+        with pytest.raises(ConfigurationError, match="can't name a data set: expected at most 40"):
             new_dataset(name, "folder", footage)
         assert conf(project) == before
 
     @pytest.mark.parametrize("name", ["prid2011", "mars", *RENDERED])
     def test_a_taken_name_is_refused(self, project, footage, name):
         before = conf(project)
-        with pytest.raises(EnvironmentError, match=f"an environment {name} already: choose"):
+        with pytest.raises(ConfigurationError, match=f"an environment {name} already: choose"):
             new_dataset(name, "folder", footage)
         assert conf(project) == before
 
     @pytest.mark.parametrize("root", ["", "  ", "nowhere", "/nowhere", "~/nowhere/at/all"])
     def test_footage_that_is_not_there_is_refused(self, project, root):
         before = conf(project)
-        with pytest.raises(EnvironmentError, match=r"--root: nothing that can be used lies at"):
+        with pytest.raises(ConfigurationError, match=r"--root: nothing that can be used lies at"):
             new_dataset("mine", "folder", root)
         assert conf(project) == before
         assert not (project / "conf/mine").exists()
@@ -227,7 +227,7 @@ class TestNewDataset:
     def test_a_path_that_is_no_text_is_refused(self, project, tmp_path):
         folder = os.fsencode(tmp_path) + b"/\xe9"
         Path(os.fsdecode(folder)).mkdir()
-        with pytest.raises(EnvironmentError, match=r"\\xe9; expected .* in UTF-8"):
+        with pytest.raises(ConfigurationError, match=r"\\xe9; expected .* in UTF-8"):
             new_dataset("mine", "folder", os.fsdecode(folder))
 
     @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ class TestNewDataset:
             return write(path, *arguments, **options)
 
         monkeypatch.setattr(Path, "write_text", full)
-        with pytest.raises((EnvironmentError, KeyboardInterrupt)):
+        with pytest.raises((ConfigurationError, KeyboardInterrupt)):
             new_dataset("mine", "folder", footage)
         assert not (project / "conf/mine").exists()
 
@@ -260,7 +260,7 @@ class TestNewDataset:
             mine.mkdir()
             mine = mine / "globals.yml"
         mine.write_text("theirs")
-        with pytest.raises(EnvironmentError, match=r"conf/mine can't be made: File exists"):
+        with pytest.raises(ConfigurationError, match=r"conf/mine can't be made: File exists"):
             new_dataset("mine", "folder", footage)
         assert mine.read_text() == "theirs"
 
@@ -268,7 +268,7 @@ class TestNewDataset:
         (tmp_path / "pyproject.toml").write_text(PYPROJECT)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("wherewhen.environments.environments", lambda: [])
-        with pytest.raises(EnvironmentError, match="Expected a project's folder conf"):
+        with pytest.raises(ConfigurationError, match="Expected a project's folder conf"):
             new_dataset("mine", "folder", footage)
         assert not (tmp_path / "conf").exists()
 
@@ -289,29 +289,29 @@ class TestCheckFootage:
     @pytest.mark.parametrize("env", [None, "base", "development", "hundred", "population"])
     def test_footage_is_no_rendered_people(self, project, footage, env):
         said = rf"ingest.root is .*: kedro new-dataset NAME --reader folder --root {footage}$"
-        with pytest.raises(EnvironmentError, match=said):
+        with pytest.raises(ConfigurationError, match=said):
             self.check(project, env, root=footage, reader="folder")
 
     def test_the_command_to_use_is_one_that_a_shell_takes(self, project, tmp_path):
         root = str(tmp_path / "my footage")
-        with pytest.raises(EnvironmentError, match=rf"--root '{root}'$"):
+        with pytest.raises(ConfigurationError, match=rf"--root '{root}'$"):
             self.check(project, None, root=root)
 
     def test_the_same_from_an_archive(self, project, footage):
-        with pytest.raises(EnvironmentError, match="real footage needs an environment"):
+        with pytest.raises(ConfigurationError, match="real footage needs an environment"):
             self.check(project, None, packed(project, "gztar"), root=footage)
 
     def test_an_environment_of_ones_own_that_renders_its_people(self, project, footage):
         (project / "conf/drawn").mkdir()
         (project / "conf/drawn/globals.yml").write_text("dataset: drawn\n")
         self.check(project, "drawn")
-        with pytest.raises(EnvironmentError, match="drawn is a data set of rendered people"):
+        with pytest.raises(ConfigurationError, match="drawn is a data set of rendered people"):
             self.check(project, "drawn", root=footage)
 
     def test_local_parameters_are_no_way_round(self, project, footage):
         (project / "conf/local").mkdir(exist_ok=True)
         (project / "conf/local/parameters.yml").write_text(f"ingest: {{root: {footage}}}\n")
-        with pytest.raises(EnvironmentError, match="synthetic is a data set of rendered people"):
+        with pytest.raises(ConfigurationError, match="synthetic is a data set of rendered people"):
             self.check(project, "local")
 
     def test_rendered_people_and_environments_of_footage_pass(self, project, footage):

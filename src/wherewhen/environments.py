@@ -38,7 +38,7 @@ VARIABLE = "KEDRO_ENV"
 """Environment variable: the environment where a command is given none."""
 
 
-class EnvironmentError(ValueError):
+class ConfigurationError(ValueError):
     """An environment that there isn't, or that can't be made."""
 
 
@@ -67,19 +67,19 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
 
     Raises
     ------
-    EnvironmentError
+    ConfigurationError
         Naming those that there are, and the one that was probably meant.
     """
     source = source or conf_source()
     if not source.exists():
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"there is no configuration at {source}: work in the project's folder, unpack there "
             "the archive that `kedro package` writes beside the wheel, or, for `run`, name a "
             "folder or that archive with --conf-source"
         )
     known = environments(source)
     if not known:
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"{source} is no configuration: expected a folder with a folder for each environment, "
             "or the archive that `kedro package` writes; correct --conf-source"
         )
@@ -88,7 +88,7 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
         near = get_close_matches(asked, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
         said = f" (of the variable {VARIABLE})" if env is None else ""
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"no environment {asked!r}{said} in {to_root(source)}; {hint} To make one for footage "
             "of your own: kedro new-dataset NAME --root FOLDER"
         )
@@ -106,7 +106,7 @@ def check_footage(parameters: Any, loader: Any) -> None:
 
     Raises
     ------
-    EnvironmentError
+    ConfigurationError
         If footage is read into a data set of rendered people.
     """
     root = parameters.ingest.root
@@ -115,7 +115,7 @@ def check_footage(parameters: Any, loader: Any) -> None:
     dataset = parameters.evaluate.dataset
     given = (loader.runtime_params or {}).get("ingest") or {}
     if dataset in RENDERED or ("root" in given and _renders(loader)):
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"ingest.root is {root}, but {dataset} is a data set of rendered people: real footage "
             "needs an environment of its own, so that neither is taken for the other. Make one: "
             f"kedro new-dataset NAME --reader {parameters.ingest.reader} "
@@ -156,7 +156,7 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
 
     Raises
     ------
-    EnvironmentError
+    ConfigurationError
         If the name is taken or can't be one, nothing lies at the root, or the project has no
         configuration that can be written to. Nothing is half-written.
     ValueError
@@ -168,7 +168,7 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
     reader_named(reader)
     if not root.strip() or not is_text(root) or not is_there(from_root(root)):
         place = displayed(from_root(root)) if root.strip() else "an empty path"
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"--root: nothing that can be used lies at {place}; expected the footage's folder or "
             "archive, by an absolute path or one from the project's folder, in UTF-8"
         )
@@ -182,7 +182,7 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
             shutil.rmtree(folder)
             raise
     except OSError as error:
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"{folder} can't be made: {reason(error)}. Expected a project's folder conf that can "
             "be written to"
         ) from error
@@ -191,12 +191,12 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name in NOT_DATA_SETS:
-        raise EnvironmentError(
+        raise ConfigurationError(
             f"{shortened(name)} can't name a data set: expected at most 40 small letters, digits "
             "and _, a letter first, and neither base nor local"
         )
     if name in environments() or name in RENDERED:
-        raise EnvironmentError(f"there is an environment {name} already: choose another name")
+        raise ConfigurationError(f"there is an environment {name} already: choose another name")
 
 
 def _parameters(name: str, reader: str, root: str) -> str:

@@ -48,7 +48,7 @@ class Session(KedroSession):
 
         Raises
         ------
-        wherewhen.environments.EnvironmentError
+        wherewhen.environments.ConfigurationError
             If there is no such environment, or no configuration.
         """
         source = Path(conf_source or Path(project_path or project_root()) / "conf")
@@ -158,7 +158,7 @@ class View:
 
         Raises
         ------
-        wherewhen.environments.EnvironmentError, wherewhen.pipelines.parameters.ParameterError
+        wherewhen.environments.ConfigurationError, wherewhen.pipelines.parameters.ParameterError
             If there is no such environment or parameter.
         """
         from wherewhen.lineage.ledger import Ledger

@@ -1,6 +1,6 @@
 import pytest
 
-from wherewhen.environments import EnvironmentError
+from wherewhen.environments import ConfigurationError
 from wherewhen.experiments.config import (
     ExperimentError,
     choose,
@@ -105,7 +105,7 @@ class TestFaults:
             choose(experiments, "e").only(("s",))
 
     def test_an_unknown_environment_names_the_known(self):
-        with pytest.raises(EnvironmentError, match="did you mean prid2011"):
+        with pytest.raises(ConfigurationError, match="did you mean prid2011"):
             load_experiments("prid2012")
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from wherewhen.environments import EnvironmentError
+from wherewhen.environments import ConfigurationError
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.figures import folder_of
@@ -218,7 +218,7 @@ def test_without_an_environment_named_it_is_of_all_with_scores(results):
 def test_nothing_finished_and_unknown_environments_are_told(results):
     with pytest.raises(ExperimentError, match="nothing is finished in base"):
         gather(ReportRequest(["base"]))
-    with pytest.raises(EnvironmentError, match="no environment 'nowhere'"):
+    with pytest.raises(ConfigurationError, match="no environment 'nowhere'"):
         gather(ReportRequest(["nowhere"]))
 
 
