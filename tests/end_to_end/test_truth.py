@@ -188,13 +188,6 @@ class TestStatus:
         assert started.returncode != 0
         assert [run.info.status for run in runs(copied)] == ["KILLED"]
 
-    def test_a_run_found_dead_is_closed_at_the_next_start(self, copied, started, tiny):
-        started.kill()
-        started.communicate()
-        assert [run.info.status for run in runs(copied)] == ["RUNNING"]
-        copied.run(**tiny)
-        assert [run.info.status for run in runs(copied)] == ["KILLED", "FINISHED"]
-
     def test_a_run_that_is_alive_is_left_alone(self, copied, started, tiny):
         """The second one is at other artifacts of the same data set, and has nothing to make."""
         copied.run(**tiny)

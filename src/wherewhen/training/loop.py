@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -30,6 +31,8 @@ __all__ = [
     "preload",
     "train",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 def calibrate(
@@ -143,6 +146,7 @@ def train(
         saved = checkpoints.load()
         if saved is not None:
             run.restore(saved)
+            logger.info("training goes on after step %d", run.step)
         if not run.finished:
             run.prepare(validation_tracklets)
             if saved is None:
