@@ -2,7 +2,7 @@
 
     uv run pytest -m slow -n 0 -s tests/end_to_end/test_kill_run.py
 
-takes an hour and prints how many kills hit which stage.
+takes an hour, goes on until all stages were hit, and prints how many kills hit which stage.
 """
 
 import random
@@ -83,7 +83,7 @@ def statuses(project):
 def test_two_hundred_kills_change_no_digit(finished, project, tiny, stages):
     generator = random.Random(0)
     hit, ended, unknown = Counter(), 0, 0
-    while hit.total() + unknown < KILLS or unknown:
+    while hit.total() + unknown < KILLS or unknown or not set(stages.values()) <= set(hit):
         whole, output = run_and_kill(project, tiny, generator)
         if unknown and (first := MADE.search(output)):
             # what a run makes first is what the ones before it were killed in
@@ -106,5 +106,5 @@ def test_two_hundred_kills_change_no_digit(finished, project, tiny, stages):
     print(f"\n{hit.total()} kills: {dict(hit)}")  # noqa: T201
     print(f"{ended} runs ended, scores and weights equal to the digit; MLflow: {dict(found)}")  # noqa: T201
     assert set(found) <= {"KILLED", "FINISHED"}
-    assert found["FINISHED"] == ended
-    assert set(stages.values()) <= set(hit), "a stage was not hit"
+    # a process may be killed when its run is finished, and it has yet to exit
+    assert ended <= found["FINISHED"] <= ended + hit["at the end"]
