@@ -99,6 +99,24 @@ class TestASecondRun:
             own[own.metric == "cosine"].value.mean()
         )
 
+    def test_whatever_the_dates_of_files_and_records(self, copied, tiny, passes):
+        """As if the clock had been set back: all that is there was made in the future."""
+        for path in (copied.root / "data").rglob("*record.json"):
+            record = json.loads(path.read_text())
+            path.write_text(json.dumps({**record, "finished": "2099-01-01T00:00:00.000+00:00"}))
+        for path in (copied.root / "data").rglob("*"):
+            os.utime(path, (4e9, 4e9))
+        passes("run", **{**tiny, "train.training.modern.epochs": 1})
+        (run,) = runs(copied)
+        networks = copied.made("06_models/synthetic/trial_00/history.parquet")
+        (own,) = [record for record in networks if record["run_id"] == run.info.run_id]
+        history = pd.read_parquet(own["beside"].with_name("history.parquet"))
+        assert history.epoch.max() == 1
+        (own,) = [record for record in copied.made(SCORES) if record["run_id"] == run.info.run_id]
+        scores = pd.read_parquet(own["beside"].with_name("scores.parquet"))
+        scores = scores.query("features == 'network' and metric == 'cosine' and measure == 'mAP'")
+        assert run.data.metrics["score.network.cosine.mAP"] == pytest.approx(scores.value.mean())
+
 
 class TestAPartOfARun:
     def test_says_what_all_of_it_came_from(self, copied, tiny, passes):
