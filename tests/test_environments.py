@@ -212,7 +212,7 @@ class TestNewDataset:
     @pytest.mark.parametrize("name", ["prid2011", "mars", *RENDERED])
     def test_a_taken_name_is_refused(self, project, footage, name):
         before = conf(project)
-        with pytest.raises(ConfigurationError, match=f"an environment {name} already: choose"):
+        with pytest.raises(ConfigurationError, match=f"{name}.*: choose another"):
             new_dataset(name, "folder", footage)
         assert conf(project) == before
 

@@ -195,7 +195,9 @@ def _check_name(name: str) -> None:
             f"{shortened(name)} can't name a data set: expected at most 40 small letters, digits "
             "and _, a letter first, and neither base nor local"
         )
-    if name in environments() or name in RENDERED:
+    if name in RENDERED:
+        raise ConfigurationError(f"{name} is a data set of rendered people: choose another name")
+    if name in environments():
         raise ConfigurationError(f"there is an environment {name} already: choose another name")
 
 

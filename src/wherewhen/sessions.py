@@ -6,14 +6,16 @@ evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
+from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from wherewhen.environments import CONFIG_LOADER_ARGS, check_environment
@@ -63,7 +65,8 @@ class Session(KedroSession):
         Raises
         ------
         SessionError
-            For what would get round the records: another runner, chosen versions.
+            For what would get round the records: another runner, chosen versions; for pipelines,
+            nodes, namespaces and data sets that there aren't.
         """
         from wherewhen.lineage.runner import Runner
 
@@ -79,12 +82,41 @@ class Session(KedroSession):
                 f"{type(runner).__name__} does not look at what was made already: expected none, "
                 "or a wherewhen.lineage.runner.Runner"
             )
-        unknown = [name for name in options.get("pipeline_names") or [] if name not in NAMES]
-        if unknown:
-            near = get_close_matches(unknown[0], NAMES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMES[:-1])}"
-            raise SessionError(f"no pipeline is called {unknown[0]!r}; {hint}")
-        return super().run(*arguments, runner=runner, **options)
+        _check_names("pipeline", options.get("pipeline_names"), NAMES[:-1])
+        try:
+            return super().run(*arguments, runner=runner, **options)
+        except ValueError:
+            _check_part(options)  # Kedro says what is not there, and not what was meant
+            raise
+
+
+def _check_part(options: Mapping[str, Any]) -> None:
+    """Refuse a part of pipelines that names what isn't in them."""
+    parts = {
+        "node": ("node_names", "from_nodes", "to_nodes"),
+        "namespace": ("namespaces",),
+        "data set": ("from_inputs", "to_outputs"),
+    }
+    if not any(options.get(option) for each in parts.values() for option in each):
+        return
+    names = options.get("pipeline_names") or ["__default__"]
+    chosen = sum((pipelines[name] for name in names), Pipeline([]))
+    known = {
+        "node": [node.name for node in chosen.nodes],
+        "namespace": sorted({node.namespace for node in chosen.nodes if node.namespace}),
+        "data set": sorted(chosen.datasets()),
+    }
+    for kind, each in parts.items():
+        for option in each:
+            _check_names(kind, options.get(option), known[kind])
+
+
+def _check_names(kind: str, asked: Iterable[str] | None, known: Sequence[str]) -> None:
+    for name in asked or ():
+        if name not in known and name != "__default__":
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise SessionError(f"no {kind} is called {name!r}; {hint}")
 
 
 def run(

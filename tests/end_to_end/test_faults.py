@@ -208,9 +208,11 @@ def test_a_mistyped_parameter(kedro_run, root, mine, given, message):
     ("words", "message"),
     [
         (["--env", "prid2012"], "no environment 'prid2012' in conf; did you mean prid2011?"),
-        (["--pipelines", "ingets"], "ingets"),
-        (["--nodes", "admitt"], "admitt"),
-        (["--from-nodes", "admitt"], "admitt"),
+        (["--pipelines", "ingets"], "no pipeline is called 'ingets'; did you mean ingest?"),
+        (["--nodes", "admitt"], "no node is called 'admitt'; did you mean admit?"),
+        (["--from-nodes", "x"], "no node is called 'x'; there are plan_people, picture_people"),
+        (["--to-outputs", "scoress"], "no data set is called 'scoress'; did you mean scores?"),
+        (["--namespaces", "trial_9"], "no namespace is called 'trial_9'; did you mean trial_0"),
         (["--params", "extract.device=cuda:7"], "extract.device is cuda:7, but torch sees"),
     ],
 )
@@ -227,7 +229,7 @@ def test_names_that_are_numbers_and_a_home_folder(kedro_run, root, mine, monkeyp
     code, output = kedro_run("ingest,split", "ingest.root=~/set", "split.probe_camera=1")
     assert code != 0
     assert "probe_camera" in output
-    assert "there are cam_a, cam_b" in output or "cam_a" in output
+    assert "cam_a" in output
     assert mine.latest("03_primary/mine/frames.parquet").is_file()
 
 

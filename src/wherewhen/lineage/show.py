@@ -50,7 +50,8 @@ def _find(view: Any, artifact: str) -> Record:
         record = Record.read(beside)
         if record is not None:
             return record
-    known = sorted(name for node in view.ledger.nodes for name in node.outputs)
+    made = (name for node in view.ledger.nodes for name in node.outputs)
+    known = sorted(filter(view.ledger.is_kept, made))
     raise LookupError(
         f"{artifact} is neither an artifact's name nor its file: expected one of "
         f"{', '.join(known)}, or a path under data/ with a record beside it"
