@@ -77,3 +77,7 @@ class TestDifferences:
             "trial_00.split changed",
             "its code changed",
         ]
+
+    def test_another_function_is_named_alone(self, record):
+        now = making(record, function="elsewhere.fit", parameters={"other": 1}, code="c0d3")
+        assert differences(record, now) == [f"made by {record.function}, now by elsewhere.fit"]

@@ -93,9 +93,11 @@ def differences(before: Record, now: dict[str, Any]) -> list[str]:
     -------
     list of str
         One line a difference: ``train.training.rate 0.001 -> 0.01``, ``cubes changed``, ``its code
-        changed``.
+        changed``; of another function that alone, since it has parameters of its own.
     """
     then, said = before.model_dump(), []
+    if then["function"] != now["function"]:
+        return [f"made by {then['function']}, now by {now['function']}"]
     old, new = (_flat(each["parameters"]) for each in (then, now))
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
@@ -103,7 +105,7 @@ def differences(before: Record, now: dict[str, Any]) -> list[str]:
     inputs = {*then["inputs"], *now["inputs"]}
     changed = [name for name in inputs if then["inputs"].get(name) != now["inputs"].get(name)]
     said += [f"{name} changed" for name in sorted(changed)]
-    if then["code"] != now["code"] or then["function"] != now["function"]:
+    if then["code"] != now["code"]:
         said.append("its code changed")
     return said
 
