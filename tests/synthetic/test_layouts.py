@@ -191,6 +191,7 @@ def test_every_protocol_of_mars_from_the_files_to_the_counts(tmp_path):
             probes["camera"].tolist(),
             gallery["camera"].tolist(),
             protocol=protocol,
+            gallery_queries=gallery["tracklet"].isin(probes["tracklet"]).tolist(),
         )
         assert evaluation.valid.tolist() == findable
         assert all(findable) == (protocol == "official")  # as in the real one

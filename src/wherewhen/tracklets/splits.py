@@ -175,9 +175,9 @@ def fixed_splits(
     seed : int
         The seed of `two_camera`.
     protocol : str
-        `official`: the queries are probes, and all test tracklets are gallery, the queries, junk
-        and distractors among them, so a tracklet may have two roles. `query_excluded`: the queries
-        are not in the gallery. In both, it is the evaluation that passes junk over. `two_camera`:
+        `official` and `query_excluded`: the queries are probes, and all test tracklets are gallery,
+        the queries, junk and distractors among them, so a tracklet may have two roles. It is the
+        evaluation that passes over junk and, for `query_excluded`, the queries. `two_camera`:
         of every test person whom two cameras saw, one tracklet is probe and one of another camera
         gallery, both drawn in each trial; nobody else is in the gallery.
 
@@ -426,8 +426,7 @@ def _by_subset(
     if protocol == "two_camera":
         probes, gallery = (test.loc[rows] for rows in _draw_two(_by_camera(test), generator))
     else:
-        probes = test[test["query"]]
-        gallery = test if protocol == "official" else test[~test["query"]]
+        probes, gallery = test[test["query"]], test
     sides = [train, probes[keys].assign(role="probe"), gallery[keys].assign(role="gallery")]
     return pd.concat(sides)
 
