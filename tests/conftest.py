@@ -63,6 +63,16 @@ def mars_info() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow, made once: it takes seconds."""
+    import mlflow  # most tests need none of it
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
 def no_privileges() -> Iterator[None]:
     """Make permissions of files count for root, too, whom Linux lets read everything."""

@@ -108,6 +108,14 @@ class Project:
         """Return the artifact that was made last as a file under ``data/``."""
         return self.made(file)[-1]["beside"].with_name(Path(file).name)
 
+    def runs(self, dataset: str = "synthetic") -> list[Any]:
+        """Return the MLflow runs of a data set, the first one first."""
+        client = mlflow.MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name(dataset)
+        return client.search_runs(
+            [experiment.experiment_id], order_by=["start_time ASC"], max_results=1000
+        )
+
     def scores(self, dataset: str = "synthetic") -> pd.DataFrame:
         """Return the scores that were made last."""
         return pd.read_parquet(self.latest(f"08_reporting/{dataset}/scores.parquet"))
@@ -139,14 +147,6 @@ def commit(root: Path) -> None:
     who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     for words in (["init"], ["add", "conf", "src"], ["commit", "--message", "A copy"]):
         subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an empty MLflow database once; it takes MLflow longer than a tiny run's training."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import signal
 import threading
 from collections import Counter
 
-import mlflow
 import pandas as pd
 import pytest
 from kedro.framework.project import configure_project, pipelines
@@ -72,10 +71,8 @@ def check(project, finished):
 
 
 def statuses(project):
-    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    runs = client.search_runs(experiments, max_results=1000)
-    return Counter(run.info.status for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    own = (run for run in project.runs() if "mlflow.parentRunId" not in run.data.tags)
+    return Counter(run.info.status for run in own)
 
 
 @pytest.mark.slow

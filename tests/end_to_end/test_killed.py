@@ -5,15 +5,11 @@
 
 import shutil
 
-import mlflow
 import pandas as pd
 
 
 def statuses(project):
-    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("synthetic")
-    runs = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
-    return [run.info.status for run in runs]
+    return [run.info.status for run in project.runs()]
 
 
 def test_killed_while_it_trains(finished, copied, tiny, kill_when):

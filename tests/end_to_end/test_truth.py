@@ -16,13 +16,6 @@ import pytest
 SCORES = "08_reporting/synthetic/scores.parquet"
 
 
-def runs(project):
-    """Return the project's MLflow runs, the first one first."""
-    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("synthetic")
-    return client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
-
-
 def flip(path, bits=40):
     """Change some bits in the second half of a file, and nothing of its size and times."""
     state, content = path.stat(), bytearray(path.read_bytes())
@@ -66,7 +59,7 @@ class TestASecondRun:
         assert time.monotonic() - began < 60  # 20 on a machine with nothing else to do
         assert "nothing is out of date: all 47 nodes are taken over" in output
         assert "mean-pooled cubes" in output  # the table is printed all the same
-        (run,) = runs(copied)
+        (run,) = copied.runs()
         (maker,) = {record["run_id"] for record in finished.made(SCORES)}
         assert run.info.status == "FINISHED"
         assert run.data.tags["taken_over.scores"] == maker
@@ -80,7 +73,7 @@ class TestASecondRun:
         passes("run", "--only-missing-outputs", **other)
         history = pd.read_parquet(copied.latest("06_models/synthetic/trial_00/history.parquet"))
         assert history.epoch.max() == 1
-        (run,) = runs(copied)
+        (run,) = copied.runs()
         assert run.data.params["train.training.epochs"] == "1"
         scores = copied.scores().query("features == 'network' and measure == 'mAP'")
         mean = scores[scores.metric == "cosine"].value.mean()
@@ -92,7 +85,7 @@ class TestASecondRun:
         passes("run", **tiny)  # the first parameters: their networks and scores are there
         assert len(copied.made("06_models/synthetic/trial_00/network.safetensors")) == 2
         assert len(copied.made(SCORES)) == 2
-        newest = runs(copied)[-1]
+        newest = copied.runs()[-1]
         assert newest.data.params["train.training.epochs"] == "6"
         own = finished.scores().query("features == 'network' and measure == 'mAP'")
         assert newest.data.metrics["score.network.cosine.mAP"] == pytest.approx(
@@ -107,7 +100,7 @@ class TestASecondRun:
         for path in (copied.root / "data").rglob("*"):
             os.utime(path, (4e9, 4e9))
         passes("run", **{**tiny, "train.training.modern.epochs": 1})
-        (run,) = runs(copied)
+        (run,) = copied.runs()
         networks = copied.made("06_models/synthetic/trial_00/history.parquet")
         (own,) = [record for record in networks if record["run_id"] == run.info.run_id]
         history = pd.read_parquet(own["beside"].with_name("history.parquet"))
@@ -121,7 +114,7 @@ class TestASecondRun:
 class TestAPartOfARun:
     def test_says_what_all_of_it_came_from(self, copied, tiny, passes):
         passes("run", "--pipelines", "evaluate,report", **tiny)
-        (run,) = runs(copied)
+        (run,) = copied.runs()
         for tag in ("dataset_fingerprint", "split_fingerprint", "cubes", "weights_sha256"):
             assert run.data.tags[tag], tag
         assert {each.dataset.name for each in run.inputs.dataset_inputs} == {
@@ -139,7 +132,7 @@ class TestAPartOfARun:
         message = fails("run", "--pipelines", "evaluate,report", **other)
         assert "trial_00.network: train.training.epochs 6 -> 1" in message
         assert "kedro run --pipelines train,embed,learn_metric with the same parameters" in message
-        assert runs(copied)[-1].info.status == "FAILED"
+        assert copied.runs()[-1].info.status == "FAILED"
 
     def test_before_the_others_names_them(self, project, tiny, here):
         code, message = here(project, "run", "--pipelines", "evaluate", **tiny)
@@ -204,12 +197,12 @@ class TestStatus:
         started.send_signal(number)
         started.communicate(timeout=100)
         assert started.returncode != 0
-        assert [run.info.status for run in runs(copied)] == ["KILLED"]
+        assert [run.info.status for run in copied.runs()] == ["KILLED"]
 
     def test_a_run_that_is_alive_is_left_alone(self, copied, started, tiny):
         """The second one is at other artifacts of the same data set, and has nothing to make."""
         copied.run(**tiny)
-        first, second = runs(copied)
+        first, second = copied.runs()
         assert (first.info.status, second.info.status) == ("RUNNING", "FINISHED")
         started.kill()
         started.communicate()
@@ -224,7 +217,7 @@ def test_two_runs_at_once_make_everything_once(finished, project, tiny):
     pd.testing.assert_frame_equal(project.scores(), finished.scores())
     for trial in ("trial_00", "trial_01"):
         assert len(project.made(f"06_models/synthetic/{trial}/network.safetensors")) == 1
-    assert {run.info.status for run in runs(project)} == {"FINISHED"}
+    assert {run.info.status for run in project.runs()} == {"FINISHED"}
 
 
 def test_the_command_of_a_run_repeats_it(copied, tiny, passes):
@@ -234,12 +227,12 @@ def test_the_command_of_a_run_repeats_it(copied, tiny, passes):
     (folder / "globals.yml").write_text("dataset: synthetic\n")
     (folder / "parameters.yml").write_text("learn_metric: {dimension: 20}\n")
     passes("run", "--env", "mine", "--pipelines", "learn_metric,evaluate", **tiny)
-    run = runs(copied)[-1]
+    run = copied.runs()[-1]
     assert run.data.tags["environment"] == "mine"
     words = shlex.split(run.data.tags["command"])
     assert words[:6] == ["uv", "run", "kedro", "run", "--env", "mine"]
     passes(*words[3:])
-    repeated = runs(copied)[-1]
+    repeated = copied.runs()[-1]
     assert repeated.data.params == run.data.params
     assert repeated.data.params["learn_metric.dimension"] == "20"
     assert repeated.data.tags["taken_over.scores"] == run.info.run_id

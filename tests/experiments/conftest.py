@@ -63,14 +63,6 @@ LAID: dict[str, Any] = {
 """What is laid under a name when a test says nothing else."""
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of MLflow, made once: it takes seconds."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture(scope="module")
 def project(
     repository: Path, database: Path, tmp_path_factory: pytest.TempPathFactory
