@@ -127,12 +127,7 @@ def of(root, name):
 
 def purge(root, name, person=None, days=None, **options):
     plan = Purge(root, **options)
-    if person is not None:
-        plan.person(name, person)
-    elif days is not None:
-        plan.older_than(name, days)
-    else:
-        plan.dataset(name)
+    plan.plan(name, person, days)
     plan.carry_out()
     return plan
 

@@ -165,12 +165,7 @@ def purge(
     planned = Purge(project_root(), derived, raw)
     name = planned.chosen(dataset, person)
     with nullcontext() if dry_run else planned.alone(name):
-        if person is not None:
-            planned.person(name, person)
-        elif older_than is not None:
-            planned.older_than(name, older_than)
-        else:
-            planned.dataset(name)
+        planned.plan(name, person, older_than)
         click.echo("would be removed:" if dry_run else "to be removed:")
         click.echo("\n".join(f"  {line}" for line in planned.lines()) or "  nothing")
         click.echo("left to you:")

@@ -11,10 +11,10 @@ import tarfile
 import zipfile
 import zlib
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wherewhen.hints import did_you_mean
 from wherewhen.project import conf_source, from_root, project_root, to_root
 from wherewhen.tracklets.files import displayed, is_text, is_there, reason, shortened
 
@@ -85,8 +85,7 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
         )
     asked = os.environ.get(VARIABLE) or None if env is None else env
     if asked is not None and asked not in known:
-        near = get_close_matches(asked, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        hint = did_you_mean(asked, known, f"there are {', '.join(known)}.")
         said = f" (of the variable {VARIABLE})" if env is None else ""
         raise ConfigurationError(
             f"no environment {asked!r}{said} in {to_root(source)}; {hint} To make one for footage "

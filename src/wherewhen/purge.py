@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from wherewhen.hints import did_you_mean
 from wherewhen.lineage.records import NAME, Record, record_path
 from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
@@ -166,6 +166,15 @@ class Purge:
                     lock.unlink()
 
     # --- plans -----------------------------------------------------------------------------------
+
+    def plan(self, name: str, person: str | None = None, days: int | None = None) -> None:
+        """Plan to remove a person, what is older than so many days, or all of a data set."""
+        if person is not None:
+            self.person(name, person)
+        elif days is not None:
+            self.older_than(name, days)
+        else:
+            self.dataset(name)
 
     def dataset(self, name: str) -> None:
         """Plan to remove everything that was made of a data set."""
@@ -483,10 +492,9 @@ def _delete(path: Path) -> None:
 
 
 def _unknown(what: str, name: str, where: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    said = [did_you_mean(name, known), f"known: {', '.join(known[:LISTED]) or 'none'}"]
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-    return f"no {what} {name!r} {where}; {hint}known: {', '.join(known[:LISTED]) or 'none'}{more}"
+    return f"no {what} {name!r} {where}; {' '.join(filter(None, said))}{more}"
 
 
 def _logged_places(name: str) -> Iterator[tuple[str, float]]:

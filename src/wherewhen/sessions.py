@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from wherewhen.environments import CONFIG_LOADER_ARGS, check_environment
+from wherewhen.hints import did_you_mean
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.pipeline_registry import NAMES
 from wherewhen.project import conf_source, project_root
@@ -114,8 +114,7 @@ def _check_part(options: Mapping[str, Any]) -> None:
 def _check_names(kind: str, asked: Iterable[str] | None, known: Sequence[str]) -> None:
     for name in asked or ():
         if name not in known and name != "__default__":
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            hint = did_you_mean(name, known, f"there are {', '.join(known)}")
             raise SessionError(f"no {kind} is called {name!r}; {hint}")
 
 

@@ -5,7 +5,6 @@ is checked before anything is built, so a typo costs a second and not an extract
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from wherewhen.baselines import BASELINES
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
+from wherewhen.hints import did_you_mean
 from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
 from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.project import from_root
@@ -665,5 +665,4 @@ def _names(fault: Any, tree: Any) -> Iterator[str]:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    return did_you_mean(name, known, f"known here: {', '.join(sorted(known))}")
