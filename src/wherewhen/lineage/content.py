@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
 
 from wherewhen.tracklets.archives import is_made_of_the_rest
-from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.fingerprint import file_sha256, fingerprint
 
 HASHED_UP_TO = 2**30
 """Bytes of a file that is hashed; a larger one, an archive for instance, counts by size and time of
@@ -48,8 +47,7 @@ def content_of(path: Path) -> str:
 @lru_cache(maxsize=10_000)
 def _sha256(path: str, *_state: int) -> str:
     """Hash a file, once as long as its size, time of change and inode stay."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(Path(path))
 
 
 def _listing(folder: Path) -> list[list[str | int]]:

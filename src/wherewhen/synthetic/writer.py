@@ -9,7 +9,6 @@ Each set lies under the fingerprint of its config, so that another config never 
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -17,9 +16,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wherewhen.atomic import replacing
 from wherewhen.synthetic import layouts
 from wherewhen.synthetic.config import RENDERER
 from wherewhen.synthetic.planning import SyntheticSet
+from wherewhen.tracklets.fingerprint import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -147,11 +148,14 @@ def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
 
 def _write_checksums(home: Path) -> None:
     own = (home / MANIFEST, home / CHECKSUMS)
-    files = sorted(path for path in home.rglob("*") if path.is_file() and path not in own)
-    lines = (f"{_sha256(path)}  {path.relative_to(home).as_posix()}\n" for path in files)
-    unfinished = home / (CHECKSUMS + layouts.UNFINISHED)
-    unfinished.write_text("".join(lines), encoding="utf-8")
-    unfinished.replace(home / CHECKSUMS)
+    files = sorted(
+        path
+        for path in home.rglob("*")
+        if path.is_file() and path not in own and not path.name.startswith(".")  # half-written
+    )
+    lines = (f"{file_sha256(path)}  {path.relative_to(home).as_posix()}\n" for path in files)
+    with replacing(home / CHECKSUMS) as partial:
+        partial.write_text("".join(lines), encoding="utf-8")
 
 
 def _changed_files(home: Path) -> set[str]:
@@ -163,13 +167,8 @@ def _changed_files(home: Path) -> set[str]:
     return {
         name
         for checksum, name in pairs
-        if not (home / name).is_file() or _sha256(home / name) != checksum
+        if not (home / name).is_file() or file_sha256(home / name) != checksum
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _discard(home: Path, changed: set[str], places: Mapping[str, Sequence[str]]) -> None:
@@ -200,6 +199,5 @@ def _write_manifest(synthetic_set: SyntheticSet, path: Path) -> None:
             for package in ("anny", "warp-lang", "numpy", "pillow")
         },
     }
-    unfinished = path.with_name(path.name + layouts.UNFINISHED)
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    unfinished.rename(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

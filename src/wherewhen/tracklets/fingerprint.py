@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Set
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def fingerprint(obj: Any) -> str:
         If the object holds NaN or an infinity, which JSON can't write.
     """
     return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:LENGTH]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes: 64 hexadecimal digits, as ``sha256sum`` prints them."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def rows_fingerprint(table: pd.DataFrame) -> str:
