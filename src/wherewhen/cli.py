@@ -115,7 +115,7 @@ def lineage(artifact: str | None, env: str | None, params: dict[str, Any], recor
     "--reader",
     default="folder",
     show_default=True,
-    help="Its layout: folder, manifest, prid2011, ilids_vid, mars (docs/datasets.md).",
+    help="Its layout: folder, manifest, prid2011, ilids_vid, mars (docs/reference/datasets.md).",
 )
 @plain_errors
 def new_dataset(name: str, root: str, reader: str) -> None:

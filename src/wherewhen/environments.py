@@ -221,7 +221,7 @@ def _in_yaml(text: str) -> str:
 
 
 PARAMETERS = """\
-# The data set {name}: footage of your own, read by the reader {reader} (docs/datasets.md).
+# The data set {name}: footage of your own, read by the reader {reader} (docs/reference/datasets.md).
 # Parameters that don't stand here are as conf/base/parameters_*.yml says.
 # Run it:     kedro run --env {name}
 # Delete it:  kedro purge --dataset {name}      (--raw: also frames under data/01_raw)
@@ -282,7 +282,7 @@ split:
         "train": "  seed_by_trial: true\n",
         "evaluate": """\
 evaluate:
-  protocol: official      # or query_excluded, two_camera: docs/datasets.md
+  protocol: official      # or query_excluded, two_camera: docs/reference/datasets.md
   average_precision: trapezoid
   max_rank: 50
   ranked: 50              # of each probe's gallery, beside its true matches""",

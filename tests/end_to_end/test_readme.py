@@ -23,7 +23,6 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONTINUED = re.compile(r"\\\n\s*")
 INLINE = re.compile(r"`([^`\n]+)`")
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)[^)]*\)")
 PROGRAMS = {"kedro", "pytest", "jupyter", "python", "ruff", "lint-imports", "mlflow"}
 
 
@@ -72,14 +71,6 @@ def own_commands():
             yield pytest.param(words[1:], id=case.id)
 
 
-def links():
-    """Yield every link to a file."""
-    for document in DOCUMENTS:
-        for target in LINK.findall(FENCE.sub("", document.read_text())):
-            if "://" not in target and not target.startswith("mailto:"):
-                yield pytest.param(document.parent / target, id=f"{name_of(document)}: {target}")
-
-
 def parameters_of(environment):
     """Merge the parameters of an environment over those of base, as Kedro does."""
     OmegaConf.register_new_resolver("globals", lambda name: name, replace=True)
@@ -121,11 +112,6 @@ def test_a_command_has_options_and_arguments_that_exist(words):
 def as_tree(params):
     """Make a tree of what Kedro made of ``--params``."""
     return OmegaConf.create(yaml.safe_load(yaml.safe_dump(params)))
-
-
-@pytest.mark.parametrize("path", links())
-def test_a_link_leads_to_a_file(path):
-    assert path.exists()
 
 
 def test_a_mistyped_option_would_be_noticed():

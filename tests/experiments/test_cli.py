@@ -14,7 +14,7 @@ COMMAND = re.compile(r"uv run kedro experiment ([^`\n]+)")
 
 
 def documented(repository):
-    for page in (repository / "README.md", *sorted((repository / "docs").glob("*.md"))):
+    for page in (repository / "README.md", *sorted((repository / "docs").glob("**/*.md"))):
         for found in COMMAND.finditer(page.read_text(encoding="utf-8")):
             yield shlex.split(found[1])
 

@@ -93,6 +93,6 @@ def test_every_field_has_a_docstring():
 
 
 def test_the_page_about_the_network_names_every_field(repository):
-    page = (repository / "docs/network.md").read_text(encoding="utf-8")
+    page = (repository / "docs/explanation/network.md").read_text(encoding="utf-8")
     for name in NetworkConfig.model_fields:
         assert f"`{name}`" in page, name

@@ -13,7 +13,7 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
     Its softmax is then uniform: nothing is preferred before there is a reason to. Random scores
     are noise on every location, and cost the network as much as attention later gains
-    (``docs/learning.md``).
+    (``docs/explanation/learning.md``).
     """
     layers = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
     nn.init.xavier_uniform_(layers[0].weight)

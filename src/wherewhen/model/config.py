@@ -43,7 +43,7 @@ class NetworkConfig(BaseModel):
     hidden_kernels: tuple[Kernel, ...] = Field(default=((1, 1),), min_length=1)
     """Hidden-to-hidden kernel of each layer, U of Eq 5 (row 6; Table II); one entry serves all. A
     larger one cost points with 40 persons and with 1,000, unless the stack had a tenth of the rate
-    (``docs/learning.md``)."""
+    (``docs/explanation/learning.md``)."""
 
     gate_bias: bool = True
     """Whether the gates and the candidate of Eq 5 have a bias, starting at zero (row 12; the paper
