@@ -221,7 +221,8 @@ def _in_yaml(text: str) -> str:
 
 
 PARAMETERS = """\
-# The data set {name}: footage of your own, read by the reader {reader} (docs/reference/datasets.md).
+# The data set {name}: footage of your own, read by the reader {reader}:
+# docs/reference/datasets.md.
 # Parameters that don't stand here are as conf/base/parameters_*.yml says.
 # Run it:     kedro run --env {name}
 # Delete it:  kedro purge --dataset {name}      (--raw: also frames under data/01_raw)

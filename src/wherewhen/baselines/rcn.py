@@ -148,7 +148,8 @@ class RCN(SiameseBaseline):
     rate
         Of stochastic gradient descent, as in the paper.
     momentum
-        Of the same; the paper names none. Without it 20 epochs teach nothing (docs/reference/baselines.md).
+        Of the same; the paper names none. Without it 20 epochs teach nothing
+        (docs/reference/baselines.md).
     frames
         T of a training sequence, as in the paper.
     margin

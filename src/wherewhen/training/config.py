@@ -119,7 +119,8 @@ class TrainingConfig(BaseModel):
     part_rates: dict[Part, Annotated[float, Field(ge=0.0)]] = {"attention": 0.02}
     """Factors on the rate for parts of the network, 0 to freeze one; 1 for those not named.
     Attention that sees the state alone saturated at the full rate; one that also sees the features
-    gains by it, and a stack with large hidden kernels wants ``gru: 0.1`` (``docs/explanation/learning.md``).
+    gains by it, and a stack with large hidden kernels wants ``gru: 0.1``
+    (``docs/explanation/learning.md``).
     ``identity`` is the classifier of `identity_weight`."""
 
     warm_up: int = Field(default=0, ge=0)
