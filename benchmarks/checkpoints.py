@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from wherewhen.atomic import replacing
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
 from wherewhen.training.checkpoints import Checkpoints
-from wherewhen.training.config import TrainingConfig, training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.optimisation import Optimiser
 
 ROWS = 120
@@ -33,9 +33,11 @@ ROWS = 120
 def network_and_config(paper: bool) -> tuple[SiameseAttentionNetwork, TrainingConfig]:
     """Build a network for cubes of 7 x 7, and say how it is trained."""
     if paper:
-        return build_network(network_config("paper"), 1024, 7), training_config("paper")
-    config = network_config("modern", input_kernels=[1], hidden_kernels=[1])
-    return build_network(config, 1280, 7), training_config("modern")
+        return build_network(
+            NetworkConfig.from_preset("paper"), 1024, 7
+        ), TrainingConfig.from_preset("paper")
+    config = NetworkConfig(input_kernels=[1], hidden_kernels=[1])
+    return build_network(config, 1280, 7), TrainingConfig()
 
 
 def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig) -> dict[str, Any]:

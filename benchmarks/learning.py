@@ -38,7 +38,7 @@ import torch
 
 from wherewhen.features.pooling import pool_windows
 from wherewhen.metric_learning.pipeline import fit_metrics
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.projection import CubeInput
 from wherewhen.model.siamese import build_network
@@ -47,7 +47,7 @@ from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.sessions import View
 from wherewhen.tracklets.splits import validation_split
 from wherewhen.tracklets.windows import as_clips, embedding_windows
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
 
 CHANNELS = 256
@@ -62,7 +62,7 @@ NETWORK: dict[str, dict[str, Any]] = {
 }
 COMMON: dict[str, Any] = {"steps": STEPS, "frames": 6, "validation_fraction": 0.0}
 TRAINING: dict[str, dict[str, Any]] = {
-    "modern": COMMON | {"persons_per_batch": 40, "part_rates": {"attention": 0.2}},
+    "modern": COMMON | {"persons_per_batch": 40, "learning_rate_factors": {"attention": 0.2}},
     "paper": COMMON,
 }
 
@@ -87,8 +87,8 @@ STEADY: dict[str, Any] = {"normalisation": "layer", "residual": True}
 KERNEL_3: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [3]}
 KERNEL_5: dict[str, Any] = {"input_kernels": [3], "hidden_kernels": [5]}
 CENTRED: dict[str, Any] = {"initialisation": "centred"}
-FULL_RATE: dict[str, Any] = {"part_rates": {}}
-TENTH: dict[str, Any] = {"part_rates": {"attention": 0.2, "gru": 0.1}}
+FULL_RATE: dict[str, Any] = {"learning_rate_factors": {}}
+TENTH: dict[str, Any] = {"learning_rate_factors": {"attention": 0.2, "gru": 0.1}}
 """The stack at a tenth of the rate: RMSProp moves every tap of a kernel as far as a lone weight."""
 FEATURES: dict[str, Any] = {"conditioned_on_features": True}
 SELECTIVE: dict[str, Any] = FULL_RATE | {
@@ -117,7 +117,7 @@ VARIANTS: dict[str, Variant] = {
     "12 frames a clip": Variant({}, {"frames": 12}),
     "20 frames a clip": Variant({}, {"frames": 20}),
     "three layers": Variant(DEEP),
-    "three layers, rate 3e-4": Variant(DEEP, {"rate": 3e-4}),
+    "three layers, rate 3e-4": Variant(DEEP, {"learning_rate": 3e-4}),
     "three layers, normalised, residual": Variant(DEEP | STEADY),
     "3x3 kernels": Variant(KERNEL_3),
     "three layers, a tenth of the rate": Variant(DEEP, TENTH),
@@ -143,7 +143,7 @@ VARIANTS: dict[str, Variant] = {
     "20 frames, triplet loss, attention sees the features": Variant(
         FEATURES, FULL_RATE | {"frames": 20, "triplet_weight": 1.0}
     ),
-    "cosine schedule": Variant({}, {"schedule": "cosine", "warm_up": 50}),
+    "cosine schedule": Variant({}, {"schedule": "cosine", "warmup_steps": 50}),
     # when to look
     "frames averaged": Variant({"temporal_pooling": "average"}),
     "a third occluded": Variant(occluded=True),
@@ -281,8 +281,8 @@ class Workbench:
         """Train a variant on one trial and score it; also say how its training ended."""
         seed = _seed(trial)
         name, same = variant.preset, {"seed": seed}
-        config = training_config(name, **{**TRAINING[name], **variant.training, **same})
-        settings = network_config(name, **{**NETWORK[name], **variant.network, **same})
+        config = TrainingConfig.from_preset(name, **{**TRAINING[name], **variant.training, **same})
+        settings = NetworkConfig.from_preset(name, **{**NETWORK[name], **variant.network, **same})
         model = build_network(settings, self.channels, self.grid)
         parts = self.parts(trial, variant.learners)
         reader = self.reader(variant)

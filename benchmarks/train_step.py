@@ -27,11 +27,11 @@ import _record
 import torch
 from torch import Tensor
 
-from wherewhen.model.config import NetworkConfig, network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Annealed, Compared, TrainingLoss
 from wherewhen.training.optimisation import Optimiser
 from wherewhen.training.roofline import measure_roofline, network_flops
@@ -47,7 +47,7 @@ EXECUTIONS = {
     "dft, bfloat16": Execution("dft", "bfloat16"),
 }
 PLAIN, GRAPH = "plain loop", ", CUDA graph"
-TRAINING = {"rate": 1e-6, "frames": 1}
+TRAINING = {"learning_rate": 1e-6, "frames": 1}
 """By the letter of the paper, but for a rate that leaves the weights where they are."""
 
 
@@ -109,7 +109,7 @@ class LibraryStep:
         self.network = copy.deepcopy(network)
         self.network.execution = execution
         self.cubes, self.graph, device = cubes, graph, cubes.device
-        config = training_config("paper", cuda_graph=graph, **TRAINING)
+        config = TrainingConfig.from_preset("paper", cuda_graph=graph, **TRAINING)
         loss = TrainingLoss(config, self.network.embedding_size, persons=2).to(device)
         self.optimiser = Optimiser(self.network, config, loss)
         self.take = build_step(self.network, loss, self.optimiser.parameters, config, device)
@@ -210,7 +210,7 @@ def sizes(arguments: argparse.Namespace) -> tuple[dict[str, Any], NetworkConfig]
     size = dict(DEMONSTRATION if arguments.small else PAPER)
     size |= {name: given for name in size if (given := getattr(arguments, name, None))}
     kernels = {"hidden_kernels": 3} if arguments.small else {}  # 1x1 would leave nothing to choose
-    config = network_config(
+    config = NetworkConfig.from_preset(
         "modern" if arguments.small else "paper",
         **kernels,
         projection=size["projection"],

@@ -220,7 +220,14 @@ def test_names_and_paths_keep_their_text(name, word):
 
 @pytest.mark.parametrize(
     "name",
-    ["split.trials", "embed.frames", "train.training.modern.rate", "split", "no.such", "split.no"],
+    [
+        "split.trials",
+        "embed.frames",
+        "train.training.learning_rate",
+        "split",
+        "no.such",
+        "split.no",
+    ],
 )
 def test_other_parameters_may_be_numbers(name):
     assert not is_text(name)

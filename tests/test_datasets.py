@@ -21,7 +21,7 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.extraction import PLAN
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import distance_of, fit_metrics
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.archives import SEAL
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -67,7 +67,7 @@ class Extraction:
 
 @pytest.fixture
 def network():
-    return build_network(network_config(channels=(4,), projection=3, seed=1), channels=5, grid=2)
+    return build_network(NetworkConfig(channels=(4,), projection=3, seed=1), channels=5, grid=2)
 
 
 class TestWorkspace:

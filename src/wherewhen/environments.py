@@ -236,8 +236,7 @@ ingest:
 
 train:
 {train}  training:
-    modern:
-      frames: 6           # of a clip; shorter tracklets are padded. The paper: 20, for longer ones
+    frames: 6             # of a clip; shorter tracklets are padded. The paper: 20, for longer ones
 
 embed:
   clip_frames: 6          # of a clip that metrics are learned from

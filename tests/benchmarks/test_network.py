@@ -45,7 +45,7 @@ def test_a_variant_that_is_not_known_is_refused(run, name):
 
 def test_the_plain_step_and_training_s_have_the_same_gradients(script):
     benchmark = script("train_step")
-    config = benchmark.network_config(
+    config = benchmark.NetworkConfig.from_preset(
         "paper", channels=[3, 4], input_kernels=3, hidden_kernels=5, initialisation="centred"
     ).model_copy(update={"dropout": 0.0})
     size = {"pairs": 4, "frames": 3, "channels": 5, "grid": 4}

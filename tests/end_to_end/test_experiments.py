@@ -29,10 +29,10 @@ tiny:
     ours: {}
     average pooling:
       published: Average/attention pooling
-      parameters: {train.network.both.temporal_pooling: average}
+      parameters: {train.network.temporal_pooling: average}
     average pooling + KISSME:
       metric: kissme
-      parameters: {train.network.both.temporal_pooling: average}
+      parameters: {train.network.temporal_pooling: average}
     mean-pooled cubes:
       features: mean_pooled
       metric: cosine

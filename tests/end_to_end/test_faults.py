@@ -190,7 +190,7 @@ def test_nobody_in_two_cameras(kedro_run, root, mine):
         ("split.trails=3", "split.trails: no such parameter; did you mean trials?"),
         ("split.trials=0", "split.trials = 0"),
         ("split.trials=many", "split.trials = 'many'"),
-        ("train.training.modern.epoch=3", "epoch"),
+        ("train.training.epoch=3", "epoch"),
         ("extract.weights.sorce=random", "did you mean source?"),
         ("ingest.reader=prid2012", "no reader 'prid2012': expected one of folder, ilids_vid"),
         ("ingest.options.prid2011.person=all200", "has no option person"),

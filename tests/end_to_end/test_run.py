@@ -172,7 +172,7 @@ class TestMlflow:
     def test_parameters_are_the_effective_ones_and_can_be_compared_one_by_one(self, run):
         parameters = run.data.params
         assert parameters["train.training.epochs"] == "6"
-        assert parameters["train.training.rate"] == "0.001"
+        assert parameters["train.training.learning_rate"] == "0.001"
         assert parameters["train.network.hidden_kernels"] == "[[1, 1]]"
         assert parameters["split.trials"] == "2"
         assert parameters["extract.weights.source"] == "package"

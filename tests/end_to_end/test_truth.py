@@ -69,7 +69,7 @@ class TestASecondRun:
 
     def test_by_another_identity_keeps_both(self, copied, finished, tiny, passes):
         """With `--only-missing-outputs`, which once skipped all and showed the old scores."""
-        other = {**tiny, "train.training.modern.epochs": 1}
+        other = {**tiny, "train.training.epochs": 1}
         passes("run", "--only-missing-outputs", **other)
         history = pd.read_parquet(copied.latest("06_models/synthetic/trial_00/history.parquet"))
         assert history.epoch.max() == 1
@@ -99,7 +99,7 @@ class TestASecondRun:
             path.write_text(json.dumps({**record, "finished": "2099-01-01T00:00:00.000+00:00"}))
         for path in (copied.root / "data").rglob("*"):
             os.utime(path, (4e9, 4e9))
-        passes("run", **{**tiny, "train.training.modern.epochs": 1})
+        passes("run", **{**tiny, "train.training.epochs": 1})
         (run,) = copied.runs()
         networks = copied.made("06_models/synthetic/trial_00/history.parquet")
         (own,) = [record for record in networks if record["run_id"] == run.info.run_id]
@@ -128,7 +128,7 @@ class TestAPartOfARun:
         assert set(stages.split(", ")) == {"evaluate", "report"}
 
     def test_never_reads_what_other_parameters_have_made(self, copied, tiny, fails):
-        other = {**tiny, "train.training.modern.epochs": 1}
+        other = {**tiny, "train.training.epochs": 1}
         message = fails("run", "--pipelines", "evaluate,report", **other)
         assert "trial_00.network: train.training.epochs 6 -> 1" in message
         assert "kedro run --pipelines train,embed,learn_metric with the same parameters" in message
@@ -147,7 +147,7 @@ class TestDamage:
     ):
         for path in copied.root.glob("data/04_feature/synthetic/cubes/*/cubes/**/*.safetensors"):
             flip(path)
-        other = {**tiny, "train.network.modern.seed": 5}
+        other = {**tiny, "train.network.seed": 5}
         message = fails("run", "--pipelines", "train", **other)
         assert "does not match its checksum and was removed; the next `kedro run`" in message
         passes("run", "--pipelines", "extract,train", **other)  # what is damaged is made anew
@@ -182,7 +182,7 @@ class TestStatus:
     @pytest.fixture
     def started(self, copied, tiny):
         """A run that trains; waited for until it does."""
-        other = {**tiny, "train.training.modern.epochs": 500}
+        other = {**tiny, "train.training.epochs": 500}
         process = copied.start(**other)
         checkpoints = copied.root / "data/06_models/synthetic/trial_00/checkpoints"
         deadline = time.monotonic() + 200

@@ -4,7 +4,6 @@ from wherewhen.environments import ConfigurationError
 from wherewhen.experiments.config import (
     ExperimentError,
     choose,
-    for_both_presets,
     load_experiments,
     nested,
     read_experiments,
@@ -32,20 +31,6 @@ class TestParameters:
         assert merged(below, above) == {"a": {"b": 1, "c": [3]}, "d": {"e": 2}}
         assert below == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
 
-    def test_both_presets_hear_what_is_said_of_both(self):
-        said = nested({"train.network.both.channels": [4], "train.preset": "paper"})
-        assert for_both_presets(said) == {
-            "train": {
-                "preset": "paper",
-                "network": {"modern": {"channels": [4]}, "paper": {"channels": [4]}},
-            }
-        }
-
-    def test_what_is_said_of_one_preset_wins(self):
-        said = nested({"train.training.paper.rate": 1, "train.training.both": {"rate": 2}})
-        training = for_both_presets(said)["train"]["training"]
-        assert training == {"modern": {"rate": 2}, "paper": {"rate": 1}}
-
 
 class TestPrecedence:
     LEVELS = ("defaults", "experiment", "row", "overrides")
@@ -66,13 +51,13 @@ class TestPrecedence:
         )
         assert read["e"].row("r").parameters == {"embed": {"frames": highest, "clips": 9}}
 
-    def test_a_row_for_one_preset_wins_over_an_experiment_for_both(self):
+    def test_a_row_wins_over_its_experiment(self):
         experiment = one(
-            {"r": {"parameters": {"train.network.paper.channels": [1]}}},
-            parameters={"train.network.both.channels": [2]},
+            {"r": {"parameters": {"train.network.channels": [1]}}},
+            parameters={"train.network.channels": [2]},
         )
         network = experiment.row("r").parameters["train"]["network"]
-        assert network == {"modern": {"channels": [2]}, "paper": {"channels": [1]}}
+        assert network == {"channels": [1]}
 
     def test_null_takes_a_row_out(self):
         assert [row.name for row in one({"a": {}, "b": None, "c": {}}).rows] == ["a", "c"]
@@ -132,21 +117,23 @@ class TestShipped:
                 rows = [row.published for row in experiment.rows]
                 assert set(rows) == set(methods(experiment.table)), experiment.name
 
-    def test_table_iii_is_the_model_s_list_of_architectures(self, experiments):
-        from wherewhen.model.config import ARCHITECTURES, network_config
+    def test_table_iii_has_the_paper_s_nine_architectures(self, experiments):
+        """Section V-C: two backbones' vectors, three kernels of each, the best without attention.
 
-        rows = experiments["table_iii"].rows
-        assert len(rows) == len(ARCHITECTURES)
-        expected = {
-            (architecture.backbone, network_config(channels=(32, 64, 64), **architecture.network))
-            for architecture in ARCHITECTURES.values()
-        }
-        for preset in ("modern", "paper"):
-            found = set()
-            for row in rows:
-                said = row.parameters["train"]["network"][preset]
-                found.add((row.parameters["extract"]["backbone"], network_config(**said)))
-            assert found == expected
+        The first layer is 3x3 from the input; its own state's kernel is 5x5 (V-B).
+        """
+        vectors = {"input_kernels": [1], "hidden_kernels": [1]}
+        kernels = [
+            {"input_kernels": [3, second, third], "hidden_kernels": [5, second, third]}
+            for second, third in [(9, 1), (1, 9), (5, 5)]
+        ]
+        expected = [("vgg16:fc7", vectors), ("googlenet:pool", vectors)]
+        expected += [("vgg16", each) for each in kernels]
+        expected += [("googlenet", each) for each in kernels]
+        expected += [("googlenet", kernels[-1] | {"attention": "muted"})]
+        rows = [row.parameters for row in experiments["table_iii"].rows]
+        assert all(row["train"]["network"].pop("channels") == [32, 64, 64] for row in rows)
+        assert [(row["extract"]["backbone"], row["train"]["network"]) for row in rows] == expected
 
     def test_an_environment_s_file_is_laid_over_row_by_row(self, project):
         (project / "conf/mars/globals.yml").write_text("stack: [128, 256, 256]\n")
@@ -165,4 +152,4 @@ class TestShipped:
         assert table.row("average pooling").published == "Average/attention pooling"
         assert table.row("mine").parameters["embed"]["frames"] == 7
         stack = load_experiments("mars")["table_iii"].rows[0].parameters
-        assert stack["train"]["network"]["modern"]["channels"] == [128, 256, 256]
+        assert stack["train"]["network"]["channels"] == [128, 256, 256]

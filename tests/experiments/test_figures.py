@@ -25,7 +25,7 @@ from wherewhen.tracking import client, find_runs
 
 ROWS = {
     "ours": {"metric": "cosine"},
-    "other": {"metric": "lfda", "parameters": {"train.training.both.penalty_weight": 1.0}},
+    "other": {"metric": "lfda", "parameters": {"train.training.penalty_weight": 1.0}},
     "open": {"parameters": {"embed.clips": 1}},
     "TDL": {"published": "TDL", "quoted": True},
 }

@@ -32,9 +32,9 @@ tiny:
   parameters: {embed.features: [network]}
   rows:
     ours: {published: Average/attention pooling, note: one row for both}
-    muted: {parameters: {train.network.both.attention: muted}}
-    half: {parameters: {train.network.both.attention: muted, train.network.both.recurrence: none}}
-    never: {parameters: {train.network.both.recurrence: none}}
+    muted: {parameters: {train.network.attention: muted}}
+    half: {parameters: {train.network.attention: muted, train.network.recurrence: none}}
+    never: {parameters: {train.network.recurrence: none}}
     max: {published: Max pooling, quoted: true}
 idle:
   title: Nobody ran it
@@ -160,7 +160,7 @@ def test_every_number_has_its_origin(rows, run_of_ours):
     assert first.facts["scores"] == resolved()["ours"].record("trial_00").identity
     assert rows["muted"].parameters == {
         "embed.features": ["network"],
-        "train.network.modern.attention": "muted",
+        "train.network.attention": "muted",
     }
 
 

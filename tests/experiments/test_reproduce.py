@@ -17,13 +17,13 @@ from wherewhen.sessions import View
 
 @pytest.fixture
 def muted(project, table):
-    said = {"parameters": {"train.network.both.attention": "muted", "embed.clips": 4}}
+    said = {"parameters": {"train.network.attention": "muted", "embed.clips": 4}}
     return resolve(table({"it's muted": said}), Request("prid2011", trials=1))["it's muted"]
 
 
-def test_what_another_preset_would_do_is_left_away(muted):
+def test_what_a_row_overrides_is_dotted(muted):
     assert chosen_overrides(muted) == {
-        "train.network.modern.attention": "muted",
+        "train.network.attention": "muted",
         "embed.features": ["network"],
         "embed.clips": 4,
     }
@@ -31,7 +31,7 @@ def test_what_another_preset_would_do_is_left_away(muted):
 
 def test_parameters_that_the_environment_has_already_do_not_differ(muted):
     differ = parameters_that_differ(muted)
-    assert differ == {"train.network.modern.attention": "muted", "embed.features": ["network"]}
+    assert differ == {"train.network.attention": "muted", "embed.features": ["network"]}
 
 
 def test_a_row_is_one_command_quoted_for_the_shell(project, table):

@@ -10,7 +10,7 @@ from wherewhen.experiments.rows import COLUMNS, Request, resolve
 from wherewhen.project import from_root
 
 HERE = Request("prid2011")
-AVERAGE = {"parameters": {"train.network.both.temporal_pooling": "average"}}
+AVERAGE = {"parameters": {"train.network.temporal_pooling": "average"}}
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ class TestParameters:
         assert (embed.clips, embed.frames) == (3, 7)
         assert row().parameters.embed.clips == 4  # conf/base
 
-    def test_params_may_be_said_of_both_presets(self, row):
-        given = Request(params={"train": {"training": {"both": {"rate": 0.5}}}})
-        assert row(given).parameters.train.training.rate == 0.5
+    def test_params_are_laid_over_the_chosen_preset(self, row):
+        given = Request(params={"train": {"training": {"learning_rate": 0.5}}})
+        assert row(given).parameters.train.training.learning_rate == 0.5
 
     def test_quoted_rows_are_left_out_and_the_rest_keeps_its_order(self, table, project):
         rows = {"b": {}, "TDL": {"quoted": True, "published": "TDL"}, "a": {}, "c": {}}
@@ -123,7 +123,7 @@ class TestShared:
         [
             {"extract.readers": 3},
             {"ingest.workers": 1},
-            {"train.training.both.device": "cpu"},
+            {"train.training.device": "cpu"},
             {"extract.budget_gib": 3.0},
         ],
     )
@@ -133,8 +133,9 @@ class TestShared:
 
     def test_whatever_another_preset_would_do(self, row, finish):
         finish(row(), "trial_00")
-        assert row(**{"train.training.paper.rate": 0.5}).trials == ["trial_00"]
-        assert row(**{"train.training.modern.rate": 0.5}).trials == []
+        other = {"train.presets.paper.training.learning_rate": 0.5}
+        assert row(**other).trials == ["trial_00"]
+        assert row(**{"train.training.learning_rate": 0.5}).trials == []
 
     def test_however_many_trials_are_wanted(self, row, finish):
         finish(row(Request("prid2011", trials=1)), "trial_00")

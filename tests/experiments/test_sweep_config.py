@@ -10,7 +10,7 @@ from wherewhen.experiments.sweep_config import (
 )
 from wherewhen.pipelines.parameters import check_parameters, known_names
 
-RATE = "train.training.modern.rate"
+RATE = "train.training.learning_rate"
 
 
 def sweep(search=None, **fields):
@@ -28,44 +28,44 @@ def test_ranges_and_choices_become_distributions():
     found = sweep(
         {
             RATE: {"low": 1e-4, "high": 0.1, "log": True},
-            "train.training.modern.frames": {"low": 4, "high": 12, "step": 2},
-            "train.training.modern.momentum": {"low": 0, "high": 0.9},
-            "train.network.modern.hidden_kernels": {"choices": [[1], [3]]},
-            "train.training.modern.patience": {"choices": [None, 3]},
+            "train.training.frames": {"low": 4, "high": 12, "step": 2},
+            "train.training.momentum": {"low": 0, "high": 0.9},
+            "train.network.hidden_kernels": {"choices": [[1], [3]]},
+            "train.training.patience": {"choices": [None, 3]},
         },
         trials=2,
     )
     described = {path: repr(where.distribution()) for path, where in found.search.items()}
     assert described == {
         RATE: "FloatDistribution(high=0.1, log=True, low=0.0001, step=None)",
-        "train.training.modern.frames": "IntDistribution(high=12, log=False, low=4, step=2)",
-        "train.training.modern.momentum": (
-            "FloatDistribution(high=0.9, log=False, low=0.0, step=None)"
-        ),
-        "train.network.modern.hidden_kernels": "CategoricalDistribution(choices=('[1]', '[3]'))",
-        "train.training.modern.patience": "CategoricalDistribution(choices=(None, 3))",
+        "train.training.frames": "IntDistribution(high=12, log=False, low=4, step=2)",
+        "train.training.momentum": ("FloatDistribution(high=0.9, log=False, low=0.0, step=None)"),
+        "train.network.hidden_kernels": "CategoricalDistribution(choices=('[1]', '[3]'))",
+        "train.training.patience": "CategoricalDistribution(choices=(None, 3))",
     }
     drawn = {
         path: where.distribution().choices[1] for path, where in list(found.search.items())[3:]
     }
     drawn |= {path: 4 for path in list(found.search)[:3]}
     values = found.values(drawn)
-    assert values["train.network.modern.hidden_kernels"] == [3]
-    assert values["train.training.modern.patience"] == 3
+    assert values["train.network.hidden_kernels"] == [3]
+    assert values["train.training.patience"] == 3
 
 
 def test_searched_values_win_over_params_and_these_over_the_sweeps_own():
-    found = sweep(parameters={"train.training.both": {"rate": 0.5, "clip": 2.0, "alpha": 0.5}})
-    given = {"train": {"training": {"modern": {"rate": 0.6, "clip": 3.0}}}}
+    found = sweep(
+        parameters={"train.training": {"learning_rate": 0.5, "gradient_clip": 2.0, "frames": 5}}
+    )
+    given = {"train": {"training": {"learning_rate": 0.6, "gradient_clip": 3.0}}}
     training = setting(found, None, {RATE: 0.7}, given).parameters.train.training
-    assert (training.rate, training.clip, training.alpha) == (0.7, 3.0, 0.5)
+    assert (training.learning_rate, training.gradient_clip, training.frames) == (0.7, 3.0, 5)
 
 
-def test_both_presets_and_whole_groups_can_be_searched():
+def test_whole_groups_can_be_searched_in_every_preset():
     found = sweep(
         {
-            "train.training.both.rate": {"low": 1e-4, "high": 0.1},
-            "train.network.modern": {
+            "train.training.learning_rate": {"low": 1e-4, "high": 0.1},
+            "train.network": {
                 "choices": [
                     {"channels": [8], "input_kernels": [1], "hidden_kernels": [1]},
                     {"channels": [8, 8], "input_kernels": [1, 1], "hidden_kernels": [1, 1]},
@@ -74,18 +74,18 @@ def test_both_presets_and_whole_groups_can_be_searched():
         }
     )
     check_search(found, None, {})
-    drawn = found.search["train.network.modern"].distribution().choices[1]
-    values = found.values({"train.training.both.rate": 0.02, "train.network.modern": drawn})
+    drawn = found.search["train.network"].distribution().choices[1]
+    values = found.values({"train.training.learning_rate": 0.02, "train.network": drawn})
     assert setting(found, None, values, {}).parameters.train.network.channels == (8, 8)
     for preset in ("modern", "paper"):
         train = setting(found, None, values, {"train": {"preset": preset}}).parameters.train
-        assert train.training.rate == 0.02
+        assert train.training.learning_rate == 0.02
 
 
 @pytest.mark.parametrize(
     ("search", "message"),
     [
-        ({"train.training.modern.rat": {"low": 1, "high": 2}}, "did you mean rate?"),
+        ({"train.training.learning_rat": {"low": 1, "high": 2}}, "did you mean learning_rate?"),
         ({"trian.preset": {"choices": ["modern", "paper"]}}, "did you mean train?"),
         ({"learn_metric.kissme.shrink": {"low": 0, "high": 1}}, "did you mean shrinkage?"),
         ({"split.train_fraction": {"low": 0.1, "high": 0.9}}, "it decides who is a test person"),
@@ -127,7 +127,7 @@ def test_evaluations_differ_in_what_is_searched_alone():
     found = sweep()
     common = check_search(found, None, {})
     other = setting(found, None, {RATE: 0.05}, {})
-    assert common.parameters.train.training.rate != 0.05
+    assert common.parameters.train.training.learning_rate != 0.05
     assert other.parameters.model_copy(update={"train": common.parameters.train}) == (
         common.parameters
     )

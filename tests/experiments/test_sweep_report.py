@@ -18,7 +18,7 @@ from wherewhen.experiments.sweep_report import (
 )
 from wherewhen.experiments.sweeps import ERROR, Outcome
 
-RATE, KERNELS = "train.training.both.rate", "train.network.modern.hidden_kernels"
+RATE, KERNELS = "train.training.learning_rate", "train.network.hidden_kernels"
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def outcome(tmp_path):
 
 def test_the_best_of_all_trials_is_spelled_for_every_command(outcome):
     best = best_parameters(outcome)
-    assert best["train"]["training"] == {"modern": {"rate": 0.7}, "paper": {"rate": 0.7}}
-    assert best["train"]["network"] == {"modern": {"hidden_kernels": [3]}}
+    assert best["train"]["training"] == {"learning_rate": 0.7}
+    assert best["train"]["network"] == {"hidden_kernels": [3]}
     assert best["embed"] == {"clips": 2, "frames": 9}
     assert read_params(None, None, as_params(best)) == best
 
@@ -125,4 +125,5 @@ def test_the_picture_is_one_page_without_others(outcome, tmp_path):
     page = (tmp_path / "sweep.html").read_text()
     assert page.count('class="plotly-graph-div"') == 2
     assert "<script src=" not in page and "mine-1234" in page
-    assert "both.rate" in page and "modern.hidden_ker" in page and "train.tra" not in page
+    assert "learning_rate" in page and "hidden_kernels" in page
+    assert "train.tra" not in page

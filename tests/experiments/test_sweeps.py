@@ -26,7 +26,7 @@ SWEEP = read_sweep(
     "mine",
     {
         "search": {
-            "train.training.modern.rate": {"low": 0.0, "high": 1.0},
+            "train.training.learning_rate": {"low": 0.0, "high": 1.0},
             "embed.clips": {"choices": [1, 2, 3]},
         },
         "sampler": {"seed": 4, "startup": 3},
@@ -35,7 +35,7 @@ SWEEP = read_sweep(
 
 
 def judged(params):
-    return params["embed.clips"] - (params["train.training.modern.rate"] - 0.3) ** 2
+    return params["embed.clips"] - (params["train.training.learning_rate"] - 0.3) ** 2
 
 
 def search(database, evaluations, killed_at=()):

@@ -119,13 +119,6 @@ def test_pooled_is_the_mean_over_the_grid(lite0, images):
     assert pooled.record["name"] == f"{LITE0}:pool"
 
 
-def test_every_architecture_of_table_iii_names_a_backbone():
-    from wherewhen.model.config import ARCHITECTURES
-
-    for architecture in ARCHITECTURES.values():
-        backbones._trunk_of(architecture.backbone.removesuffix(":pool"))
-
-
 def test_a_seed_is_a_seed(googlenet):
     state = torch.get_rng_state()
     again = build_backbone("timm:resnet18", RANDOM).record

@@ -12,7 +12,9 @@ def record():
         node="trial_00.fit",
         function="wherewhen.pipelines.train.nodes.fit",
         code="c0de",
-        parameters={"train.training": {"rate": 0.001, "part_rates": {"attention": 0.2}}},
+        parameters={
+            "train.training": {"learning_rate": 0.001, "learning_rate_factors": {"attention": 0.2}}
+        },
         inputs={"cubes": "c", "trial_00.split": "s"},
         content="f" * 64,
         counts="f" * 64,
@@ -63,10 +65,15 @@ class TestDifferences:
         assert differences(record, making(record)) == []
 
     def test_a_parameter_is_shown_before_and_after(self, record):
-        now = {"train.training": {"rate": 0.01, "part_rates": {"attention": 0.2, "gru": 0.1}}}
+        now = {
+            "train.training": {
+                "learning_rate": 0.01,
+                "learning_rate_factors": {"attention": 0.2, "gru": 0.1},
+            }
+        }
         assert differences(record, making(record, parameters=now)) == [
-            "train.training.part_rates.gru (none) -> 0.1",
-            "train.training.rate 0.001 -> 0.01",
+            "train.training.learning_rate 0.001 -> 0.01",
+            "train.training.learning_rate_factors.gru (none) -> 0.1",
         ]
 
     def test_an_input_and_the_code_are_named(self, record):

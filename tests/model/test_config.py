@@ -4,31 +4,27 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from wherewhen.model.config import (
-    ARCHITECTURES,
-    KERNELS,
-    PRESETS,
-    NetworkConfig,
-    network_config,
-)
+from wherewhen.model.config import NetworkConfig
+from wherewhen.presets import preset_names
 
 
 def test_imports_without_torch():
     code = (
-        "import sys; from wherewhen.model.config import network_config; network_config('paper'); "
+        "import sys; from wherewhen.model.config import NetworkConfig; "
+        "NetworkConfig.from_preset('paper'); "
         "print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_presets_survive_a_dump(preset):
-    config = network_config(preset)
+    config = NetworkConfig.from_preset(preset)
     assert NetworkConfig(**config.model_dump(mode="json")) == config
 
 
 def test_paper_is_the_letter_of_the_paper():
-    paper = network_config("paper")
+    paper = NetworkConfig.from_preset("paper")
     assert paper.channels == (128, 256, 256)
     assert paper.input_kernels == ((3, 3), (5, 5), (5, 5))
     assert paper.hidden_kernels == ((5, 5), (5, 5), (5, 5))
@@ -38,54 +34,30 @@ def test_paper_is_the_letter_of_the_paper():
 
 
 def test_one_kernel_serves_all_layers():
-    config = network_config(channels=[8, 8, 8], input_kernels=5, hidden_kernels=[[1, 3]])
+    config = NetworkConfig(channels=[8, 8, 8], input_kernels=5, hidden_kernels=[[1, 3]])
     assert config.input_kernels == ((5, 5),) * 3
     assert config.hidden_kernels == ((1, 3),) * 3
 
 
-@pytest.mark.parametrize(
-    ("name", "second", "third"), [("9x9-1x1", 9, 1), ("1x1-9x9", 1, 9), ("5x5-5x5", 5, 5)]
-)
-def test_kernel_variants_of_table_ii(name, second, third):
-    config = network_config("paper", **KERNELS[name])
-    assert config.input_kernels == ((3, 3), (second, second), (third, third))
-    assert config.hidden_kernels == ((5, 5), (second, second), (third, third))
-
-
-def test_the_architectures_of_table_iii():
-    """Nine rows: two backbones with three kernels each, their vectors, and the muted network."""
-    assert len(ARCHITECTURES) == 9
-    backbones = [architecture.backbone for architecture in ARCHITECTURES.values()]
-    assert (backbones.count("vgg16"), backbones.count("googlenet")) == (3, 4)
-    for name, architecture in ARCHITECTURES.items():
-        config = network_config("paper", **architecture.network)
-        assert config.channels == (128, 256, 256)
-        assert (config.attention == "muted") == name.endswith("muted")
-        is_vector = ":" in architecture.backbone
-        assert (set(config.input_kernels + config.hidden_kernels) == {(1, 1)}) == is_vector
-    best = network_config("paper", **ARCHITECTURES["googlenet-5x5-5x5"].network)
-    assert best == network_config("paper")
-
-
 def test_what_is_wrong_is_named():
     with pytest.raises(ValidationError, match="chanels"):
-        network_config(chanels=[3])
+        NetworkConfig(chanels=[3])
     with pytest.raises(ValueError, match="unknown preset 'papr'"):
-        network_config("papr")
+        NetworkConfig.from_preset("papr")
     with pytest.raises(ValidationError, match="input_kernels names 3 layers, channels 2"):
-        network_config("paper", channels=[8, 8])
+        NetworkConfig.from_preset("paper", channels=[8, 8])
     with pytest.raises(ValidationError, match="hidden_kernels: 4x4 is even"):
-        network_config(hidden_kernels=4)
+        NetworkConfig(hidden_kernels=4)
     with pytest.raises(ValidationError, match="channels"):
-        network_config(channels=7)
+        NetworkConfig(channels=7)
     with pytest.raises(ValidationError, match="attention_layer is 3, but there are 2 layers"):
-        network_config(channels=[8, 8], attention_layer=3)
+        NetworkConfig(channels=[8, 8], attention_layer=3)
     with pytest.raises(ValidationError, match="update_bias needs a bias"):
-        network_config("paper", update_bias=-2)
+        NetworkConfig.from_preset("paper", update_bias=-2)
     with pytest.raises(ValidationError, match="4 does not divide the 6 channels"):
-        network_config(channels=[6, 8], normalisation="group")
+        NetworkConfig(channels=[6, 8], normalisation="group")
     with pytest.raises(ValidationError, match="attention_temperature"):
-        network_config(attention_temperature=0)
+        NetworkConfig(attention_temperature=0)
 
 
 def test_every_field_has_a_docstring():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import conv2d
 
 from wherewhen.model import convolution
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import (
     DFTConvolution,
     DirectConvolution,
@@ -168,7 +168,7 @@ def test_precision_is_what_the_device_is_fast_at(monkeypatch):
 @pytest.mark.parametrize("form", ["direct", "dft"])
 def test_in_bfloat16_weights_states_and_gradients_are_float32(form, monkeypatch):
     monkeypatch.setattr(convolution, "has_fast_bfloat16", lambda device: True)
-    config = network_config(
+    config = NetworkConfig(
         projection=3, channels=[4, 4], gate_bias=form == "dft", attention_hidden=3
     )
     network = build_network(config, 4, 3)
@@ -185,7 +185,7 @@ def test_in_bfloat16_weights_states_and_gradients_are_float32(form, monkeypatch)
 
 
 def test_a_mask_of_whole_clips_is_no_mask():
-    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
     cubes = random(2, 3, 3, 3, 4)
     for without, within in zip(
         network.encode(cubes), network.encode(cubes, torch.ones(2, 3).bool()), strict=True

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_frames, encode_tracklets
 from wherewhen.model.siamese import build_network
 
@@ -23,7 +23,7 @@ class Reader:
 @pytest.mark.parametrize("batch_size", [1, 2, 10])
 def test_it_equals_one_clip_at_a_time_in_the_order_asked(batch_size):
     reader = Reader()
-    network = build_network(network_config(projection=3, channels=[4], dropout=0.5), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4], dropout=0.5), 4, 3)
     windows = [("t3", 2, 9), ("t0", 0, 1), ("t4", 0, 13), ("t1", 1, 4), ("t3", 0, 10)]
     result = encode_tracklets(network, reader, windows, batch_size, False, attention=True)
     assert network.training
@@ -39,7 +39,7 @@ def test_it_equals_one_clip_at_a_time_in_the_order_asked(batch_size):
 
 
 def test_attention_comes_on_demand():
-    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
     result = encode_tracklets(network, Reader(), [("t1", 0, 2)], progress=False)
     assert result.attention is None
     assert result.frame_weights is None
@@ -51,7 +51,7 @@ def test_another_pooling_pools_the_valid_frames_and_has_no_frame_weights():
         def transform(self, clips):
             return np.stack([frames[-1] for frames in clips])
 
-    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
     windows = [("t3", 2, 9), ("t0", 0, 1)]
     pooled = encode_tracklets(network, Reader(), windows, progress=False, pooling=Last())
     frames = encode_frames(network, Reader(), windows, progress=False)

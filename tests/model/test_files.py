@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import (
     NetworkFileError,
     read_network,
@@ -27,7 +27,7 @@ CHANNELS, GRID = 5, 2
 
 def small(**overrides):
     """A network whose every weight is random, so that none is tested at its start."""
-    config = network_config(**({"channels": (4,), "projection": 3, "seed": 1} | overrides))
+    config = NetworkConfig(**({"channels": (4,), "projection": 3, "seed": 1} | overrides))
     network = build_network(config, CHANNELS, GRID)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
@@ -118,11 +118,11 @@ class TestRoundTrip:
         code = """
             import sys
             from pathlib import Path
-            from wherewhen.model.config import network_config
+            from wherewhen.model.config import NetworkConfig
             from wherewhen.model.files import write_network
             from wherewhen.model.siamese import build_network
 
-            config = network_config(channels=[8], projection=3)
+            config = NetworkConfig(channels=[8], projection=3)
             write_network(build_network(config, 5, 2), Path(sys.argv[1]))
         """
         files = set()

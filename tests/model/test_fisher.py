@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.config import FisherConfig, network_config
+from wherewhen.model.config import FisherConfig, NetworkConfig
 from wherewhen.model.encode import encode_frames, encode_tracklets
 from wherewhen.model.fisher import fit_fisher
 from wherewhen.model.siamese import build_network
@@ -22,7 +22,7 @@ WINDOWS = [("a", 0, 9), ("b", 1, 4), ("c", 0, 6)]
 
 
 def test_a_networks_frames_become_fisher_vectors():
-    network = build_network(network_config(projection=3, channels=[4], dropout=0.5), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4], dropout=0.5), 4, 3)
     network.calibrate(torch.rand(20, 3, 3, 4))
     fisher = fit_fisher(
         network, Reader(), WINDOWS, FisherConfig(components=2), batch_size=2, progress=False
@@ -37,7 +37,7 @@ def test_a_networks_frames_become_fisher_vectors():
 
 
 def test_no_more_windows_are_drawn_than_frames_are_wanted():
-    network = build_network(network_config(projection=3, channels=[4]), 4, 3)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
     network.calibrate(torch.rand(20, 3, 3, 4))
     read = []
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wherewhen.model.config import KERNELS, NetworkConfig, network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import Readout, build_network
@@ -98,36 +98,43 @@ def assert_equals_reference(config, cubes, mask, reachable, balanced, execution)
 EXECUTIONS = {form: Execution(convolution=form) for form in ("direct", "dft")}
 
 THREE = {"projection": 3, "channels": [2, 2, 4]} | SMALL
+TABLE_II = {
+    "9x9-1x1": {"input_kernels": [3, 9, 1], "hidden_kernels": [5, 9, 1]},
+    "1x1-9x9": {"input_kernels": [3, 1, 9], "hidden_kernels": [5, 1, 9]},
+    "5x5-5x5": {"input_kernels": [3, 5, 5], "hidden_kernels": [5, 5, 5]},
+    "1x1": {"input_kernels": [1], "hidden_kernels": [1]},
+}
+
 VARIANTS = {
-    "modern": network_config(projection=3, channels=[4], **SMALL),
-    "modern, three layers": network_config(**THREE),
-    "paper": network_config("paper", channels=[2, 3, 4], dropout=0.0, **SMALL),
-    "pooled 2x2": network_config(channels=[2, 3], projection=None, between_layers="max_2x2"),
-    "pooled 3x3": network_config(
+    "modern": NetworkConfig(projection=3, channels=[4], **SMALL),
+    "modern, three layers": NetworkConfig(**THREE),
+    "paper": NetworkConfig.from_preset("paper", channels=[2, 3, 4], dropout=0.0, **SMALL),
+    "pooled 2x2": NetworkConfig(channels=[2, 3], projection=None, between_layers="max_2x2"),
+    "pooled 3x3": NetworkConfig(
         channels=[2, 3], projection=2, between_layers="max_3x3", standardise=False, location="rows"
     ),
-    "flattened": network_config(
+    "flattened": NetworkConfig(
         projection=2, channels=[3, 2], attention_state="flattened", attention_layer=1, **SMALL
     ),
-    "conditioned on features": network_config(
+    "conditioned on features": NetworkConfig(
         **THREE, conditioned_on_features=True, attention_temperature=0.5, attention_layer=2
     ),
-    "expectation": network_config(**THREE, glimpse="expectation"),
-    "no recurrence": network_config(**THREE, recurrence="none"),
-    "layer norm, residual": network_config(
+    "expectation": NetworkConfig(**THREE, glimpse="expectation"),
+    "no recurrence": NetworkConfig(**THREE, recurrence="none"),
+    "layer norm, residual": NetworkConfig(
         **THREE, normalisation="layer", residual=True, between_layers="max_3x3"
     ),
-    "group norm": network_config(**THREE, normalisation="group", normalisation_groups=2),
-    "residual, pooled 2x2": network_config(**THREE, residual=True, between_layers="max_2x2"),
-    "cells": network_config(projection=2, channels=[3, 2], location="cells"),
-    "muted": network_config(projection=2, channels=[3, 2], attention="muted", location="mean"),
-    "average": network_config(
+    "group norm": NetworkConfig(**THREE, normalisation="group", normalisation_groups=2),
+    "residual, pooled 2x2": NetworkConfig(**THREE, residual=True, between_layers="max_2x2"),
+    "cells": NetworkConfig(projection=2, channels=[3, 2], location="cells"),
+    "muted": NetworkConfig(projection=2, channels=[3, 2], attention="muted", location="mean"),
+    "average": NetworkConfig(
         projection=2, channels=[3], temporal_pooling="average", initial_state="zeros"
     ),
-    "max": network_config(projection=2, channels=[3], temporal_pooling="max", readout="top"),
+    "max": NetworkConfig(projection=2, channels=[3], temporal_pooling="max", readout="top"),
 } | {
-    f"kernels {name}": network_config(projection=2, channels=[2, 2, 2], **(kernels | SMALL))
-    for name, kernels in KERNELS.items()
+    f"kernels {name}": NetworkConfig(projection=2, channels=[2, 2, 2], **(kernels | SMALL))
+    for name, kernels in TABLE_II.items()
 }
 
 
@@ -146,7 +153,7 @@ def configurations(draw):
     layers = draw(st.integers(1, 3))
     kernels = [of(1, 3, 9, (1, 3), (5, 1)) for _ in range(layers)]
     between = of("none", "max_3x3", "max_2x2")
-    return network_config(
+    return NetworkConfig(
         channels=[of(2, 4) for _ in range(layers)],
         input_kernels=kernels,
         hidden_kernels=kernels[::-1],
@@ -192,7 +199,7 @@ def test_equals_the_reference_for_any_choice(config, lengths, grid, seed, loss, 
 
 
 def test_gradcheck():
-    network = network_in_double(network_config(projection=2, channels=[2], **SMALL), grid=2)
+    network = network_in_double(NetworkConfig(projection=2, channels=[2], **SMALL), grid=2)
     cubes, mask = random_clips([2, 1], grid=2)
 
     def embed(cubes, *parameters):
@@ -229,7 +236,7 @@ def test_gradcheck_of_the_readout(passes_gradcheck, location):
 )
 @pytest.mark.parametrize("filling", [0.0, 1e4, float("nan")])
 def test_padding_has_no_influence_on_anything(choices, filling):
-    config = network_config(**{**SMALL, "projection": 3, "channels": [3, 2], **choices})
+    config = NetworkConfig(**{**SMALL, "projection": 3, "channels": [3, 2], **choices})
     cubes, _ = random_clips([5, 5, 5])
     # padding at the end, at the beginning, and in the middle
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1], [1, 0, 1, 0, 1]]).bool()
@@ -248,7 +255,7 @@ def test_padding_has_no_influence_on_anything(choices, filling):
 
 
 def test_a_padded_clip_is_encoded_like_the_clip_itself():
-    network = network_in_double(network_config(projection=3, channels=[3], **SMALL))
+    network = network_in_double(NetworkConfig(projection=3, channels=[3], **SMALL))
     cubes, mask = random_clips([5, 2])
     batch = network.encode(cubes, mask)
     alone = network.encode(cubes[1:, mask[1]])
@@ -265,7 +272,7 @@ def test_a_padded_clip_is_encoded_like_the_clip_itself():
 @pytest.mark.parametrize("location", ["cells", "rows", "mean"])
 def test_frame_states_averaged_are_what_average_pooling_reads_out(location):
     network = network_in_double(
-        network_config(**THREE, temporal_pooling="average", normalise=False, location=location)
+        NetworkConfig(**THREE, temporal_pooling="average", normalise=False, location=location)
     )
     cubes, mask = random_clips([4, 2])
     frames = network.frame_states(cubes, mask)
@@ -278,7 +285,7 @@ def test_without_recurrence_the_order_of_the_frames_is_of_no_account():
     order = [2, 0, 3, 1]
     cubes, _ = random_clips([4])
     for recurrence in ("none", "gru"):
-        network = network_in_double(network_config(**THREE, recurrence=recurrence))
+        network = network_in_double(NetworkConfig(**THREE, recurrence=recurrence))
         ordered, shuffled = (
             network.encode(frames).embedding for frames in (cubes, cubes[:, order])
         )
@@ -289,7 +296,7 @@ def test_a_network_of_centred_5x5_kernels_starts_as_that_of_1x1_kernels():
     cubes = torch.rand(2, 3, K, K, D)
     large, small = (
         build_network(
-            network_config(**THREE, input_kernels=k, hidden_kernels=k, initialisation=i), D, K
+            NetworkConfig(**THREE, input_kernels=k, hidden_kernels=k, initialisation=i), D, K
         )
         for k, i in ((5, "centred"), (1, "xavier_orthogonal"))
     )
@@ -298,7 +305,7 @@ def test_a_network_of_centred_5x5_kernels_starts_as_that_of_1x1_kernels():
 
 def test_the_same_weights_with_and_without_recurrence():
     gru, none = (
-        build_network(network_config(**THREE, recurrence=recurrence), D, K).state_dict()
+        build_network(NetworkConfig(**THREE, recurrence=recurrence), D, K).state_dict()
         for recurrence in ("gru", "none")
     )
     assert list(gru) == list(none)
@@ -306,7 +313,7 @@ def test_the_same_weights_with_and_without_recurrence():
 
 
 def test_attention_and_frame_weights_are_distributions():
-    network = network_in_double(network_config(projection=3, channels=[3], **SMALL))
+    network = network_in_double(NetworkConfig(projection=3, channels=[3], **SMALL))
     cubes, mask = random_clips([4, 2])
     encoding = network.encode(cubes, mask)
     torch.testing.assert_close(encoding.attention.sum((2, 3)), mask.double())
@@ -316,9 +323,9 @@ def test_attention_and_frame_weights_are_distributions():
 
 def test_uniform_attention_that_is_rescaled_changes_nothing():
     cubes, _ = random_clips([3])
-    muted = network_in_double(network_config(projection=3, channels=[3], attention="muted"))
+    muted = network_in_double(NetworkConfig(projection=3, channels=[3], attention="muted"))
     plain = network_in_double(
-        network_config(projection=3, channels=[3], attention="muted", attention_rescale=False)
+        NetworkConfig(projection=3, channels=[3], attention="muted", attention_rescale=False)
     )
     plain.load_state_dict(muted.state_dict())
     plain.glimpse.scale = 9.0
@@ -326,7 +333,7 @@ def test_uniform_attention_that_is_rescaled_changes_nothing():
 
 
 def test_dropout_acts_in_training_alone():
-    network = build_network(network_config(projection=3, channels=[8], dropout=0.5), D, K)
+    network = build_network(NetworkConfig(projection=3, channels=[8], dropout=0.5), D, K)
     cubes = torch.rand(1, 2, K, K, D)
     assert not torch.equal(network.encode(cubes).embedding, network.encode(cubes).embedding)
     network.eval()
@@ -335,7 +342,7 @@ def test_dropout_acts_in_training_alone():
 
 def test_paper_preset_has_the_sizes_of_the_paper():
     with torch.device("meta"):
-        network = build_network(network_config("paper"), 1024, 7)
+        network = build_network(NetworkConfig.from_preset("paper"), 1024, 7)
     assert network.embedding_size == 49 * 256 == 12_544
     shapes = [tuple(layer.input_weight.shape) for layer in network.gru.layers]
     assert shapes == [(384, 1024, 3, 3), (768, 128, 5, 5), (768, 256, 5, 5)]
@@ -343,7 +350,7 @@ def test_paper_preset_has_the_sizes_of_the_paper():
 
 
 def test_rebuilt_from_its_dump_it_is_the_same():
-    config = network_config(projection=3, channels=[4, 2])
+    config = NetworkConfig(projection=3, channels=[4, 2])
     network = build_network(config, D, K)
     network.calibrate(torch.rand(30, K, K, D))
     again = build_network(NetworkConfig(**config.model_dump(mode="json")), D, K)
@@ -357,7 +364,7 @@ def test_rebuilt_from_its_dump_it_is_the_same():
 def test_building_depends_on_the_seed_alone_and_leaves_the_random_state():
     state = torch.get_rng_state()
     first, same, other = (
-        build_network(network_config(projection=3, seed=seed), D, K) for seed in (1, 1, 2)
+        build_network(NetworkConfig(projection=3, seed=seed), D, K) for seed in (1, 1, 2)
     )
     assert torch.equal(state, torch.get_rng_state())
     for a, b in zip(first.parameters(), same.parameters(), strict=True):
@@ -366,12 +373,12 @@ def test_building_depends_on_the_seed_alone_and_leaves_the_random_state():
 
 
 def test_float16_cubes_are_taken():
-    network = build_network(network_config(projection=3, channels=[4]), D, K)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
     assert network.encode(torch.rand(2, 3, K, K, D).half()).embedding.dtype == torch.float32
 
 
 def test_what_does_not_fit_is_named():
-    network = build_network(network_config(projection=3, channels=[4]), D, K)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
     with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 4\)"):
         network.encode(torch.rand(2, 3, 7, 7, D))
     with pytest.raises(ValueError, match=r"mask is torch.float32"):
@@ -379,6 +386,6 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match="no valid frame"):
         network.encode(torch.rand(2, 3, K, K, D), torch.zeros(2, 3).bool())
     with pytest.raises(ValueError, match="projection: 64 channels asked of cubes that have 4"):
-        build_network(network_config(), D, K)
+        build_network(NetworkConfig(), D, K)
     with pytest.raises(ValueError, match="cubes have 5 channels, the network 4"):
         network.calibrate(torch.rand(3, K, K, 5))

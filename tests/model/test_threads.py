@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.model.threads import torch_threads
 from wherewhen.training.loop import calibrate
 
 PRESETS = {
-    "modern": network_config("modern", channels=[48, 48], projection=64, seed=3),
-    "paper": network_config("paper", channels=[32, 48, 48], seed=3),
+    "modern": NetworkConfig(channels=[48, 48], projection=64, seed=3),
+    "paper": NetworkConfig.from_preset("paper", channels=[32, 48, 48], seed=3),
 }
 CHANNELS, GRID = 512, 7
 

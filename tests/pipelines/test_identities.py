@@ -36,7 +36,7 @@ from wherewhen.pipelines.parameters import (
 )
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
-from wherewhen.training.config import TrainingConfig, training_config
+from wherewhen.training.config import TrainingConfig
 
 TREES = {
     "rendered": {},
@@ -419,7 +419,7 @@ class TestOperationalFieldsDecideNothing:
     def test_of_training(self, tmp_path, one_thread):
         import torch
 
-        from wherewhen.model.config import network_config
+        from wherewhen.model.config import NetworkConfig
         from wherewhen.pipelines.train.nodes import fit, initialise
         from wherewhen.training.run import TIMING
 
@@ -427,7 +427,7 @@ class TestOperationalFieldsDecideNothing:
         split = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
         split = split.assign(role="train", trial="trial_00")
         cubes = _Cubes(split.tracklet)
-        network = network_config(channels=[4], projection=3, dropout=0.3)
+        network = NetworkConfig(channels=[4], projection=3, dropout=0.3)
         untrained = initialise(cubes, split, network, calibration_frames=20, seed_by_trial=False)
         runs = iter(range(100))
 
@@ -440,7 +440,7 @@ class TestOperationalFieldsDecideNothing:
             assert all(torch.equal(value, other[0][name]) for name, value in one[0].items())
             pd.testing.assert_frame_equal(one[1], other[1], check_exact=True)
 
-        group = training_config(
+        group = TrainingConfig(
             frames=2, persons_per_batch=3, epochs=2, validation_fraction=0.25, keep="best",
             validate_every=1, threads=1,
         )  # fmt: skip
@@ -456,7 +456,7 @@ class TestOperationalFieldsDecideNothing:
         }
         Trial(run, group, changes, same).check()
         with pytest.raises(AssertionError):  # it would be seen
-            same(run(group), run(group.model_copy(update={"rate": 0.01})))
+            same(run(group), run(group.model_copy(update={"learning_rate": 0.01})))
 
     def test_of_evaluate(self):
         from wherewhen.pipelines.evaluate.nodes import score_network

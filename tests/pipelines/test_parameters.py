@@ -1,12 +1,12 @@
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import pytest
 from omegaconf import OmegaConf
 
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning.pipeline import METRICS
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.parameters import (
     EvaluateParameters,
     LearnMetricParameters,
@@ -21,7 +21,7 @@ from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 
 
 def shipped(repository, environment):
@@ -55,21 +55,67 @@ def test_the_benchmarks_are_in_the_papers_setting(repository, environment, epoch
         assert parameters.train.network.channels == (128, 256, 256)
 
 
-def test_one_parameter_selects_the_paper():
-    changes = {"network": {"modern": {"channels": [4]}}, "training": {"paper": {"rate": 0.5}}}
-    train = check_parameters({"train": {"preset": "paper", **changes}}).train
-    assert train.network == network_config("paper")
-    assert train.training == training_config("paper", rate=0.5)
-    modern = check_parameters({"train": changes}).train
-    assert modern.network == network_config("modern", channels=[4])
-    assert modern.training == training_config("modern")
+class TestPresets:
+    """A preset's values, an environment's own for it, and what is given for any."""
 
+    CHANGES: ClassVar = {
+        "presets": {
+            "modern": {"network": {"channels": [4]}},
+            "paper": {"training": {"learning_rate": 0.5}},
+            "mine": {"training": {"epochs": 3, "learning_rate_factors": {"gru": 0.1}}},
+        }
+    }
 
-def test_a_typed_tree_may_be_changed_and_typed_again():
-    """What is chosen stays chosen: the groups of a preset are not asked for by preset again."""
-    train = check_parameters({"train": {"preset": "paper", "training": {"paper": {"rate": 0.5}}}})
-    again = Parameters.model_validate({"train": dict(train.train)})
-    assert again.train == train.train
+    def train(self, preset="modern", **given):
+        return check_parameters({"train": {"preset": preset, **self.CHANGES, **given}}).train
+
+    def test_one_parameter_selects_the_paper(self):
+        paper = self.train("paper")
+        assert paper.network == NetworkConfig.from_preset("paper")
+        assert paper.training == TrainingConfig.from_preset("paper", learning_rate=0.5)
+        assert self.train().network == NetworkConfig(channels=[4])
+        assert self.train().training == TrainingConfig()
+
+    def test_what_is_given_has_the_last_word_in_every_preset(self):
+        given = {"training": {"epochs": 7}, "network": {"channels": [2]}}
+        for preset in ("modern", "paper", "mine"):
+            train = self.train(preset, **given | {"network": {"channels": [2, 2, 2]}})
+            assert (train.training.epochs, train.network.channels) == (7, (2, 2, 2))
+        assert self.train("paper", training={"epochs": 7}).training.learning_rate == 0.5
+
+    def test_mappings_merge(self):
+        train = self.train("mine", training={"learning_rate_factors": {"attention": 0.2}})
+        assert train.training.learning_rate_factors == {"gru": 0.1, "attention": 0.2}
+        assert train.training.epochs == 3
+
+    def test_an_environment_may_have_presets_of_its_own(self):
+        assert self.train("mine").training.epochs == 3
+        assert self.train("mine").network == NetworkConfig()
+
+    def test_what_runs_is_recorded_and_the_other_presets_are_not(self):
+        record = self.train("paper").model_dump(mode="json")
+        assert set(record) == {"network", "training", "preset", "network_from", "seed_by_trial"}
+        assert record["training"]["learning_rate"] == 0.5
+
+    def test_a_typed_tree_may_be_typed_again(self):
+        train = self.train("paper")
+        assert Parameters.model_validate({"train": dict(train)}).train == train
+
+    @pytest.mark.parametrize(
+        ("tree", "line"),
+        [
+            (
+                {"training": {"modern": {"epochs": 3, "rate": 0.1}}},
+                "train.training.modern: write train.training.epochs, train.training.learning_rate,",
+            ),
+            ({"network": {"both": {"channels": [1]}}}, "write train.network.channels, for which"),
+            ({"training": {"warm_up": 5}}, "train.training.warm_up: write train.training.warmup_s"),
+        ],
+    )
+    def test_a_path_of_an_earlier_version_is_answered_with_the_new_one(self, tree, line):
+        with pytest.raises(ParameterError) as caught:
+            check_parameters({"train": tree})
+        assert line in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +130,8 @@ def test_a_typed_tree_may_be_changed_and_typed_again():
         ({"synthesise": {"layout": "mars"}}, "layout is mars, but ingest.reader is prid2011"),
         ({"synthesise": {"layout": "ilids_vid", "junk": 1}}, "ilids_vid has no place for junk"),
         ({"train": {"preset": "papr"}}, "train.preset = 'papr'"),
-        ({"train": {"training": {"modern": {"epoch": 3}}}}, "epoch"),
-        ({"train": {"network": {"modrn": {}}}}, "modrn"),
+        ({"train": {"training": {"epoch": 3}}}, "epoch"),
+        ({"train": {"presets": {"paper": {"netwrk": {}}}}}, "netwrk"),
         ({"evaluate": {"protocol": "mars"}}, "evaluate.protocol = 'mars'"),
         (
             {"evaluate": {"re_ranking": {"lamda": 0.1}}},
@@ -111,21 +157,22 @@ def test_where_the_split_is_fixed_trials_differ_by_their_seeds(repository):
     ("tree", "lines"),
     [
         (
-            {"train": {"network": {"modrn": {}}, "training": {"modern": {"epoch": 3}}}},
+            {"train": {"network": {"chanels": [4]}, "training": {"epoch": 3}}},
             [
-                "train.network.modrn: no such preset; did you mean modern?",
-                "train.training.modern.epoch: no such parameter; did you mean epochs?",
+                "train.network.chanels: no such parameter; did you mean channels?",
+                "train.training.epoch: no such parameter; did you mean epochs?",
             ],
         ),
-        (  # a typo in the preset that isn't chosen
-            {"train": {"preset": "modern", "network": {"paper": {"chanels": [4]}}}},
-            ["train.network.paper.chanels: no such parameter; did you mean channels?"],
+        (  # a typo in a preset that isn't chosen
+            {"train": {"presets": {"paper": {"network": {"chanels": [4]}}}}},
+            ["train.presets.paper.network.chanels: no such parameter; did you mean channels?"],
         ),
-        ({"train": {"preset": ["modern"]}}, ["train.preset = ['modern']: Input should be"]),
-        ({"train": {"network": {"modern": 3}}}, ["train.network.modern = 3: expected a mapping"]),
-        ({"train": {"network": {5: {}}}}, ["train.network.5: no such preset; known here: modern"]),
-        ({"train": {"network": [4]}}, ["train.network = [4]: expected a mapping by preset"]),
-        ({"train": {"network": {"modern": {5: 3}}}}, ["train.network.modern: keywords must be"]),
+        ({"train": {"preset": "papr"}}, ["'papr': no such preset; did you mean paper?"]),
+        ({"train": {"preset": ["modern"]}}, ["train.preset = ['modern']: no such preset"]),
+        ({"train": {"presets": {"modern": 3}}}, ["train.presets.modern = 3: Input should be"]),
+        ({"train": {"presets": 3}}, ["train.presets = 3: expected presets by name"]),
+        ({"train": {"network": [4]}}, ["train.network = [4]: Input should be a valid dict"]),
+        ({"train": {"network": {5: 3}}}, ["train.network.5 = 5: Keys should be strings"]),
         (
             {"ingest": {"reader": "prid2012"}},
             ["ingest.reader = 'prid2012': no reader 'prid2012': expected one of folder, ilids_vid"],
@@ -136,8 +183,8 @@ def test_where_the_split_is_fixed_trials_differ_by_their_seeds(repository):
             ["ingest.options: no reader is called ['prid']: folder, ilids_vid, manifest"],
         ),
         (
-            {"train": {"training": {"modern": {"optimiser": "adamw", "momentum": 0.9}}}},
-            ["train.training.modern: momentum has no effect without optimiser: rmsprop"],
+            {"train": {"training": {"optimiser": "adamw", "momentum": 0.9}}},
+            ["train.training: momentum has no effect without optimiser: rmsprop"],
         ),
         (
             {"synthesise": {"cameras": [{"name": "cam_a"}]}},
@@ -270,9 +317,9 @@ def test_what_is_learned_or_re_ranked_may_be_pictured():
     "path",
     [
         "train.preset",
-        "train.training.modern.rate",
-        "train.training.paper.part_rates.attention",
-        "train.network.modern.hidden_kernels",
+        "train.training.learning_rate",
+        "train.training.learning_rate_factors.attention",
+        "train.network.hidden_kernels",
         "learn_metric.lfda.shrinkage",
         "evaluate.re_ranking.lambda",
         "embed.fisher.components",
@@ -288,10 +335,10 @@ def test_parameters_are_known_at_any_depth(path):
     ("path", "message"),
     [
         ("trian.preset", "trian.preset: no such parameter; did you mean train?"),
-        ("train.training.modren.rate", "did you mean modern?"),
-        ("train.training.modern.rat", "train.training.modern.rat: no such .*did you mean rate?"),
-        ("train.training.modern.part_rates.attend", "did you mean attention?"),
-        ("train.network.paper.chanels", "did you mean channels?"),
+        ("train.training.modern.rate", "write train.training.learning_rate, for which"),
+        ("train.training.epoch", "train.training.epoch: no such .*did you mean epochs?"),
+        ("train.training.learning_rate_factors.attend", "did you mean attention?"),
+        ("train.network.chanels", "did you mean channels?"),
         ("learn_metric.kissme.shrink", "did you mean shrinkage?"),
         ("embed.baselines.hog4d.cells", "did you mean hog3d?"),
         ("evaluate.re_ranking.k3", "known here: k1, k2, lambda"),
@@ -313,7 +360,7 @@ class TestDevices:
 
     @staticmethod
     def asked(extract="auto", train="auto", preset="modern"):
-        training = {preset: {"device": train}}
+        training = {"device": train}
         tree = {"extract": {"device": extract}, "train": {"preset": preset, "training": training}}
         return check_parameters(tree)
 
@@ -328,8 +375,8 @@ class TestDevices:
         ("devices", "named"),
         [
             ({"extract": "cuda"}, r"^extract\.device is cuda, but torch sees 0 GPU"),
-            ({"train": "cuda:1"}, r"^train\.training\.modern\.device is cuda:1"),
-            ({"train": "cuda", "preset": "paper"}, r"^train\.training\.paper\.device is cuda,"),
+            ({"train": "cuda:1"}, r"^train\.training\.device is cuda:1"),
+            ({"train": "cuda", "preset": "paper"}, r"^train\.training\.device is cuda,"),
         ],
     )
     def test_what_isnt_there_is_refused_by_name(self, gpus, devices, named):
@@ -351,7 +398,7 @@ class TestDevices:
     def test_what_is_no_device_is_refused(self, device):
         with pytest.raises(ParameterError, match=r"extract\.device = "):
             self.asked(device)
-        with pytest.raises(ParameterError, match=r"train\.training\.modern\.device = "):
+        with pytest.raises(ParameterError, match=r"train\.training\.device = "):
             self.asked(train=device)
 
 

@@ -4,30 +4,31 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from wherewhen.training.config import PRESETS, TrainingConfig, training_config
+from wherewhen.presets import preset_names
+from wherewhen.training.config import TrainingConfig
 
 
 def test_imports_without_torch():
     code = (
-        "import sys; from wherewhen.training.config import training_config; "
-        "training_config('paper'); print('torch' in sys.modules)"
+        "import sys; from wherewhen.training.config import TrainingConfig; "
+        "TrainingConfig.from_preset('paper'); print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_presets_survive_a_dump(preset):
-    config = training_config(preset)
+    config = TrainingConfig.from_preset(preset)
     assert TrainingConfig(**config.model_dump(mode="json")) == config
 
 
 def test_paper_is_the_letter_of_the_paper():
-    paper = training_config("paper")
+    paper = TrainingConfig.from_preset("paper")
     assert (paper.pairs, paper.pairs_per_batch, paper.frames) == ("drawn", 10, 20)
-    assert (paper.penalty_weight, paper.penalty, paper.clip) == (1.0, "paper", 5.0)
-    assert (paper.alpha, paper.momentum, paper.rate) == (0.95, 0.9, 1e-4)
-    assert paper.part_rates == {}
-    assert (paper.optimiser, paper.schedule, paper.warm_up, paper.precision) == (
+    assert (paper.penalty_weight, paper.penalty, paper.gradient_clip) == (1.0, "paper", 5.0)
+    assert (paper.alpha, paper.momentum, paper.learning_rate) == (0.95, 0.9, 1e-4)
+    assert paper.learning_rate_factors == {}
+    assert (paper.optimiser, paper.schedule, paper.warmup_steps, paper.precision) == (
         *("rmsprop", "constant", 0, "float32"),
     )
     assert (paper.identity_weight, paper.triplet_weight, paper.entropy_weight) == (0, 0, 0)
@@ -36,21 +37,21 @@ def test_paper_is_the_letter_of_the_paper():
 
 def test_what_is_wrong_is_named():
     with pytest.raises(ValidationError, match="frmes"):
-        training_config(frmes=3)
+        TrainingConfig(frmes=3)
     with pytest.raises(ValueError, match="unknown preset 'papr'"):
-        training_config("papr")
+        TrainingConfig.from_preset("papr")
     with pytest.raises(ValidationError, match="pairs_per_batch is 5, expected a multiple of 2"):
-        training_config("paper", pairs_per_batch=5)
+        TrainingConfig.from_preset("paper", pairs_per_batch=5)
     with pytest.raises(ValidationError, match="expected a multiple of 4: one pair in 4"):
-        training_config("paper", negatives_per_positive=3)
+        TrainingConfig.from_preset("paper", negatives_per_positive=3)
     with pytest.raises(ValidationError, match="negatives_per_positive is 2, but pairs: all_in_b"):
-        training_config(negatives_per_positive=2)
-    with pytest.raises(ValidationError, match="part_rates"):
-        training_config(part_rates={"atention": 0.1})
+        TrainingConfig(negatives_per_positive=2)
+    with pytest.raises(ValidationError, match="learning_rate_factors"):
+        TrainingConfig(learning_rate_factors={"atention": 0.1})
     with pytest.raises(ValidationError, match="negative_candidates is 4, but pairs: all_in_batch"):
-        training_config(negative_candidates=4)
+        TrainingConfig(negative_candidates=4)
     with pytest.raises(ValidationError, match=r"weight_decay is 0\.1, but optimiser: rmsprop"):
-        training_config(weight_decay=0.1)
+        TrainingConfig(weight_decay=0.1)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,16 @@ def test_what_is_wrong_is_named():
     [
         ({"optimiser": "adamw", "momentum": 0.9}, "momentum has no effect without optimiser: rms"),
         ({"entropy_target_end": 0.8}, "entropy_target_end has no effect without entropy_weight"),
-        ({"rate_end": 0.1}, "rate_end has no effect without schedule: linear or cosine"),
-        ({"part_rates": {"identity": 2.0}}, "part_rates.identity has no effect without identity_"),
+        (
+            {"final_learning_rate_factor": 0.1},
+            "final_learning_rate_factor has no effect without schedule: linear or cosine",
+        ),
+        (
+            {"learning_rate_factors": {"identity": 2.0}},
+            "learning_rate_factors.identity has no effect without identity_",
+        ),
     ],
 )
 def test_what_would_have_no_effect_is_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
-        training_config(**settings)
+        TrainingConfig(**settings)

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
 from wherewhen.training.checkpoints import CheckpointError
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
 
 D, K = 8, 3
@@ -31,7 +31,9 @@ QUICK = {
 
 def small_network(channels=D, preset="modern", **overrides):
     modern = {"projection": 4} if preset == "modern" else {"channels": [4, 4, 4]}
-    config = network_config(preset, **({"channels": [4], "dropout": 0.3} | modern | overrides))
+    config = NetworkConfig.from_preset(
+        preset, **({"channels": [4], "dropout": 0.3} | modern | overrides)
+    )
     return build_network(config, channels, K)
 
 
@@ -70,7 +72,7 @@ def halves(tracklets, persons):
 def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, kills):
     cubes, tracklets = toy(8)
     training, validation = halves(tracklets, 6)
-    config = training_config(preset, **(QUICK | {"steps": 12, "pairs_per_batch": 4}))
+    config = TrainingConfig.from_preset(preset, **(QUICK | {"steps": 12, "pairs_per_batch": 4}))
 
     def run(folder, log=None):
         network = small_network(preset=preset)
@@ -92,14 +94,14 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from toy import toy
-        from wherewhen.model.config import network_config
+        from wherewhen.model.config import NetworkConfig
         from wherewhen.model.siamese import build_network
-        from wherewhen.training.config import training_config
+        from wherewhen.training.config import TrainingConfig
         from wherewhen.training.loop import train
 
         cubes, tracklets = toy(6)
-        config = training_config(steps=10, **{QUICK!r})
-        network = build_network(network_config(projection=4, channels=[4], dropout=0.3), {D}, {K})
+        config = TrainingConfig(steps=10, **{QUICK!r})
+        network = build_network(NetworkConfig(projection=4, channels=[4], dropout=0.3), {D}, {K})
         log = lambda row: row["step"] == 6 and os.kill(os.getpid(), signal.SIGKILL)
         train(network, cubes, tracklets, None, config, {str(tmp_path / "killed")!r}, log)
     """
@@ -110,7 +112,7 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
     cubes, tracklets = toy(6)
-    config = training_config(steps=10, **QUICK)
+    config = TrainingConfig(steps=10, **QUICK)
     results = []
     for folder in ("killed", "undisturbed"):
         network, logged = small_network(), []
@@ -132,7 +134,7 @@ def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
 
 def test_a_finished_run_returns_at_once(toy, tmp_path):
     cubes, tracklets = toy(6)
-    config = training_config(**QUICK, epochs=3)
+    config = TrainingConfig(**QUICK, epochs=3)
     first = small_network()
     history = train(first, cubes, tracklets, None, config, tmp_path, progress=False)
     reads, again, logged = cubes.reads, small_network(), []
@@ -146,7 +148,7 @@ def test_a_finished_run_returns_at_once(toy, tmp_path):
 
 
 CHANGES = {
-    "training": {"settings": {"rate": 1e-4}},
+    "training": {"settings": {"learning_rate": 1e-4}},
     "threads": {"settings": {"threads": 2}},
     "network": {"network": {"seed": 5}},
     "channels": {"channels": D + 1},
@@ -161,7 +163,7 @@ def test_a_folder_is_of_one_run(toy, tmp_path, change):
 
     def steps_logged(settings=None, network=None, channels=D, left_out="", held_out=""):
         logged = []
-        config = training_config(**(QUICK | {"steps": 4} | (settings or {})))
+        config = TrainingConfig(**(QUICK | {"steps": 4} | (settings or {})))
         model = small_network(channels, **(network or {}))
         rows = tracklets[tracklets["person"] != left_out]
         validation = tracklets[tracklets["person"] == held_out]
@@ -182,7 +184,7 @@ def test_what_decides_nothing_may_change_between_the_parts_of_a_run(toy, tmp_pat
 
     def run(folder, log=None, **settings):
         network = small_network()
-        config = training_config(**(QUICK | {"steps": 8} | settings))
+        config = TrainingConfig(**(QUICK | {"steps": 8} | settings))
         history = train(network, cubes, tracklets, None, config, tmp_path / folder, log, False)
         return network, history
 
@@ -198,7 +200,7 @@ def test_what_decides_nothing_may_change_between_the_parts_of_a_run(toy, tmp_pat
 def test_history_has_a_row_a_step_and_the_validation_curve(toy, tmp_path, preset):
     cubes, tracklets = toy(8)
     training, validation = halves(tracklets, 6)
-    config = training_config(
+    config = TrainingConfig.from_preset(
         preset, **(QUICK | {"epochs": 4, "validate_every": 2, "pairs_per_batch": 6})
     )
     logged = []
@@ -228,7 +230,7 @@ def test_history_has_a_row_a_step_and_the_validation_curve(toy, tmp_path, preset
 def test_validation_has_no_influence_on_training(toy, tmp_path):
     cubes, tracklets = toy(8)
     training, validation = halves(tracklets, 6)
-    config = training_config(**QUICK, epochs=3)
+    config = TrainingConfig(**QUICK, epochs=3)
     networks = []
     for folder, held_out in (("with", validation), ("without", None)):
         networks.append(small_network())
@@ -244,7 +246,7 @@ def test_training_leaves_the_random_state(toy, tmp_path):
         cubes,
         tracklets,
         None,
-        training_config(**QUICK, steps=2),
+        TrainingConfig(**QUICK, steps=2),
         tmp_path,
         progress=False,
     )
@@ -257,7 +259,7 @@ def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
     for gigabytes in (0.0, 1.0):
         before = cubes.reads
         results.append(small_network())
-        config = training_config(**QUICK, epochs=6, preload_gigabytes=gigabytes)
+        config = TrainingConfig(**QUICK, epochs=6, preload_gigabytes=gigabytes)
         folder = tmp_path / str(gigabytes)
         train(results[-1], cubes, tracklets, None, config, folder, progress=False)
         reads.append(cubes.reads - before)
@@ -290,7 +292,7 @@ def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy,
         "checkpoint_seconds": 0,
         "preload_gigabytes": 0.0,
     }
-    config = training_config(**(QUICK | settings))
+    config = TrainingConfig(**(QUICK | settings))
     poisoned = Poisoned(cubes, "cam_a/person_0001", good_reads=2)  # an epoch, two steps, reads once
     with pytest.raises(
         TrainingDiverged,
@@ -313,7 +315,7 @@ def test_too_few_validation_persons_are_named(toy, tmp_path):
             cubes,
             training,
             validation,
-            training_config(**QUICK),
+            TrainingConfig(**QUICK),
             tmp_path,
             progress=False,
         )
@@ -324,7 +326,7 @@ def test_a_device_that_is_not_there_is_named(toy, tmp_path):
         pytest.skip("there is a GPU")
     cubes, tracklets = toy(4)
     with pytest.raises(ValueError, match="device: cuda asked for"):
-        train(small_network(), cubes, tracklets, None, training_config(device="cuda"), tmp_path)
+        train(small_network(), cubes, tracklets, None, TrainingConfig(device="cuda"), tmp_path)
 
 
 def test_calibration_standardises_the_training_cubes(toy):
@@ -350,8 +352,8 @@ def test_it_learns_persons_who_differ_in_one_location(toy, tmp_path):
     training, test = halves(tracklets, 160)
     # the persons differ in one cell, so cells are kept; the states alone have to learn it
     states = {"location": "cells", "readout": "concatenated"}
-    network = build_network(network_config(projection=8, channels=[16], **states), D, K)
-    config = training_config(frames=6, steps=150, checkpoint_every=1000, threads=1)
+    network = build_network(NetworkConfig(projection=8, channels=[16], **states), D, K)
+    config = TrainingConfig(frames=6, steps=150, checkpoint_every=1000, threads=1)
     calibrate(network, cubes, list(training["tracklet"]), 200)
     before = rank_1(network, cubes, test)
     history = train(network, cubes, training, None, config, tmp_path, progress=False)
@@ -379,8 +381,8 @@ def started_and_trained(folder, threads=2):
             for name in tracklets.tracklet
         }
     )
-    config = training_config(steps=2, frames=4, persons_per_batch=4, threads=threads)
-    network = build_network(network_config(**WIDE), 512, 7)
+    config = TrainingConfig(steps=2, frames=4, persons_per_batch=4, threads=threads)
+    network = build_network(NetworkConfig(**WIDE), 512, 7)
     digests = [digest(network)]
     calibrate(network, cubes, list(tracklets.tracklet), 120)
     digests.append(digest(network))
@@ -411,7 +413,7 @@ def test_the_configuration_decides_on_how_many_threads_a_step_is_computed(toy, t
     cubes, tracklets = toy(6)
     before, seen = torch.get_num_threads(), []
     for threads in (1, 2):
-        config = training_config(**(QUICK | {"steps": 2, "threads": threads}))
+        config = TrainingConfig(**(QUICK | {"steps": 2, "threads": threads}))
         folder = tmp_path / str(threads)
         arguments = (cubes, tracklets, None, config, folder)
         train(small_network(), *arguments, lambda _: seen.append(torch.get_num_threads()), False)

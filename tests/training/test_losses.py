@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import (
     Annealed,
     Compared,
@@ -44,7 +44,7 @@ def terms(config, padding=0):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-    found = terms(training_config(**EVERYTHING))
+    found = terms(TrainingConfig(**EVERYTHING))
     expected = (
         found["cross_entropy"]
         + 0.7 * found["penalty"]
@@ -53,7 +53,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
         + 0.3 * found["identity"]
     )
     torch.testing.assert_close(found["loss"], expected)
-    plain = terms(training_config(penalty_weight=0.7))
+    plain = terms(TrainingConfig(penalty_weight=0.7))
     assert set(plain) == {"loss", "cross_entropy", "penalty", "pair_accuracy"}
     torch.testing.assert_close(plain["cross_entropy"], found["cross_entropy"])
 
@@ -61,15 +61,15 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
 @pytest.mark.parametrize("hardest", [1.0, 0.4])
 @pytest.mark.parametrize("balanced", [True, False])
 def test_pairs_that_fill_the_shape_count_for_nothing(hardest, balanced):
-    config = training_config(**EVERYTHING, hardest_negatives=hardest, balanced=balanced)
+    config = TrainingConfig(**EVERYTHING, hardest_negatives=hardest, balanced=balanced)
     for name, value in terms(config).items():
         torch.testing.assert_close(terms(config, padding=5)[name], value, msg=name)
 
 
 def test_columns_are_those_of_the_terms_in_use():
-    assert used_terms(training_config()) == []
-    assert used_terms(training_config("paper")) == []
-    everything = training_config(**EVERYTHING, penalty_weight_end=0, entropy_target_end=0.5)
+    assert used_terms(TrainingConfig()) == []
+    assert used_terms(TrainingConfig.from_preset("paper")) == []
+    everything = TrainingConfig(**EVERYTHING, penalty_weight_end=0, entropy_target_end=0.5)
     assert set(used_terms(everything)) == {
         "penalty_weight",
         "entropy_target",
@@ -80,7 +80,7 @@ def test_columns_are_those_of_the_terms_in_use():
 
 
 def test_lambda_and_target_are_annealed_in_a_straight_line():
-    config = training_config(
+    config = TrainingConfig(
         penalty_weight=2,
         penalty_weight_end=0,
         entropy_weight=1,
@@ -90,7 +90,7 @@ def test_lambda_and_target_are_annealed_in_a_straight_line():
     found = [annealed(config, step, 10) for step in (0, 1, 2, 4, 9)]
     assert [now["penalty_weight"] for now in found] == pytest.approx([2, 1.5, 1, 0, 0])
     assert [now["entropy_target"] for now in found] == pytest.approx([0.9, 0.8, 0.7, 0.5, 0.5])
-    assert annealed(training_config(), 5, 10) == {"penalty_weight": 0.01, "entropy_target": 0.9}
+    assert annealed(TrainingConfig(), 5, 10) == {"penalty_weight": 0.01, "entropy_target": 0.9}
 
 
 def test_the_classifier_names_persons_by_cosines():
@@ -106,7 +106,7 @@ def test_the_classifier_names_persons_by_cosines():
 def test_the_classifier_starts_from_the_seed_and_leaves_the_random_state():
     state = torch.get_rng_state()
     heads = [
-        TrainingLoss(training_config(identity_weight=1, seed=seed), 4, 3).identity.weight
+        TrainingLoss(TrainingConfig(identity_weight=1, seed=seed), 4, 3).identity.weight
         for seed in (1, 1, 2)
     ]
     assert torch.equal(state, torch.get_rng_state())

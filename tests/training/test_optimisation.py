@@ -4,25 +4,27 @@ import math
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import TrainingLoss
 from wherewhen.training.optimisation import Optimiser, rate_factor
 
 
 def network():
-    return build_network(network_config(projection=2, channels=[3]), 4, 3)
+    return build_network(NetworkConfig(projection=2, channels=[3]), 4, 3)
 
 
 def factors(steps, **overrides):
-    config = training_config(**overrides)
+    config = TrainingConfig(**overrides)
     return [rate_factor(config, step, steps) for step in range(steps)]
 
 
 def test_parts_have_their_own_rates():
-    config = training_config(
-        rate=0.1, part_rates={"attention": 0.02, "identity": 10}, identity_weight=1
+    config = TrainingConfig(
+        learning_rate=0.1,
+        learning_rate_factors={"attention": 0.02, "identity": 10},
+        identity_weight=1,
     )
     model = network()
     loss = TrainingLoss(config, model.embedding_size, persons=5)
@@ -37,7 +39,9 @@ def test_parts_have_their_own_rates():
 
 def test_schedules_by_hand():
     assert factors(3) == [1, 1, 1]
-    assert factors(5, schedule="linear", rate_end=0.2) == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
+    assert factors(5, schedule="linear", final_learning_rate_factor=0.2) == pytest.approx(
+        [1, 0.8, 0.6, 0.4, 0.2]
+    )
     half = (1 + math.cos(math.pi / 4)) / 2
     assert factors(5, schedule="cosine") == pytest.approx([1, half, 0.5, 1 - half, 0], abs=1e-12)
     steps = factors(8, schedule="step", step_at=(0.25, 0.75), step_factor=0.5)
@@ -45,13 +49,15 @@ def test_schedules_by_hand():
 
 
 def test_warm_up_comes_before_the_schedule():
-    rising = factors(6, warm_up=3, schedule="linear")
+    rising = factors(6, warmup_steps=3, schedule="linear")
     assert rising == pytest.approx([0.25, 0.5, 0.75, 1, 0.5, 0])
-    assert factors(2, warm_up=4) == pytest.approx([0.2, 0.4])  # a run that ends before
+    assert factors(2, warmup_steps=4) == pytest.approx([0.2, 0.4])  # a run that ends before
 
 
 def test_weight_decay_spares_biases_and_scalars():
-    config = training_config(optimiser="adamw", weight_decay=0.5, rate=0.1, part_rates={})
+    config = TrainingConfig(
+        optimiser="adamw", weight_decay=0.5, learning_rate=0.1, learning_rate_factors={}
+    )
     model = network()
     before = {name: value.clone() for name, value in model.named_parameters()}
     for parameter in model.parameters():
@@ -64,7 +70,7 @@ def test_weight_decay_spares_biases_and_scalars():
 
 @pytest.mark.parametrize("settings", [{"momentum": 0.5}, {"optimiser": "adamw"}])
 def test_a_restored_optimiser_goes_on_as_the_other(settings):
-    config = training_config(**settings)
+    config = TrainingConfig(**settings)
     models = [network(), network()]
 
     def gradients(model, seed):

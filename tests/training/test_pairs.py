@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import AllInBatch, DrawnPairs, KnownEmbeddings, build_sampler
 
 
@@ -82,7 +82,9 @@ def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
 
 def test_the_ratio_of_negative_to_positive_pairs_is_as_asked():
     tracklets = table(6)
-    config = training_config("paper", frames=4, pairs_per_batch=12, negatives_per_positive=3)
+    config = TrainingConfig.from_preset(
+        "paper", frames=4, pairs_per_batch=12, negatives_per_positive=3
+    )
     sampler = build_sampler(config, tracklets, lengths(tracklets))
     batches = list(sampler.epoch(np.random.default_rng(0)))
     assert [int(batch.same.sum()) for batch in batches] == [3, 3]
@@ -121,7 +123,7 @@ def test_windows_are_drawn_anew_and_short_tracklets_are_taken_whole():
 def test_draws_depend_on_the_generator_and_not_on_the_order_of_rows():
     tracklets = table(8, tracklets=2)
     for preset in ("modern", "paper"):
-        config = training_config(preset, frames=4)
+        config = TrainingConfig.from_preset(preset, frames=4)
         first, again, shuffled = (
             list(build_sampler(config, rows, lengths(tracklets)).epoch(np.random.default_rng(3)))
             for rows in (tracklets, tracklets, tracklets.sample(frac=1, random_state=0))
@@ -189,7 +191,9 @@ def test_no_batch_has_more_pairs_than_said():
     for cameras, preset in itertools.product(("ab", "abc"), ("modern", "paper")):
         tracklets = table(7, cameras=cameras)
         sampler = build_sampler(
-            training_config(preset, frames=4, persons_per_batch=3), tracklets, lengths(tracklets)
+            TrainingConfig.from_preset(preset, frames=4, persons_per_batch=3),
+            tracklets,
+            lengths(tracklets),
         )
         for batch in sampler.epoch(np.random.default_rng(0)):
             most = sampler.most_pairs(len(batch.windows))
@@ -202,7 +206,7 @@ def test_a_batch_knows_whom_and_where_its_clips_show():
     tracklets = table(6, cameras="abc")
     known = facts(tracklets)
     for preset in ("modern", "paper"):
-        config = training_config(preset, frames=4, persons_per_batch=3)
+        config = TrainingConfig.from_preset(preset, frames=4, persons_per_batch=3)
         sampler = build_sampler(config, tracklets, lengths(tracklets))
         for batch in sampler.epoch(np.random.default_rng(0)):
             for (name, _, _), person, camera in zip(

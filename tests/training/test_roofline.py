@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.training.roofline import measure_roofline, network_flops
 
 
 @pytest.mark.parametrize("between_layers", ["none", "max_2x2"])
 def test_flops_are_those_that_torch_counts(between_layers):
-    config = network_config(
+    config = NetworkConfig(
         projection=5,
         channels=[4, 6],
         input_kernels=[3, 5],
@@ -32,9 +32,9 @@ def test_flops_are_those_that_torch_counts(between_layers):
 
 
 def test_backward_doubles_the_forward_and_spares_the_cubes():
-    recurrent = build_network(network_config(projection=None, channels=[4]), 8, 3)
+    recurrent = build_network(NetworkConfig(projection=None, channels=[4]), 8, 3)
     assert network_flops(recurrent, 2, 3) == 3 * network_flops(recurrent, 2, 3, backward=False)
-    projected = build_network(network_config(projection=4, channels=[4]), 8, 3)
+    projected = build_network(NetworkConfig(projection=4, channels=[4]), 8, 3)
     projection = 2 * 2 * 3 * 9 * 4 * 8
     assert (
         network_flops(projected, 2, 3)

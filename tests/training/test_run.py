@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import build_network
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import train
 from wherewhen.training.run import HISTORY, TIMING, Run, TrainingDiverged, _Unseen
 from wherewhen.training.validation import Validation
@@ -27,7 +27,7 @@ QUICK = {
 
 
 def network(preset="modern", **overrides):
-    config = network_config(**({"projection": 4, "channels": [3], "dropout": 0.3} | overrides))
+    config = NetworkConfig(**({"projection": 4, "channels": [3], "dropout": 0.3} | overrides))
     return build_network(config, 8, 3)
 
 
@@ -46,7 +46,7 @@ def run(toy, tmp_path):
             if row["step"] == kill_at:
                 raise Killed
 
-        model, config = network(), training_config(preset, **(QUICK | settings))
+        model, config = network(), TrainingConfig.from_preset(preset, **(QUICK | settings))
         arguments = (training, held_out, config, tmp_path / folder, log)
         return model, train(model, cubes, *arguments, progress=False)
 
@@ -76,7 +76,7 @@ EVERYTHING = {
     "optimiser": "adamw",
     "weight_decay": 0.01,
     "schedule": "cosine",
-    "warm_up": 2,
+    "warmup_steps": 2,
     "micro_batch": 4,
     "preload_gigabytes": 0.0,
     "patience": 30,
@@ -220,7 +220,7 @@ def test_a_checkpoint_waits_for_its_time(run, monkeypatch):
 def test_a_run_goes_on_with_the_weights_of_its_checkpoint(toy, tmp_path):
     """Whatever weights it is called with: the folder, not they, tells runs apart."""
     cubes, tracklets = toy(4)
-    config = training_config(**QUICK, steps=3)
+    config = TrainingConfig(**QUICK, steps=3)
     ended = []
     for shift in (0.0, 0.1):
         model = network()
@@ -250,7 +250,7 @@ def test_precision_and_convolution_are_those_of_the_training_alone(toy, tmp_path
     }.items():
         model = network(dropout=0.0)
         before = model.execution
-        config = training_config(frames=4, steps=3, persons_per_batch=4, threads=1, **settings)
+        config = TrainingConfig(frames=4, steps=3, persons_per_batch=4, threads=1, **settings)
         arguments = (model, cubes, tracklets, None, config, tmp_path / name)
         history = train(*arguments, lambda row, m=model: seen.append(m.execution), progress=False)
         results[name] = history["loss"].to_numpy()

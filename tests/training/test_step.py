@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Encoding, build_network
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Annealed, Compared, TrainingLoss, annealed
 from wherewhen.training.pairs import Batch
 from wherewhen.training.step import (
@@ -18,7 +18,12 @@ from wherewhen.training.step import (
 )
 
 CPU = torch.device("cpu")
-EVERYTHING = {"entropy_weight": 0.5, "identity_weight": 0.3, "triplet_weight": 0.2, "clip": 1e6}
+EVERYTHING = {
+    "entropy_weight": 0.5,
+    "identity_weight": 0.3,
+    "triplet_weight": 0.2,
+    "gradient_clip": 1e6,
+}
 
 
 def inputs(clips=6, seed=0, dtype=torch.float64, pairs=None):
@@ -34,9 +39,9 @@ def inputs(clips=6, seed=0, dtype=torch.float64, pairs=None):
 
 
 def build(dtype=torch.float64, network=None, **training):
-    config = training_config(**(EVERYTHING | training))
+    config = TrainingConfig(**(EVERYTHING | training))
     settings = {"projection": 4, "channels": [3], "hidden_kernels": [1]} | (network or {})
-    model = build_network(network_config(**settings), 5, 2).to(dtype).train()
+    model = build_network(NetworkConfig(**settings), 5, 2).to(dtype).train()
     model.execution = Execution("direct")
     with torch.no_grad():  # away from the uniform start, where attention has no gradient
         for index, parameter in enumerate(model.attention.parameters()):
@@ -98,7 +103,7 @@ def test_the_second_pass_drops_what_the_first_one_dropped():
 
 
 def test_gradients_are_clipped_by_element_and_their_norm_is_told_before():
-    free, clipped = build(), build(clip=0.01)
+    free, clipped = build(), build(gradient_clip=0.01)
     outputs = [step(inputs()) for step in (free, clipped)]
     flat = torch.cat([g.flatten() for g in gradients(free) if g is not None])
     for output in outputs:
@@ -148,7 +153,7 @@ def test_the_loss_follows_its_schedule_in_a_recorded_step():
     step = build()
     play_back.step = step
     recorded = RecordedStep(step, play_back)
-    config = training_config(penalty_weight=1, penalty_weight_end=0)
+    config = TrainingConfig(penalty_weight=1, penalty_weight_end=0)
     losses = []
     for number in (0, 9):
         now = Annealed(*(torch.tensor(v).double() for v in annealed(config, number, 10).values()))

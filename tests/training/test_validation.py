@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import build_network
 from wherewhen.training.clips import PreloadedCubes
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import build_sampler
 from wherewhen.training.validation import Validation
 
@@ -19,9 +19,9 @@ def measured(toy):
     cubes, tracklets = toy(6, lengths=(4, 5))  # a clip is the whole tracklet
 
     def measure(preset="modern", preloaded=True, **settings):
-        network = build_network(network_config(projection=4, channels=[3], dropout=0.5), 8, 3)
+        network = build_network(NetworkConfig(projection=4, channels=[3], dropout=0.5), 8, 3)
         network.train()
-        config = training_config(preset, frames=4, **settings)
+        config = TrainingConfig.from_preset(preset, frames=4, **settings)
         sampler = build_sampler(config, tracklets, cubes.lengths)
         reader = PreloadedCubes(cubes, sorted(cubes.lengths)) if preloaded else cubes
         found = Validation(network, reader, sampler, config, CPU).measure()

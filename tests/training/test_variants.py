@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from wherewhen.features.variants import Variants
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import train
 
 D, K = 8, 3
@@ -42,8 +42,8 @@ def data(toy):
 
 def trained(data, folder, steps=4, log=None, **options):
     cubes, training, validation = data
-    network = build_network(network_config(channels=[4], projection=4), D, K)
-    config = training_config(**QUICK, steps=steps, **options)
+    network = build_network(NetworkConfig(channels=[4], projection=4), D, K)
+    config = TrainingConfig(**QUICK, steps=steps, **options)
     train(network, cubes, training, validation, config, folder, log, progress=False)
     return network.state_dict()
 

@@ -28,9 +28,6 @@ from wherewhen.sessions import Tree, config_loader, merged
 DEFAULTS = "defaults"
 OVERRIDES = "overrides"
 
-PRESETS = ("modern", "paper")
-BOTH = "both"
-"""In ``train.network`` and ``train.training``: whichever preset is chosen."""
 
 FigureKind = Literal[
     "loss_over_lambda", "convergence", "frame_weights", "lengths", "attention", "cmc", "failures"
@@ -247,23 +244,6 @@ def nested(parameters: Mapping[str, Any]) -> Tree:
     return tree
 
 
-def for_both_presets(parameters: Tree) -> Tree:
-    """Give each preset what ``train.network.both`` and ``train.training.both`` say.
-
-    What is said of one preset wins over what is said of both.
-    """
-    train = parameters.get("train")
-    if not isinstance(train, Mapping):
-        return parameters
-    spread: Tree = dict(train)
-    for group in ("network", "training"):
-        said = train.get(group)
-        if isinstance(said, Mapping) and BOTH in said:
-            common, own = said[BOTH] or {}, {k: v for k, v in said.items() if k != BOTH}
-            spread[group] = merged({preset: common for preset in PRESETS}, own)
-    return {**parameters, "train": spread}
-
-
 def _overlap(left: Any, right: Any) -> bool:
     """Whether two trees set the same parameter."""
     if not (isinstance(left, Mapping) and isinstance(right, Mapping)):
@@ -273,14 +253,14 @@ def _overlap(left: Any, right: Any) -> bool:
 
 def _parametrised(name: str, said: Any) -> Tree:
     with named(name):
-        return for_both_presets(_Parametrised.model_validate(said or {}).parameters)
+        return _Parametrised.model_validate(said or {}).parameters
 
 
 def _experiment(name: str, said: Any, first: Tree, last: Tree) -> Experiment:
     with named(f"experiment {name}"):
         if not isinstance(said, Mapping):
             raise ExperimentError(f"expected a mapping with `title` and `rows`, got {said!r}")
-        own = for_both_presets(_Parametrised(parameters=said.get("parameters") or {}).parameters)
+        own = _Parametrised(parameters=said.get("parameters") or {}).parameters
         rows = [
             _row(name, of, row, first, own, last)
             for of, row in (said.get("rows") or {}).items()
@@ -296,7 +276,7 @@ def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tr
         row = Row.model_validate({**said, "name": name})
         if row.quoted:
             return row
-        whole = merged(first, own, for_both_presets(row.parameters), last)
+        whole = merged(first, own, row.parameters, last)
         return row.model_copy(update={"parameters": whole})
 
 

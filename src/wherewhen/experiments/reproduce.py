@@ -6,21 +6,14 @@ import shlex
 from typing import Any
 
 from wherewhen.describe import as_params
-from wherewhen.experiments.config import PRESETS
 from wherewhen.experiments.rows import ResolvedRow
 from wherewhen.sessions import environment_parameters
 from wherewhen.tracking import flat
 
 
 def chosen_overrides(row: ResolvedRow) -> dict[str, Any]:
-    """Return what a row overrides, dotted; of the presets only the chosen one's matters."""
-    others = [preset for preset in PRESETS if preset != row.parameters.train.preset]
-    unused = tuple(f"train.{group}.{name}." for group in ("network", "training") for name in others)
-    return {
-        name: value
-        for name, value in flat(row.view.overrides).items()
-        if not name.startswith(unused)
-    }
+    """Return what a row overrides, dotted."""
+    return flat(row.view.overrides)
 
 
 def parameters_that_differ(row: ResolvedRow) -> dict[str, Any]:

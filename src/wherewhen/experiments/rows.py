@@ -18,7 +18,6 @@ from wherewhen.experiments.config import (
     Experiment,
     ExperimentError,
     Row,
-    for_both_presets,
     nested,
 )
 from wherewhen.lineage.catalog import file_of
@@ -232,7 +231,7 @@ def metrics_of(features: str, parameters: Parameters) -> set[str]:
 
 def _resolve(experiment: str, row: Row, request: Request, contents: dict[Path, str]) -> ResolvedRow:
     place = f"experiment {experiment}, row {row.name}"
-    given = for_both_presets(nested(request.params))
+    given = nested(request.params)
     source = None
     if request.trained_on is not None:
         common = {name: value for name, value in given.items() if name not in OF_THE_TEST}

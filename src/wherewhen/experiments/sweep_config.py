@@ -17,10 +17,7 @@ from pydantic import (
 )
 
 from wherewhen.experiments.config import (
-    BOTH,
-    PRESETS,
     ExperimentError,
-    for_both_presets,
     named,
     nested,
     read_config,
@@ -130,14 +127,6 @@ Where = Annotated[
 ]
 
 
-def _of_a_preset(path: str) -> str:
-    """Spell ``train.training.both.rate``, which the tree of parameters does not know."""
-    parts = path.split(".")
-    if parts[0] == "train" and parts[2:3] == [BOTH]:
-        parts[2] = PRESETS[0]
-    return ".".join(parts)
-
-
 class Sampler(_Model):
     """Who proposes the next values."""
 
@@ -171,7 +160,7 @@ class Sweep(_Model):
     """One line for people."""
 
     search: Annotated[dict[str, Where], Field(min_length=1)]
-    """By the parameter's path (``train.training.modern.rate``): where to search."""
+    """By the parameter's path (``train.training.learning_rate``): where to search."""
 
     parameters: Tree = {}
     """What all evaluations change of the environment's parameters; nested, or with dots."""
@@ -211,7 +200,7 @@ class Sweep(_Model):
     @model_validator(mode="after")
     def _search_among_parameters(self) -> Self:
         for path in self.search:
-            check_name(_of_a_preset(path))
+            check_name(path)
             for refused, reason in NOT_SEARCHED.items():
                 if path == refused or path.startswith(f"{refused}."):
                     raise ValueError(f"{path} can't be searched: {reason}")
@@ -285,8 +274,7 @@ def setting(sweep: Sweep, env: str | None, values: Mapping[str, Any], given: Tre
         "split": {"trials": sweep.trials, "validation": sweep.validation},
     }
     parts = (sweep.parameters, given, nested(values), own)
-    overrides = merged(*(for_both_presets(part) for part in parts))
-    return look(f"sweep {sweep.name}", env, overrides)
+    return look(f"sweep {sweep.name}", env, merged(*parts))
 
 
 def check_search(sweep: Sweep, env: str | None, given: Tree) -> View:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from wherewhen.describe import as_params
-from wherewhen.experiments.config import for_both_presets, nested
+from wherewhen.experiments.config import nested
 from wherewhen.project import to_root
 from wherewhen.sessions import Tree, merged
 
@@ -25,16 +25,11 @@ STATES = {"COMPLETE": "judged", "PRUNED": "given up", "FAIL": "killed", "RUNNING
 
 
 def best_parameters(outcome: Outcome) -> Tree | None:
-    """Return all parameters that the best evaluation set, nested; None if none was judged.
-
-    ``train.training.both`` is spelled as the two presets that it stands for: ``kedro run`` knows
-    no other.
-    """
+    """Return all parameters that the best evaluation set, nested; None if none was judged."""
     if not _judged(outcome):
         return None
     found = nested(outcome.sweep.values(outcome.study.best_trial.params))
-    parts = (outcome.sweep.parameters, outcome.given, found)
-    return merged(*(for_both_presets(part) for part in parts))
+    return merged(outcome.sweep.parameters, outcome.given, found)
 
 
 def table(outcome: Outcome) -> pd.DataFrame:
@@ -155,7 +150,7 @@ def _in_short(outcome: Outcome) -> Any:
     import optuna
 
     paths = list(outcome.sweep.search)
-    names = {path: ".".join(path.split(".")[-2:]) for path in paths}
+    names = {path: path.rpartition(".")[-1] for path in paths}
     if len(set(names.values())) < len(paths):
         names = dict(zip(paths, paths, strict=True))
     study = optuna.create_study(direction=outcome.sweep.direction)

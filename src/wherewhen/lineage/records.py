@@ -92,8 +92,8 @@ def differences(before: Record, now: dict[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        One line a difference: ``train.training.rate 0.001 -> 0.01``, ``cubes changed``, ``its code
-        changed``; of another function that alone, since it has parameters of its own.
+        One line a difference: ``train.training.learning_rate 0.001 -> 0.01``, ``cubes changed``,
+        ``its code changed``; of another function that alone, since it has parameters of its own.
     """
     then, said = before.model_dump(), []
     if then["function"] != now["function"]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from wherewhen.presets import load_preset
 
 
 def _as_pair(value: Any) -> Any:
@@ -136,9 +139,16 @@ class NetworkConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     """Seed of the initial weights."""
 
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> NetworkConfig:
+        """Take the values of a preset (`wherewhen.presets`) and change some of them."""
+        return cls(**load_preset(name)["network"] | changes)
+
     @model_validator(mode="before")
     @classmethod
     def _one_kernel_serves_all(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
         channels = values.get("channels", cls.model_fields["channels"].default)
         if not isinstance(channels, list | tuple):
             return values  # the field's own check says what is wrong with it
@@ -207,86 +217,3 @@ class FisherConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0)
     """Seed of those frames' choice and of the mixture's start."""
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "modern": {},
-    "paper": {
-        "standardise": False,
-        "projection": None,
-        "channels": (128, 256, 256),
-        "input_kernels": (3, 5, 5),
-        "hidden_kernels": (5, 5, 5),
-        "gate_bias": False,
-        "initialisation": "uniform",
-        "dropout": 0.7,
-        "attention_rescale": False,
-        "readout": "top",
-        "location": "cells",
-        "normalise": False,
-        "similarity": "weighted",
-    },
-}
-"""``modern``: what trains well (the defaults). ``paper``: the letter of the paper where it gives
-one."""
-
-
-def _table_ii(second: int, third: int) -> dict[str, Any]:
-    # the first layer is 3x3 from the input (V-C); its own state's kernel is V-B's 5x5
-    return {"input_kernels": (3, second, third), "hidden_kernels": (5, second, third)}
-
-
-KERNELS: dict[str, dict[str, Any]] = {
-    "9x9-1x1": _table_ii(9, 1),
-    "1x1-9x9": _table_ii(1, 9),
-    "5x5-5x5": _table_ii(5, 5),
-    "1x1": {"input_kernels": 1, "hidden_kernels": 1},
-}
-"""Kernels by name, for three layers: Table II's, called by those of the second and third layer, and
-``1x1``, which makes fully connected GRUs of them where the grid is 1x1 (V-C)."""
-
-
-class Architecture(NamedTuple):
-    """A row of Table III: a backbone, and what of the network differs from its preset."""
-
-    backbone: str
-    """A name that `wherewhen.features.backbones.build_backbone` knows."""
-    network: dict[str, Any]
-    """Fields of `NetworkConfig`."""
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "vgg16-fc-gru": Architecture("vgg16:fc7", KERNELS["1x1"]),
-    "googlenet-fc-gru": Architecture("googlenet:pool", KERNELS["1x1"]),
-    "vgg16-9x9-1x1": Architecture("vgg16", KERNELS["9x9-1x1"]),
-    "vgg16-1x1-9x9": Architecture("vgg16", KERNELS["1x1-9x9"]),
-    "vgg16-5x5-5x5": Architecture("vgg16", KERNELS["5x5-5x5"]),
-    "googlenet-9x9-1x1": Architecture("googlenet", KERNELS["9x9-1x1"]),
-    "googlenet-1x1-9x9": Architecture("googlenet", KERNELS["1x1-9x9"]),
-    "googlenet-5x5-5x5": Architecture("googlenet", KERNELS["5x5-5x5"]),
-    "googlenet-5x5-5x5-muted": Architecture(
-        "googlenet", KERNELS["5x5-5x5"] | {"attention": "muted"}
-    ),
-}
-"""The nine rows of Table III, (1) to (9) of V-C, in the table's order: the two fully connected
-baselines, Table II's three kernels on two backbones, and the best of them without attention."""
-
-
-def network_config(preset: str = "modern", **overrides: Any) -> NetworkConfig:
-    """Configure the network from a preset and what differs from it.
-
-    Parameters
-    ----------
-    preset
-        ``modern`` or ``paper``.
-    **overrides
-        Fields of `NetworkConfig` that replace the preset's.
-
-    Raises
-    ------
-    ValueError
-        For an unknown preset or field, or a value that makes no sense.
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r} of the network: choose from {list(PRESETS)}")
-    return NetworkConfig(**PRESETS[preset] | overrides)

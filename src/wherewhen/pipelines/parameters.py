@@ -15,19 +15,24 @@ from wherewhen.baselines import BASELINES
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.hints import did_you_mean
-from wherewhen.model.config import FisherConfig, NetworkConfig, network_config
+from wherewhen.model.config import FisherConfig, NetworkConfig
 from wherewhen.pipelines.features import DEFAULT, KNOWN
+from wherewhen.presets import load_preset, overlay, preset_names
 from wherewhen.project import from_root
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.files import expand_home
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 from wherewhen.tracklets.splits import trial_name
-from wherewhen.training.config import DEVICE, TrainingConfig, training_config
+from wherewhen.training.config import DEVICE, TrainingConfig
 
-PRESETS = ("modern", "paper")
-
-CONFIGS = {"network": network_config, "training": training_config}
-"""The groups of `train` that have presets."""
+RENAMED = {
+    "rate": "learning_rate",
+    "part_rates": "learning_rate_factors",
+    "warm_up": "warmup_steps",
+    "rate_end": "final_learning_rate_factor",
+    "clip": "gradient_clip",
+}
+"""Fields of `train.training` that had another name in earlier versions."""
 
 
 class Group(BaseModel):
@@ -207,21 +212,37 @@ class ExtractParameters(Group):
     """The most that the cubes may take, in GiB; null: what the disk holds."""
 
 
-class TrainParameters(Group):
-    """The Siamese attention network and its training: a preset, and what differs from it.
+class Faults(ValueError):
+    """Faults that name their parameters themselves."""
 
-    ``network`` and ``training`` are given by preset (``train.training.modern.rate``); what is kept
-    is the chosen preset with its changes.
-    """
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = list(lines)
 
-    preset: Literal["modern", "paper"] = "modern"
-    """``modern`` trains well; ``paper`` is the letter of the paper."""
+
+class Preset(Group):
+    """Values with a name."""
 
     network: NetworkConfig = NetworkConfig()
-    """For each preset, fields of :class:`wherewhen.model.config.NetworkConfig` to change."""
+    """Parts of the network."""
 
     training: TrainingConfig = TrainingConfig()
-    """For each preset, fields of :class:`wherewhen.training.config.TrainingConfig` to change."""
+    """How it is trained."""
+
+
+class TrainParameters(Preset):
+    """The Siamese attention network and its training.
+
+    `network` and `training` are laid over the chosen preset, and that over the fields' defaults.
+    """
+
+    preset: str = "modern"
+    """``modern`` trains well, ``paper`` is the letter of the paper; or another name of `presets`.
+    """
+
+    presets: Annotated[dict[str, Preset], OPERATIONAL] = Field({}, exclude=True)
+    """Presets by name, laid over the files of `wherewhen.presets`; another name is another preset.
+    """
 
     network_from: dict[str, Path] | str | None = None
     """Trained networks, which are taken as they are, so that nothing is trained (Section V-I): a
@@ -246,47 +267,40 @@ class TrainParameters(Group):
 
     @model_validator(mode="before")
     @classmethod
-    def _choose_the_preset(cls, given: Any) -> Any:
-        """Lay the changes over their presets, and find a typo in either of them."""
+    def _lay_over_the_preset(cls, given: Any) -> Any:
+        """Complete `network` and `training`; `presets` are used up."""
         if not isinstance(given, Mapping):
             return given
-        preset = str(given.get("preset", cls.model_fields["preset"].default))
-        chosen, faults = dict(given), []
-        for group, build in CONFIGS.items():
-            changes = given.get(group) or {}
-            if isinstance(changes, BaseModel):  # chosen before
-                continue
-            if not isinstance(changes, Mapping):
-                faults.append(f"train.{group} = {changes!r}: expected a mapping by preset")
-                continue
-            for name in map(str, changes):
-                if name not in PRESETS:
-                    faults.append(f"train.{group}.{name}: no such preset; {_hint(name, PRESETS)}")
-            configs = {}
-            for name in PRESETS:
-                fields = changes.get(name) or {}
-                if not isinstance(fields, Mapping):
-                    faults.append(f"train.{group}.{name} = {fields!r}: expected a mapping")
-                    continue
-                try:
-                    configs[name] = build(name, **fields)
-                except ValidationError as error:
-                    path = ("train", group, name)
-                    faults += [_explain(fault, fields, path) for fault in error.errors()]
-                except TypeError as error:  # a name that is no text
-                    faults.append(f"train.{group}.{name}: {error}")
-            chosen[group] = configs.get(preset, build())
-        if faults:
-            raise Faults(faults)
-        return chosen
+        presets = _checked_presets(given.get("presets") or {})
+        name = given.get("preset", cls.model_fields["preset"].default)
+        if not isinstance(name, str) or name not in presets:
+            raise Faults([f"train.preset = {name!r}: no such preset; {_hint(str(name), presets)}"])
+        chosen = {
+            group: overlay(presets[name].get(group, {}), given.get(group) or {})
+            for group in Preset.model_fields
+            if isinstance(given.get(group) or {}, Mapping)  # else typed already, or no group at all
+        }
+        return {**given, **chosen, "presets": {}}
 
 
-class Faults(ValueError):
-    """Faults that name their parameters themselves."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = list(lines)
+def _checked_presets(given: Any) -> dict[str, Any]:
+    """Lay an environment's presets over the packaged ones, and find typos in all of them."""
+    if not isinstance(given, Mapping):
+        raise Faults([f"train.presets = {given!r}: expected presets by name"])
+    packaged = preset_names()
+    presets, faults = {}, []
+    for name in {*packaged, *map(str, given)}:
+        changes = given.get(name) or {}
+        try:
+            Preset.model_validate(changes)
+            presets[name] = overlay(load_preset(name) if name in packaged else {}, changes)
+            Preset.model_validate(presets[name])
+        except ValidationError as error:
+            place = ("train", "presets", name)
+            faults += [_explain(fault, changes, place) for fault in error.errors()]
+    if faults:
+        raise Faults(faults)
+    return presets
 
 
 class EmbedParameters(Group):
@@ -530,7 +544,7 @@ def check_devices(parameters: Parameters) -> None:
     """
     asked = {
         "extract.device": parameters.extract.device,
-        f"train.training.{parameters.train.preset}.device": parameters.train.training.device,
+        "train.training.device": parameters.train.training.device,
     }
     asked = {name: device for name, device in asked.items() if device.startswith("cuda")}
     if not asked:
@@ -585,7 +599,7 @@ def check_name(path: str) -> None:
     Parameters
     ----------
     path : str
-        With dots: ``train.training.modern.rate``, ``learn_metric.kissme.shrinkage``.
+        With dots: ``train.training.learning_rate``, ``learn_metric.kissme.shrinkage``.
 
     Raises
     ------
@@ -598,7 +612,7 @@ def check_name(path: str) -> None:
         if known is None:
             raise ParameterError(f"{path}: {'.'.join(parts[:depth])} has no parameters of its own")
         if part not in known:
-            raise ParameterError(f"{path}: no such parameter; {_hint(part, known)}")
+            raise ParameterError(f"{path}: {_moved(parts) or _unknown(part, known)}")
 
 
 def known_names(path: Sequence[str]) -> list[str] | None:
@@ -612,10 +626,8 @@ def known_names(path: Sequence[str]) -> list[str] | None:
 def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
     """Return what is inside a group, by name: fields' types, as far as they are known."""
     match list(path):
-        case ["train", "network"]:
-            return dict.fromkeys(PRESETS, NetworkConfig)
-        case ["train", "training"]:
-            return dict.fromkeys(PRESETS, TrainingConfig)
+        case ["train", "presets"]:
+            return dict.fromkeys(preset_names(), Preset)
         case ["learn_metric", name] if kind == dict[str, Any]:
             from wherewhen.metric_learning.pipeline import METRICS
 
@@ -645,7 +657,9 @@ def _explain(fault: Any, tree: Any, within: Sequence[str] = ()) -> str:
     path = [*within, *_names(fault, tree)]
     name = ".".join(path) or "parameters"
     if fault["type"] == "extra_forbidden":
-        return f"{name}: no such parameter; {_hint(path[-1], known_names(path[:-1]) or [])}"
+        inside = list(fault["input"]) if isinstance(fault["input"], Mapping) else []
+        moved = _moved(path, *map(str, inside))
+        return f"{name}: {moved or _unknown(path[-1], known_names(path[:-1]) or [])}"
     message = fault["msg"].removeprefix("Value error, ")
     if isinstance(fault["input"], Mapping | BaseModel):  # about a group, which is long
         return f"{name}: {message}"
@@ -662,6 +676,26 @@ def _names(fault: Any, tree: Any) -> Iterator[str]:
             if fault["type"] != "missing" or part != last:
                 continue
         yield str(part)
+
+
+def _moved(path: Sequence[str], *inside: str) -> str:
+    """Say where a parameter of `train`, or what is inside it, stands that had another path before.
+
+    ``train.training.modern.rate`` is now ``train.training.learning_rate``.
+    """
+    match list(path):
+        case ["train", "network" | "training" as group, "modern" | "paper" | "both", *rest]:
+            names = [*rest[:1]] or list(inside)
+        case ["train", "training" as group, *rest] if rest and rest[0] in RENAMED:
+            names = [rest[0]]
+        case _:
+            return ""
+    now = [f"train.{group}.{RENAMED.get(name, name)}" for name in names] or [f"train.{group}"]
+    return f"write {', '.join(now)}, for whichever preset train.preset chooses"
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    return f"no such parameter; {_hint(name, known)}"
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from wherewhen.presets import load_preset
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 Part = Literal[
@@ -113,24 +114,25 @@ class TrainingConfig(BaseModel):
     optimiser: Literal["rmsprop", "adamw"] = "rmsprop"
     """RMSProp (V-B, row 17), or Adam with decoupled weight decay."""
 
-    rate: float = Field(default=1e-3, gt=0.0)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
     """Learning rate (row 17; the paper gives none)."""
 
-    part_rates: dict[Part, Annotated[float, Field(ge=0.0)]] = {"attention": 0.02}
+    learning_rate_factors: dict[Part, Annotated[float, Field(ge=0.0)]] = {"attention": 0.02}
     """Factors on the rate for parts of the network, 0 to freeze one; 1 for those not named.
     Attention that sees the state alone saturated at the full rate; one that also sees the features
     gains by it, and a stack with large hidden kernels wants ``gru: 0.1``
     (``docs/explanation/learning.md``).
     ``identity`` is the classifier of `identity_weight`."""
 
-    warm_up: int = Field(default=0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     """Steps in which the rate rises from 0 in a straight line."""
 
     schedule: Literal["constant", "linear", "cosine", "step"] = "constant"
-    """The rate after `warm_up`: as it is, falling to `rate_end` at the last step in a straight line
-    or half a cosine, or multiplied by `step_factor` at each of `step_at`."""
+    """The rate after `warmup_steps`: as it is, falling to `final_learning_rate_factor` at the last
+    step in a straight line or half a cosine, or multiplied by `step_factor` at each of `step_at`.
+    """
 
-    rate_end: Share = 0.0
+    final_learning_rate_factor: Share = 0.0
     """Factor on the rate at the last step, for ``linear`` and ``cosine``."""
 
     step_at: tuple[Share, ...] = (0.5, 0.75)
@@ -152,8 +154,8 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0.0)
     """Decoupled weight decay of AdamW; on kernels and matrices, not on biases and scalars."""
 
-    clip: float = Field(default=5.0, gt=0.0)
-    """Every entry of the gradient is clipped to [-clip, clip] (IV-B)."""
+    gradient_clip: float = Field(default=5.0, gt=0.0)
+    """Every entry of the gradient is clipped to [-gradient_clip, gradient_clip] (IV-B)."""
 
     seed: int = Field(default=0, ge=0)
     """Seed of pairs, clips and dropout."""
@@ -237,6 +239,11 @@ class TrainingConfig(BaseModel):
     """Measure the machine's rate of matrix products at the start, and log the step's share of it.
    """
 
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> TrainingConfig:
+        """Take the values of a preset (`wherewhen.presets`) and change some of them."""
+        return cls(**load_preset(name)["training"] | changes)
+
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainingConfig:
         group = 1 + self.negatives_per_positive
@@ -266,12 +273,12 @@ class TrainingConfig(BaseModel):
                 self.entropy_target_end is not None and not self.entropy_weight,
                 "entropy_weight",
             ),
-            "rate_end": (
-                self.rate_end > 0 and self.schedule not in ("linear", "cosine"),
+            "final_learning_rate_factor": (
+                self.final_learning_rate_factor > 0 and self.schedule not in ("linear", "cosine"),
                 "schedule: linear or cosine",
             ),
-            "part_rates.identity": (
-                "identity" in self.part_rates and not self.identity_weight,
+            "learning_rate_factors.identity": (
+                "identity" in self.learning_rate_factors and not self.identity_weight,
                 "identity_weight",
             ),
         }
@@ -282,40 +289,3 @@ class TrainingConfig(BaseModel):
                     f"default"
                 )
         return self
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "modern": {},
-    "paper": {
-        "epochs": 1000,
-        "pairs": "drawn",
-        "balanced": False,
-        "penalty_weight": 1.0,
-        "penalty": "paper",
-        "rate": 1e-4,
-        "part_rates": {},
-        "momentum": 0.9,
-    },
-}
-"""``modern``: what trains well (the defaults). ``paper``: the letter of the paper where it gives
-one."""
-
-
-def training_config(preset: str = "modern", **overrides: Any) -> TrainingConfig:
-    """Configure training from a preset and what differs from it.
-
-    Parameters
-    ----------
-    preset
-        ``modern`` or ``paper``.
-    **overrides
-        Fields of `TrainingConfig` that replace the preset's.
-
-    Raises
-    ------
-    ValueError
-        For an unknown preset or field, or a value that makes no sense.
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r} of training: choose from {list(PRESETS)}")
-    return TrainingConfig(**PRESETS[preset] | overrides)

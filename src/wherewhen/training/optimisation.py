@@ -18,19 +18,20 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
     Parameters
     ----------
     config
-        ``warm_up, schedule, rate_end, step_at, step_factor``.
+        ``warmup_steps, schedule, final_learning_rate_factor, step_at, step_factor``.
     step
         From 0.
     total_steps
         Steps of the run, from which the shares are taken; warm-up is part of them.
     """
-    if step < config.warm_up:
-        return (step + 1) / (config.warm_up + 1)
-    done = (step - config.warm_up) / max(1, total_steps - 1 - config.warm_up)
+    if step < config.warmup_steps:
+        return (step + 1) / (config.warmup_steps + 1)
+    done = (step - config.warmup_steps) / max(1, total_steps - 1 - config.warmup_steps)
+    final = config.final_learning_rate_factor
     if config.schedule == "linear":
-        return 1.0 + done * (config.rate_end - 1.0)
+        return 1.0 + done * (final - 1.0)
     if config.schedule == "cosine":
-        return config.rate_end + (1.0 - config.rate_end) * (1.0 + math.cos(math.pi * done)) / 2.0
+        return final + (1.0 - final) * (1.0 + math.cos(math.pi * done)) / 2.0
     if config.schedule == "step":
         return config.step_factor ** sum(step >= at * total_steps for at in config.step_at)
     return 1.0
@@ -46,7 +47,7 @@ class Optimiser:
     loss
         Whose children, the classifier of persons, are parts too; None if it has no weights.
     config
-        ``optimiser`` and what belongs to it, ``rate, part_rates``, the schedule.
+        ``optimiser`` and what belongs to it, the rates, the schedule.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Optimiser:
         self.config = config
         self.groups: list[dict] = []
         for name, part in _parts(network, loss):
-            rate = config.rate * config.part_rates.get(name, 1.0)
+            rate = config.learning_rate * config.learning_rate_factors.get(name, 1.0)
             for decays in (True, False):
                 members = [p for p in part.parameters() if (p.ndim > 1) == decays]
                 decay = config.weight_decay if decays else 0.0

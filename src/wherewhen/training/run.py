@@ -353,7 +353,7 @@ class Run:
             tracklets = [tracklet for tracklet, _, _ in batch.windows]
             self.known.update(tracklets, outputs.embeddings.float().cpu().numpy())
         unseen.batches.append(replace(batch, windows=draw.windows))  # as they were read
-        unseen.told.append({"rate": self.config.rate * self._rate_factor()} | now)
+        unseen.told.append({"rate": self.config.learning_rate * self._rate_factor()} | now)
         unseen.names = list(outputs.values)
         # stacked, they are a copy: a recorded step writes over its outputs
         unseen.values.append(torch.stack([value.float() for value in outputs.values.values()]))
@@ -444,7 +444,7 @@ class Run:
             kept = "there is no checkpoint yet"
         return TrainingDiverged(
             f"step {step}: the {what} is {value}; the batch was {clips}. Look for NaN in these "
-            f"tracklets' cubes, or lower rate ({self.config.rate:g}); {kept}"
+            f"tracklets' cubes, or lower learning_rate ({self.config.learning_rate:g}); {kept}"
         )
 
 

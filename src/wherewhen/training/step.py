@@ -109,7 +109,7 @@ class Step:
             "gradient_norm": torch.nn.utils.get_total_norm(gradients),
             "attention_entropy": entropy_share(encoding.attention.detach(), inputs.mask),
         }
-        torch.nn.utils.clip_grad_value_(self.parameters, self.config.clip)
+        torch.nn.utils.clip_grad_value_(self.parameters, self.config.gradient_clip)
         detached = {name: value.detach() for name, value in values.items()}
         return StepOutputs(detached, encoding.embedding.detach())
 

@@ -37,10 +37,10 @@ class Cubes:
 def network():
     import torch
 
-    from wherewhen.model.config import network_config
+    from wherewhen.model.config import NetworkConfig
     from wherewhen.model.siamese import build_network
 
-    config = network_config(standardise=False, projection=None, channels=[3])
+    config = NetworkConfig(standardise=False, projection=None, channels=[3])
     network = build_network(config, 3, 2)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # as built, attention is even

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from wherewhen.model.config import network_config
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import write_network
 from wherewhen.model.siamese import build_network
 from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise
-from wherewhen.training.config import training_config
+from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import calibrate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -54,8 +54,8 @@ def cubes(split):
     return Cubes(split)
 
 
-NETWORK = network_config(channels=[4], projection=3, seed=7)
-TRAINING = training_config(
+NETWORK = NetworkConfig(channels=[4], projection=3, seed=7)
+TRAINING = TrainingConfig(
     frames=2, persons_per_batch=4, steps=4, checkpoint_seconds=0, checkpoint_every=1,
     validation_fraction=0.2, threads=1, seed=3,
 )  # fmt: skip
@@ -172,7 +172,7 @@ def test_nobody_validates_when_the_fraction_is_zero(split):
 
 
 def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
-    network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
+    network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     path = tmp_path / "trial_00.safetensors"
     write_network(network.train(), path)
     borrowed = borrow(SimpleNamespace(channels=5, grid=2), path)
@@ -184,7 +184,7 @@ def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
 
 def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    network = build_network(network_config(channels=[4], projection=3), channels=5, grid=2)
+    network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     write_network(network, tmp_path / "lent.safetensors")
     assert borrow(SimpleNamespace(channels=5, grid=2), Path("~/lent.safetensors")).grid == 2
     with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):

@@ -46,7 +46,7 @@ def own(name: str, rank_1: float, deviation: float | None, published: float | No
             for k in range(1 if deviation is None else 3)
         ],
         numbers=numbers,
-        parameters={"train.network.modern.muted": True, "train.network.modern.channels": [64]},
+        parameters={"train.network.muted": True, "train.network.channels": [64]},
         facts={
             "data": "0123456789abcdef",
             "splits": "fedcba9876543210",

@@ -109,7 +109,7 @@ def test_every_number_says_how_it_was_made(html):
     details = re.findall(r"<details>.*?</details>", html, re.S)
     details = [one for one in details if "not to be subtracted" not in one]
     assert len(details) == 10  # of 5 rows that are not quoted, on two data sets
-    for text in ("2a6fba2", "5d41402abc4b2a76b9719d911017c592", "train.network.modern.muted",
+    for text in ("2a6fba2", "5d41402abc4b2a76b9719d911017c592", "train.network.muted",
                  "uv run kedro experiment run t --rows", "3 trials"):  # fmt: skip
         assert text in details[0]
     assert "trial_01 failed" in details[3] and "failed" in details[3]

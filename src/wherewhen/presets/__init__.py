@@ -1,0 +1,58 @@
+"""Presets: named values for the network and its training, a YAML file each.
+
+``modern.yml`` trains well, ``paper.yml`` follows the paper where it gives a value. Another file in
+this folder is another preset. A file has two mappings: ``network`` holds fields of
+`wherewhen.model.config.NetworkConfig`, ``training`` of `wherewhen.training.config.TrainingConfig`;
+a field that is left out keeps its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+def preset_names() -> list[str]:
+    """Name the presets that have a file in this folder."""
+    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+
+
+def load_preset(name: str) -> dict[str, dict[str, Any]]:
+    """Read a preset's file: ``network`` and ``training``, plain values that are not checked.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> load_preset("paper")["network"]["channels"]
+    [128, 256, 256]
+
+    See Also
+    --------
+    overlay : Lays other values over these.
+    """
+    import yaml
+
+    if name not in preset_names():
+        raise ValueError(f"unknown preset {name!r}: choose from {', '.join(preset_names())}")
+    return yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay nested values over each other, the last uppermost: mappings merge, all else is replaced.
+
+    Examples
+    --------
+    >>> changed = overlay(load_preset("paper"), {"network": {"channels": [32, 64, 64]}})
+    >>> changed["network"]["channels"], changed["network"]["readout"]
+    ([32, 64, 64], 'top')
+    """
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(OmegaConf.merge(*layers))
