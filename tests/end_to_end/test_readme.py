@@ -23,7 +23,16 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONTINUED = re.compile(r"\\\n\s*")
 INLINE = re.compile(r"`([^`\n]+)`")
-PROGRAMS = {"kedro", "pytest", "jupyter", "python", "ruff", "lint-imports", "mlflow"}
+PROGRAMS = {
+    "kedro",
+    "pytest",
+    "jupyter",
+    "python",
+    "ruff",
+    "lint-imports",
+    "mlflow",
+    "sphinx-build",
+}
 
 
 def name_of(document):

@@ -56,7 +56,7 @@ class Augmentation(BaseModel):
     How far it crops, and N, are not said there.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     variants: int = Field(1, ge=1, le=10_000)
     """N, with the plain frame; disk and time grow with it where cubes are stored."""

@@ -51,7 +51,7 @@ class WeightsError(ValueError):
 class WeightsSource(BaseModel):
     """Where the weights of a backbone come from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     source: Literal["imagenet", "file", "package", "random"] = "imagenet"
     """``imagenet``: the library's own download; ``file``: a local checkpoint; ``package``: a

@@ -43,7 +43,9 @@ class Group(BaseModel):
     """
 
     # a camera that is called 1 in YAML is the camera "1"
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True
+    )
 
     def with_changes(self, **changes: Any) -> Self:
         """Return a copy with other values, which are not checked again."""

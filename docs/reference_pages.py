@@ -1,0 +1,286 @@
+"""Write the pages of the reference that follow from the code.
+
+``uv run python docs/reference_pages.py`` writes them; ``tests/documents/test_reference_pages.py``
+says when a page is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+import yaml
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = Path(__file__).resolve().parent / "reference"
+HEAD = "<!-- Made by `uv run python docs/reference_pages.py`: change the code, not this page. -->\n"
+
+
+# --- parameters ----------------------------------------------------------------------------------
+
+
+def parameters_page() -> str:
+    """Return the page of all parameters: names, values, defaults, descriptions."""
+    from wherewhen.pipelines.parameters import Parameters
+
+    parts = [HEAD, PARAMETERS]
+    base = configured_values()
+    for name, field in Parameters.model_fields.items():
+        model = field.annotation
+        parts.append(f"## `{name}`\n\n{plain(first_paragraph(model))}\n")
+        rows = [
+            [f"`{path}`", values, code(default), changed(base.get(path, UNSET), default), text]
+            for path, values, default, text in fields_of(model, name)
+        ]
+        parts.append(table(["parameter", "values", "default", "in `conf/base`", "meaning"], rows))
+    return "\n".join(parts)
+
+
+PARAMETERS = """# Parameters
+
+Every parameter of a run. Values are set in `conf/<environment>/parameters*.yml`, or for one run by
+`--params`:
+
+```console
+uv run kedro run --params train.training.epochs=20,split.trials=1
+```
+
+An environment's values are laid over those of `conf/base`, and `--params` over both. An unknown
+name or an impossible value stops the run before any work, and the message names the parameter and
+the nearest known name. The column *in `conf/base`* has the value of the demonstration where it
+differs from the default.
+"""
+
+UNSET = object()
+
+
+def fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, Any, str]]:
+    """Yield path, possible values, default and description of each field, groups opened."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}.{field.alias or name}"
+        group = group_in(field.annotation)
+        if group is not None:
+            yield path, values_of(field), UNSET, plain(field.description or "")
+            yield from fields_of(group, path)
+        else:
+            yield path, values_of(field), default_of(field), plain(field.description or "")
+
+
+def group_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the pydantic model that an annotation is, or is besides None."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def default_of(field: FieldInfo) -> Any:
+    """Return a field's default; `UNSET` where there is none."""
+    default = field.get_default(call_default_factory=True)
+    return UNSET if default is PydanticUndefined else default
+
+
+def values_of(field: FieldInfo) -> str:
+    """Describe which values a field takes."""
+    return kind_of(field.annotation, tuple(field.metadata))
+
+
+def kind_of(annotation: Any, bounds: tuple[Any, ...] = ()) -> str:
+    """Describe an annotation in words: `number >= 1`, `"all" or "train"`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kind_of(arguments[0], (*arguments[1:], *bounds))
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(kind_of(each, bounds) for each in arguments)
+    if annotation is type(None):
+        return "`null`"
+    if group_in(annotation) is not None:
+        return "group"
+    if origin in (tuple, list, set, frozenset):
+        inner = arguments[0] if arguments else str
+        return f"list of {kind_of(inner)}"
+    if origin is dict:
+        return "mapping"
+    words = {bool: "`true`, `false`", int: "whole number", float: "number"}
+    words |= {str: "text", Path: "path"}
+    word = words.get(annotation, getattr(annotation, "__name__", str(annotation)))
+    limits = [limit for each in bounds for limit in limits_of(each)] if word != "`null`" else []
+    return f"{word} {' and '.join(limits)}".strip()
+
+
+def limits_of(bound: Any) -> Iterator[str]:
+    """Yield the limits that a piece of a field's metadata sets."""
+    for name, sign in {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}.items():
+        if (limit := getattr(bound, name, None)) is not None:
+            yield f"{sign} {limit:g}"
+
+
+def configured_values() -> dict[str, Any]:
+    """Return the values of ``conf/base`` by their dotted paths."""
+    files = sorted((REPOSITORY / "conf/base").glob("parameters*.yml"))
+    tree = OmegaConf.merge(*(yaml.safe_load(file.read_text(encoding="utf-8")) for file in files))
+    return dict(leaves(OmegaConf.to_container(tree)))
+
+
+def changed(value: Any, default: Any) -> str:
+    """Return a configured value, where it differs from the default."""
+    return "" if code(value) == code(default) else code(value)
+
+
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of a tree with its dotted path."""
+    if not isinstance(tree, dict):
+        yield path, tree
+        return
+    yield path, tree
+    for name, value in tree.items():
+        yield from leaves(value, f"{path}.{name}" if path else str(name))
+
+
+# --- catalog -------------------------------------------------------------------------------------
+
+
+def catalog_page() -> str:
+    """Return the page of the data catalog: names, files, formats."""
+    parts = [HEAD, CATALOG]
+    for file in sorted((REPOSITORY / "conf/base").glob("catalog*.yml")):
+        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
+        rows = [
+            [
+                f"`{name}`",
+                f"`{entry.get('filepath', 'in memory')}`".replace(
+                    "${globals:dataset}", "<dataset>"
+                ),
+                f"`{entry['type']}`",
+                "one for each identity" if entry.get("versioned") else "the last one",
+                mlflow_of(entry),
+            ]
+            for name, entry in entries.items()
+            if not name.startswith("_")
+        ]
+        parts.append(f"## Stage `{file.stem.removeprefix('catalog_')}`\n")
+        parts.append(table(["name", "file", "type", "kept", "in MLflow"], rows))
+    return "\n".join(parts)
+
+
+CATALOG = """# Catalog
+
+Every artifact that a run reads or writes, as `conf/base/catalog_*.yml` declares them. `{trial}` is
+`trial_00`, `trial_01`, ...; `{features}` is a kind of features; `<dataset>` is the name in the
+environment's `globals.yml`.
+
+Artifacts that are kept *one for each identity* lie in a folder of their own beside a record of what
+they were made from: `FILE/<identity>/FILE` and `FILE/<identity>/record.json`
+([lineage](../explanation/lineage.md)). In a notebook, `catalog.load("scores")` loads what fits the
+parameters of the session.
+"""
+
+
+def mlflow_of(entry: dict[str, Any]) -> str:
+    """Return the folder of MLflow's artifacts that an entry is copied to."""
+    found = entry.get("metadata", {}).get("mlflow", {})
+    return f"`{found['artifact_path']}`" if "artifact_path" in found else ""
+
+
+# --- command line --------------------------------------------------------------------------------
+
+
+def command_line_page() -> str:
+    """Return the page of the commands: their arguments and options."""
+    from wherewhen.cli import cli
+
+    parts = [HEAD, COMMANDS]
+    for words, command in commands_of(cli, "kedro"):
+        parts.append(f"## `{words}`\n\n{plain(command.help or '')}\n")
+        own = [each for each in command.params if not getattr(each, "hidden", False)]
+        rows = [[spelling(each), plain(getattr(each, "help", None) or ARGUMENT)] for each in own]
+        parts.append(table(["option", "meaning"], rows))
+    return "\n".join(parts)
+
+
+ARGUMENT = "An argument: see above."
+
+COMMANDS = """# Command line
+
+`uv run kedro COMMAND` in the project's folder; with the installed wheel `wherewhen COMMAND`. These
+are the project's own commands and options, and `kedro run`. Kedro's other commands
+(`kedro catalog`, `kedro registry`, `kedro package`, ...) work as in any project.
+"""
+
+
+def commands_of(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command below a group with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands_of(command, f"{words} {name}")
+        else:
+            yield f"{words} {name}", command
+
+
+def spelling(option: click.Parameter) -> str:
+    """Return how an option or argument is written."""
+    if isinstance(option, click.Argument):
+        return f"`{option.make_metavar(click.Context(click.Command('any')))}`"
+    takes = "" if getattr(option, "is_flag", False) else f" *{option.metavar or 'VALUE'}*"
+    return ", ".join(f"`{name}`" for name in option.opts) + takes
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def first_paragraph(thing: Any) -> str:
+    """Return the first paragraph of a docstring."""
+    return (thing.__doc__ or "").strip().partition("\n\n")[0]
+
+
+def plain(docstring: str) -> str:
+    """Return a docstring as one line of Markdown."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", docstring)
+    text = text.replace("``", "`").replace("|", "\\|")
+    return " ".join(text.split())
+
+
+def code(value: Any) -> str:
+    """Return a value as YAML would have it, in code."""
+    is_group = isinstance(value, BaseModel) or (isinstance(value, dict) and len(value) > 3)
+    if value is UNSET or is_group:
+        return ""
+    plain_value = list(value) if isinstance(value, tuple) else value
+    if isinstance(plain_value, list):
+        plain_value = [list(each) if isinstance(each, tuple) else each for each in plain_value]
+    text = yaml.safe_dump(plain_value, default_flow_style=True, width=1000)
+    return f"`{text.removesuffix('...' + chr(10)).strip()}`"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+GENERATED = {
+    "parameters.md": parameters_page,
+    "catalog.md": catalog_page,
+    "command-line.md": command_line_page,
+}
+"""The pages and the functions that write them."""
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in GENERATED.items():
+        (PAGES / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
