@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from wherewhen.presets import load_preset
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = Path(__file__).resolve().parent / "reference"
 HEAD = "<!-- Made by `uv run python docs/reference_pages.py`: change the code, not this page. -->\n"
@@ -32,15 +34,20 @@ def parameters_page() -> str:
     from wherewhen.pipelines.parameters import Parameters
 
     parts = [HEAD, PARAMETERS]
-    base = configured_values()
+    base, paper = configured_values(), dict(leaves({"train": load_preset("paper")}))
     for name, field in Parameters.model_fields.items():
-        model = field.annotation
-        parts.append(f"## `{name}`\n\n{plain(first_paragraph(model))}\n")
-        rows = [
-            [f"`{path}`", values, code(default), changed(base.get(path, UNSET), default), text]
-            for path, values, default, text in fields_of(model, name)
-        ]
-        parts.append(table(["parameter", "values", "default", "in `conf/base`", "meaning"], rows))
+        parts.append(f"## `{name}`\n\n{plain(first_paragraph(field.annotation))}\n")
+        fields = list(fields_of(field.annotation, name))
+        columns = {
+            "parameter": [f"`{path}`" for path, *_ in fields],
+            "values": [values for _, values, *_ in fields],
+            "default": [code(default) for _, _, default, _ in fields],
+            "preset `paper`": [changed(paper.get(path, UNSET), d) for path, _, d, _ in fields],
+            "in `conf/base`": [changed(base.get(path, UNSET), d) for path, _, d, _ in fields],
+            "meaning": [text for *_, text in fields],
+        }
+        shown = {head: cells for head, cells in columns.items() if any(cells)}
+        parts.append(table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)]))
     return "\n".join(parts)
 
 
@@ -57,29 +64,33 @@ An environment's values are laid over those of `conf/base`, and `--params` over 
 name or an impossible value stops the run before any work, and the message names the parameter and
 the nearest known name. The column *in `conf/base`* has the value of the demonstration where it
 differs from the default.
+
+`train.preset` chooses a file of `src/wherewhen/presets`: values of `train.network` and
+`train.training` that replace the defaults. An environment lays its own over a preset under
+`train.presets.<preset>`, and what `train.network` and `train.training` say is laid over that.
 """
 
 UNSET = object()
+UNIONS = (Union, types.UnionType)
 
 
 def fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, Any, str]]:
     """Yield path, possible values, default and description of each field, groups opened."""
+    groups = []
     for name, field in model.model_fields.items():
-        path = f"{prefix}.{field.alias or name}"
-        group = group_in(field.annotation)
-        if group is not None:
-            yield path, values_of(field), UNSET, plain(field.description or "")
-            yield from fields_of(group, path)
-        else:
-            yield path, values_of(field), default_of(field), plain(field.description or "")
+        path, group = f"{prefix}.{field.alias or name}", group_in(field.annotation)
+        default = UNSET if group else default_of(field)
+        yield path, values_of(field), default, plain(field.description or "")
+        groups += [(group, path)] if group else []
+    for group, path in groups:
+        yield from fields_of(group, path)
 
 
 def group_in(annotation: Any) -> type[BaseModel] | None:
     """Return the pydantic model that an annotation is, or is besides None."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
+    kinds = get_args(annotation) if get_origin(annotation) in UNIONS else [annotation]
+    found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return found[0] if found else None
 
 
 def default_of(field: FieldInfo) -> Any:
@@ -100,7 +111,7 @@ def kind_of(annotation: Any, bounds: tuple[Any, ...] = ()) -> str:
         return kind_of(arguments[0], (*arguments[1:], *bounds))
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
-    if origin in (Union, types.UnionType):
+    if origin in UNIONS:
         return " or ".join(kind_of(each, bounds) for each in arguments)
     if annotation is type(None):
         return "`null`"
@@ -120,21 +131,34 @@ def kind_of(annotation: Any, bounds: tuple[Any, ...] = ()) -> str:
 
 def limits_of(bound: Any) -> Iterator[str]:
     """Yield the limits that a piece of a field's metadata sets."""
+    if isinstance(bound, FieldInfo):
+        for each in bound.metadata:
+            yield from limits_of(each)
     for name, sign in {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}.items():
         if (limit := getattr(bound, name, None)) is not None:
             yield f"{sign} {limit:g}"
 
 
 def configured_values() -> dict[str, Any]:
-    """Return the values of ``conf/base`` by their dotted paths."""
+    """Return the values of ``conf/base`` by their dotted paths, its default preset's laid flat."""
     files = sorted((REPOSITORY / "conf/base").glob("parameters*.yml"))
     tree = OmegaConf.merge(*(yaml.safe_load(file.read_text(encoding="utf-8")) for file in files))
-    return dict(leaves(OmegaConf.to_container(tree)))
+    values = dict(leaves(OmegaConf.to_container(tree)))
+    preset = f"train.presets.{values['train.preset']}."
+    return {path.replace(preset, "train."): value for path, value in values.items()}
 
 
 def changed(value: Any, default: Any) -> str:
-    """Return a configured value, where it differs from the default."""
-    return "" if code(value) == code(default) else code(value)
+    """Return a configured value, where it differs from the default; nothing for a group."""
+    is_group = isinstance(value, dict) and (
+        default is UNSET or any(map(is_mapping, value.values()))
+    )
+    return "" if is_group or code(value) == code(default) else code(value)
+
+
+def is_mapping(value: Any) -> bool:
+    """Whether a value has values by name."""
+    return isinstance(value, dict)
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
