@@ -8,5 +8,7 @@ nitpicky = True  # with -W, a link or an anchor that leads nowhere stops the bui
 myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "wherewhen"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_show_sphinx = False
 html_copy_source = False
