@@ -29,10 +29,11 @@ from torch import Tensor
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution, full_float32
-from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.losses import Annealed, Compared, TrainingLoss
+from wherewhen.training.losses import Compared, TrainingLoss
+from wherewhen.training.losses.cross_entropy import pair_cross_entropy
+from wherewhen.training.losses.penalty import attention_penalty
 from wherewhen.training.optimisation import Optimiser
 from wherewhen.training.roofline import measure_roofline, network_flops
 from wherewhen.training.step import StepInputs, build_step
@@ -66,7 +67,6 @@ class PlainStep:
         self.network = copy.deepcopy(network)
         self.cubes = cubes
         self.same = torch.arange(len(cubes) // 2, device=cubes.device) % 2 == 0
-        self.loss = PairLoss(1.0, reachable_target=False, balanced=False)
         self.optimiser = torch.optim.RMSprop(
             self.network.parameters(), lr=1e-6, alpha=0.95, momentum=0.9, foreach=cubes.is_cuda
         )
@@ -78,7 +78,9 @@ class PlainStep:
         embeddings, attention = _plain.embed(self.network, cubes.to(torch.float32))
         left, right = embeddings.chunk(2)
         mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
-        loss = self.loss(self.network.logits(left, right), self.same, attention, mask).loss
+        logits = self.network.logits(left, right)
+        loss = pair_cross_entropy(logits, self.same, balanced=False)
+        loss = loss + attention_penalty(attention, mask, reachable=False)
         loss.backward()
         self.optimiser.step()
         return loss.detach()
@@ -117,13 +119,13 @@ class LibraryStep:
         persons = torch.zeros(len(cubes), dtype=torch.long, device=device)
         counted = torch.ones_like(pairs, dtype=torch.bool)
         self.compared = Compared(pairs, pairs + len(pairs), pairs % 2 == 0, counted, persons)
-        self.now = Annealed(torch.ones((), device=device), torch.ones((), device=device))
+        self.scheduled = {"penalty_weight": torch.ones((), device=device)}
 
     def run(self, frames: int | None = None) -> Tensor:
         """Take the step, on the first frames alone if so asked; return the loss."""
         cubes = self.cubes if self.graph else self.cubes[:, :frames]  # every length is recorded
         mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
-        outputs = self.take(StepInputs(cubes, mask, self.compared, self.now, whole=True))
+        outputs = self.take(StepInputs(cubes, mask, self.compared, self.scheduled, whole=True))
         self.optimiser.step(1.0)
         return outputs.values["loss"]
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
-from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import Readout, build_network
+from wherewhen.training.losses.cross_entropy import pair_cross_entropy
+from wherewhen.training.losses.penalty import attention_penalty
 
 _spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
 reference = importlib.util.module_from_spec(_spec)
@@ -62,7 +63,8 @@ def assert_equals_reference(config, cubes, mask, reachable, balanced, execution)
     torch.testing.assert_close(
         logits, network.logits(encoding.embedding[left], encoding.embedding[right])
     )
-    loss = PairLoss(0.3, reachable, balanced)(logits, same, encoding.attention, mask).loss
+    loss = pair_cross_entropy(logits, same, balanced)
+    loss = loss + 0.3 * attention_penalty(encoding.attention, mask, reachable)
     loss.backward()
 
     weights = {
@@ -246,7 +248,8 @@ def test_padding_has_no_influence_on_anything(choices, filling):
         encoding = network.encode(cubes, mask)
         logits = network.pairwise_logits(encoding.embedding, encoding.embedding)[[0, 1], [1, 2]]
         same = torch.tensor([True, False])
-        PairLoss(1.0)(logits, same, encoding.attention, mask).loss.backward()
+        loss = pair_cross_entropy(logits, same, balanced=True)
+        (loss + attention_penalty(encoding.attention, mask, reachable=True)).backward()
         return [*encoding, *(parameter.grad for parameter in network.parameters())]
 
     changed = torch.where(mask[:, :, None, None, None], cubes, filling)

@@ -6,7 +6,7 @@ from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Encoding, build_network
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.losses import Annealed, Compared, TrainingLoss, annealed
+from wherewhen.training.losses import Compared, TrainingLoss, scheduled_values
 from wherewhen.training.pairs import Batch
 from wherewhen.training.step import (
     RecordedStep,
@@ -34,8 +34,9 @@ def inputs(clips=6, seed=0, dtype=torch.float64, pairs=None):
     persons = np.arange(clips) // 2
     same = persons[left] == persons[right]
     batch = Batch([], left, right, same, persons, np.array(["a", "b"] * (clips // 2)))
-    now = Annealed(*(torch.tensor(v, dtype=dtype) for v in (0.7, 0.8)))
-    return StepInputs(cubes, mask, compare(batch, CPU, pairs), now)
+    values = {"penalty_weight": 0.7, "entropy_target": 0.8}
+    scheduled = {name: torch.tensor(value, dtype=dtype) for name, value in values.items()}
+    return StepInputs(cubes, mask, compare(batch, CPU, pairs), scheduled)
 
 
 def build(dtype=torch.float64, network=None, **training):
@@ -91,11 +92,10 @@ def test_the_second_pass_drops_what_the_first_one_dropped():
     joined = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
     terms = step.loss(
         step.network.pairwise_logits,
-        joined.embedding,
-        joined.attention,
+        joined,
         data.mask,
         data.compared,
-        data.now,
+        data.scheduled,
     )
     terms["loss"].backward()
     assert_close(gradients(step), [parameter.found for parameter in step.parameters])
@@ -156,8 +156,10 @@ def test_the_loss_follows_its_schedule_in_a_recorded_step():
     config = TrainingConfig(penalty_weight=1, penalty_weight_end=0)
     losses = []
     for number in (0, 9):
-        now = Annealed(*(torch.tensor(v).double() for v in annealed(config, number, 10).values()))
-        values = recorded(inputs()._replace(now=now)).values
+        lambda_ = scheduled_values(config, number, 10)["penalty_weight"]
+        data = inputs()
+        data.scheduled["penalty_weight"].fill_(lambda_)
+        values = recorded(data).values
         losses.append((values["loss"] - 0.0).clone())
         penalty = values["penalty"].clone()
     # the target of the entropy stays: the difference is lambda's
@@ -169,7 +171,7 @@ def moved(data, device):
         data.cubes.to(device),
         data.mask.to(device),
         Compared(*(tensor.to(device) for tensor in data.compared)),
-        Annealed(*(tensor.to(device) for tensor in data.now)),
+        {name: tensor.to(device) for name, tensor in data.scheduled.items()},
         data.whole,
     )
 

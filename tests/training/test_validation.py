@@ -4,10 +4,11 @@ import torch
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
-from wherewhen.model.loss import PairLoss
 from wherewhen.model.siamese import build_network
 from wherewhen.training.clips import PreloadedCubes
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.losses.cross_entropy import pair_cross_entropy
+from wherewhen.training.losses.penalty import attention_penalty
 from wherewhen.training.pairs import build_sampler
 from wherewhen.training.validation import Validation
 
@@ -52,7 +53,8 @@ def test_the_point_is_that_of_the_whole_tracklets(measured):
     logits = network.pairwise_logits(one, other).flatten()
     attention = torch.from_numpy(np.stack(encodings.attention))
     mask = torch.ones(12, 4, dtype=torch.bool)
-    loss = PairLoss()(logits, torch.eye(6).flatten().bool(), attention, mask).loss
+    loss = pair_cross_entropy(logits, torch.eye(6).flatten().bool(), balanced=True)
+    loss = loss + 0.01 * attention_penalty(attention, mask, reachable=True)
     assert found["validation_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 

@@ -95,21 +95,15 @@ class TrainingConfig(BaseModel):
     attention_anneal: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of all steps in which `penalty_weight_end` and `entropy_target_end` are reached."""
 
-    identity_weight: float = Field(default=0.0, ge=0.0)
-    """Weight of an additional term: cross entropy of naming the training person, by a cosine
-    classifier with a learned scale on the embeddings. Its weights are kept in checkpoints and are
-    no part of the network."""
-
-    identity_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Label smoothing of the identity term."""
-
     triplet_weight: float = Field(default=0.0, ge=0.0)
     """Weight of an additional term: batch-hard triplets (Hermans et al. 2017), every clip with the
     farthest one of its person and the nearest one of another in the batch, by Euclidean
     distance."""
 
-    triplet_margin: Annotated[float, Field(gt=0.0)] | None = 0.3
-    """Margin of the triplet term; None for the soft margin, log(1 + exp(difference))."""
+    identity_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term: cross entropy of naming the training person, by a cosine
+    classifier with a learned scale on the embeddings. Its weights are kept in checkpoints and are
+    no part of the network."""
 
     optimiser: Literal["rmsprop", "adamw"] = "rmsprop"
     """RMSProp (V-B, row 17), or Adam with decoupled weight decay."""

@@ -22,7 +22,7 @@ from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips, preload
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.losses import Annealed, TrainingLoss, annealed, used_terms
+from wherewhen.training.losses import TrainingLoss, loss_columns, scheduled_values
 from wherewhen.training.optimisation import Optimiser, rate_factor
 from wherewhen.training.pairs import Batch, KnownEmbeddings, build_sampler
 from wherewhen.training.roofline import measure_roofline, network_flops
@@ -62,7 +62,7 @@ class TrainingDiverged(ArithmeticError):
 
 def history_columns(config: TrainingConfig) -> list[str]:
     """Name the columns of a run's history: `HISTORY`, and the terms that it adds to the loss."""
-    return [*HISTORY, *used_terms(config)]
+    return [*HISTORY, *loss_columns(config)]
 
 
 class _Epoch(NamedTuple):
@@ -340,12 +340,12 @@ class Run:
     def _differentiate(self, draw: _Draw, clips: Clips, unseen: _Unseen) -> None:
         """Compute the gradients of the next step."""
         batch, self.epoch = draw.batch, draw.epoch
-        now = annealed(self.config, self.step, self.total_steps)
+        now = scheduled_values(self.config, self.step, self.total_steps)
         pairs = None
         if is_recorded(self.config, self.device):
             pairs = self.sampler.most_pairs(len(batch.windows))
         compared = compare(batch, self.device, pairs)
-        scalars = Annealed(*(move(torch.tensor(value), self.device) for value in now.values()))
+        scalars = {name: move(torch.tensor(value), self.device) for name, value in now.items()}
         outputs = self.take_step(
             StepInputs(clips.cubes, clips.mask, compared, scalars, clips.whole)
         )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wherewhen.model.attention import entropy_share
 from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.losses import Annealed, Compared, TrainingLoss
+from wherewhen.training.losses import Compared, TrainingLoss
 from wherewhen.training.transfer import move
 
 if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
@@ -26,13 +26,14 @@ class StepInputs(NamedTuple):
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared
-    now: Annealed
+    scheduled: dict[str, Tensor]
+    """Scalars: values of the loss's scheduled fields at this step."""
     whole: bool = False
     """Whether all frames are valid, which spares the masking."""
 
     def tensors(self) -> list[Tensor]:
         """Return all of them in one list."""
-        return [self.cubes, self.mask, *self.compared, *self.now]
+        return [self.cubes, self.mask, *self.compared, *self.scheduled.values()]
 
 
 class StepOutputs(NamedTuple):
@@ -119,11 +120,10 @@ class Step:
     def _terms(self, encoding: Encoding, inputs: StepInputs) -> dict[str, Tensor]:
         return self.loss(
             self.network.pairwise_logits,
-            encoding.embedding,
-            encoding.attention,
+            encoding,
             inputs.mask,
             inputs.compared,
-            inputs.now,
+            inputs.scheduled,
         )
 
     def _whole(self, inputs: StepInputs) -> tuple[Encoding, dict[str, Tensor]]:
@@ -210,7 +210,7 @@ class RecordedStep:
             inputs.cubes.clone(),
             inputs.mask.clone(),
             Compared(*(tensor.clone() for tensor in inputs.compared)),
-            Annealed(*(tensor.clone() for tensor in inputs.now)),
+            {name: tensor.clone() for name, tensor in inputs.scheduled.items()},
             inputs.whole,
         )
         replay, outputs = self.record(lambda: self.step(buffers))

@@ -11,7 +11,7 @@ from wherewhen.retrieval import evaluate
 from wherewhen.retrieval.distances import cosine
 from wherewhen.training.clips import Clips, clip_source
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.losses import Annealed, TrainingLoss
+from wherewhen.training.losses import TrainingLoss, scheduled_values
 from wherewhen.training.pairs import Batch, PairSampler
 from wherewhen.training.step import compare
 
@@ -19,13 +19,6 @@ MEASURES = ("validation_loss", "validation_rank_1", "validation_map")
 """Names in the history: Eq 9 with the first lambda and without additional terms, and rank-1 and
 mAP of the same clips by the cosine of their embeddings, every clip a probe and those of other
 cameras its gallery. The protocol is ``cross_camera``; few persons give coarse ranks."""
-
-EQ_9_ALONE = {
-    "hardest_negatives": 1.0,
-    "entropy_weight": 0.0,
-    "identity_weight": 0.0,
-    "triplet_weight": 0.0,
-}
 
 
 class Validation:
@@ -58,10 +51,11 @@ class Validation:
         self.micro_batch = config.micro_batch
         self.source = clip_source(cubes, config.frames, device)
         self.batches = list(sampler.epoch(np.random.default_rng(config.seed)))
-        eq_9 = config.model_copy(update=EQ_9_ALONE)
-        self.loss = TrainingLoss(eq_9, network.embedding_size, len(sampler.everybody))
-        first = torch.tensor([config.penalty_weight, config.entropy_target], device=device)
-        self.now = Annealed(*first)
+        self.loss = TrainingLoss(
+            config, network.embedding_size, len(sampler.everybody), optional=False
+        )
+        first = scheduled_values(config, 0, 1)
+        self.scheduled = {name: torch.tensor(value, device=device) for name, value in first.items()}
 
     def measure(self) -> dict[str, float]:
         """Return the `MEASURES`; the network is in evaluation mode for the time being."""
@@ -81,11 +75,10 @@ class Validation:
         encoding = self._encode(clips)
         terms = self.loss(
             self.network.pairwise_logits,
-            encoding.embedding,
-            encoding.attention,
+            encoding,
             clips.mask,
             compare(batch, self.device),
-            self.now,
+            self.scheduled,
         )
         return terms["loss"].item(), encoding.embedding.float().cpu().numpy()
 
