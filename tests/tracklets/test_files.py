@@ -6,13 +6,14 @@ import pytest
 
 from wherewhen.tracklets.files import (
     FileError,
-    broken_links,
     displayed,
     entries,
     expand_home,
+    is_broken_link,
     is_dir,
     is_file,
     is_folder,
+    is_leaving,
     is_link,
     is_text,
     is_there,
@@ -133,6 +134,15 @@ class TestFolders:
         for name in ("b", "a", ".c"):
             (tmp_path / name).touch()
         assert [entry.name for entry in entries(tmp_path)] == ["a", "b"]
+        assert [entry.name for entry in entries(tmp_path, leavings=True)] == [".c", "a", "b"]
+
+    @pytest.mark.parametrize(
+        "name",
+        ["._1.png", "@eaDir", "THUMBS.DB", "desktop.ini", "Icon\r", "System Volume Information"],
+    )
+    def test_leavings(self, name):
+        assert is_leaving(name)
+        assert not is_leaving(f"x{name}")
 
     def test_kinds(self, tmp_path):
         (tmp_path / "folder").mkdir()
@@ -141,7 +151,7 @@ class TestFolders:
             (tmp_path / link).symlink_to(target)
         (tmp_path / "loop").symlink_to("loop")
         assert [e.name for e in entries(tmp_path) if is_folder(e)] == ["folder", "to_folder"]
-        assert broken_links(tmp_path) == ["gone", "loop"]
+        assert [e.name for e in entries(tmp_path) if is_broken_link(e)] == ["gone", "loop"]
 
     def test_a_folder_that_can_not_be_listed(self, tmp_path, no_privileges):
         with pytest.raises(FileError, match=r"x: can't be listed: No such file or directory"):

@@ -8,20 +8,14 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from wherewhen.features import cube_store
 from wherewhen.tracklets import ingest as ingest_module
+from wherewhen.tracklets.folders import image_files
 from wherewhen.tracklets.ingest import (
-    LONGEST_NAME,
     FoundTracklet,
     IngestError,
     IngestRules,
-    expected_folder,
-    frame_number,
-    image_files,
     ingest,
-    name_fault,
     published,
-    subfolders,
 )
 
 QUIET = IngestRules(progress=False)
@@ -78,6 +72,7 @@ def test_the_report_is_json_and_knows_no_root(tmp_path, found):
         "identical_frames": 5,
         "persons_in_one_camera": [],
         "convention": "all",
+        "notes": [],
     }
 
 
@@ -140,25 +135,6 @@ def test_a_tracklet_of_which_a_name_is_not_utf8_is_a_fault(tmp_path, found, fiel
     json.dumps(error.value.report, ensure_ascii=False).encode()
     allowed = ingest("tiny", tmp_path, [*found, other], replace(QUIET, allow_faulty=1))
     assert allowed.tracklets["tracklet"].tolist() == ["a/p", "b/p"]
-
-
-@pytest.mark.parametrize(
-    ("name", "sound"),
-    [
-        ("a/" + "n" * 200, True),
-        ("a/" + "n" * 201, False),
-        ("n" * 201 + "/a", False),
-        ("é" * 33, True),
-        ("é" * 34, False),
-        ("\ud800", False),
-    ],
-)
-def test_names_that_the_cubes_files_can_bear(name, sound):
-    assert (name_fault(name) is None) == sound
-
-
-def test_the_cube_store_has_the_same_limit():
-    assert LONGEST_NAME == cube_store.LONGEST_NAME
 
 
 def test_names_without_or_with_the_same_number(tmp_path, found):
@@ -254,7 +230,7 @@ def test_headers_alone_find_no_broken_pixels(tmp_path, found):
     (tmp_path / "a/p/2.png").write_bytes(b"nothing")
     with pytest.raises(IngestError, match="cannot be decoded"):
         ingest("tiny", tmp_path, found, quick)
-    with pytest.raises(ValueError, match="check is 'none': expected one of decode, header"):
+    with pytest.raises(ValueError, match=r"check\n.*'decode' or 'header'"):
         IngestRules(check="none")
 
 
@@ -267,13 +243,13 @@ def test_threads_change_nothing(tmp_path, found, workers, monkeypatch):
     several = ingest("tiny", tmp_path, found, replace(rules, workers=workers))
     assert several.frames.equals(expected.frames)
     assert several.report == expected.report
-    with pytest.raises(ValueError, match="workers is 0"):
+    with pytest.raises(ValueError, match=r"workers\n.*greater than 0"):
         IngestRules(workers=0)
 
 
 def test_only_what_differs_is_told(tmp_path, found, caplog):
     facts = {
-        "differs_from_published": published({"sequences": (600, 2), "cameras": (2, 2)}),
+        "differs_from_published": published({"sequences": 600, "cameras": 2}, [2, 2]),
         "notes": ["no splits"],
     }
     with caplog.at_level(logging.WARNING):
@@ -283,31 +259,82 @@ def test_only_what_differs_is_told(tmp_path, found, caplog):
     assert "no splits" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("0001.png", 1),
-        ("cam1_person001_00317.png", 317),
-        ("0001C1T0001F023.jpg", 23),
-        ("x.png", None),
-    ],
-)
-def test_frame_number(tmp_path, name, number):
-    assert frame_number(tmp_path / name) == number
+def turned(folder, orientation, name="2.jpg"):
+    (folder / "2.png").unlink()
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.new("RGB", (4, 8)).save(folder / name, exif=exif)
 
 
-def test_what_is_no_frame_is_passed_over(tmp_path):
-    for name in ("1.PNG", "2.jpg", "3.jpeg", ".4.png", "Thumbs.db", "5.txt"):
-        (tmp_path / name).touch()
-    for name in ("b", "a", ".git", "__MACOSX"):
-        (tmp_path / name).mkdir()
-    assert [path.name for path in image_files(tmp_path)] == ["1.PNG", "2.jpg", "3.jpeg"]
-    assert [path.name for path in subfolders(tmp_path)] == ["a", "b"]
+@pytest.mark.parametrize("check", ["decode", "header"])
+@pytest.mark.parametrize("name", ["2.jpg", "2.png"])
+def test_a_frame_that_viewers_turn_is_a_fault(tmp_path, found, check, name):
+    turned(tmp_path / "a/p", 6, name)
+    first = replace(found[0], files=image_files(found[0].folder))
+    with pytest.raises(IngestError, match=rf"a/p/{name}: its EXIF orientation is 6"):
+        ingest("tiny", tmp_path, [first, found[1]], replace(QUIET, check=check))
 
 
-def test_a_missing_folder_says_what_was_expected(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere.*does not exist.*: a/b"):
-        expected_folder(tmp_path / "nowhere", "set", "a/b")
-    (tmp_path / "file").touch()
-    with pytest.raises(FileNotFoundError, match="it is a file"):
-        expected_folder(tmp_path / "file", "set", "a/b")
+@pytest.mark.parametrize("orientation", [0, 1, 9])
+def test_a_frame_that_viewers_leave_upright_is_read(tmp_path, found, orientation):
+    turned(tmp_path / "a/p", orientation)
+    first = replace(found[0], files=image_files(found[0].folder))
+    assert len(ingest("tiny", tmp_path, [first, found[1]], QUIET).frames) == 6
+
+
+def test_broken_exif_data_turn_nothing(tmp_path, found):
+    (tmp_path / "a/p/2.png").unlink()
+    Image.new("RGB", (4, 8)).save(tmp_path / "a/p/2.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    first = replace(found[0], files=image_files(found[0].folder))
+    assert len(ingest("tiny", tmp_path, [first, found[1]], QUIET).frames) == 6
+
+
+def named(found, *names):
+    """Give the frames of the first tracklet other names, in no order."""
+    files = image_files(found[0].folder)
+    for file, name in zip(files, names, strict=True):
+        file.rename(file.with_name(name))
+    return [replace(found[0], files=image_files(found[0].folder)), found[1]]
+
+
+def test_the_number_that_rises_is_the_frame(tmp_path, found):
+    """As in Market-1501: person, camera and sequence, frame, detection."""
+    names = ("0002_c1s1_000801_02.png", "0002_c1s1_000451_03.png", "0002_c1s1_000776_01.png")
+    first = named(found, *names)[0]
+    ingested = ingest("tiny", tmp_path, [first, replace(first, name="b/p", camera="b")], QUIET)
+    assert ingested.frames["frame"].tolist() == [451, 776, 801] * 2
+    note = ingested.report["notes"][-1]
+    assert "the frame number in 0002_c1s1_000451_03.png is taken to be 451" in note
+    assert "2 of 2 tracklets, and the last one in 0" in note
+
+
+def test_a_pattern_finds_the_frame(tmp_path, found):
+    first = named(found, "9_f1x7.png", "8_f3x8.png", "7_f2x9.png")[0]
+    both = [first, replace(first, name="b/p", camera="b")]
+    rules = replace(QUIET, frame_pattern="f([0-9]+)")
+    ingested = ingest("tiny", tmp_path, both, rules)
+    assert ingested.frames["frame"].tolist() == [1, 2, 3] * 2
+    assert not any("frame number" in note for note in ingested.report["notes"])
+    with pytest.raises(IngestError, match=r"6 faulty(?s:.*)name has no frame number"):
+        ingest("tiny", tmp_path, both, replace(rules, frame_pattern="g([0-9]+)"))
+
+
+def test_accents_are_one_person_whatever_system_wrote_them(tmp_path, found):
+    composed, decomposed = "Ren\u00e9", "Rene\u0301"
+    pair = [replace(found[0], person=composed), replace(found[1], person=decomposed)]
+    ingested = ingest("tiny", tmp_path, pair, QUIET)
+    assert ingested.tracklets["person"].tolist() == [composed] * 2
+    same = [replace(found[0], name=f"a/{name}") for name in (composed, decomposed)]
+    with pytest.raises(IngestError, match="its name differs from that of a/p in Unicode's form"):
+        ingest("tiny", tmp_path, [*same, found[1]], QUIET)
+
+
+def test_names_that_look_alike_are_noted(tmp_path, found, caplog):
+    pairs = [
+        replace(each, person=person, name=f"{each.camera}/{person}")
+        for each in found
+        for person in ("0001", "1", "q")
+    ]
+    (note,) = ingest("tiny", tmp_path, pairs, QUIET).report["notes"]
+    assert "person are told apart although their names look alike: 0001, 1." in note
+    assert note in caplog.text

@@ -35,7 +35,8 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import fingerprint
-from wherewhen.tracklets.ingest import frames_fingerprint, listed
+from wherewhen.tracklets.folders import listed
+from wherewhen.tracklets.ingest import frames_fingerprint
 from wherewhen.tracklets.threads import in_threads, processors
 
 if TYPE_CHECKING:

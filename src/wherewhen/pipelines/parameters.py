@@ -9,7 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from wherewhen.baselines import BASELINES
 from wherewhen.features.augmentation import Augmentation
@@ -20,8 +28,8 @@ from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.presets import load_preset, overlay, preset_names
 from wherewhen.project import from_root
 from wherewhen.synthetic.config import SyntheticConfig
-from wherewhen.tracklets.files import expand_home
 from wherewhen.tracklets.fingerprint import OPERATIONAL
+from wherewhen.tracklets.readers.record import Options
 from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import DEVICE, TrainingConfig
 
@@ -74,9 +82,8 @@ class IngestParameters(Group):
     allow_faulty: int = Field(0, ge=0)
     """So many unreadable or odd frames are left out; one more stops the run."""
 
-    options: dict[str, dict[str, Any]] = {}
-    """For each reader what it takes besides: ``size``; prid2011's ``persons``, ``min_frames``,
-    ``shared_persons``, ``distractors``; mars's ``info``; manifest's ``manifest``."""
+    options: dict[str, SerializeAsAny[Options]] = {}
+    """For each reader the options of its record, e.g. ``prid2011.persons``."""
 
     @field_validator("reader")
     @classmethod
@@ -86,14 +93,25 @@ class IngestParameters(Group):
         reader_named(reader)
         return reader
 
-    @field_validator("options")
+    @field_validator("options", mode="before")
     @classmethod
-    def _options_are_of_readers(cls, options: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def _options_are_of_readers(cls, given: Any) -> Any:
         from wherewhen.tracklets.readers import READERS
 
-        if unknown := sorted(set(options) - set(READERS)):
+        if not isinstance(given, Mapping):
+            return given
+        if unknown := sorted(set(given) - set(READERS)):
             raise ValueError(f"no reader is called {unknown}: {', '.join(sorted(READERS))} are")
-        return options
+        typed, faults = {}, []
+        for name, options in given.items():
+            try:
+                typed[name] = READERS[name].options.model_validate(options)
+            except ValidationError as error:
+                path = ("ingest", "options", name)
+                faults += [_explain(fault, options, path) for fault in error.errors()]
+        if faults:
+            raise Faults(faults)
+        return typed
 
     @property
     def synthetic(self) -> bool:
@@ -101,21 +119,18 @@ class IngestParameters(Group):
         return self.root is None
 
     def as_asked(self) -> Self:
-        """Return a copy without the options of other readers, in which all that is read counts.
+        """Return a copy with the options of the chosen reader alone, and with all paths resolved.
 
-        A manifest that is named as the root stands for its folder, and lists that lie elsewhere
-        are a path, too.
+        The identity of the stage then depends on everything that is read, and on nothing else.
         """
-        root, options = self.root, dict(self.options.get(self.reader, {}))
-        if root is None:
+        from wherewhen.tracklets.readers import reader_named
+
+        reader = reader_named(self.reader)
+        options = self.options.get(self.reader, reader.options())
+        if self.root is None:
             return self.with_changes(options={self.reader: options})
-        is_table = self.reader == "manifest" and root.suffix.lower() == ".csv"
-        if is_table and from_root(root).is_file():
-            root, options["manifest"] = root.parent, root.name
-        if isinstance(options.get("info"), str):
-            place = from_root(root)
-            beside = place if place.is_dir() else place.parent
-            options["info"] = beside / expand_home(options["info"])
+        place, options = reader.locate(from_root(self.root), options)
+        root = self.root if place == from_root(self.root) else place
         return self.with_changes(root=root, options={self.reader: options})
 
 
@@ -630,6 +645,10 @@ def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
     match list(path):
         case ["train", "presets"]:
             return dict.fromkeys(preset_names(), Preset)
+        case ["ingest", "options"]:
+            from wherewhen.tracklets.readers import READERS
+
+            return {name: reader.options for name, reader in READERS.items()}
         case ["learn_metric", name] if kind == dict[str, Any]:
             from wherewhen.metric_learning.pipeline import METRICS
 

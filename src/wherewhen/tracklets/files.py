@@ -1,8 +1,7 @@
-"""Files and folders that a user names: opened, listed and read as text, or refused with a reason.
+"""Open, list and read files and folders that a user names, with errors that say what to do.
 
-What the operating system or a parser says of a file becomes an error that names the file, what was
-expected and what to do. A path that is not a regular file (a pipe, a device) is never read: that
-would wait for ever, or never end.
+An error names the file, what was expected and the remedy. Only regular files are opened: reading a
+pipe or a device may never end.
 """
 
 from __future__ import annotations
@@ -33,14 +32,22 @@ CURES = {
 }
 """What to do about what the system says of a file or a disk, by its number."""
 
+LEAVINGS = frozenset(
+    {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "icon\r"}
+    | {"$recycle.bin", "recycler", "system volume information", "network trash folder"}
+    | {"temporary items", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle"}
+    | {"#snapshot"}
+)
+"""Files and folders that operating systems and NAS devices leave, in lower case; never data."""
+
 _CHUNK = 20_000
-"""Rows of a CSV file that become a table at a time: as lists of texts they take more memory."""
+"""Rows of a CSV file that are converted to a table at a time, to bound memory."""
 
 _READ = os.O_RDONLY | sum(
     getattr(os, flag, 0)  # the first two are not known to Windows, the third to it alone
     for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")
 )
-"""How files are opened: without waiting for somebody to write into a pipe."""
+"""Flags of `os.open`: opening a pipe must not block."""
 
 _SHOWN = 80
 """Characters of a value that a message shows."""
@@ -82,25 +89,21 @@ def expand_home(path: str | Path) -> Path:
 
 
 def is_text(name: str | Path) -> bool:
-    """Say whether a name is UTF-8: others can't be written into tables, JSON or a console.
+    r"""Whether a name is valid UTF-8, so that tables, JSON and a console can hold it.
 
-    Parameters
-    ----------
-    name : str or pathlib.Path
-        As the operating system gives it; bytes that are not UTF-8 are surrogates in it.
+    The operating system's bytes that are not UTF-8 are surrogates in the name.
+
+    Examples
+    --------
+    >>> is_text("müller"), is_text("caf\udce9")
+    (True, False)
     """
     text = os.fspath(name)
     return text.isascii() or displayed(text) == text
 
 
 def displayed(name: str | Path) -> str:
-    r"""Write a name so that it can be printed: bytes that are not UTF-8 as ``\xe9``.
-
-    Parameters
-    ----------
-    name : str or pathlib.Path
-        Any name or path.
-    """
+    r"""Return a name as printable text: bytes that are not UTF-8 become ``\xe9``."""
     text = os.fspath(name)
     try:
         return os.fsencode(text).decode("utf-8", "backslashreplace")
@@ -109,30 +112,19 @@ def displayed(name: str | Path) -> str:
 
 
 def shortened(value: object) -> str:
-    """Write a value as in a program, cut where it is long.
-
-    Parameters
-    ----------
-    value : object
-        E.g. a field of a table.
-    """
+    """Return the `repr` of a value, for instance of a table's field, truncated if it is long."""
     text = repr(value[: 2 * _SHOWN] if isinstance(value, str) else value)
     length = len(value if isinstance(value, str) else text)
     return text if length <= _SHOWN else f"{text[:_SHOWN]}... ({length} characters)"
 
 
 def reason(error: OSError) -> str:
-    """Say what the operating system objects to, without the path, and what helps against it.
+    """Return the operating system's message without the path, and the remedy.
 
-    Parameters
-    ----------
-    error : OSError
-        E.g. a `PermissionError`.
-
-    Returns
-    -------
-    str
-        E.g. ``Permission denied (give yourself the right to it)``.
+    Examples
+    --------
+    >>> reason(PermissionError(errno.EACCES, "Permission denied", "/data"))
+    'Permission denied (give yourself the right to it)'
     """
     cause = error.strerror or str(error) or type(error).__name__
     cure = CURES.get(error.errno or 0)
@@ -140,37 +132,45 @@ def reason(error: OSError) -> str:
 
 
 def is_there(path: str | Path) -> bool:
-    """Say whether a path exists; False, and no error, where it can't be followed to its end."""
+    """Whether a path exists; False if it can't be resolved."""
     return os.path.exists(path)  # noqa: PTH110 (Path raises, before Python 3.14)
 
 
 def is_file(path: str | Path) -> bool:
-    """Say whether a path is that of a file; False, and no error, where it can't be followed."""
+    """Whether a path is a file; False if it can't be resolved."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_dir(path: str | Path) -> bool:
-    """Say whether a path is that of a folder; False, and no error, where it can't be followed."""
+    """Whether a path is a folder; False if it can't be resolved."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def is_link(path: str | Path) -> bool:
-    """Say whether a path is that of a link; False, and no error, where it can't be followed."""
+    """Whether a path is a symbolic link; False if it can't be resolved."""
     return os.path.islink(path)  # noqa: PTH114
 
 
-def entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """List what is in a folder and not hidden.
+def is_leaving(name: str) -> bool:
+    """Whether a file or folder is hidden, or left by an operating system (`LEAVINGS`).
+
+    Examples
+    --------
+    >>> [is_leaving(name) for name in ("._1.png", "@eaDir", "Thumbs.db", "1.png")]
+    [True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in LEAVINGS
+
+
+def entries(folder: str | Path, leavings: bool = False) -> list[os.DirEntry[str]]:
+    """List a folder, sorted by name.
 
     Parameters
     ----------
     folder : str or pathlib.Path
         The folder.
-
-    Returns
-    -------
-    list of os.DirEntry
-        Sorted by name.
+    leavings : bool
+        Include hidden entries and what operating systems leave (see `is_leaving`).
 
     Raises
     ------
@@ -179,7 +179,7 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
     """
     try:
         with os.scandir(folder) as listing:
-            found = (entry for entry in listing if not entry.name.startswith("."))
+            found = (entry for entry in listing if leavings or not is_leaving(entry.name))
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise FileError(
@@ -189,20 +189,7 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def refuse_names(folder: str | Path, names: Iterable[str]) -> None:
-    """Refuse names of files or folders that are not UTF-8.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where they are.
-    names : iterable of str
-        The names.
-
-    Raises
-    ------
-    FileError
-        Naming the first of them.
-    """
+    """Raise a `FileError` if names of files or folders in a folder are not UTF-8."""
     if odd := [displayed(name) for name in names if not is_text(name)]:
         raise FileError(
             f"folder {displayed(folder)}: {len(odd)} names in it are not UTF-8, for instance "
@@ -211,44 +198,20 @@ def refuse_names(folder: str | Path, names: Iterable[str]) -> None:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether an entry is a folder, or a link to one that can be followed."""
+    """Whether an entry is a folder, or a link that resolves to one."""
     try:
         return entry.is_dir()
-    except OSError:  # a loop of links, or no right to follow one
+    except OSError:  # a loop of links, or no permission to follow one
         return False
 
 
-def broken_links(folder: str | Path) -> list[str]:
-    """Name the links in a folder that lead nowhere, hidden ones left out.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    FileError
-        As from `entries`.
-    """
-    return [
-        entry.name for entry in entries(folder) if entry.is_symlink() and not is_there(entry.path)
-    ]
+def is_broken_link(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link that can't be resolved."""
+    return entry.is_symlink() and not is_there(entry.path)
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a regular file for reading; a pipe or device is refused, not waited for.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file.
-
-    Raises
-    ------
-    OSError
-        As from `open`, also for what is no regular file.
-    """
+    """Open a regular file for reading; anything else, too, raises an `OSError`."""
     descriptor = os.open(path, _READ)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -260,7 +223,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def open_file(path: str | Path, what: str, remedy: str) -> BinaryIO:
-    """Open a file that a user has named.
+    """Open a regular file, with errors that name it.
 
     Parameters
     ----------
@@ -291,7 +254,7 @@ def open_file(path: str | Path, what: str, remedy: str) -> BinaryIO:
 
 
 def read_text(path: str | Path, what: str, remedy: str) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark.
+    """Read a text file in UTF-8, with or without a byte order mark (BOM).
 
     Parameters
     ----------
@@ -347,11 +310,11 @@ def read_csv(path: str | Path, what: str, remedy: str) -> pd.DataFrame:
 
 
 class _NoTableError(ValueError):
-    """A text is no table; the message says why, without the file."""
+    """A text is no CSV table; the message does not name the file."""
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the fields of every line that is not empty, and the line's number."""
+    """Yield line number and fields of every line that is not empty."""
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise _NoTableError(f"line {line} has a NUL character, so this is no text")

@@ -1,9 +1,9 @@
-"""Ingesting: from files that a reader has found to validated tables and a report.
+"""Check the frames that a reader found, and build the tables of tracklets and frames.
 
-A reader knows one layout and says which files make which tracklet; everything else is alike for
-all data sets and stands here: numeric frame order, decoding every frame once, naming what is
-faulty, and stopping unless the user allowed that many faults. A part of a data set is as good as
-the whole: what differs from the published facts is reported, what is impossible stops.
+A reader knows one layout: which files belong to which tracklet. What is common to all data sets is
+here: the order of the frames, decoding each of them once, naming faults, and stopping unless the
+user allowed that many. A part of a data set is read, too: differences from the published facts are
+reported.
 """
 
 from __future__ import annotations
@@ -11,67 +11,49 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal
 
 import pandas as pd
+import pydantic
 from tqdm import tqdm
 
-from wherewhen.tracklets.files import (
-    broken_links,
-    displayed,
-    entries,
-    is_dir,
-    is_folder,
-    is_link,
-    is_text,
-    reason,
-    refuse_names,
-)
+from wherewhen.tracklets.files import displayed, is_link, is_text, reason
 from wherewhen.tracklets.fingerprint import rows_fingerprint
+from wherewhen.tracklets.folders import listed, relative, survey
+from wherewhen.tracklets.frame_numbers import find_place, frame_number
+from wherewhen.tracklets.names import NOT_TEXT, look_alike, name_fault, normalised
 from wherewhen.tracklets.picture_files import (
     PictureError,
     decode_picture,
     open_picture,
+    orientation,
     read_content,
 )
 from wherewhen.tracklets.schema import FIXED, validate_tables
 from wherewhen.tracklets.threads import in_threads
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-"""Files that count as frames, in any case of letters."""
-
-CHECKS = ("decode", "header")
-"""How a frame is checked: every pixel, or its file's hash, size and mode alone (ten times as fast;
-broken pixels are then found by the extraction)."""
-
-LONGEST_NAME = 200
-"""Characters of one part of a tracklet's name: the most that the name of a cubes' file can hold."""
-
-_NOT_TEXT = "its name is not UTF-8, so tables and JSON can't hold it: rename it"
 _LARGEST_NUMBER = 2**63 - 1
 _CHUNK = 64
 """Frames that a thread checks at a time."""
 _LISTED = 20
-"""Faults or names a message lists before it only counts."""
+"""Faults that a message lists before it only counts."""
 
 _log = logging.getLogger(__name__)
 
 
 class IngestError(ValueError):
-    """A data set can't be used as it is.
+    """A data set can't be used.
 
     Parameters
     ----------
     message : str
         What is wrong, where, and what to do.
     report : dict, optional
-        The ingest report as far as it came, so that it can be kept although the run stops.
+        The ingest report so far, which is kept although the run stops.
     """
 
     def __init__(self, message: str, report: dict[str, Any] | None = None):
@@ -90,11 +72,15 @@ class Ingested:
     frames : pandas.DataFrame
         One row a frame (`schema.FRAMES`), sorted by tracklet and frame number.
     report : dict
-        What is there, what is faulty, what was left out; JSON can hold it, and no absolute path is
-        in it, so that two machines with the same data get the same report.
+        Counts, faults and notes, for JSON. It has no absolute path, so that two machines with the
+        same data get the same report.
     root : pathlib.Path
-        The folder that the frames' paths are relative to: the data set's, or where its archive was
-        unpacked.
+        The folder that the frames' paths are relative to: the data set's, or the one that its
+        archive was unpacked to.
+
+    See Also
+    --------
+    wherewhen.tracklets.readers.read : Reads a data set.
     """
 
     tracklets: pd.DataFrame
@@ -105,20 +91,20 @@ class Ingested:
 
 @dataclass(frozen=True)
 class FoundTracklet:
-    """What a reader found: a person in a camera, and the files that show them.
+    """A tracklet that a reader found.
 
     Attributes
     ----------
     name, person, camera : str
-        The tracklet's name and whose it is.
+        The tracklet's name, and who is seen where.
     files : sequence of pathlib.Path or str
-        The frames, in any order: paths, or names in the folder.
+        The frames in any order: paths, or names in the folder.
     folder : pathlib.Path
-        Where they were looked for, to be named when there are none.
+        The folder of the frames.
     fixed : mapping
         The optional columns of `schema.TRACKLETS` that the data set's authors fixed.
     numbers : sequence of int, optional
-        The frames' numbers, one a file; parsed from the names by default.
+        The frame number of each file; parsed from the names by default.
     """
 
     name: str
@@ -132,7 +118,7 @@ class FoundTracklet:
 
 @dataclass(slots=True)
 class _Frame:
-    """One file on its way into the table of frames; `fault` says why it may not get there."""
+    """A candidate row of the table of frames; it becomes one if it has no `fault`."""
 
     tracklet: str
     path: str
@@ -142,44 +128,38 @@ class _Frame:
     fault: str | None = None
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class IngestRules:
-    """What a data set must satisfy.
+    """What a data set must satisfy, and how it is checked.
 
-    Attributes
-    ----------
-    size : (int, int) or None
-        The width and height in pixels that every frame must have.
-    common_size : bool
-        Without a `size`: hold every frame to the size most frames have.
-    allow_faulty : int
-        Faults that are tolerated; faulty frames are then left out.
-    progress : bool
-        Show a progress bar.
-    check : {"decode", "header"}
-        How thoroughly a frame is looked at (`CHECKS`).
-    workers : int or None
-        Threads that check frames; None for as many as there are processors.
+    Examples
+    --------
+    >>> IngestRules(size=[64, 128]).size
+    (64, 128)
     """
 
-    size: tuple[int, int] | None = None
-    common_size: bool = False
-    allow_faulty: int = 0
-    progress: bool = True
-    check: str = "decode"
-    workers: int | None = None
+    size: tuple[pydantic.PositiveInt, pydantic.PositiveInt] | None = None
+    """Width and height in pixels that every frame must have."""
 
-    def __post_init__(self) -> None:
-        if self.size is not None:
-            object.__setattr__(self, "size", tuple(self.size))
-            if len(self.size) != 2 or min(self.size) < 1:
-                raise ValueError(
-                    f"size is {list(self.size)}: expected [width, height] in pixels, from 1"
-                )
-        if self.check not in CHECKS:
-            raise ValueError(f"check is {self.check!r}: expected one of {', '.join(CHECKS)}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers is {self.workers}: expected at least 1")
+    common_size: bool = False
+    """Without a `size`: every frame must have the size that most frames have."""
+
+    frame_pattern: str | None = None
+    """Regular expression that finds the frame number in a file's name, see `frame_number`; by
+    default, the number that rises."""
+
+    allow_faulty: pydantic.NonNegativeInt = 0
+    """Faults that are tolerated; faulty frames are left out."""
+
+    check: Literal["decode", "header"] = "decode"
+    """``decode`` checks every pixel; ``header`` only hash, size and mode of a file, which is ten
+    times as fast. Broken pixels are then found by the extraction."""
+
+    workers: pydantic.PositiveInt | None = None
+    """Threads that check frames; None: as many as processors."""
+
+    progress: bool = True
+    """Show progress bars."""
 
     @property
     def threads(self) -> int:
@@ -194,6 +174,7 @@ def ingest(
     rules: IngestRules,
     facts: Mapping[str, Any] | None = None,
     faults: Sequence[Mapping[str, str]] = (),
+    known: Collection[str] = (),
 ) -> Ingested:
     """Check all frames and build the tables.
 
@@ -208,9 +189,12 @@ def ingest(
     rules : IngestRules
         What frames must satisfy.
     facts : mapping, optional
-        What the reader adds to the report. Its `persons_in_one_camera` joins those found here.
+        Entries that the reader adds to the report; its `persons_in_one_camera` and `notes` are
+        joined with those found here.
     faults : sequence of mappings, optional
-        Faults that the reader found itself, each a `path` and a `fault`.
+        Faults that the reader found, each a `path` and a `fault`.
+    known : collection of str
+        See `wherewhen.tracklets.folders.survey`.
 
     Returns
     -------
@@ -220,32 +204,34 @@ def ingest(
     Raises
     ------
     IngestError
-        If there are more faults than allowed, or if no person is seen by two cameras.
+        If there are more faults than allowed, or no person is seen by two cameras.
     """
     found, misnamed = _by_name(found, root)
-    candidates = [frame for tracklet in found for frame in _in_order(tracklet, root)]
+    links, notes = survey(
+        ((each.folder, _names(each)) for each in found if each.folder != root), root, known
+    )
+    place, doubt = _frame_place(found, rules)
+    candidates = [frame for each in found for frame in _in_order(each, root, rules, place)]
     _check_frames(candidates, root, rules, f"ingest {dataset}")
     _check_sizes(candidates, rules)
 
     all_faults = [
         *(dict(fault) for fault in faults),
         *misnamed,
-        *_links_to_nowhere(found, root),
+        *({"path": link, "fault": "a link that leads nowhere"} for link in links),
         *(
-            {"path": _relative(tracklet.folder, root), "fault": "no frames in this folder"}
-            for tracklet in found
-            if not tracklet.files
+            {"path": relative(each.folder, root), "fault": "no frames in this folder"}
+            for each in found
+            if not each.files
         ),
-        *(
-            {"path": frame.path, "fault": frame.fault}
-            for frame in candidates
-            if frame.fault is not None
-        ),
+        *({"path": each.path, "fault": each.fault} for each in candidates if each.fault),
     ]
     frames = _frames_table([frame for frame in candidates if frame.fault is None])
     del candidates  # of a million frames, before their table is checked
     tracklets = _tracklets_table(found, frames)
-    report = _report(dataset, tracklets, frames, all_faults, dict(facts or {}))
+    facts = dict(facts or {})
+    facts["notes"] = [*facts.get("notes", []), *notes, *([doubt] if doubt else []), *_alike(found)]
+    report = _report(dataset, tracklets, frames, all_faults, facts)
     if len(all_faults) > rules.allow_faulty:
         raise IngestError(_faults_message(dataset, all_faults, rules.allow_faulty), report)
     if not (_cameras_of_persons(tracklets) >= 2).any():
@@ -261,261 +247,107 @@ def ingest(
     return Ingested(tracklets, frames, report, root)
 
 
-def published(facts: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    """Compare what is there with what a data set's authors published.
+def published(facts: Mapping[str, int], found: Sequence[int]) -> dict[str, dict[str, int]]:
+    """Compare a data set with what its authors published.
 
     Parameters
     ----------
-    facts : mapping of str to (published, found)
-        For instance ``{"tracklets": (600, 598)}``.
+    facts : mapping of str to int
+        Published numbers by name.
+    found : sequence of int
+        The numbers found, in the same order.
 
     Returns
     -------
     dict
-        ``published`` and ``found`` of every fact that differs, by its name: empty for the whole
-        data set. For the report's `differs_from_published`.
+        ``published`` and ``found`` of every number that differs, by name, for the report's
+        `differs_from_published`.
+
+    Examples
+    --------
+    >>> published({"cameras": 2, "tracklets": 600}, [2, 598])
+    {'tracklets': {'published': 600, 'found': 598}}
     """
     return {
-        name: {"published": expected, "found": found}
-        for name, (expected, found) in facts.items()
-        if expected != found
+        name: {"published": expected, "found": int(number)}
+        for (name, expected), number in zip(facts.items(), found, strict=True)
+        if expected != number
     }
 
 
 def frames_fingerprint(frames: pd.DataFrame) -> str:
-    """Name a data set by the content of its frames.
+    """Return the fingerprint of a data set's frames: equal for equal files in equal tracklets.
 
     Parameters
     ----------
     frames : pandas.DataFrame
-        The frames table, in its order.
-
-    Returns
-    -------
-    str
-        Equal for equal files in equal tracklets, wherever they lie.
+        The frames table (`schema.FRAMES`), in its order.
     """
     return rows_fingerprint(frames[["tracklet", "frame", "sha256"]])
 
 
-def frame_number(path: Path | str) -> int | None:
-    """Parse the frame number from a file's name.
-
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        The file, e.g. ``cam1_person001_00317.png``.
-
-    Returns
-    -------
-    int or None
-        The last run of digits in the name, as a number (317); None without digits.
-    """
-    digits = re.findall(r"[0-9]+", PurePath(path).stem)
-    return int(digits[-1]) if digits else None
-
-
-def image_files(folder: Path) -> list[Path]:
-    """List the files of a folder that should be frames.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What has an image's suffix and is neither hidden nor a folder, sorted by name: also a link
-        that leads nowhere or a pipe, which is a fault when it comes to reading it.
-
-    Raises
-    ------
-    wherewhen.tracklets.files.FileError
-        If the folder can't be listed, or the name of such a file is not UTF-8.
-    """
-    names = [
-        entry.name
-        for entry in entries(folder)
-        if entry.name.lower().endswith(IMAGE_SUFFIXES) and not is_folder(entry)
-    ]
-    refuse_names(folder, names)
-    return [folder / name for name in names]
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """List the folders inside a folder.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Folders that are neither hidden nor an archiver's leavings (``__MACOSX``), sorted by name.
-
-    Raises
-    ------
-    wherewhen.tracklets.files.FileError
-        If the folder can't be listed, or the name of a folder in it is not UTF-8.
-    """
-    names = [
-        entry.name
-        for entry in entries(folder)
-        if is_folder(entry) and not entry.name.startswith("__")
-    ]
-    refuse_names(folder, names)
-    return [folder / name for name in names]
-
-
-def expected_folder(folder: Path, what: str, layout: str) -> Path:
-    """Refuse a folder that is not there.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-    what : str
-        What it should be, for the message.
-    layout : str
-        The layout that is expected, for the message.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        Naming the path, the layout and what to do.
-    """
-    if not is_dir(folder):
-        raise FileNotFoundError(
-            f"{what}: no folder {displayed(folder)} ({_why_no_folder(folder)}). Expected: "
-            f"{layout}. Get the data set under its owner's terms, and set the root to its folder "
-            "or archive"
-        )
-    return folder
-
-
-def _why_no_folder(path: Path) -> str:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return "it is a link that leads nowhere" if path.is_symlink() else "it does not exist"
-    except NotADirectoryError:
-        return "a part of its path is a file"
-    except OSError as error:
-        return reason(error)
-    except ValueError:  # a NUL character
-        return "no folder can have this name"
-    return "it is a file"
-
-
-def name_fault(name: str) -> str | None:
-    """Say why a tracklet can't have a name, if so.
-
-    Parameters
-    ----------
-    name : str
-        The tracklet's name; the parts between its slashes become names of files.
-
-    Returns
-    -------
-    str or None
-        The fault, or None for a name that will do.
-    """
-    if not is_text(name):
-        return _NOT_TEXT
-    longest = max(len(quote(part, safe="").replace(".", "%2E")) for part in name.split("/"))
-    if longest <= LONGEST_NAME:
-        return None
-    return (
-        f"a part of its name takes {longest} characters, expected at most {LONGEST_NAME}, where a "
-        "sign or space takes three and a letter beyond a-z six or more: rename it"
-    )
-
-
-def hint_at_links(root: Path) -> str:
-    """Name links in a folder, or a level below, that lead nowhere: a disk that is not mounted.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The folder in which something was not found.
-
-    Returns
-    -------
-    str
-        A sentence for the message, with a space before it; empty without such links.
-    """
-    links = [
-        displayed(_relative(folder / name, root))
-        for folder in (root, *subfolders(root))
-        for name in broken_links(folder)
-    ]
-    return f" Links that lead nowhere: {listed(links)}." if links else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """Write names in one line: the first twenty, then how many more.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The names.
-
-    Returns
-    -------
-    str
-        ``"a, b, c"`` or ``"a, ..., t and 12 more"``.
-    """
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+def unreadable(path: str | Path, error: OSError) -> str:
+    """Return why a frame can't be read, without its path, which differs between machines."""
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be read: {reason(error)}"
+    return "missing: a link that leads nowhere" if is_link(path) else "missing: no such file"
 
 
 def _by_name(
     found: Iterable[FoundTracklet], root: Path
 ) -> tuple[list[FoundTracklet], list[dict[str, str]]]:
-    """Sort tracklets by name, those with an impossible one left out as faults."""
-    faults, sound = [], []
+    """Normalise the names and sort by them; tracklets with an impossible name are faults."""
+    faults, sound, folders = [], [], {}
     for tracklet in sorted(found, key=lambda tracklet: tracklet.name):
-        folder = _relative(tracklet.folder, root)
+        folder = relative(tracklet.folder, root)
         texts = (tracklet.name, tracklet.person, tracklet.camera, folder)
-        fault = name_fault(tracklet.name)
-        if not all(map(is_text, texts)):
-            fault = _NOT_TEXT
-        if fault is None:
-            sound.append(tracklet)
-        else:
+        name = normalised(tracklet.name)
+        fault = name_fault(name) if all(map(is_text, texts)) else NOT_TEXT
+        if fault is None and name in folders:
+            fault = f"its name differs from that of {folders[name]} in Unicode's form only: rename"
+        if fault is not None:
             faults.append({"path": displayed(folder), "fault": fault})
-    return sound, faults
+            continue
+        folders[name] = folder
+        person, camera = normalised(tracklet.person), normalised(tracklet.camera)
+        sound.append(replace(tracklet, name=name, person=person, camera=camera))
+    return sorted(sound, key=lambda tracklet: tracklet.name), faults
 
 
-def _links_to_nowhere(found: Iterable[FoundTracklet], root: Path) -> list[dict[str, str]]:
-    """Find links beside and above the tracklets' folders: one may stand for a person or camera.
-
-    Links among the frames themselves have been found as frames that can't be read.
-    """
-    own = {tracklet.folder for tracklet in found} - {root}
-    above = {parent for folder in own for parent in folder.parents if parent.is_relative_to(root)}
+def _alike(found: Sequence[FoundTracklet]) -> list[str]:
+    """Warn of names that probably mean the same person or camera."""
     return [
-        {"path": displayed(_relative(folder / name, root)), "fault": "a link that leads nowhere"}
-        for folder in sorted(own | above)
-        for name in broken_links(folder)
-        if not (folder in own and name.lower().endswith(IMAGE_SUFFIXES))
+        f"{what} are told apart although their names look alike: {listed(groups)}. If they are the "
+        "same, rename them"
+        for what in ("person", "camera")
+        if (groups := look_alike(getattr(tracklet, what) for tracklet in found))
     ]
 
 
-def _in_order(tracklet: FoundTracklet, root: Path) -> list[_Frame]:
-    """Sort by the number in the name: 2 before 10, which the order of names gets wrong."""
-    folder = _relative(tracklet.folder, root)
+def _names(tracklet: FoundTracklet) -> set[str]:
+    return {file.name if isinstance(file, Path) else file for file in tracklet.files}
+
+
+def _frame_place(found: Sequence[FoundTracklet], rules: IngestRules) -> tuple[int, str | None]:
+    """Say which number in the files' names is the frame number."""
+    if rules.frame_pattern is not None:
+        return -1, None
+    return find_place(
+        [
+            [PurePath(file).name for file in tracklet.files]
+            for tracklet in found
+            if tracklet.numbers is None
+        ]
+    )
+
+
+def _in_order(tracklet: FoundTracklet, root: Path, rules: IngestRules, place: int) -> list[_Frame]:
+    """Sort a tracklet's frames by number, so that 2 comes before 10."""
+    folder = relative(tracklet.folder, root)
     numbers = tracklet.numbers
     if numbers is None:
-        numbers = [frame_number(file) for file in tracklet.files]
+        names = [PurePath(file).name for file in tracklet.files]
+        numbers = [frame_number(name, place, rules.frame_pattern) for name in names]
     frames = [
         _Frame(tracklet.name, _frame_path(file, folder, root), number)
         for file, number in sorted(
@@ -538,12 +370,12 @@ def _in_order(tracklet: FoundTracklet, root: Path) -> list[_Frame]:
 
 def _frame_path(file: Path | str, folder: str, root: Path) -> str:
     if isinstance(file, Path):
-        return _relative(file, root)
+        return relative(file, root)
     return file if folder == "." else f"{folder}/{file}"
 
 
 def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, title: str) -> None:
-    """Look at all files; reading, hashing and decoding leave Python's lock, so threads help."""
+    """Check all files in threads: reading, hashing and decoding release the GIL."""
     work = [frame for frame in frames if frame.fault is None]
     chunks = (work[start : start + _CHUNK] for start in range(0, len(work), _CHUNK))
 
@@ -558,31 +390,22 @@ def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, titl
 
 
 def _check_frame(frame: _Frame, root: Path, decode: bool) -> None:
-    """Read a file once; fill in what it is, or why it is faulty."""
+    """Fill in hash and size of a file, or its fault."""
     path = os.path.join(root, frame.path)  # noqa: PTH118 (speed)
     try:
         content = read_content(path)
         frame.sha256 = hashlib.sha256(content).hexdigest()
-        frame.size = (decode_picture if decode else open_picture)(content).size
+        picture = (decode_picture if decode else open_picture)(content)
+        frame.size = picture.size
+        if (turned := orientation(picture, content)) != 1:
+            frame.fault = (
+                f"its EXIF orientation is {turned}, so viewers turn it, but its pixels are stored "
+                "unturned: save it upright (e.g. `mogrify -auto-orient`)"
+            )
     except OSError as error:
         frame.fault = unreadable(path, error)
     except PictureError as error:
         frame.fault = str(error)
-
-
-def unreadable(path: str | Path, error: OSError) -> str:
-    """Say why a frame can't be read, without its path, which is another on every machine.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file.
-    error : OSError
-        What opening it raised.
-    """
-    if not isinstance(error, FileNotFoundError):
-        return f"cannot be read: {reason(error)}"
-    return "missing: a link that leads nowhere" if is_link(path) else "missing: no such file"
 
 
 def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:
@@ -679,16 +502,16 @@ def _report(
 
 
 def _gaps(frames: pd.DataFrame) -> list[str]:
-    """Name the tracklets in which frame numbers are left out."""
+    """List the tracklets whose frame numbers have gaps."""
     step = frames.groupby("tracklet", sort=False)["frame"].diff()
     return sorted(set(frames.loc[step > 1, "tracklet"]))
 
 
 def _warn(dataset: str, report: Mapping[str, Any]) -> None:
-    """Say what is no fault but should be known."""
+    """Log what is no fault but should be known."""
     if report["persons_in_one_camera"]:
         _log.warning(
-            "%s: in one camera only, so never probe and never found: %s",
+            "%s: in one camera only, so neither probe nor match: %s",
             dataset,
             listed(report["persons_in_one_camera"]),
         )
@@ -698,7 +521,7 @@ def _warn(dataset: str, report: Mapping[str, Any]) -> None:
             for name, values in differing.items()
         ]
         _log.warning(
-            "%s: not what its authors published, so scores don't compare with published ones: %s",
+            "%s: differs from the published data set, so scores can't be compared: %s",
             dataset,
             listed(facts),
         )
@@ -707,18 +530,14 @@ def _warn(dataset: str, report: Mapping[str, Any]) -> None:
 
 
 def _faults_message(dataset: str, faults: Sequence[dict[str, str]], allowed: int) -> str:
-    listed = [f"  {fault['path']}: {fault['fault']}" for fault in faults[:_LISTED]]
+    lines = [f"  {fault['path']}: {fault['fault']}" for fault in faults[:_LISTED]]
     if len(faults) > _LISTED:
-        listed.append(f"  ... and {len(faults) - _LISTED} more")
+        lines.append(f"  ... and {len(faults) - _LISTED} more")
     return "\n".join(
         [
             f"data set {dataset}: {len(faults)} faulty, {allowed} allowed:",
-            *listed,
+            *lines,
             "Repair or remove these files, or leave them out by setting the ingest parameter "
             f"allow_faulty to {len(faults)}",
         ]
     )
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()

@@ -1,8 +1,8 @@
-"""Picture files: which formats, sizes and modes are frames, and why others are not.
+"""Decode picture files, or say why one can't be a frame.
 
-A file is what its first bytes say, whatever its name: one of `FORMATS` is decoded, no other, for
-Pillow by itself would try all it knows and call Ghostscript for a PostScript file. What a picture
-claims to be, its size above all, is looked at before a pixel of it is decoded.
+The format follows from a file's first bytes, not from its name, and is one of `FORMATS`: by itself,
+Pillow would try all formats and call Ghostscript for PostScript. Size and mode are checked before
+any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -27,7 +27,7 @@ FORMATS = {
 """The formats that are decoded: first bytes, and Pillow's class."""
 
 MODE = "RGB"
-"""The mode a frame must have: backbones see three channels, and nothing is converted in silence."""
+"""The mode that a frame must have; nothing is converted."""
 
 LARGEST_PICTURE = 50_000_000
 """Pixels of the largest picture that is decoded: 150 MB, more than any surveillance camera has."""
@@ -134,19 +134,45 @@ def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
     return image
 
 
-def check_size(width: int, height: int) -> None:
-    """Refuse an absurd size before memory is taken for it.
+def orientation(image: Image.Image, content: bytes) -> int:
+    """Return a picture's EXIF orientation: 1 for upright, 2 to 8 for turned or mirrored.
 
     Parameters
     ----------
-    width, height : int
-        In pixels, as a header says.
+    image : PIL.Image.Image
+        As from `open_picture`.
+    content : bytes
+        Its file.
 
-    Raises
-    ------
-    PictureError
-        Above `LARGEST_PICTURE` pixels.
+    See Also
+    --------
+    PIL.ImageOps.exif_transpose : Turns the pixels upright.
     """
+    # Pillow decodes a PNG to the end to find out that it has none
+    marks = (b"eXIf", b"exif", b"tiff:Orientation")
+    if image.format == "BMP" or (
+        image.format == "PNG" and not any(mark in content for mark in marks)
+    ):
+        return 1
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # by the kind of damage; viewers ignore broken EXIF data, too
+        return 1
+    return value if value in range(2, 9) else 1
+
+
+def is_video(path: str | Path) -> bool:
+    """Whether a file that exists is no picture by its first bytes, and so may be a video."""
+    try:
+        with open_regular(path) as file:
+            start = file.read(16)
+    except (OSError, ValueError):
+        return False
+    return bool(start) and _format(start) is None and "video" in _other(start, "video")
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise a `PictureError` for more than `LARGEST_PICTURE` pixels."""
     if width * height > LARGEST_PICTURE:
         raise PictureError(
             f"size {width}x{height}: {width * height:,} pixels, and at most {LARGEST_PICTURE:,} "
@@ -184,7 +210,7 @@ def decode_picture(content: bytes, any_mode: bool = False) -> Image.Image:
 
 
 def read_picture(path: str | Path) -> Image.Image:
-    """Read and decode a frame to be drawn: one that was found sound when it was ingested.
+    """Read and decode a frame that was found sound when it was ingested.
 
     Parameters
     ----------
@@ -216,17 +242,27 @@ def read_picture(path: str | Path) -> Image.Image:
 
 
 def _header(content: bytes) -> Image.Image:
-    for first, image_class in FORMATS.values():
-        if content.startswith(first):
-            try:
-                return image_class(io.BytesIO(content))
-            except Exception as error:  # by the kind of damage: SyntaxError, struct.error, ...
-                raise _damaged(error) from error
-    other = next(
-        (name for place, first, name in _OTHERS if content[place:].startswith(first)), "no picture"
+    image_class = _format(content)
+    if image_class is None:
+        *names, last = FORMATS
+        raise PictureError(
+            f"cannot be decoded: it is {_other(content, 'no picture')}, expected "
+            f"{', '.join(names)} or {last}"
+        )
+    try:
+        return image_class(io.BytesIO(content))
+    except Exception as error:  # by the kind of damage: SyntaxError, struct.error, ...
+        raise _damaged(error) from error
+
+
+def _format(content: bytes) -> type[Image.Image] | None:
+    return next((each for first, each in FORMATS.values() if content.startswith(first)), None)
+
+
+def _other(content: bytes, otherwise: str) -> str:
+    return next(
+        (name for place, first, name in _OTHERS if content[place:].startswith(first)), otherwise
     )
-    *names, last = FORMATS
-    raise PictureError(f"cannot be decoded: it is {other}, expected {', '.join(names)} or {last}")
 
 
 def _damaged(error: Exception) -> PictureError:

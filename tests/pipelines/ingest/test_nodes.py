@@ -65,8 +65,9 @@ def test_an_archive_is_unpacked_where_the_parameter_says(root, tmp_path_factory)
 
 
 def test_the_readers_options_are_handed_on(root):
-    with pytest.raises(ValueError, match=r"persons is 'some': expected one of"):
-        read_frames(root, IngestParameters(options={"prid2011": {"persons": "some"}}))
+    options = {"prid2011": {"persons": "min_frames", "min_frames": 3}}
+    with pytest.raises(IngestError, match=r"no person is left.*fewer than 3 frames"):
+        admit(read_frames(root, IngestParameters(options=options))[0])
 
 
 def test_lists_are_read_where_the_parameter_says(tmp_path):

@@ -109,7 +109,7 @@ def test_files_where_folders_should_be_are_noted(root, caplog):
     (root / "README.txt").touch()
     ingested = read(root, progress=False)
     (note,) = ingested.report["notes"]
-    assert note == "2 files beside the folders are passed over: README.txt, south/carl"
+    assert note == ("2 files or folders that are no frames are passed over: README.txt, south/carl")
     assert note in caplog.text
 
 

@@ -2,6 +2,7 @@ import builtins
 import csv
 import json
 import os
+import struct
 from functools import partial
 
 import cv2
@@ -107,8 +108,8 @@ def change(row, column, value):
 
 FAULTS = {
     "outside": (
-        change(1, "left", 26),
-        r"full/2.png: line 3: the box 5x6 at 26, 14 reaches outside the picture of 30x20",
+        change(1, "left", 30),
+        r"full/2.png: line 3: the box 5x6 at 30, 14 shows nothing of the picture of 30x20",
     ),
     "missing": (change(0, "path", "no.png"), "no.png: missing: no such file; 1 crops of it"),
     "broken": (change(0, "path", "manifest.csv"), "manifest.csv: cannot be decoded: .*1 crops"),
@@ -116,7 +117,10 @@ FAULTS = {
     "frame": (change(0, "frame", "-1"), r"frame is not a number from 0: line 2 \('-1'\)"),
     "box": (change(2, "top", "x"), r"box is not made of four numbers.*line 4 \('0', 'x', '5', '6'"),
     "half a box": (change(2, "top", ""), r"box is not made of four numbers"),
-    "no size": (change(2, "width", "0"), "the box is empty: line 4"),
+    "no size": (
+        change(2, "width", "0"),
+        "line 4: the box 0x6 at 0, 0 shows nothing of",
+    ),
     "absolute": (change(0, "path", "/etc/1.png"), "path leaves the manifest's folder.*line 2"),
     "parent": (change(0, "path", "full/../../1.png"), "path leaves the manifest's folder"),
     "tracklet": (change(0, "tracklet", "../p"), "tracklet is no name that a folder can bear"),
@@ -202,11 +206,16 @@ def test_a_tracklet_with_too_long_a_name_is_refused(pictures, name, columns):
         read(write(pictures, [row[: len(columns)]], columns))
 
 
+WORDS = ("1_000", "0x10", "٣", "9" * 30, "1,5", "--1", "none")
+NO_FRAMES = ("nan", "inf", "1e3", "-1", "1.5", "-0")
+
+
 @pytest.mark.parametrize(
-    "word", ["nan", "inf", "1e30", "-1", "1.5", "1_000", "0x10", "٣", "9" * 30]
+    ("column", "word"),
+    [(column, word) for column in ("frame", "left", "width") for word in WORDS]
+    + [("frame", word) for word in NO_FRAMES],
 )
-@pytest.mark.parametrize("column", ["frame", "left", "width"])
-def test_words_that_are_no_number_from_0_are_named(pictures, word, column):
+def test_words_that_are_no_number_are_named(pictures, word, column):
     with pytest.raises(IngestError, match=rf"manifest.csv: .*number.*line 2 \(.*'{word}'"):
         read(write(pictures, change(0, column, word)()))
 
@@ -269,6 +278,152 @@ def test_a_faulty_crop_may_be_left_out(pictures):
     assert len(ingested.report["faults"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        ((-2, 8, 10, 20), (0, 8, 8, 20)),
+        ((25, -3, 10, 9), (25, 0, 30, 6)),
+        ((-5, -5, 100, 100), (0, 0, 30, 20)),
+        ((29, 19, 5, 5), (29, 19, 30, 20)),
+        (("6.0", "8.00", "5.", "6"), (6, 8, 11, 14)),
+        (("+6", "8", "5e0", "0.6e1"), (6, 8, 11, 14)),
+        ((6.4, 8.5, 4.2, 5.9), (6, 9, 11, 14)),  # edges 6.4, 8.5, 10.6, 14.4
+        (("1e-1", "-0.4", 3, 4), (0, 0, 3, 4)),
+    ],
+)
+def test_boxes_are_rounded_and_clipped(pictures, box, kept):
+    rows = boxes()
+    rows[0][5:] = box
+    ingested = read(write(pictures, rows))
+    crop = np.array(Image.open(ingested.root / ingested.frames["path"][0]))
+    left, top, right, bottom = kept
+    assert crop.shape == (bottom - top, right - left, 3)
+    assert crop[0, 0].tolist() == [left, top, 1]
+    assert crop[-1, -1].tolist() == [right - 1, bottom - 1, 1]
+
+
+def test_clipped_boxes_are_counted_whether_cut_now_or_before(pictures, caplog):
+    rows = boxes()
+    rows[0][5], rows[1][7] = -2, 50
+    for _ in range(2):
+        caplog.clear()
+        report = read(write(pictures, rows)).report
+        assert report["clipped_boxes"] == 2
+        assert report["notes"] == ["2 boxes are clipped to their pictures: lines 2, 3"]
+        assert report["notes"][0] in caplog.text
+    assert read(write(pictures, boxes())).report["clipped_boxes"] == 0
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (30, 0, 5, 5),
+        (-5, 0, 5, 5),
+        (0, 20, 5, 5),
+        (0, -9, 5, 5),
+        (3, 4, 0, 6),
+        (3, 4, 5, -6),
+        (3, 4, "nan", 6),
+        ("NaN", "NaN", "NaN", "NaN"),
+        (3, "inf", 5, 6),
+        ("1e30", 4, 5, 6),
+        (3, 4, 0.2, 6),
+    ],
+)
+def test_a_box_that_shows_nothing_is_one_faulty_frame(pictures, box):
+    rows = boxes()
+    rows[0][5:] = box
+    write(pictures, rows)
+    with pytest.raises(IngestError, match=r"1 faulty(?s:.*)full/1.png: line 2: the box .* shows n"):
+        read(pictures)
+    assert read(pictures, allow_faulty=1).frames["frame"].tolist() == [2, 7]
+
+
+def test_whole_numbers_may_be_written_as_floats(pictures):
+    rows = boxes()
+    rows[0][3], rows[1][3] = "1.0", "2."
+    rows = [[*row, "test", query] for row, query in zip(rows, ["1.0", "1", "0.0"], strict=True)]
+    ingested = read(write(pictures, rows, [*BOXED, "subset", "query"]))
+    assert ingested.frames["frame"].tolist() == [1, 2, 7]
+    assert ingested.tracklets["query"].tolist() == [True, False]
+    rows[1][3] = "1"
+    with pytest.raises(IngestError, match=r"have occurred before: line 3 \('a/p', '1'\)"):
+        read(write(pictures, rows, [*BOXED, "subset", "query"]))
+
+
+TURNS = {  # what a viewer shows at the top of a picture whose stored corners are AB above CD
+    1: "AB",
+    2: "BA",
+    3: "DC",
+    4: "CD",
+    5: "AC",
+    6: "CA",
+    7: "DB",
+    8: "BD",
+}
+CORNERS = {"A": (250, 0, 0), "B": (0, 250, 0), "C": (0, 0, 250), "D": (250, 250, 0)}
+
+
+def four_corners(size=(64, 48)):
+    """Draw quarters: A left top, B right top, C left bottom, D right bottom."""
+    image = Image.new("RGB", size)
+    half = (size[0] // 2, size[1] // 2)
+    for place, corner in zip([(0, 0), (half[0], 0), (0, half[1]), half], "ABCD", strict=True):
+        image.paste(CORNERS[corner], (*place, place[0] + half[0], place[1] + half[1]))
+    return image
+
+
+def top_corners(path):
+    """Name the colours of the left and the right top corner of a picture."""
+    pixels = np.array(Image.open(path)).astype(int)
+    return "".join(
+        min(CORNERS, key=lambda name: abs(pixels[4, column] - CORNERS[name]).sum())
+        for column in (4, -5)
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_crops_are_those_of_the_picture_that_viewers_show(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[274] = orientation
+    four_corners().save(tmp_path / f"x.{suffix}", exif=exif)
+    size = (64, 48) if orientation < 5 else (48, 64)
+    rows = [[f"{camera}/p", "p", camera, 1, f"x.{suffix}", 0, 0, *size] for camera in "ab"]
+    ingested = read(write(tmp_path, rows))
+    assert ingested.report["sizes"] == [f"{size[0]}x{size[1]}"]
+    assert ingested.report["clipped_boxes"] == 0
+    assert top_corners(ingested.root / ingested.frames["path"][0]) == TURNS[orientation]
+
+
+def test_a_turned_picture_that_is_read_in_place_is_a_fault(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 8
+    four_corners().save(tmp_path / "x.jpg", exif=exif)
+    rows = [[f"{camera}/p", "p", camera, 1, "x.jpg"] for camera in "ab"]
+    with pytest.raises(IngestError, match=r"x\.jpg: its EXIF orientation is 8"):
+        read(write(tmp_path, rows, PLAIN))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("name", ["manifest.csv", "Manifest.CSV"])
+def test_a_manifest_of_windows(pictures, mark, name):
+    write(pictures, boxes())
+    content = (pictures / "manifest.csv").read_bytes()
+    (pictures / "manifest.csv").unlink()
+    (pictures / name).write_bytes(mark + content.replace(b"\n", b"\r\n"))
+    assert len(read(pictures).frames) == 3
+    assert len(read(pictures / name).frames) == 3
+
+
+def test_accents_are_one_tracklet_whatever_system_wrote_them(pictures):
+    rows = boxes()
+    rows[0][:2], rows[1][:2], rows[2][1] = ("Ren\u00e9",) * 2, ("Rene\u0301",) * 2, "Rene\u0301"
+    tracklets = read(write(pictures, rows)).tracklets
+    assert set(tracklets["tracklet"]) == {"Ren\u00e9", "b/p"}
+    assert set(tracklets["person"]) == {"Ren\u00e9"}
+
+
 HEADER = b"tracklet,person,camera,frame,path\n"
 
 
@@ -327,7 +482,9 @@ def test_without_pyav_videos_are_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     rows = [["a", "p", "north", 0, "a.mp4"], ["b", "p", "south", 0, "b.mp4"]]
-    with pytest.raises(IngestError, match="PyAV, which decodes them, is not installed"):
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"\0\0\0 ftypisom")
+    with pytest.raises(IngestError, match=r"lists videos \(a.mp4\), and PyAV, .* is not inst"):
         read(write(tmp_path, rows, PLAIN))
 
 
@@ -336,13 +493,15 @@ def film():
     """Write a video of grey pictures, number n of shade 20 + 20 n."""
     av = pytest.importorskip("av")
 
-    def write_film(path, pictures=8):
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=5)
+    def write_film(path, pictures=8, form=None, picture=None):
+        codecs = {"mpegts": "mpeg2video", "mpeg": "mpeg2video", "asf": "wmv2", "flv": "flv"}
+        with av.open(str(path), "w", format=form) as container:
+            stream = container.add_stream(codecs.get(form, "mpeg4"), rate=25)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             for number in range(pictures):
                 grey = np.full((48, 64, 3), 20 + 20 * number, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+                shown = grey if picture is None else picture
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
             container.mux(stream.encode())
 
     return write_film
@@ -368,6 +527,85 @@ def test_crops_are_cut_from_videos(tmp_path, film):
     assert shades(ingested) == [0, 7, 3, 5]
     assert ingested.report["sizes"] == ["5x6", "64x48"]
     assert ingested.report["cut_from"] == {"pictures": 0, "videos": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("x.ts", "mpegts"),
+        ("x.MTS", "mpegts"),
+        ("x.wmv", "asf"),
+        ("x.flv", "flv"),
+        ("x.3gp", "mp4"),
+        ("x.mkv", "matroska"),
+        ("x.vob", "mpeg"),
+        ("x.dat", "mp4"),
+        ("x", "avi"),
+    ],
+)
+def test_what_is_a_video_is_told_by_its_content(tmp_path, film, name, form):
+    film(tmp_path / "film", form=form)
+    (tmp_path / "film").rename(tmp_path / name)
+    rows = [[f"{camera}/p", "p", camera, n, name] for camera in "ab" for n in (0, 4)]
+    ingested = read(write(tmp_path, rows, PLAIN))
+    assert shades(ingested) == [0, 4] * 2
+    assert ingested.report["cut_from"] == {"pictures": 0, "videos": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"GIF89a" + bytes(20), "it is a GIF, expected PNG"),
+        (b"II*\0" + bytes(20), "it is a TIFF, expected PNG"),
+        (b"some text" * 20, "cannot be decoded: "),
+        (b"", "empty file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.gif", "x.nfo", "x"])
+def test_what_is_neither_picture_nor_video_is_a_fault(tmp_path, content, message, name):
+    (tmp_path / name).write_bytes(content)
+    rows = [[f"{camera}/p", "p", camera, 0, name, 0, 0, 5, 5] for camera in "ab"]
+    with pytest.raises(IngestError, match=rf"{name}: .*({message}|it is text)"):
+        read(write(tmp_path, rows))
+
+
+ONE = 2**16
+MATRICES = {  # of a video's track header, by the EXIF orientation that means the same
+    1: (ONE, 0, 0, 0, ONE),
+    2: (-ONE, 0, 0, 0, ONE),
+    3: (-ONE, 0, 0, 0, -ONE),
+    4: (ONE, 0, 0, 0, -ONE),
+    5: (0, ONE, 0, ONE, 0),
+    6: (0, ONE, 0, -ONE, 0),
+    7: (0, -ONE, 0, -ONE, 0),
+    8: (0, -ONE, 0, ONE, 0),
+}
+
+
+def turn(path, matrix):
+    """Write a display matrix into the header of an MP4 file's only track."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
+    content[start : start + 36] = struct.pack(">9i", *matrix, 0, 0, 0, 2**30)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("orientation", MATRICES)
+def test_crops_are_those_of_the_video_that_players_show(tmp_path, film, orientation):
+    film(tmp_path / "x.mp4", 2, picture=np.array(four_corners()))
+    turn(tmp_path / "x.mp4", MATRICES[orientation])
+    rows = [[f"{camera}/p", "p", camera, 1, "x.mp4"] for camera in "ab"]
+    ingested = read(write(tmp_path, rows, PLAIN))
+    assert ingested.report["sizes"] == ["64x48" if orientation < 5 else "48x64"]
+    assert top_corners(ingested.root / ingested.frames["path"][0]) == TURNS[orientation]
+
+
+def test_a_video_that_is_turned_by_half_a_right_angle_is_a_fault(tmp_path, film):
+    film(tmp_path / "x.mp4", 2)
+    turn(tmp_path / "x.mp4", (46341, 46341, 0, -46341, 46341))
+    rows = [[f"{camera}/p", "p", camera, 1, "x.mp4"] for camera in "ab"]
+    with pytest.raises(IngestError, match=r"x\.mp4: .*turned by -45 degrees, expected a multiple"):
+        read(write(tmp_path, rows, PLAIN))
 
 
 def test_faults_of_videos_are_named(tmp_path, film, no_privileges):

@@ -67,8 +67,6 @@ def test_errors_name_what_is_expected(root, tmp_path_factory):
         read(empty, progress=False)
     with pytest.raises(FileNotFoundError, match="Get the data set"):
         read(empty / "nowhere", progress=False)
-    with pytest.raises(ValueError, match="persons is 'some': expected one of all200, min_frames"):
-        read(root, persons="some", progress=False)
     (root / "prid_2011/multi_shot/cam_a/unknown").mkdir()
     with pytest.raises(IngestError, match="'unknown' has no person's number"):
         read(root, progress=False)

@@ -1,6 +1,5 @@
 """Nodes of `ingest`: a reader's tables, and the decision whether they may be used."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ def read_frames(
     root: Root, parameters: IngestParameters
 ) -> tuple[Ingested | IngestError, dict[str, Any]]:
     """Read the data set; the report is kept even of one that can't be used."""
-    options = parameters.options.get(parameters.reader, {})
+    options = parameters.options.get(parameters.reader)
     try:
         found = read(
             parameters.reader,
@@ -25,7 +24,7 @@ def read_frames(
             allow_faulty=parameters.allow_faulty,
             check=parameters.check,
             workers=parameters.workers,
-            **{name: _plain(value) for name, value in options.items()},
+            **(dict(options) if options else {}),
         )
     except IngestError as error:
         return error, error.report
@@ -37,8 +36,3 @@ def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame, Ro
     if isinstance(found, IngestError):
         raise found
     return found.tracklets, found.frames, to_root(found.root)
-
-
-def _plain(value: Any) -> Any:
-    """Return an option as its reader takes it: a path as text."""
-    return str(value) if isinstance(value, Path) else value

@@ -1,41 +1,41 @@
-"""Readers: one module a data set, each turning its layout into the same tables.
+"""Readers: one module and one record a data set, all with the same tables as result.
 
-A reader is a function ``read(root, rules, unpack_to, **options) -> Ingested``. To add one, write
-its module and enter it in `READERS`.
+To add a reader, write a module with a `Reader` record, and enter the record in `READERS`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import typing
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from wherewhen.tracklets.archives import opened
 from wherewhen.tracklets.files import FileError, displayed, expand_home, is_text, reason
+from wherewhen.tracklets.folders import expected_folder
 from wherewhen.tracklets.ingest import Ingested, IngestError, IngestRules
-from wherewhen.tracklets.readers import folder, ilids_vid, manifest, mars, prid2011
+from wherewhen.tracklets.readers import folder as folders
+from wherewhen.tracklets.readers import ilids_vid, manifest, mars, prid2011
+from wherewhen.tracklets.readers.record import Footage, Reader
 
-READERS: dict[str, Callable[..., Ingested]] = {
-    "folder": folder.read,
-    "ilids_vid": ilids_vid.read,
-    "manifest": manifest.read,
-    "mars": mars.read,
-    "prid2011": prid2011.read,
+READERS: dict[str, Reader] = {
+    module.READER.name: module.READER for module in (folders, ilids_vid, manifest, mars, prid2011)
 }
-"""The readers by the name that configurations use."""
-
-_RULES = tuple(field.name for field in dataclasses.fields(IngestRules))
+"""The records by the name that configurations use."""
 
 
-def reader_named(name: str) -> Callable[..., Ingested]:
-    """Return a reader by its name.
+def reader_named(name: str) -> Reader:
+    """Return a reader's record.
 
     Raises
     ------
     ValueError
         For an unknown name, naming the known ones, and for DukeMTMC-VideoReID.
+
+    Examples
+    --------
+    >>> reader_named("prid2011").title
+    'PRID 2011'
     """
     if name.lower().startswith("duke"):
         raise ValueError(
@@ -49,7 +49,15 @@ def reader_named(name: str) -> Callable[..., Ingested]:
 
 
 def read(
-    name: str, root: Path | str, unpack_to: Path | str | None = None, **options: Any
+    name: str,
+    root: Path | str,
+    unpack_to: Path | str | None = None,
+    *,
+    allow_faulty: int = 0,
+    check: str = "decode",
+    workers: int | None = None,
+    progress: bool = True,
+    **options: Any,
 ) -> Ingested:
     """Read a data set.
 
@@ -62,8 +70,10 @@ def read(
         ``~`` is the home folder.
     unpack_to : path, optional
         Where archives are unpacked and crops are cut to; ``unpacked`` beside them by default.
+    allow_faulty, check, workers, progress
+        See `wherewhen.tracklets.ingest.IngestRules`.
     **options
-        Fields of `wherewhen.tracklets.ingest.IngestRules`, and the reader's own options.
+        Fields of the reader's `options`, for instance ``persons="min_frames"`` of ``prid2011``.
 
     Returns
     -------
@@ -81,30 +91,37 @@ def read(
         If an archive is damaged or holds what must not be unpacked.
     wherewhen.tracklets.ingest.IngestError
         If the content can't be used, or a file or folder can't be read or written.
+
+    Examples
+    --------
+    >>> data = read("folder", "~/crops", allow_faulty=3)  # doctest: +SKIP
+    >>> data.tracklets.columns  # doctest: +SKIP
+    Index(['tracklet', 'person', 'camera', 'length'], dtype='str')
     """
     reader = reader_named(name)
     root, unpack_to = _usable(root), None if unpack_to is None else _usable(unpack_to)
-    own = [
-        option
-        for option in inspect.signature(reader).parameters
-        if option not in ("root", "rules", "unpack_to")
-    ]
-    known = [*own, *_RULES]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"reader {name!r} has no option {', '.join(unknown)}: expected among {', '.join(known)}"
-        )
-    _check_types(name, options)
-    rules = IngestRules(**{key: value for key, value in options.items() if key in _RULES})
     try:
-        return reader(
-            root, rules, unpack_to, **{key: options[key] for key in options if key in own}
+        typed = reader.options(**options)
+        rules = IngestRules(
+            size=typed.size,
+            common_size=reader.common_size,
+            frame_pattern=getattr(typed, "frame_pattern", None),
+            allow_faulty=allow_faulty,
+            check=check,
+            workers=workers,
+            progress=progress,
         )
+    except ValidationError as error:
+        raise ValueError(f"reader {name!r}: {_in_words(error, reader)}") from None
+    try:
+        given, typed = reader.locate(root, typed)
+        folder = opened(given, unpack_to, reader.holds_data, progress)
+        expected_folder(folder, reader.title, reader.layout)
+        return reader.read(Footage(folder, given, unpack_to, typed, rules))
     except FileError as error:
         raise IngestError(str(error)) from error
     except OSError as error:
-        if error.errno is None:  # raised here, with all that is to be said
+        if error.errno is None:  # raised by a reader, with a complete message
             raise
         raise IngestError(
             f"reader {name}: {displayed(error.filename or root)}: {reason(error)}. Expected a data "
@@ -114,7 +131,7 @@ def read(
 
 
 def _usable(path: Path | str) -> Path:
-    """Expand a path; the tables' JSON keeps it, so it has to be text."""
+    """Expand the home folder; refuse a path that tables' JSON can't hold."""
     if not is_text(path):
         raise IngestError(
             f"{displayed(path)}: this path is not UTF-8, so tables and JSON can't hold it: rename "
@@ -123,32 +140,15 @@ def _usable(path: Path | str) -> Path:
     return expand_home(path)
 
 
-def _check_types(name: str, options: Mapping[str, Any]) -> None:
-    """Hold options to the types that reader and rules declare: to Python, a text `no` is true."""
-    kinds = typing.get_type_hints(READERS[name]) | typing.get_type_hints(IngestRules)
-    for option, value in options.items():
-        kind = kinds[option]
-        if not _fits(value, kind):
-            raise ValueError(
-                f"reader {name!r}: option {option} is {value!r}, expected {_in_words(kind)}"
-            )
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    inside = typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:  # a list in YAML
-        return (
-            isinstance(value, list | tuple)
-            and len(value) == len(inside)
-            and all(map(_fits, value, inside))
-        )
-    if inside:
-        return any(_fits(value, each) for each in inside)
-    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-
-
-def _in_words(kind: Any) -> str:
-    words = {int: "a whole number", str: "a text", bool: "true or false", type(None): "null"}
-    if typing.get_origin(kind) is tuple:
-        return f"[{', '.join(map(_in_words, typing.get_args(kind)))}]"
-    return words.get(kind) or " or ".join(map(_in_words, typing.get_args(kind)))
+def _in_words(error: ValidationError, reader: Reader) -> str:
+    """Write faults of options in one line."""
+    faults = []
+    for fault in error.errors():
+        option = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = ", ".join(reader.options.model_fields)
+            faults.append(f"no option {option}: expected among {known}")
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            faults.append(f"option {option} is {fault['input']!r}: {message}")
+    return "; ".join(faults)

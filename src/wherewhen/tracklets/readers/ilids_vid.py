@@ -16,19 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wherewhen.tracklets.archives import find_folder, opened
-from wherewhen.tracklets.ingest import (
-    FoundTracklet,
-    Ingested,
-    IngestError,
-    IngestRules,
-    expected_folder,
-    hint_at_links,
-    image_files,
-    ingest,
-    published,
-    subfolders,
-)
+from wherewhen.tracklets.archives import find_folder
+from wherewhen.tracklets.folders import hint_at_links, image_files, relative, subfolders
+from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
+from wherewhen.tracklets.readers.record import Footage, NumberedOptions, Reader
 
 CAMERAS = ("cam1", "cam2")
 LAYOUT = "i-LIDS-VID/sequences/cam{1,2}/personNNN/cam{1,2}_personNNN_FFFFF.png under the root"
@@ -44,23 +35,10 @@ _DIGITS = 5
 """Digits of a frame number in the owners' archive."""
 
 
-def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = None) -> Ingested:
+def read(footage: Footage) -> Ingested:
     """Read iLIDS-VID or a set in its layout.
 
-    Parameters
-    ----------
-    root : pathlib.Path
-        The folder that holds ``i-LIDS-VID`` (or ``sequences``, or the cameras), or the archive.
-    rules : IngestRules, optional
-        What frames must satisfy. Without a `size` (64 x 128 in iLIDS-VID), every frame is held to
-        the size that most frames of the set have.
-    unpack_to : pathlib.Path, optional
-        Where an archive is unpacked.
-
-    Returns
-    -------
-    Ingested
-        Tables and report. Persons in one camera only stay in the tables; the report names them.
+    The root holds ``i-LIDS-VID``, ``sequences`` or the cameras.
 
     Raises
     ------
@@ -68,13 +46,10 @@ def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = 
         If the cameras' folders are not found.
     IngestError
         If frames are faulty, a file's name contradicts its folder, a person's folder has no number,
-        or nobody is seen by two cameras.
+        or nobody is seen by two cameras. Persons in one camera only stay in the tables; the report
+        names them.
     """
-    rules = dataclasses.replace(rules or IngestRules(), common_size=True)
-    root = opened(
-        Path(root), unpack_to, lambda folder: _sequences(folder) is not None, rules.progress
-    )
-    root = expected_folder(root, "iLIDS-VID", LAYOUT)
+    root = footage.root
     sequences = _sequences(root)
     if sequences is None:
         raise FileNotFoundError(
@@ -86,18 +61,16 @@ def read(root: Path, rules: IngestRules | None = None, unpack_to: Path | None = 
     wrong = {fault["path"] for fault in faults}
     sound = [
         dataclasses.replace(
-            tracklet,
-            files=[
-                file for file in tracklet.files if file.relative_to(root).as_posix() not in wrong
-            ],
+            each, files=[file for file in each.files if relative(file, root) not in wrong]
         )
-        for tracklet in found
+        for each in found
     ]
-    return ingest("ilids_vid", root, sound, rules, _facts(root, found), faults)
+    known = {"images", *Path(SPLITS).parts, *(Path(path).name for path in wrong)}
+    return ingest("ilids_vid", root, sound, footage.rules, _facts(root, found), faults, known)
 
 
 def _sequences(root: Path) -> Path | None:
-    """Find the folder of the cameras: ``images``, beside it, has the same folders in it."""
+    """Find the folder of the cameras; ``images``, beside it, has subfolders of the same names."""
     holder = find_folder(root, [f"sequences/{camera}" for camera in CAMERAS])
     return holder / "sequences" if holder is not None else find_folder(root, CAMERAS)
 
@@ -116,13 +89,13 @@ def _find(sequences: Path) -> Iterator[FoundTracklet]:
 
 
 def _contradictions(tracklet: FoundTracklet, root: Path) -> Iterator[dict[str, str]]:
-    """Find files that say they belong elsewhere."""
+    """Find files whose names say another camera or person than their folder."""
     expected = f"{tracklet.camera}_{tracklet.person}_"
     for file in tracklet.files:
         said = re.match(r"cam[0-9]+_person[0-9]+_", file.name)
         if said is not None and said[0] != expected:
             yield {
-                "path": file.relative_to(root).as_posix(),
+                "path": relative(file, root),
                 "fault": f"name says {said[0][:-1]}, its folder {expected[:-1]}",
             }
 
@@ -146,12 +119,7 @@ def _facts(root: Path, found: Sequence[FoundTracklet]) -> dict[str, Any]:
     if not has_splits:
         notes.append(f"the owners' splits are not there ({SPLITS}): ten can be drawn from a seed")
     return {
-        "differs_from_published": published(
-            {
-                name: (expected, count)
-                for (name, expected), count in zip(PUBLISHED.items(), here, strict=True)
-            }
-        ),
+        "differs_from_published": published(PUBLISHED, here),
         "numbers_left_out": sorted({*range(1, max(numbers, default=0) + 1)} - numbers),
         "official_splits": has_splits,
         "notes": notes,
@@ -159,7 +127,7 @@ def _facts(root: Path, found: Sequence[FoundTracklet]) -> dict[str, Any]:
 
 
 def _odd_names(files: Sequence[Path]) -> Iterator[str]:
-    """Note what is read all the same, but is not as the owners wrote it."""
+    """Note names that are read, but differ from those of the owners' archive."""
     upper = [file for file in files if file.suffix != file.suffix.lower()]
     if upper:
         yield f"{len(upper)} files have a suffix in upper case, e.g. {upper[0].name}: read as usual"
@@ -173,3 +141,14 @@ def _odd_names(files: Sequence[Path]) -> Iterator[str]:
             f"{len(digits)} frame numbers have not {_DIGITS} digits, e.g. {digits[0].name}: sorted "
             "as numbers"
         )
+
+
+READER = Reader(
+    "ilids_vid",
+    "iLIDS-VID",
+    LAYOUT,
+    read,
+    NumberedOptions,
+    common_size=True,
+    holds_data=lambda folder: _sequences(folder) is not None,
+)

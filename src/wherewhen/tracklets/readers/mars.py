@@ -12,7 +12,6 @@ Person Re-Identification. ECCV 2016.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,20 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wherewhen.tracklets.archives import find_folder, opened
+from wherewhen.tracklets.archives import find_folder
 from wherewhen.tracklets.files import FileError, entries, expand_home, open_file
-from wherewhen.tracklets.ingest import (
-    FoundTracklet,
-    Ingested,
-    IngestError,
-    IngestRules,
-    expected_folder,
-    hint_at_links,
-    ingest,
-    listed,
-    published,
-)
+from wherewhen.tracklets.folders import expected_folder, hint_at_links, listed
+from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.matlab import whole_numbers
+from wherewhen.tracklets.readers.record import Footage, Reader
+from wherewhen.tracklets.readers.record import Options as BaseOptions
 
 LAYOUT = "bbox_{train,test}/PPPP/*.jpg and info/*.{mat,txt} under the root, or their archives"
 CAMERAS = range(1, 7)
@@ -63,34 +55,20 @@ _NAME = re.compile(r"(00-1|[0-9]{4,})C([0-9]+)T([0-9]+)F([0-9]+)\.(?:jpe?g|png)"
 _SHOWN = 5
 
 
-def read(
-    root: Path,
-    rules: IngestRules | None = None,
-    unpack_to: Path | None = None,
-    *,
-    info: str | None = None,
-) -> Ingested:
+class Options(BaseOptions):
+    """Options of MARS."""
+
+    info: Path | None = None
+    """The folder of the name files and ``.mat`` files, relative to the root, if it is elsewhere:
+    the authors publish it apart from the images."""
+
+
+def read(footage: Footage) -> Ingested:
     """Read MARS or a set in its layout.
 
-    Parameters
-    ----------
-    root : pathlib.Path
-        The folder that holds ``bbox_train``, ``bbox_test`` and ``info``, or archives of them.
-    rules : IngestRules, optional
-        What frames must satisfy. Without a `size` (128 x 256 in MARS), every frame is held to the
-        size that most frames of the set have.
-    unpack_to : pathlib.Path, optional
-        Where archives are unpacked.
-    info : str, optional
-        The folder of the name files and .mat files, relative to the root, if it lies elsewhere
-        (the authors hand it out in another place than the images).
-
-    Returns
-    -------
-    Ingested
-        Tables and report; the table of tracklets has `subset`, `query` and `kind`. Tracklets of
-        which not one image is there are left out, and counted in the report: a part of MARS can be
-        read. Of the others every image must be there.
+    The root holds ``bbox_train``, ``bbox_test`` and ``info``. The table of tracklets has `subset`,
+    `query` and `kind`. A part of MARS can be read: tracklets without any image are left out, and
+    the report counts them; of the others every image must be there.
 
     Raises
     ------
@@ -99,11 +77,8 @@ def read(
     IngestError
         If the lists contradict themselves, each other or the names, or frames are faulty.
     """
-    rules = dataclasses.replace(rules or IngestRules(), common_size=True)
-    given = Path(root)
-    root = opened(given, unpack_to, _holds_images, rules.progress)
-    root = expected_folder(root, "MARS", LAYOUT)
-    tracklets, names = _lists(_info_folder(root, given, info))
+    root = footage.root
+    tracklets, names = _lists(_info_folder(footage))
     images = {subset: _images(root, subset) for subset in TABLES}
     if not any(images.values()):
         raise FileNotFoundError(
@@ -112,7 +87,7 @@ def read(
         )
     there, left_out, unlisted = _with_images(tracklets, names, images)
     facts = {
-        "differs_from_published": published(_compared(there)),
+        "differs_from_published": published(PUBLISHED, _counts(there)),
         "left_out": {"not one image is there": left_out},
         "images_in_no_tracklet": unlisted,
         "notes": _notes(tracklets, names, images, left_out),
@@ -123,7 +98,16 @@ def read(
             f"{LAYOUT}; check that the folders of persons lie right under bbox_train and bbox_test",
             facts,
         )
-    return ingest("mars", root, list(_found(there, names, images)), rules, facts)
+    found = list(_found(there, names, images))
+    return ingest("mars", root, found, footage.rules, facts, known={"info"})
+
+
+def _locate(root: Path, options: Options) -> tuple[Path, Options]:
+    """Resolve the option info, which is relative to the root or to its archive's folder."""
+    if options.info is None:
+        return root, options
+    beside = root if root.is_dir() else root.parent
+    return root, options.model_copy(update={"info": beside / expand_home(options.info)})
 
 
 def read_info(info: Path | str) -> pd.DataFrame:
@@ -213,7 +197,7 @@ def read_names(info: Path | str, subset: str) -> list[str]:
 
 
 def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-    """Read tables and names, and hold them to each other."""
+    """Read tables and names, and check that they agree."""
     tracklets = read_info(info)
     names = {subset: read_names(info, subset) for subset in TABLES}
     for subset, table in tracklets.groupby("subset"):
@@ -221,13 +205,12 @@ def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     return tracklets, names
 
 
-def _info_folder(root: Path, given: Path, info: str | None) -> Path:
-    beside = given if given.is_dir() else given.parent
-    if info is not None:
-        return expected_folder(
-            beside / expand_home(info), "MARS's lists (option info)", "*.mat and *_name.txt"
-        )
-    for base in (root, beside):
+def _info_folder(footage: Footage) -> Path:
+    if footage.options.info is not None:
+        title = "MARS's lists (option info)"
+        return expected_folder(footage.options.info, title, "*.mat and *_name.txt")
+    given = footage.given
+    for base in (footage.root, given if given.is_dir() else given.parent):
         folder = find_folder(base, [TABLES["test"][0]], depth=3, passing=["bbox_"])
         if folder is not None:
             return folder
@@ -252,9 +235,9 @@ def _all_lists() -> list[str]:
 
 
 def _integers(path: Path, variable: str, largest: int = 0) -> np.ndarray:
-    """Read one variable as int64: MATLAB saves indices in few, unsigned bits, and those wrap.
+    """Read one variable as int64, and check that its type can hold the largest index.
 
-    In uint16, as the queries are saved, 1 - 2 is 65,535, and a row beyond that can't be named.
+    MATLAB may save indices as unsigned integers of few bits, which wrap around.
     """
     try:
         values = whole_numbers(_existing(path.parent, path.name), variable, "get the file again")
@@ -304,15 +287,16 @@ def _refuse_rows(file: str, rows: np.ndarray, wrong: np.ndarray, what: str) -> N
 
 def _as_tracklets(rows: np.ndarray, subset: str) -> pd.DataFrame:
     first, last, person, camera = rows.T
+    persons = [JUNK if label < 0 else f"{label:04d}" for label in person.tolist()]
     return pd.DataFrame(
         {
             "tracklet": [
-                f"{subset}/{row:05d}_{_prefix(label)}C{seen_by}"
+                f"{subset}/{row:05d}_{_folder_name(label)}C{seen_by}"
                 for row, (label, seen_by) in enumerate(
-                    zip(person.tolist(), camera.tolist(), strict=True), start=1
+                    zip(persons, camera.tolist(), strict=True), start=1
                 )
             ],
-            "person": [JUNK if label < 0 else f"{label:04d}" for label in person.tolist()],
+            "person": persons,
             "camera": camera.astype(str),
             "length": last - first + 1,
             "subset": subset,
@@ -324,9 +308,9 @@ def _as_tracklets(rows: np.ndarray, subset: str) -> pd.DataFrame:
     )
 
 
-def _prefix(person: int) -> str:
-    """Write a person as MARS's folders and names do: 0001, 0000 and 00-1."""
-    return "00-1" if person < 0 else f"{person:04d}"
+def _folder_name(person: str) -> str:
+    """Return a person as in MARS's names of folders and files, where junk is 00-1."""
+    return "00-1" if person == JUNK else person
 
 
 def _queries(path: Path, test: pd.DataFrame) -> np.ndarray:
@@ -361,7 +345,7 @@ def _queries(path: Path, test: pd.DataFrame) -> np.ndarray:
 
 
 def _check_names(table: pd.DataFrame, names: Sequence[str], subset: str) -> None:
-    """Hold every image's name to the row that claims it: a shifted list is found here."""
+    """Compare every image's name with its row, which finds shifted lists."""
     file = TABLES[subset][0]
     beyond = table[table["last"] > len(names)]
     if len(beyond):
@@ -385,8 +369,8 @@ def _check_names(table: pd.DataFrame, names: Sequence[str], subset: str) -> None
 
 
 def _strangers(row: Any, names: Sequence[str]) -> Iterator[str]:
-    """Yield the names of a row's images that say another person or camera."""
-    start = f"{'00-1' if row.person == JUNK else row.person}C{row.camera}T".upper()
+    """Yield the names of a row's images that name another person or camera."""
+    start = f"{_folder_name(row.person)}C{row.camera}T"
     for name in names[row.first - 1 : row.last]:
         if not name.upper().startswith(start):
             yield name
@@ -411,7 +395,7 @@ def _images(root: Path, subset: str) -> Path | None:
 def _with_images(
     tracklets: pd.DataFrame, names: Mapping[str, Sequence[str]], images: Mapping[str, Path | None]
 ) -> tuple[pd.DataFrame, list[str], int]:
-    """Part the tracklets that have images; count the images that are in no tracklet."""
+    """Return tracklets with images, the names of the others, and the count of unlisted images."""
     kept, unlisted = np.zeros(len(tracklets), dtype=bool), 0
     for (subset, person), rows in tracklets.groupby(["subset", "person"]):
         there = _files(images[subset], person)
@@ -430,10 +414,6 @@ def _files(images: Path | None, person: str) -> set[str]:
     return {entry.name for entry in entries(folder)}
 
 
-def _folder_name(person: str) -> str:
-    return "00-1" if person == JUNK else person
-
-
 def _found(
     tracklets: pd.DataFrame, names: Mapping[str, Sequence[str]], images: Mapping[str, Path | None]
 ) -> Iterator[FoundTracklet]:
@@ -448,23 +428,21 @@ def _found(
         )
 
 
-def _compared(tracklets: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Count what MARS's authors have counted."""
+def _counts(tracklets: pd.DataFrame) -> list[int]:
+    """Count what `PUBLISHED` counts."""
     subset, kind = tracklets["subset"], tracklets["kind"]
     persons = tracklets[kind == "person"].groupby("subset")["person"].nunique()
     images = tracklets.groupby("subset")["length"].sum()
-    here = {
-        "train tracklets": (subset == "train").sum(),
-        "train persons": persons.get("train", 0),
-        "train images": images.get("train", 0),
-        "test tracklets": (subset == "test").sum(),
-        "test persons": persons.get("test", 0),
-        "test images": images.get("test", 0),
-        "junk tracklets": (kind == "junk").sum(),
-        "distractor tracklets": (kind == "distractor").sum(),
-        "queries": tracklets["query"].sum(),
-    }
-    return {name: (expected, int(here[name])) for name, expected in PUBLISHED.items()}
+    return [
+        *(
+            count
+            for side in ("train", "test")
+            for count in ((subset == side).sum(), persons.get(side, 0), images.get(side, 0))
+        ),
+        (kind == "junk").sum(),
+        (kind == "distractor").sum(),
+        tracklets["query"].sum(),
+    ]
 
 
 def _notes(
@@ -491,3 +469,15 @@ def _notes(
     if several := int(queries.duplicated(["person", "camera"]).sum()):
         notes.append(f"{several} queries are not the only one of their person and camera")
     return notes
+
+
+READER = Reader(
+    "mars",
+    "MARS",
+    LAYOUT,
+    read,
+    Options,
+    common_size=True,
+    holds_data=_holds_images,
+    locate=_locate,
+)

@@ -1,0 +1,69 @@
+"""Names of persons, cameras and tracklets: which are allowed, and which look alike."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from wherewhen.tracklets.files import is_text
+
+LONGEST_NAME = 200
+"""Characters of one part of a tracklet's name: the most that the name of a cubes' file can hold."""
+
+NOT_TEXT = "its name is not UTF-8, so tables and JSON can't hold it: rename it"
+
+
+def normalised(name: str) -> str:
+    r"""Return a name in Unicode's composed form (NFC), in which equal names have equal characters.
+
+    macOS decomposes the names of files, other systems do not.
+
+    Examples
+    --------
+    >>> normalised("Rene\u0301") == "Ren\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def look_alike(names: Iterable[str]) -> list[str]:
+    """Find different names that probably mean the same: ``0001`` and ``1``, ``Ann`` and ``ann``.
+
+    Examples
+    --------
+    >>> look_alike(["0001", "1", "1.0", "Ann", "ann ", "bert"])
+    ['0001, 1, 1.0', 'Ann, ann ']
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(_key(name), []).append(name)
+    return [", ".join(group) for group in groups.values() if len(group) > 1]
+
+
+def _key(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", name).casefold().strip()
+    folded = re.sub(r"^([0-9]+)\.0+$", r"\1", folded)
+    return re.sub(r"[0-9]+", lambda digits: digits[0].lstrip("0") or "0", folded)
+
+
+def name_fault(name: str) -> str | None:
+    """Return why a tracklet can't have a name, or None if it can.
+
+    The parts between slashes become names of files.
+
+    Examples
+    --------
+    >>> name_fault("cam_a/person_0001") is None
+    True
+    """
+    if not is_text(name):
+        return NOT_TEXT
+    longest = max(len(quote(part, safe="").replace(".", "%2E")) for part in name.split("/"))
+    if longest <= LONGEST_NAME:
+        return None
+    return (
+        f"a part of its name takes {longest} characters, expected at most {LONGEST_NAME}, where a "
+        "sign or space takes three and a letter beyond a-z six or more: rename it"
+    )
