@@ -158,7 +158,7 @@ class TestNewDataset:
         assert (parameters.ingest.reader, parameters.ingest.root) == (reader, root)
         assert not parameters.ingest.synthetic
         assert parameters.split.trials == 2
-        found = read(reader, root, **parameters.ingest.options.get(reader, {}))
+        found = read(reader, root, **dict(parameters.ingest.options[reader]))
         assert found.tracklets.person.nunique() == 6
 
     @pytest.mark.parametrize("reader", READERS)
@@ -177,7 +177,7 @@ class TestNewDataset:
 
     def test_numbers_above_200_are_not_taken_for_one_person(self, project, footage):
         new_dataset("mine", "prid2011", footage)
-        assert parameters_of("mine").ingest.options["prid2011"]["shared_persons"] == 200
+        assert parameters_of("mine").ingest.options["prid2011"].shared_persons == 200
 
     @pytest.mark.parametrize(
         "name",

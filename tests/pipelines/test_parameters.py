@@ -263,20 +263,21 @@ class TestNetworkFrom:
 def test_what_isnt_asked_for_decides_nothing():
     """Options of the reader, baselines and metrics that aren't used leave the groups equal."""
     asked = {
-        "ingest": {"options": {"prid2011": {"persons": "all"}}},
+        "ingest": {"options": {"prid2011": {"persons": "all200"}}},
         "embed": {"features": ["network", "hog3d"], "baselines": {"hog3d": {"cells": 2}}},
         "learn_metric": {"metrics": ["kissme"], "kissme": {"shrinkage": 0.1}},
     }
     more = {
-        "ingest": {"options": {"prid2011": {"persons": "all"}, "mars": {"info": "x"}}},
+        "ingest": {"options": {"prid2011": {"persons": "all200"}, "mars": {"info": "x"}}},
         "embed": asked["embed"] | {"baselines": {"hog3d": {"cells": 2}, "rcn": {"epochs": 1}}},
         "learn_metric": asked["learn_metric"] | {"lfda": {"k": 3}, "xqda": {"shrinkage": 1}},
     }
     plain, idle = check_parameters(asked), check_parameters(more)
     assert plain.groups == idle.groups
-    assert plain.ingest.options == {"prid2011": {"persons": "all"}}
+    assert list(plain.ingest.options) == ["prid2011"]
+    assert plain.ingest.options["prid2011"].persons == "all200"
     assert plain.embed.baselines == {"hog3d": {"cells": 2}}
-    assert check_parameters({}).ingest.options == {"prid2011": {}}
+    assert list(check_parameters({}).ingest.options) == ["prid2011"]
 
 
 def test_groups_are_what_stages_read():
@@ -417,7 +418,7 @@ class TestWhatIsReadCounts:
         manifest.write_text("path")
         before = self.identity(reader="manifest", root=str(manifest))
         asked = check_parameters({"ingest": {"reader": "manifest", "root": str(manifest)}}).ingest
-        assert (asked.root, asked.options["manifest"]) == (tmp_path, {"manifest": "mine.csv"})
+        assert (asked.root, asked.options["manifest"].manifest) == (tmp_path, "mine.csv")
         (tmp_path / "frames/1.png").write_bytes(b"other")
         assert self.identity(reader="manifest", root=str(manifest)) != before
 

@@ -1,11 +1,16 @@
 import os
 
 import pytest
+from PIL import Image
 
+from wherewhen.pipelines.ingest.nodes import admit, read_frames
+from wherewhen.pipelines.parameters import ParameterError, check_parameters
 from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.archives import SEAL
-from wherewhen.tracklets.ingest import IngestError
+from wherewhen.tracklets.folders import image_files
+from wherewhen.tracklets.ingest import FoundTracklet, IngestError, ingest
 from wherewhen.tracklets.readers import READERS, read
+from wherewhen.tracklets.readers.record import Options, Reader
 
 OFFICIAL = {
     "folder": {"distractors": 0},
@@ -52,6 +57,46 @@ def test_an_archive_is_unpacked_beside_itself_by_default(tmp_path):
         ingested = read("ilids_vid", root, progress=False)
         assert ingested.root.is_relative_to(packed.parent / "unpacked")
         assert len(ingested.tracklets) == 8
+
+
+class FlatOptions(Options):
+    """Options of the reader that a test adds."""
+
+    cameras: int = 2
+
+
+def read_flat(footage):
+    """Read ``<person>_<camera>_<frame>.png`` in one folder."""
+    groups = {}
+    for file in image_files(footage.root):
+        person, camera, _ = file.stem.split("_")
+        if int(camera) < footage.options.cameras:
+            groups.setdefault((person, camera), []).append(file)
+    found = [
+        FoundTracklet(f"{camera}/{person}", person, camera, files, footage.root)
+        for (person, camera), files in groups.items()
+    ]
+    return ingest("flat", footage.root, found, footage.rules)
+
+
+def test_a_reader_is_one_record(tmp_path, monkeypatch):
+    """Its module and a line in READERS: library, parameters and node know it."""
+    record = Reader("flat", "flat folder", "<person>_<camera>_<frame>.png", read_flat, FlatOptions)
+    monkeypatch.setitem(READERS, "flat", record)
+    for person, camera, frame in [(p, c, f) for p in "ab" for c in range(3) for f in (9, 10)]:
+        Image.new("RGB", (4, 8)).save(tmp_path / f"{person}_{camera}_{frame}.png")
+    ingested = read("flat", tmp_path, progress=False)
+    assert ingested.tracklets["tracklet"].tolist() == ["0/a", "0/b", "1/a", "1/b"]
+    assert ingested.frames["frame"].tolist() == [9, 10] * 4
+    with pytest.raises(ValueError, match="no option cams: expected among size, cameras"):
+        read("flat", tmp_path, cams=3)
+
+    tree = {"reader": "flat", "root": str(tmp_path), "options": {"flat": {"cameras": 3}}}
+    found, _ = read_frames(str(tmp_path), check_parameters({"ingest": tree}).ingest)
+    assert len(admit(found)[0]) == 6
+    tree["options"]["flat"] = {"camera": 3}
+    with pytest.raises(ParameterError, match=r"flat\.camera: no such .*; did you mean cameras\?"):
+        check_parameters({"ingest": tree})
 
 
 def test_unknown_names_list_the_known():
