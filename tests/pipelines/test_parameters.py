@@ -9,9 +9,11 @@ from wherewhen.metric_learning.pipeline import METRICS
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.parameters import (
     EvaluateParameters,
+    IngestParameters,
     LearnMetricParameters,
     ParameterError,
     Parameters,
+    SplitParameters,
     check_devices,
     check_name,
     check_parameters,
@@ -278,6 +280,30 @@ def test_what_isnt_asked_for_decides_nothing():
     assert plain.ingest.options["prid2011"].persons == "all200"
     assert plain.embed.baselines == {"hog3d": {"cells": 2}}
     assert list(check_parameters({}).ingest.options) == ["prid2011"]
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "read"),
+    [
+        ("ingest", {"root": 2024}, lambda group: str(group.root)),
+        ("ingest", {"unpack_to": 2024}, lambda group: str(group.unpack_to)),
+        ("split", {"source": "file", "path": 2024}, lambda group: str(group.path)),
+        ("split", {"probe_camera": 2024}, lambda group: group.probe_camera),
+        (
+            "ingest",
+            {"options": {"prid2011": {"frame_pattern": "(1)"}, "manifest": {"manifest": 2024}}},
+            lambda group: group.options["manifest"].manifest,
+        ),
+        (
+            "ingest",
+            {"options": {"mars": {"info": 2024}}},
+            lambda group: str(group.options["mars"].info),
+        ),
+    ],
+)
+def test_a_number_is_taken_for_the_text_of_a_name(group, values, read):
+    model = {"ingest": IngestParameters, "split": SplitParameters}[group]
+    assert read(model.model_validate(values)) == "2024"
 
 
 def test_groups_are_what_stages_read():

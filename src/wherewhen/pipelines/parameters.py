@@ -29,7 +29,7 @@ from wherewhen.presets import load_preset, overlay, preset_names
 from wherewhen.project import from_root
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.fingerprint import OPERATIONAL
-from wherewhen.tracklets.readers.record import Options
+from wherewhen.tracklets.readers.record import Options, PathOrNumber
 from wherewhen.tracklets.splits import trial_name
 from wherewhen.training.config import DEVICE, TrainingConfig
 
@@ -66,11 +66,11 @@ class IngestParameters(Group):
     reader: str = "prid2011"
     """The layout of the data set: a name of `wherewhen.tracklets.readers.READERS`."""
 
-    root: Path | None = None
+    root: PathOrNumber | None = None
     """The data set's folder, or its archive, or a folder with its archives, relative to the
     project's root; null: the rendered people."""
 
-    unpack_to: Annotated[Path | None, OPERATIONAL] = None
+    unpack_to: Annotated[PathOrNumber | None, OPERATIONAL] = None
     """Where archives are unpacked and crops are cut to; null: ``unpacked`` beside them."""
 
     check: Literal["decode", "header"] = "decode"
@@ -142,7 +142,7 @@ class SplitParameters(Group):
     list); ``auto``: the owners' where there is one, else drawn, and the log says which; ``file``:
     as `path` says."""
 
-    path: Path | None = None
+    path: PathOrNumber | None = None
     """For ``file``: a table of splits (``.parquet``, ``.csv``) or torchreid's ``.json``, relative
     to the project's root."""
 

@@ -25,7 +25,7 @@ from wherewhen.tracklets.files import FileError, entries, expand_home, open_file
 from wherewhen.tracklets.folders import expected_folder, hint_at_links, listed
 from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.matlab import whole_numbers
-from wherewhen.tracklets.readers.record import Footage, Reader
+from wherewhen.tracklets.readers.record import Footage, PathOrNumber, Reader
 from wherewhen.tracklets.readers.record import Options as BaseOptions
 
 LAYOUT = "bbox_{train,test}/PPPP/*.jpg and info/*.{mat,txt} under the root, or their archives"
@@ -58,7 +58,7 @@ _SHOWN = 5
 class Options(BaseOptions):
     """Options of MARS."""
 
-    info: Path | None = None
+    info: PathOrNumber | None = None
     """The folder of the name files and ``.mat`` files, relative to the root, if it is elsewhere:
     the authors publish it apart from the images."""
 

@@ -6,11 +6,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, field_validator
 
 from wherewhen.tracklets.ingest import Ingested, IngestRules
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if type(value) in (int, float) else value
+
+
+PathOrNumber = Annotated[Path, BeforeValidator(_as_text)]
+"""A path; YAML and ``--params`` read the folder's name ``2024`` as a number."""
 
 
 class Options(BaseModel):
