@@ -1,32 +1,34 @@
-"""The room of metric learning: distances learned from who is who, on top of fixed features.
+"""Metric learning: distances learned from labelled vectors of fixed features.
 
-KISSME, LFDA, XQDA and RankSVM as scikit-learn estimators, the pipeline that puts PCA before them,
-and files of fitted metrics. This is the ground floor: numpy, scipy, scikit-learn and safetensors
-only, no other room, never torch.
+KISSME, LFDA, XQDA and RankSVM as scikit-learn estimators, the pipeline with PCA before them, and
+files of fitted metrics. Ground floor: imports no other room, only numpy, scipy, scikit-learn and
+safetensors. Names are imported on first use, because scikit-learn takes a second.
 """
 
-from wherewhen.metric_learning.files import MetricsFileError, read_metrics, write_metrics
-from wherewhen.metric_learning.kissme import KISSME
-from wherewhen.metric_learning.lfda import LFDA
-from wherewhen.metric_learning.pipeline import (
-    CappedPCA,
-    distance_of,
-    fit_metrics,
-    metric_pipeline,
-)
-from wherewhen.metric_learning.rank_svm import RankSVM
-from wherewhen.metric_learning.xqda import XQDA
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "KISSME",
-    "LFDA",
-    "XQDA",
-    "CappedPCA",
-    "MetricsFileError",
-    "RankSVM",
-    "distance_of",
-    "fit_metrics",
-    "metric_pipeline",
-    "read_metrics",
-    "write_metrics",
-]
+from wherewhen.metric_learning.registry import METRICS, MetricKind
+
+_MODULES = {
+    "KISSME": "kissme",
+    "LFDA": "lfda",
+    "XQDA": "xqda",
+    "RankSVM": "rank_svm",
+    "CappedPCA": "pca",
+    "distance_of": "pipeline",
+    "fit_metrics": "pipeline",
+    "metric_pipeline": "pipeline",
+    "space_of": "pipeline",
+    "MetricsFileError": "files",
+    "read_metrics": "files",
+    "write_metrics": "files",
+}
+
+__all__ = ["METRICS", "MetricKind", *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,29 +1,86 @@
-"""What KISSME, LFDA and XQDA have in common: a linear map whose Euclidean distance is the metric.
-
-A subclass learns the map, `components_`, in its ``fit``; the rest of scikit-learn's shape is here.
-"""
+"""Bases of the estimators: checks of training data, and Mahalanobis metrics as linear maps."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 
-class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MetricLearner(BaseEstimator):
+    """Base of estimators that are fitted on vectors, persons and, some, cameras.
+
+    Attributes
+    ----------
+    FITTED : mapping of str to str
+        The fitted attributes that a file of metrics holds, and their axes: D for the features that
+        come in, E for those that go out, "" for a whole number.
+
+    See Also
+    --------
+    MahalanobisMetric : The base of KISSME, LFDA and XQDA.
+    """
+
+    FITTED: ClassVar[Mapping[str, str]]
+
+    def _labelled(
+        self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Check the training data; return float64 vectors, and persons and cameras from 0."""
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        check_classification_targets(y)
+        persons, person = np.unique(y, return_inverse=True)
+        if len(persons) < 2:
+            raise ValueError(
+                f"{type(self).__name__} learns to tell persons apart: expected 2 classes or more, "
+                "got 1 class"
+            )
+        if cameras is None:
+            return X, person, None
+        cameras = column_or_1d(np.asarray(cameras))
+        if len(cameras) != len(X):
+            raise ValueError(f"cameras has {len(cameras)} entries: expected {len(X)}, one a sample")
+        return X, person, np.unique(cameras, return_inverse=True)[1]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetricLearner):
     """A metric (a - b)' M (a - b) with M = L' L, positive semidefinite by construction.
+
+    A subclass's ``fit`` sets `components_`. `get_metric`, `pair_distance`, `pair_score` and
+    `get_mahalanobis_matrix` are as in metric-learn.
 
     Attributes
     ----------
     components_ : numpy.ndarray [E, D]
-        L, set by a subclass's ``fit``.
+        L.
     n_features_in_ : int
         D.
+
+    See Also
+    --------
+    KISSME, LFDA, XQDA : Metrics of this kind.
+
+    Examples
+    --------
+    >>> from wherewhen.metric_learning import LFDA
+    >>> X = [[0.0, 9.0], [0.1, 0.0], [1.0, 5.0], [1.1, 8.0]]  # the second feature is noise
+    >>> metric = LFDA(n_components=1).fit(X, ["p", "p", "q", "q"])
+    >>> near, far = metric.pair_distance([[X[0], X[1]], [X[0], X[2]]])
+    >>> bool(near < far)
+    True
     """
+
+    FITTED: ClassVar[Mapping[str, str]] = {"components_": "ED"}
 
     components_: np.ndarray
 
@@ -55,27 +112,72 @@ class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         check_is_fitted(self)
         return self.components_.T @ self.components_
 
-    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Check vectors and persons; return the vectors, their mean removed, and persons from 0.
+    def get_metric(self) -> Callable[..., float]:
+        """Return the distance as a function of two vectors.
 
-        Metrics are made of differences, which a common mean does not touch; without it they keep
-        more digits.
+        Returns
+        -------
+        callable
+            ``metric(u [D], v [D], squared=False) -> float``. A later ``fit`` does not change it.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        persons, person = np.unique(y, return_inverse=True)
-        if len(persons) < 2:
+        check_is_fitted(self)
+        components = self.components_.copy()
+
+        def metric(u: ArrayLike, v: ArrayLike, squared: bool = False) -> float:
+            u, v = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
+            if not u.shape == v.shape == components.shape[1:]:
+                raise ValueError(
+                    f"vectors have shapes {u.shape} and {v.shape}: expected "
+                    f"({components.shape[1]},) each"
+                )
+            mapped = components @ (u - v)
+            return float(mapped @ mapped if squared else np.linalg.norm(mapped))
+
+        return metric
+
+    def pair_distance(self, pairs: ArrayLike) -> np.ndarray:
+        """Compute the distance of each pair of vectors.
+
+        Parameters
+        ----------
+        pairs : array_like [P, 2, D]
+            The pairs.
+
+        Returns
+        -------
+        numpy.ndarray, float64 [P]
+            The distances.
+        """
+        check_is_fitted(self)
+        pairs = check_array(pairs, dtype=np.float64, allow_nd=True, ensure_2d=False)
+        if pairs.shape[1:] != (2, self.n_features_in_):
             raise ValueError(
-                f"{type(self).__name__} learns to tell persons apart: expected 2 classes or more, "
-                "got 1 class"
+                f"pairs have shape {pairs.shape}: expected [pairs, 2, {self.n_features_in_}]"
             )
-        return X - X.mean(axis=0), person
+        return np.linalg.norm((pairs[:, 0] - pairs[:, 1]) @ self.components_.T, axis=1)
+
+    def pair_score(self, pairs: ArrayLike) -> np.ndarray:
+        """Compute minus the distance of each pair: the higher, the more similar.
+
+        Parameters
+        ----------
+        pairs : array_like [P, 2, D]
+            The pairs.
+
+        Returns
+        -------
+        numpy.ndarray, float64 [P]
+            The scores.
+        """
+        return -self.pair_distance(pairs)
+
+    def _labelled(
+        self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Remove the mean, too: differences do not depend on it, and keep more digits without."""
+        X, person, camera = super()._labelled(X, y, cameras)
+        return X - X.mean(axis=0), person, camera
 
     @property
     def _n_features_out(self) -> int:
         return self.components_.shape[0]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags

@@ -1,4 +1,4 @@
-"""KISSME: a Mahalanobis metric from the covariances of similar and of dissimilar pairs.
+"""KISSME: a Mahalanobis metric from the covariances of similar and dissimilar pairs.
 
 M. Koestinger, M. Hirzer, P. Wohlhart, P. M. Roth, H. Bischof: Large Scale Metric Learning from
 Equivalence Constraints. CVPR 2012. In the paper of this project: Section V-C, after PCA.
@@ -6,56 +6,70 @@ Equivalence Constraints. CVPR 2012. In the paper of this project: Section V-C, a
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from wherewhen.metric_learning.base import MahalanobisMetric
 from wherewhen.metric_learning.matrices import components_of, project_semidefinite, shrink
-from wherewhen.metric_learning.pairs import Pairs, numbered_cameras, similar_and_dissimilar
+from wherewhen.metric_learning.pairs import Pairs, similar_and_dissimilar
+
+_ROUNDING = 1e-25
+"""Scatter of equal vectors after rounding, relative to that between persons."""
 
 
 class KISSME(MahalanobisMetric):
     """Keep-it-simple-and-straightforward metric: M = inv(C_similar) - w inv(C_dissimilar).
 
-    The covariances are those of the differences of pairs, without removal of a mean, divided by the
-    number of pairs.
+    The covariances are those of the differences of pairs, without removal of a mean.
 
     Parameters
     ----------
     dissimilar_weight : float
         w, the weight of the dissimilar pairs' term; 1 as published.
     shrinkage : float
-        s of C <- (1 - s) C + s tr(C)/n I, for both covariances. They are singular with the few
-        pairs of a small set (paper-decisions, row 28), but most of their trace lies in the
-        directions of the view, which are those to suppress: a large s lets them through. On
-        simulated clips (35 persons, 2 cameras, 4 clips each, 40 test persons, 4 seeds, a throw-away
-        script: a lead, to be confirmed on real features; cosine .35 rank-1) s = .001, .01, .1
-        gave .69, .64, .48, and .63, .43, .31 where the clips of a video were near-duplicates.
+        s of C <- (1 - s) C + s tr(C)/n I, for both covariances. Few pairs make them singular
+        (decision 28). A large s lets through the directions of the view, which have most of the
+        trace and are those to suppress. On simulated clips (35 persons, 2 cameras, 4 clips each, 40
+        test persons, 4 seeds; cosine .35 rank-1; the script is not kept) s = .001, .01, .1 gave
+        rank-1 .69, .64, .48, and .63, .43, .31 with near-duplicate clips of a tracklet.
     shrinkage_scale : {"dimensions", "samples"}
-        n of that formula: the number of dimensions, so that the trace stays, or of samples
-        (vectors in `fit`, pairs in `fit_pairs`), as in the RSL-NEU benchmark.
-    projection : {"clip", "relative", "mars"}
-        How M becomes positive semidefinite: see `matrices.project_semidefinite`.
-    dissimilar_pairs : int or None
-        How many dissimilar pairs `fit` draws; None takes all of them, which costs no more, because
-        their covariance has a closed form, and adds no chance.
-    random_state : int, numpy.random.RandomState or None
-        The seed of that draw.
+        n of that formula: the number of dimensions, which keeps the trace, or of vectors, as in
+        the RSL-NEU benchmark.
+    projection : {"clip", "mars"}
+        How M is made positive semidefinite: see `matrices.project_semidefinite`.
 
     Attributes
     ----------
     components_ : numpy.ndarray [D, D]
         L with L' L = M.
     similar_pairs_, dissimilar_pairs_ : int
-        The pairs that the covariances were taken over.
+        The numbers of pairs of the covariances.
     n_features_in_ : int
         D.
+
+    See Also
+    --------
+    XQDA : Learns a subspace, too.
+    LFDA : Learns from neighbours of a person.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [0.2, 0.1], [3.0, 0.8], [3.1, 0.2]]  # the second feature is noise
+    >>> M = KISSME().fit(X, ["p", "p", "q", "q"]).get_mahalanobis_matrix()
+    >>> bool(M[0, 0] > M[1, 1])
+    True
     """
+
+    FITTED: ClassVar[Mapping[str, str]] = {
+        "components_": "ED",
+        "similar_pairs_": "",
+        "dissimilar_pairs_": "",
+    }
 
     def __init__(
         self,
@@ -63,18 +77,14 @@ class KISSME(MahalanobisMetric):
         shrinkage: float = 0.001,
         shrinkage_scale: str = "dimensions",
         projection: str = "clip",
-        dissimilar_pairs: int | None = None,
-        random_state: int | np.random.RandomState | None = 0,
     ):
         self.dissimilar_weight = dissimilar_weight
         self.shrinkage = shrinkage
         self.shrinkage_scale = shrinkage_scale
         self.projection = projection
-        self.dissimilar_pairs = dissimilar_pairs
-        self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
-        """Learn from labelled vectors: all similar pairs, all or some dissimilar ones.
+        """Learn from labelled vectors: all similar and all dissimilar pairs.
 
         Parameters
         ----------
@@ -83,8 +93,8 @@ class KISSME(MahalanobisMetric):
         y : array_like [N]
             The person of each.
         cameras : array_like [N], optional
-            The camera of each; when given, pairs are made across cameras only. In simulations
-            (shrinkage .01 and .1) this was worse than all pairs by 4 to 7 points.
+            The camera of each; pairs are then made across cameras only. In simulations (shrinkage
+            .01 and .1) rank-1 was 4 to 7 points lower than with all pairs.
 
         Returns
         -------
@@ -94,23 +104,16 @@ class KISSME(MahalanobisMetric):
         Raises
         ------
         ValueError
-            If there are no similar or no dissimilar pairs, or a covariance has no inverse.
+            If there are no similar or no dissimilar pairs, all similar pairs are of equal vectors,
+            or a covariance has no inverse.
         """
-        X, person = self._labelled(X, y)
-        camera = numbered_cameras(cameras, len(X))
-        similar, dissimilar = similar_and_dissimilar(X, person, camera)
-        wanted = self.dissimilar_pairs
-        if wanted is not None and wanted < 1:
-            raise ValueError(f"dissimilar_pairs is {wanted}: expected at least 1, or None for all")
-        if wanted is not None and wanted < dissimilar.count:
-            left, right = self._draw(person, camera, wanted)
-            dissimilar = Pairs.of(X[left] - X[right])
-        return self._learn(similar, dissimilar, samples=len(X))
+        X, person, camera = self._labelled(X, y, cameras)
+        return self._learn(*similar_and_dissimilar(X, person, camera), samples=len(X))
 
     def fit_pairs(
         self, X: ArrayLike, left: ArrayLike, right: ArrayLike, similar: ArrayLike
     ) -> Self:
-        """Learn from pairs that are known to be similar or dissimilar.
+        """Learn from given pairs.
 
         Parameters
         ----------
@@ -118,8 +121,8 @@ class KISSME(MahalanobisMetric):
             The vectors.
         left, right : array_like of int [P]
             The rows of X that make a pair.
-        similar : array_like of bool [P]
-            Whether they show the same person.
+        similar : array_like of bool or int [P]
+            Whether they show the same person: True and False, 1 and 0, or 1 and -1 (metric-learn).
 
         Returns
         -------
@@ -129,8 +132,7 @@ class KISSME(MahalanobisMetric):
         Raises
         ------
         ValueError
-            If lengths differ, a row does not exist, there are no similar or no dissimilar pairs, or
-            a covariance has no inverse.
+            If lengths differ, a row does not exist, `similar` has other values, or as for `fit`.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         left, right, similar = (column_or_1d(np.asarray(part)) for part in (left, right, similar))
@@ -146,40 +148,35 @@ class KISSME(MahalanobisMetric):
                 raise ValueError(
                     f"{name} holds no rows of X: expected integers from 0 to {len(X) - 1}"
                 )
-        similar = similar.astype(bool)
+        if not (set(similar.tolist()) <= {0, 1} or set(similar.tolist()) <= {-1, 1}):
+            raise ValueError(
+                f"similar holds {np.unique(similar)[:5].tolist()}: expected True and False, 1 and "
+                "0, or 1 and -1"
+            )
+        similar = similar == 1
         differences = X[left] - X[right]
         return self._learn(
-            Pairs.of(differences[similar]), Pairs.of(differences[~similar]), samples=len(similar)
+            Pairs.of(differences[similar]),
+            Pairs.of(differences[~similar]),
+            samples=len(np.union1d(left, right)),
         )
 
     def _learn(self, similar: Pairs, dissimilar: Pairs, samples: int) -> Self:
-        inverses = [
-            _inverse(
-                shrink(pairs.covariance(name), self.shrinkage, self.shrinkage_scale, samples), name
+        within, between = similar.covariance("similar"), dissimilar.covariance("dissimilar")
+        if np.trace(within) <= _ROUNDING * np.trace(between):
+            raise ValueError(
+                "KISSME finds no scatter within persons: all similar pairs are of equal vectors. "
+                "Expected a person with different samples; use several clips a tracklet"
             )
-            for name, pairs in (("similar", similar), ("dissimilar", dissimilar))
+        inverses = [
+            _inverse(shrink(C, self.shrinkage, self.shrinkage_scale, samples), name)
+            for name, C in (("similar", within), ("dissimilar", between))
         ]
         M = inverses[0] - self.dissimilar_weight * inverses[1]
         self.components_ = components_of(project_semidefinite((M + M.T) / 2, self.projection))
         self.similar_pairs_ = similar.count
         self.dissimilar_pairs_ = dissimilar.count
         return self
-
-    def _draw(
-        self, person: np.ndarray, camera: np.ndarray | None, count: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw that many different dissimilar pairs; every one is equally likely."""
-        generator = check_random_state(self.random_state)
-        n = len(person)
-        codes = np.empty(0, dtype=np.int64)
-        while len(codes) < count:
-            left, right = generator.randint(n, size=(2, 2 * count))
-            apart = (person[left] != person[right]) & (left < right)
-            if camera is not None:
-                apart &= camera[left] != camera[right]
-            drawn = np.concatenate([codes, left[apart] * n + right[apart]])
-            codes = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # in order of drawing
-        return np.divmod(codes[:count], n)
 
 
 def _inverse(C: np.ndarray, name: str) -> np.ndarray:

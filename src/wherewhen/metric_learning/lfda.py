@@ -1,4 +1,4 @@
-"""LFDA: a linear map that keeps a person's neighbours together and pushes persons apart.
+"""LFDA: a linear map that keeps a person's neighbours close and separates persons.
 
 M. Sugiyama: Dimensionality Reduction of Multimodal Labeled Data by Local Fisher Discriminant
 Analysis. JMLR 8, 2007. In person re-identification: S. Pedagadi et al., CVPR 2013. In the paper of
@@ -7,7 +7,8 @@ this project: Section V-C, after PCA.
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,29 +32,27 @@ class LFDA(MahalanobisMetric):
     Parameters
     ----------
     n_components : int or None
-        Dimensions after the map; None keeps all (paper-decisions, row 29).
+        Dimensions after the map; None keeps all (decision 29).
     k : int
         A sample's scale is the distance to its min(k, n_c - 1)-th neighbour in its class; the
-        affinity is exp(-|x_i - x_j|^2 / (scale_i scale_j)), and 0 where a scale is 0.
-        7 as in the paper of LFDA (paper-decisions, row 29). Clips of one video are each other's
-        nearest neighbours, so with k below their number the affinity weighs the pairs across
-        cameras less; with 4 clips k = 3 and 7 were within 2 points of each other in simulations
-        where learning helped at all.
+        affinity is exp(-|x_i - x_j|^2 / (scale_i scale_j)), and 0 where a scale is 0. 7 as in the
+        paper of LFDA (decision 29). Clips of one tracklet are each other's nearest neighbours, so
+        with k below their number pairs across cameras get less weight; with 4 clips k = 3 and 7
+        were within 2 points in simulations where learning helped.
     shrinkage : float
-        s of S_w <- (1 - s) S_w + s tr(S_w)/n I; 1 - s is the r of other texts. Small,
-        because most of the trace lies in the directions of the view, which are those to suppress.
-        On simulated clips (35 persons, 2 cameras, 4 clips each, 40 test persons, 4 seeds, a
-        throw-away script: a lead, to be confirmed on real features; cosine .35 rank-1)
-        s = .0003, .001, .01, .1 gave .68, .70, .69, .50, and .69, .71, .49, .25
-        where the clips of a video were near-duplicates.
+        s of S_w <- (1 - s) S_w + s tr(S_w)/n I. A large s lets through the directions of the view,
+        which have most of the trace and are those to suppress. On simulated clips (35 persons, 2
+        cameras, 4 clips each, 40 test persons, 4 seeds; cosine .35 rank-1; the script is not kept)
+        s = .0003, .001, .01, .1 gave rank-1 .68, .70, .69, .50, and .69, .71, .49, .25 with
+        near-duplicate clips of a tracklet.
     shrinkage_scale : {"dimensions", "samples"}
         n of that formula.
     embedding : {"weighted", "plain", "orthonormalized"}
-        ``plain``: eigenvectors with v' S_w v = 1. ``weighted``: those times sqrt(lambda), as the
-        paper of LFDA defines the map; a negative lambda counts as 0. ``orthonormalized``: the plain
-        ones made orthonormal, which without a smaller `n_components` is a mere rotation. In that
-        simulation weighted was 1 to 3 points ahead of plain at s = .001 and .003, and level at
-        .0003; in an easier one with fewer dimensions plain was up to 3 points ahead.
+        As in metric-learn. ``plain``: eigenvectors with v' S_w v = 1. ``weighted``: those times
+        sqrt(lambda), as the paper of LFDA defines the map; a negative lambda counts as 0.
+        ``orthonormalized``: the plain ones made orthonormal. In that simulation weighted was 1 to 3
+        points ahead of plain at s = .001 and .003, and level at .0003; in an easier one with fewer
+        dimensions plain was up to 3 points ahead.
 
     Attributes
     ----------
@@ -63,7 +62,19 @@ class LFDA(MahalanobisMetric):
         lambda, falling.
     n_features_in_ : int
         D.
+
+    See Also
+    --------
+    KISSME : Learns from pairs.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [0.2, 0.1], [3.0, 0.8], [3.1, 0.2]]  # the second feature is noise
+    >>> LFDA(n_components=1).fit(X, ["p", "p", "q", "q"]).transform(X).shape
+    (4, 1)
     """
+
+    FITTED: ClassVar[Mapping[str, str]] = {"components_": "ED", "eigenvalues_": "E"}
 
     def __init__(
         self,
@@ -100,7 +111,7 @@ class LFDA(MahalanobisMetric):
             If a parameter is out of range, there is one class only or no class with two different
             samples, or S_w is not positive definite.
         """
-        X, person = self._labelled(X, y)
+        X, person, _ = self._labelled(X, y)
         kept = self._checked_components(X.shape[1])
         within, between = _local_scatters(X, person, self.k)
         if not np.trace(within) > 0:

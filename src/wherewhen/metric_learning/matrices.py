@@ -1,8 +1,4 @@
-"""Matrices that the estimators share: scatters of differences, shrinkage, semidefinite roots.
-
-The sum over pairs of (x_i - x_j)(x_i - x_j)' is never formed pair by pair: within a group of m
-vectors it equals m times their scatter about their mean, so thousands of pairs cost one product.
-"""
+"""Shrinkage of covariances, projection on semidefinite matrices, and their roots."""
 
 from __future__ import annotations
 
@@ -10,36 +6,11 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh
 
 SHRINKAGE_SCALES = ("dimensions", "samples")
-PROJECTIONS = ("mars", "clip", "relative")
-
-
-def pair_scatter(X: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, int]:
-    """Sum the outer products of the differences over all pairs within groups.
-
-    Parameters
-    ----------
-    X : numpy.ndarray [N, D]
-        The vectors, best with their mean removed.
-    groups : numpy.ndarray of int [N]
-        The group of each, numbered from 0.
-
-    Returns
-    -------
-    scatter : numpy.ndarray [D, D]
-        The sum over unordered pairs of the same group.
-    pairs : int
-        How many those are.
-    """
-    sizes = np.bincount(groups)
-    sums = np.zeros((len(sizes), X.shape[1]))
-    np.add.at(sums, groups, X)
-    centred = X - (sums / np.maximum(sizes, 1)[:, None])[groups]
-    weighted = centred * np.sqrt(sizes[groups])[:, None]
-    return weighted.T @ weighted, int((sizes * (sizes - 1) // 2).sum())
+PROJECTIONS = ("clip", "mars")
 
 
 def shrink(C: np.ndarray, shrinkage: float, scale: str, samples: int) -> np.ndarray:
-    """Move a covariance towards a multiple of the identity: (1 - s) C + s tr(C)/n I.
+    """Shrink a covariance to a multiple of the identity: (1 - s) C + s tr(C)/n I.
 
     Parameters
     ----------
@@ -48,8 +19,8 @@ def shrink(C: np.ndarray, shrinkage: float, scale: str, samples: int) -> np.ndar
     shrinkage : float
         s, in [0, 1].
     scale : {"dimensions", "samples"}
-        What n is. With the number of dimensions the trace is kept; with that of samples the
-        identity's share falls as samples come (as in the RSL-NEU benchmark).
+        n. The number of dimensions keeps the trace; with the number of samples the identity's
+        share falls as samples are added (as in the RSL-NEU benchmark).
     samples : int
         The number of samples.
 
@@ -75,11 +46,10 @@ def project_semidefinite(M: np.ndarray, projection: str) -> np.ndarray:
     ----------
     M : numpy.ndarray [D, D]
         The matrix.
-    projection : {"mars", "clip", "relative"}
-        ``mars``: where the Cholesky decomposition fails, eigenvalues up to 1e-10 become 1e-6, as in
-        the code of the MARS authors (which depends on the scale of the vectors). ``clip``: negative
-        ones become 0, the nearest such matrix. ``relative``: those below 1e-6 times the largest
-        become that, so that M has full rank at any scale of the vectors.
+    projection : {"clip", "mars"}
+        ``clip``: negative eigenvalues become 0, the nearest such matrix. ``mars``: where the
+        Cholesky decomposition fails, eigenvalues up to 1e-10 become 1e-6, as in the code of the
+        MARS authors (which depends on the scale of the vectors).
 
     Returns
     -------
@@ -93,17 +63,16 @@ def project_semidefinite(M: np.ndarray, projection: str) -> np.ndarray:
     values, vectors = eigh(M)
     if projection == "mars":
         values = np.where(values <= 1e-10, 1e-6, values)
+    elif values[0] >= 0:
+        return M
     else:
-        floor = 1e-6 * max(values[-1], 0.0) if projection == "relative" else 0.0
-        if values[0] >= floor:
-            return M
-        values = np.maximum(values, floor)
+        values = np.maximum(values, 0.0)
     M = (vectors * values) @ vectors.T
     return (M + M.T) / 2
 
 
 def components_of(M: np.ndarray) -> np.ndarray:
-    """Find L with L' L = M, the strongest direction first.
+    """Return L with L' L = M, the direction of the largest eigenvalue first.
 
     Parameters
     ----------
@@ -121,12 +90,12 @@ def components_of(M: np.ndarray) -> np.ndarray:
 
 
 def fix_signs(rows: np.ndarray) -> np.ndarray:
-    """Turn each row so that its largest entry is positive: eigenvectors come with either sign.
+    """Choose the sign of each row so that its largest entry is positive.
 
     Parameters
     ----------
     rows : numpy.ndarray [E, D]
-        Directions.
+        Eigenvectors, whose signs are arbitrary.
 
     Returns
     -------

@@ -1,19 +1,20 @@
-"""Similar and dissimilar pairs of samples: the scatter of their differences, and their number."""
+"""Scatter of the differences of similar and of dissimilar pairs.
+
+The sum over pairs of (x_i - x_j)(x_i - x_j)' needs no loop over pairs: within a group of m vectors
+it equals m times their scatter about their mean.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import column_or_1d
-
-from wherewhen.metric_learning.matrices import pair_scatter
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The scatter of some pairs' differences (no mean removed), and how many pairs they are.
+    """The scatter of the differences of some pairs, without removal of a mean, and their number.
 
     Attributes
     ----------
@@ -21,21 +22,55 @@ class Pairs:
         The sum of (x_i - x_j)(x_i - x_j)' over the pairs.
     count : int
         The number of pairs.
+
+    Examples
+    --------
+    >>> Pairs.within(np.array([[0.0], [1.0], [7.0]]), np.array([0, 0, 1]))
+    Pairs(scatter=array([[1.]]), count=1)
     """
 
     scatter: np.ndarray
     count: int
 
     @classmethod
-    def of(cls, differences: np.ndarray) -> Pairs:
-        """Take the differences of the pairs themselves, [P, D]."""
+    def of(cls, differences: np.ndarray) -> Self:
+        """Make them from differences [P, D]."""
         return cls(differences.T @ differences, len(differences))
+
+    @classmethod
+    def within(cls, X: np.ndarray, groups: np.ndarray) -> Self:
+        """Make all unordered pairs inside groups.
+
+        Parameters
+        ----------
+        X : numpy.ndarray [N, D]
+            The vectors, best with their mean removed.
+        groups : numpy.ndarray of int [N]
+            The group of each, numbered from 0.
+        """
+        sizes = np.bincount(groups)
+        sums = np.zeros((len(sizes), X.shape[1]))
+        np.add.at(sums, groups, X)
+        centred = X - (sums / np.maximum(sizes, 1)[:, None])[groups]
+        weighted = centred * np.sqrt(sizes[groups])[:, None]
+        return cls(weighted.T @ weighted, int((sizes * (sizes - 1) // 2).sum()))
 
     def __sub__(self, other: Pairs) -> Pairs:
         return Pairs(self.scatter - other.scatter, self.count - other.count)
 
     def covariance(self, name: str) -> np.ndarray:
-        """Divide by the number of pairs; `name` is "similar" or "dissimilar", for the message."""
+        """Divide the scatter by the number of pairs.
+
+        Parameters
+        ----------
+        name : {"similar", "dissimilar"}
+            For the message.
+
+        Raises
+        ------
+        ValueError
+            If there are no pairs.
+        """
         if self.count == 0:
             expected = "a person with several samples" if name == "similar" else "several persons"
             raise ValueError(
@@ -48,50 +83,26 @@ class Pairs:
 def similar_and_dissimilar(
     X: np.ndarray, person: np.ndarray, camera: np.ndarray | None
 ) -> tuple[Pairs, Pairs]:
-    """Collect all pairs of samples, or all across cameras.
+    """Make all unordered pairs of samples, or all across cameras.
 
     Parameters
     ----------
     X : numpy.ndarray [N, D]
         The vectors, best with their mean removed.
     person : numpy.ndarray of int [N]
-        Who they show, numbered from 0.
+        The person of each, numbered from 0.
     camera : numpy.ndarray of int [N] or None
-        Where, numbered from 0; None does not ask.
+        The camera of each, numbered from 0; None takes pairs inside cameras too.
 
     Returns
     -------
     similar, dissimilar : Pairs
-        Unordered pairs of one person, and of two.
+        Pairs of one person, and of two.
     """
-    everyone = np.zeros(len(X), dtype=np.int64)
-    similar = Pairs(*pair_scatter(X, person))
-    total = Pairs(*pair_scatter(X, everyone))
+    similar = Pairs.within(X, person)
+    total = Pairs.within(X, np.zeros(len(X), dtype=np.int64))
     if camera is not None:
         # Pairs across cameras are all pairs without those inside a camera.
-        similar -= Pairs(*pair_scatter(X, person * (camera.max() + 1) + camera))
-        total -= Pairs(*pair_scatter(X, camera))
+        similar -= Pairs.within(X, person * (camera.max() + 1) + camera)
+        total -= Pairs.within(X, camera)
     return similar, total - similar
-
-
-def numbered_cameras(cameras: ArrayLike | None, samples: int) -> np.ndarray | None:
-    """Give the cameras numbers from 0, and check that every sample has one.
-
-    Parameters
-    ----------
-    cameras : array_like [N] or None
-        The camera of each sample; None stays None.
-    samples : int
-        N.
-
-    Returns
-    -------
-    numpy.ndarray of int [N] or None
-        Their numbers.
-    """
-    if cameras is None:
-        return None
-    cameras = column_or_1d(np.asarray(cameras))
-    if len(cameras) != samples:
-        raise ValueError(f"cameras has {len(cameras)} entries: expected {samples}, one a sample")
-    return np.unique(cameras, return_inverse=True)[1]

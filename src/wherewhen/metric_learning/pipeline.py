@@ -1,123 +1,26 @@
-"""The pipeline of the paper's Section V-C: PCA, then a metric, ready for Euclidean distances.
+"""Pipelines of Section V-C: normalisation, PCA, then a metric.
 
-Row-pooled cubes have up to 9,000 dimensions and come in a few hundred samples: covariances can only
-be estimated after PCA. RankSVM estimates none and has no PCA before it, see `WITHOUT_PCA`.
+Row-pooled cubes have up to 9,000 dimensions and a few hundred samples: covariances can only be
+estimated after PCA.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.decomposition import PCA
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from wherewhen.metric_learning.kissme import KISSME
-from wherewhen.metric_learning.lfda import LFDA
-from wherewhen.metric_learning.rank_svm import RankSVM
-from wherewhen.metric_learning.xqda import XQDA
+from wherewhen.metric_learning.pca import CappedPCA
+from wherewhen.metric_learning.registry import METRICS
 
 Distance = Callable[[ArrayLike, ArrayLike], np.ndarray]
 """From probes [P, D] and gallery [G, D] to [P, G]."""
-
-METRICS = {"kissme": KISSME, "lfda": LFDA, "rank_svm": RankSVM, "xqda": XQDA}
-"""The estimators by the name used in tables of scores."""
-
-WITHOUT_PCA = ("rank_svm",)
-"""RankSVM weighs the absolute differences of single features, which depend on the axes: after PCA
-it would weigh principal components and no longer the bins of histograms, as the original does."""
-
-ACROSS_CAMERAS = ("rank_svm", "xqda")
-"""These are told the cameras: XQDA is made of pairs across them, RankSVM ranks other cameras."""
-
-_EXACT = 1000
-"""Up to this many samples or dimensions PCA is exact: a second or so. Beyond, it is randomised."""
-
-
-class CappedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """PCA whose dimension gives way, with a warning, to what the samples allow.
-
-    Parameters
-    ----------
-    dimension : int
-        The dimensions wanted (150 in Section V-C). n samples span n - 1 dimensions about their
-        mean, and vectors of D dimensions D: the smallest of the three is used.
-    random_state : int or None
-        The seed where the decomposition is randomised (more than 1,000 samples and dimensions).
-
-    Attributes
-    ----------
-    dimension_ : int
-        The dimensions used.
-    pca_ : sklearn.decomposition.PCA
-        The fitted decomposition.
-    n_features_in_ : int
-        D.
-    """
-
-    def __init__(self, dimension: int = 150, random_state: int | None = 0):
-        self.dimension = dimension
-        self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Find the principal components.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : ignored
-            For scikit-learn's pipelines.
-
-        Returns
-        -------
-        CappedPCA
-            This estimator.
-        """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        if self.dimension < 1:
-            raise ValueError(f"PCA dimension is {self.dimension}: expected at least 1")
-        samples, dimensions = X.shape
-        self.dimension_ = min(self.dimension, samples - 1, dimensions)
-        if self.dimension_ < self.dimension:
-            warnings.warn(
-                f"PCA to {self.dimension} dimensions is not possible with {samples} samples of "
-                f"{dimensions} dimensions: {self.dimension_} are used",
-                UserWarning,
-                stacklevel=2,
-            )
-        # Which solver runs depends on the shape alone, so that equal data give equal results.
-        solver = "full" if min(X.shape) <= _EXACT else "randomized"
-        self.pca_ = PCA(self.dimension_, svd_solver=solver, random_state=self.random_state).fit(X)
-        return self
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Project vectors on the principal components.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, dimension_]
-            The projected vectors, not whitened.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.pca_.transform(X)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.dimension_
 
 
 def metric_pipeline(
@@ -131,34 +34,44 @@ def metric_pipeline(
 
     Parameters
     ----------
-    kind : {"kissme", "lfda", "rank_svm", "xqda"}
-        The metric.
+    kind : str
+        A key of `registry.METRICS`.
     dimension : int
-        Dimensions after PCA, capped by what the samples allow; RankSVM has no PCA before it.
+        Dimensions after PCA, at most those that the samples allow; not every metric has a PCA
+        before it.
     normalise : bool
-        Divide every vector by its length first, as the cosine does: how strongly the features fire
-        says more about the light than about the person.
+        Divide every vector by its length first, as the cosine does: the strength of the features
+        depends more on the light than on the person.
     random_state : int
-        The seed of whatever is drawn.
+        The seed of every random draw.
     **options
-        Parameters of `KISSME`, `LFDA`, `RankSVM` or `XQDA`.
+        Parameters of the metric's estimator.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``normalise`` (optional), ``pca`` (not before RankSVM) and the metric's name;
-        after ``fit(vectors, persons)``, `distance_of` tells how it measures. All but RankSVM have a
-        ``transform`` to vectors that are compared by Euclidean distance. Cameras reach KISSME by
-        ``fit(vectors, persons, kissme__cameras=cameras)``, RankSVM and XQDA likewise.
+        With the steps ``normalise`` (optional), ``pca`` (where the metric has it) and the metric's
+        name. Cameras reach a metric by ``fit(vectors, persons, xqda__cameras=cameras)``.
 
     Raises
     ------
     ValueError
         If the metric or one of its parameters is unknown, naming the known ones.
+
+    See Also
+    --------
+    fit_metrics : Fits several, with one PCA.
+    distance_of : The distance of a fitted pipeline.
+
+    Examples
+    --------
+    >>> list(metric_pipeline("lfda", dimension=20, k=5).named_steps)
+    ['normalise', 'pca', 'lfda']
     """
     if kind not in METRICS:
         raise ValueError(f"no metric {kind!r}: expected one of {', '.join(sorted(METRICS))}")
-    known = METRICS[kind]().get_params()
+    estimator = METRICS[kind].estimator()
+    known = estimator().get_params()
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
@@ -167,39 +80,93 @@ def metric_pipeline(
         )
     if "random_state" in known:
         options = {"random_state": random_state} | options
-    steps: list[tuple[str, Any]] = [("normalise", Normalizer())] if normalise else []
-    if kind not in WITHOUT_PCA:
-        steps += [("pca", CappedPCA(dimension, random_state))]
-    return Pipeline([*steps, (kind, METRICS[kind](**options))])
+    steps: list[tuple[str, BaseEstimator]] = [("normalise", Normalizer())] if normalise else []
+    if METRICS[kind].after_pca:
+        steps.append(("pca", CappedPCA(dimension, random_state)))
+    return Pipeline([*steps, (kind, estimator(**options))])
 
 
-def distance_of(metric: Pipeline, euclidean: Distance = cdist) -> Distance:
-    """Tell how a fitted metric measures.
+class Space(NamedTuple):
+    """A metric in two steps, so that vectors are projected once and compared often.
+
+    Attributes
+    ----------
+    project : callable
+        Maps vectors [N, D] to float64 [N, E].
+    distance : callable
+        Maps projected probes [P, E] and gallery [G, E] to float64 [P, G].
+    """
+
+    project: Callable[[ArrayLike], np.ndarray]
+    distance: Distance
+
+
+def space_of(metric: Pipeline | BaseEstimator, euclidean: Distance = cdist) -> Space:
+    """Split a fitted metric into its projection and the distance of projected vectors.
 
     Parameters
     ----------
-    metric : sklearn.pipeline.Pipeline
-        As `metric_pipeline` builds them, fitted.
+    metric : sklearn.pipeline.Pipeline or estimator
+        A fitted pipeline of `metric_pipeline`, or a fitted estimator alone.
     euclidean : callable
-        What measures Euclidean distances; one by products of matrices is faster than SciPy's.
+        Computes Euclidean distances.
+
+    Returns
+    -------
+    Space
+        The distance is the ``distance`` of the last step if it has one, else Euclidean after its
+        ``transform``.
+
+    Raises
+    ------
+    TypeError
+        If the last step has neither.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import Normalizer
+    >>> project, distance = space_of(Normalizer().fit([[1.0, 0.0]]))
+    >>> distance(project([[2.0, 0.0]]), project([[0.0, 5.0]])).round(2).tolist()
+    [[1.41]]
+    """
+    steps = [step for _, step in metric.steps] if isinstance(metric, Pipeline) else [metric]
+    if hasattr(steps[-1], "distance"):
+        distance = steps.pop().distance
+    elif hasattr(steps[-1], "transform"):
+        distance = euclidean
+    else:
+        raise TypeError(
+            f"{type(steps[-1]).__name__} has neither distance nor transform: expected a fitted "
+            "metric, or a pipeline that ends in one"
+        )
+
+    def project(vectors: ArrayLike) -> np.ndarray:
+        for step in steps:
+            vectors = step.transform(vectors)
+        return vectors
+
+    return Space(project, distance)
+
+
+def distance_of(metric: Pipeline | BaseEstimator, euclidean: Distance = cdist) -> Distance:
+    """Return the distance by a fitted metric between vectors as they come.
+
+    Parameters
+    ----------
+    metric, euclidean
+        See `space_of`.
 
     Returns
     -------
     callable
-        ``distance(probes [P, D], gallery [G, D]) -> float64 [P, G]`` of vectors as they come: by
-        the ``distance`` of the last step if it has one, else Euclidean after ``transform``.
+        ``distance(probes [P, D], gallery [G, D]) -> float64 [P, G]``.
+
+    See Also
+    --------
+    space_of : Projects once where the same vectors are compared several times.
     """
-    *before, (_, last) = metric.steps
-    by_itself = hasattr(last, "distance")
-    steps = [step for _, step in before] + ([] if by_itself else [last])
-    measure = last.distance if by_itself else euclidean
-
-    def distance(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
-        for step in steps:
-            probes, gallery = step.transform(probes), step.transform(gallery)
-        return measure(probes, gallery)
-
-    return distance
+    project, distance = space_of(metric, euclidean)
+    return lambda probes, gallery: distance(project(probes), project(gallery))
 
 
 def fit_metrics(
@@ -209,36 +176,43 @@ def fit_metrics(
     options: Mapping[str, Mapping[str, Any]],
     dimension: int = 150,
 ) -> dict[str, Pipeline]:
-    """Fit several metrics on the same vectors, their PCA once.
+    """Fit several metrics on the same vectors; equal steps before them are fitted once.
 
     Parameters
     ----------
     vectors : numpy.ndarray [N, D]
         The training persons' vectors.
     persons, cameras : array_like [N]
-        Who they show, and where. The metrics of `ACROSS_CAMERAS` are told the cameras.
+        The person and the camera of each. Metrics whose record says ``across_cameras`` are given
+        the cameras.
     options : mapping
-        For every metric to learn, by name, its parameters.
+        The metrics to learn by name, and the parameters of each.
     dimension : int
-        Dimensions after PCA, capped by what the samples allow.
+        Dimensions after PCA, at most those that the samples allow.
 
     Returns
     -------
     dict of str to sklearn.pipeline.Pipeline
-        As `metric_pipeline` builds them, fitted; equal steps before the metric are shared.
+        Fitted pipelines of `metric_pipeline`; equal steps before the metric are shared.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 9.0], [1.2, 8.8], [5.0, 5.5], [5.3, 5.0]])
+    >>> metrics = fit_metrics(X, ["p", "p", "q", "q"], [1, 2, 1, 2], {"kissme": {}}, dimension=1)
+    >>> distance_of(metrics["kissme"])(X[:1], X).argmin()
+    np.int64(0)
     """
-    pipelines = {kind: metric_pipeline(kind, dimension, **given) for kind, given in options.items()}
-    heads: dict[tuple[str, ...], tuple[list, np.ndarray]] = {}
+    heads: dict[str, tuple[list, np.ndarray]] = {}
     fitted = {}
-    for kind, pipeline in pipelines.items():
-        *names, _ = pipeline.named_steps
-        if tuple(names) not in heads:
+    for kind, given in options.items():
+        *before, (_, learner) = metric_pipeline(kind, dimension, **given).steps
+        key = str(before)  # classes and parameters
+        if key not in heads:
             projected = vectors
-            for name in names:
-                projected = pipeline.named_steps[name].fit_transform(projected)
-            heads[tuple(names)] = pipeline.steps[:-1], projected
-        steps, projected = heads[tuple(names)]
-        across = {"cameras": cameras} if kind in ACROSS_CAMERAS else {}
-        metric = pipeline.named_steps[kind].fit(projected, persons, **across)
-        fitted[kind] = Pipeline([*steps, (kind, metric)])
+            for _, step in before:
+                projected = step.fit_transform(projected)
+            heads[key] = before, projected
+        before, projected = heads[key]
+        across = {"cameras": cameras} if METRICS[kind].across_cameras else {}
+        fitted[kind] = Pipeline([*before, (kind, learner.fit(projected, persons, **across))])
     return fitted

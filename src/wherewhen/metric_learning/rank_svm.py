@@ -1,4 +1,4 @@
-"""RankSVM: weights for the absolute differences of features, so that the right ones rank first.
+"""RankSVM: weights of the absolute differences of features, learned to rank true matches first.
 
 B. Prosser, W.-S. Zheng, S. Gong, T. Xiang: Person Re-Identification by Support Vector Ranking. BMVC
 2010, in the primal form of O. Chapelle, S. S. Keerthi: Efficient Algorithms for Ranking with SVMs.
@@ -7,29 +7,26 @@ Information Retrieval 13, 2010. In the paper of this project: Section V-F, on co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from wherewhen.metric_learning.pairs import numbered_cameras
+from wherewhen.metric_learning.base import MetricLearner
 
 
 @dataclass(frozen=True)
 class RankingProblem:
-    """Who should rank before whom, and how badly given weights rank them.
+    """The objective of RankSVM over triplets (query, relevant, irrelevant).
 
-    A triplet (query, relevant, irrelevant) is a pair of rows of `differences`. Triplets of one
-    query share their rows, so each absolute difference is made and held once, as the sparse
-    products of Chapelle and Keerthi do.
+    A triplet is a pair of rows of `differences`. Triplets of one query share their rows, so each
+    absolute difference is held once, as in the sparse products of Chapelle and Keerthi.
 
     Attributes
     ----------
@@ -59,7 +56,7 @@ class RankingProblem:
         value : float
             The objective.
         gradient : numpy.ndarray [D]
-            Its derivative after w.
+            Its derivative with respect to w.
         """
         scores = self.differences @ weights
         short = np.maximum(0, 1 - (scores[self.relevant] - scores[self.irrelevant]))
@@ -71,33 +68,31 @@ class RankingProblem:
         return value, weights + self.differences.T @ by_row
 
 
-class RankSVM(BaseEstimator):
-    """A ranking by w' |x - y|: the larger the score, the more likely the same person.
+class RankSVM(MetricLearner):
+    """A ranking by the score w' |x - y|, which is larger for the same person.
 
     For a query, a sample of the same person (relevant) should score above one of another person
-    (irrelevant) by a margin of 1; what falls short counts squared:
+    (irrelevant) by a margin of 1, with a squared hinge loss:
     1/2 |w|^2 + C mean(max(0, 1 - w' (|x - x_rel| - |x - x_irr|))^2).
 
-    Chapelle and Keerthi sum over triplets. The mean, with differences divided by the root mean
-    square length of |x - y|, makes C mean the same however many triplets are drawn and however
-    features are scaled. Both are a change of units: the family of solutions is the published one.
-    The objective is strictly convex, so that its minimum is found by L-BFGS as well as by their
-    Newton steps.
+    Chapelle and Keerthi sum over triplets. The mean, and differences divided by the root mean
+    square length of |x - y|, make C independent of the number of triplets and of the scale of
+    features; the family of solutions is the published one. The objective is strictly convex: L-BFGS
+    finds the same minimum as their Newton steps.
 
-    All triplets of n samples are of the order of n^3. Some are drawn: at most `queries` queries,
-    the same number for every person as far as they have some, and for each at most `relevant` of
-    its person's samples and `irrelevant` of the others', every one of the former against every one
-    of the latter. Time and memory grow with queries (relevant + irrelevant) D and no longer with n:
-    8 bytes each, 240 MB for the defaults and 2,500 dimensions.
+    n samples have of the order of n^3 triplets. A sample is drawn: at most `queries` queries, as
+    equally over persons as possible, and for each at most `relevant` samples of its person and
+    `irrelevant` others, in all combinations. Time and memory are proportional to queries (relevant
+    + irrelevant) D: 8 bytes each, 240 MB for the defaults and 2,500 dimensions.
 
     Parameters
     ----------
     penalty : float
         C, the weight of the ranking errors; the paper chose it by cross-validation.
     queries, relevant, irrelevant : int
-        How many are drawn at most, as said above.
+        The most that are drawn, see above.
     max_iter : int
-        Steps of L-BFGS at most; stopping there is an error, not a result.
+        The most steps of L-BFGS; not to converge in them is an error.
     random_state : int, numpy.random.RandomState or None
         The seed of the draw.
 
@@ -106,10 +101,22 @@ class RankSVM(BaseEstimator):
     weights_ : numpy.ndarray [D]
         w, for features as they come in.
     triplets_ : int
-        How many were learned from.
+        The number of triplets.
     n_features_in_ : int
         D.
+
+    See Also
+    --------
+    KISSME, LFDA, XQDA : Learn a metric.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [0.2, 0.1], [3.0, 0.8], [3.1, 0.2]]  # the second feature is noise
+    >>> RankSVM().fit(X, ["p", "p", "q", "q"]).distance(X[:1], X).argsort()[0].tolist()
+    [0, 1, 2, 3]
     """
+
+    FITTED: ClassVar[Mapping[str, str]] = {"weights_": "D", "triplets_": ""}
 
     def __init__(
         self,
@@ -137,8 +144,7 @@ class RankSVM(BaseEstimator):
         y : array_like [N]
             The person of each.
         cameras : array_like [N], optional
-            The camera of each; when given, a query is ranked against other cameras only, as the
-            test does.
+            The camera of each; a query is then ranked against other cameras only, as in a test.
 
         Returns
         -------
@@ -155,14 +161,8 @@ class RankSVM(BaseEstimator):
         for name in ("penalty", "queries", "relevant", "irrelevant", "max_iter"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected more than 0")
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        persons, person = np.unique(y, return_inverse=True)
-        if len(persons) < 2:
-            raise ValueError(
-                "RankSVM learns to tell persons apart: expected 2 classes or more, got 1 class"
-            )
-        problem, scale = self._problem(X, person, numbered_cameras(cameras, len(X)))
+        X, person, camera = self._labelled(X, y, cameras)
+        problem, scale = self._problem(X, person, camera)
         found = minimize(
             problem.objective,
             np.zeros(X.shape[1]),
@@ -180,7 +180,7 @@ class RankSVM(BaseEstimator):
         return self
 
     def distance(self, probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
-        """Measure -w' |x - y|: no metric, it may be negative, but small is near.
+        """Compute -w' |x - y|: smaller is more alike; it may be negative and is no metric.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class RankSVM(BaseEstimator):
         Returns
         -------
         numpy.ndarray, float64 [P, G]
-            The distances. That of equal vectors is 0.
+            The distances; 0 between equal vectors.
         """
         check_is_fitted(self)
         probes, gallery = (
@@ -235,7 +235,7 @@ class RankSVM(BaseEstimator):
     def _drawn(
         self, person: np.ndarray, camera: np.ndarray | None
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yield queries with the samples that are and are not of their person."""
+        """Yield queries with samples of their person and of others."""
         generator = check_random_state(self.random_state)
         chosen = 0
         for query in _in_turns(person, generator):
@@ -255,11 +255,6 @@ class RankSVM(BaseEstimator):
                     _some(same, self.relevant, generator),
                     _some(others, self.irrelevant, generator),
                 )
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
 
 def _in_turns(person: np.ndarray, generator: np.random.RandomState) -> np.ndarray:

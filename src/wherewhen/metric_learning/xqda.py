@@ -1,13 +1,13 @@
-"""XQDA: a subspace and a metric in it, learned at once from pairs across cameras.
+"""XQDA: a subspace and a metric in it, learned together from pairs across cameras.
 
 S. Liao, Y. Hu, X. Zhu, S. Z. Li: Person Re-identification by Local Maximal Occurrence
-Representation and Metric Learning. CVPR 2015. Not in the paper of this project; re-identification
-expects it beside KISSME and LFDA.
+Representation and Metric Learning. CVPR 2015. Not in the paper of this project.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from scipy.linalg import LinAlgError, eigh
 
 from wherewhen.metric_learning.base import MahalanobisMetric
 from wherewhen.metric_learning.matrices import fix_signs
-from wherewhen.metric_learning.pairs import numbered_cameras, similar_and_dissimilar
+from wherewhen.metric_learning.pairs import similar_and_dissimilar
 
 
 class XQDA(MahalanobisMetric):
@@ -30,8 +30,7 @@ class XQDA(MahalanobisMetric):
     Parameters
     ----------
     n_components : int or None
-        At most so many directions, the largest lambda first; None keeps every one above 1, as
-        published.
+        The most directions, largest lambda first; None keeps all above 1, as published.
     regularisation : float
         r; 0.001 as published. It is absolute: the vectors should have about unit length.
 
@@ -42,10 +41,27 @@ class XQDA(MahalanobisMetric):
     eigenvalues_ : numpy.ndarray [E]
         lambda, falling, all above 1.
     similar_pairs_, dissimilar_pairs_ : int
-        The pairs that the covariances were taken over.
+        The numbers of pairs of the covariances.
     n_features_in_ : int
         D.
+
+    See Also
+    --------
+    KISSME : Takes the subspace from PCA.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [0.2, 0.1], [3.0, 0.8], [3.1, 0.2]]  # the second feature is noise
+    >>> XQDA().fit(X, ["p", "p", "q", "q"], cameras=[1, 2, 1, 2]).transform(X).shape
+    (4, 1)
     """
+
+    FITTED: ClassVar[Mapping[str, str]] = {
+        "components_": "ED",
+        "eigenvalues_": "E",
+        "similar_pairs_": "",
+        "dissimilar_pairs_": "",
+    }
 
     def __init__(self, n_components: int | None = None, regularisation: float = 0.001):
         self.n_components = n_components
@@ -75,14 +91,14 @@ class XQDA(MahalanobisMetric):
             If a parameter is out of range, there are no similar or no dissimilar pairs, C_I is not
             positive definite, or persons differ in no direction more than their views.
         """
-        X, person = self._labelled(X, y)
+        X, person, camera = self._labelled(X, y, cameras)
         if self.n_components is not None and self.n_components < 1:
             raise ValueError(
                 f"n_components is {self.n_components}: expected at least 1, or None for all"
             )
         if self.regularisation < 0:
             raise ValueError(f"regularisation is {self.regularisation}: expected at least 0")
-        similar, dissimilar = similar_and_dissimilar(X, person, numbered_cameras(cameras, len(X)))
+        similar, dissimilar = similar_and_dissimilar(X, person, camera)
         within = similar.covariance("similar") + self.regularisation * np.eye(X.shape[1])
         try:
             values, vectors = eigh(dissimilar.covariance("dissimilar"), within)

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from wherewhen.metric_learning.pipeline import CappedPCA
+from wherewhen.metric_learning.pca import CappedPCA
 
 
 class FisherVector(TransformerMixin, BaseEstimator):

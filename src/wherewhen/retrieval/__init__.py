@@ -1,8 +1,7 @@
-"""The room of retrieval: from distances between tracklets to ranks, CMC curves and mAP.
+"""Retrieval: from distances between tracklets to ranks, CMC curves and mAP.
 
-Everything is a function of a distance matrix and of names; how the distances were made does not
-matter, and a protocol's name stands on every result. This is the ground floor: numpy, scipy and
-pandas only, no other room, never torch.
+Everything is a function of a distance matrix and labels, whatever made the distances; every result
+carries its protocol's name. Ground floor: imports no other room, only numpy, scipy and pandas.
 """
 
 from wherewhen.retrieval.evaluate import Evaluation, evaluate, rankings

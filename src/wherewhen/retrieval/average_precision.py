@@ -1,7 +1,7 @@
 """Average precision of one probe's ranking, by both definitions in use.
 
-They differ in value, so a table names the one it used: ``mAP`` is the mean of `mean_precision`,
-``mAP-trapezoid`` that of `trapezoid`.
+Their values differ, so tables name the definition: ``mAP`` is the mean of `mean_precision` over
+probes, ``mAP-trapezoid`` that of `trapezoid`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ def mean_precision(ranks: np.ndarray) -> float:
     -------
     float
         The mean of i / rank_i over the matches i = 1..m.
+
+    Examples
+    --------
+    >>> mean_precision(np.array([1, 4]))
+    0.75
     """
     return float(np.mean(_found(ranks) / ranks))
 
@@ -40,6 +45,11 @@ def trapezoid(ranks: np.ndarray) -> float:
     float
         The mean over the matches of (precision one rank earlier + precision at the match) / 2,
         where the precision before rank 1 counts as 1.
+
+    Examples
+    --------
+    >>> trapezoid(np.array([2]))
+    0.25
     """
     found = _found(ranks)
     earlier = np.where(ranks == 1, 1.0, (found - 1) / np.maximum(ranks - 1, 1))
@@ -53,9 +63,9 @@ AVERAGE_PRECISIONS: dict[str, Callable[[np.ndarray], float]] = {
 """The definitions by name."""
 
 MEASURES = {"mean_precision": "mAP", "trapezoid": "mAP-trapezoid"}
-"""What the mean over probes is called in a table of scores."""
+"""Names of the means over probes in tables of scores."""
 
 
 def _found(ranks: np.ndarray) -> np.ndarray:
-    """Count the matches found up to and with each match."""
+    """Return the number of matches up to each match, itself included."""
     return np.arange(1, len(ranks) + 1)

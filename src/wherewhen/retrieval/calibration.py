@@ -1,8 +1,8 @@
-"""Calibration: whether four of five pairs with a score of 0.8 do show one person.
+"""Calibration: a score as a probability. Of pairs scored 0.8, four of five should show one person.
 
-It is asked of the Siamese network's s (Eq 8), which is trained as a probability on as many pairs of
-one person as of two. In a gallery nearly all pairs are of two, so both kinds are given the same
-weight here; otherwise one would measure the gallery's size.
+Used for the Siamese network's s (Eq 8), which is trained on as many pairs of one person as of two.
+In a gallery nearly all pairs are of two persons. Both kinds therefore get the same total weight;
+otherwise the result would depend on the size of the gallery.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 _CHUNK = 1_000_000
-"""Pairs looked at at once: MARS has 22 million, and what is made of them need not fit together."""
+"""Pairs processed at once, to bound memory: MARS has 22 million."""
 
 
 def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.DataFrame:
-    """Compare what scores promise with what is true, bin by bin.
+    """Compute a reliability diagram: mean score and observed frequency by bin.
 
     Parameters
     ----------
@@ -39,6 +39,15 @@ def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.D
     ------
     ValueError
         If a kind has no pairs, a score is no probability, or there is no bin.
+
+    See Also
+    --------
+    expected_calibration_error : Sums the table up.
+
+    Examples
+    --------
+    >>> reliability([0.9, 0.8], [0.1, 0.6], bins=2).frequency.round(2).tolist()
+    [0.0, 0.67]
     """
     if bins < 1:
         raise ValueError(f"bins is {bins}: expected at least 1")
@@ -71,7 +80,7 @@ def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.D
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Average how far promise and truth are apart.
+    """Compute the expected calibration error (ECE).
 
     Parameters
     ----------

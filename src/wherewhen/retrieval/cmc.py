@@ -1,4 +1,4 @@
-"""The cumulative matching characteristic: how often a true match stands among the first k."""
+"""The cumulative matching characteristic (CMC): how often a true match is among the first k."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def cmc(first_ranks: ArrayLike, max_rank: int) -> np.ndarray:
     ------
     ValueError
         If there is no probe, a rank is below 1, or `max_rank` is.
+
+    Examples
+    --------
+    >>> cmc([1, 3], 4).tolist()
+    [0.5, 0.5, 1.0, 1.0]
     """
     first_ranks = np.asarray(first_ranks)
     if max_rank < 1:

@@ -1,7 +1,7 @@
 """Evaluation: ranks, CMC and mAP of a distance matrix under a protocol, and rankings as a table.
 
 Ties are resolved by the order of the gallery, and counted: where a true match is as far away as
-another tracklet, its rank says something about the order of rows, and the reader should know.
+another person's tracklet, its rank depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from numpy.typing import ArrayLike
 
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS, MEASURES
 from wherewhen.retrieval.cmc import cmc
+from wherewhen.retrieval.labels import plain_values
 from wherewhen.retrieval.nearest import nearest
-from wherewhen.retrieval.task import Probe, Task, expect_length
+from wherewhen.retrieval.task import Probe, Task
+
+_COUNTED = 128
+"""True matches up to which counting nearer tracklets is about as fast as sorting the gallery."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well probes found their persons.
+    """Ranks of the true matches and what follows from them.
 
     Attributes
     ----------
@@ -35,15 +39,15 @@ class Evaluation:
         Every probe's rank of its best placed true match, from 1; 0 without one.
     average_precisions : numpy.ndarray, float64 [P]
         Every probe's average precision; NaN without a true match.
-    valid : numpy.ndarray, bool [P]
-        Which probes have a true match in their gallery. The others are in no mean.
-    probes_without_match : int
-        How many are not valid.
     ties : int
         True matches at exactly the distance of a tracklet of another person, so that their rank
         depends on the order of the gallery.
     match_ranks : tuple of numpy.ndarray
         For every probe the ranks of all its true matches, rising.
+
+    See Also
+    --------
+    evaluate : Makes one.
     """
 
     protocol: str
@@ -52,13 +56,21 @@ class Evaluation:
     mean_ap: float
     first_ranks: np.ndarray
     average_precisions: np.ndarray
-    valid: np.ndarray
-    probes_without_match: int
     ties: int
     match_ranks: tuple[np.ndarray, ...] = field(repr=False)
 
+    @property
+    def valid(self) -> np.ndarray:
+        """Which probes have a true match, bool [P]. The others are in no mean."""
+        return self.first_ranks > 0
+
+    @property
+    def probes_without_match(self) -> int:
+        """How many probes are not valid."""
+        return int((~self.valid).sum())
+
     def measures(self) -> dict[str, float]:
-        """Name every number as tables of scores do.
+        """Return all means by their names in tables of scores.
 
         Returns
         -------
@@ -69,7 +81,7 @@ class Evaluation:
         return ranks | {MEASURES[self.average_precision]: self.mean_ap}
 
     def average_precisions_by(self, definition: str) -> np.ndarray:
-        """Judge the same ranks by either definition of average precision.
+        """Compute average precisions of the same ranks by either definition.
 
         Parameters
         ----------
@@ -86,38 +98,30 @@ class Evaluation:
 
 def evaluate(
     distances: ArrayLike,
-    probe_persons: Sequence[str],
-    gallery_persons: Sequence[str],
-    probe_cameras: Sequence[str],
-    gallery_cameras: Sequence[str],
+    probe_persons: Sequence[str | int],
+    gallery_persons: Sequence[str | int],
+    probe_cameras: Sequence[str | int],
+    gallery_cameras: Sequence[str | int],
     protocol: str = "single_match",
     average_precision: str = "mean_precision",
     max_rank: int = 20,
     gallery_junk: ArrayLike | None = None,
     gallery_queries: ArrayLike | None = None,
 ) -> Evaluation:
-    """Judge a distance matrix (Section V-C).
+    """Evaluate a distance matrix (Section V-C).
 
     Parameters
     ----------
-    distances : array_like [P, G]
-        From every probe to every gallery tracklet; smaller is more alike. Compared in its own
-        precision.
-    probe_persons, gallery_persons : sequence of str [P], [G]
-        Who they are.
-    probe_cameras, gallery_cameras : sequence of str [P], [G]
-        Where they were seen.
+    distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras
+        See `Task`.
     protocol : str
         A key of `protocols.PROTOCOLS`.
     average_precision : {"mean_precision", "trapezoid"}
         The definition of average precision.
     max_rank : int
         The last rank of the CMC curve.
-    gallery_junk : array_like of bool [G], optional
-        Gallery tracklets that no ranking contains, beside the persons that the protocol drops.
-    gallery_queries : array_like of bool [G], optional
-        Gallery tracklets that are probes too: `query_excluded` drops them. Without this argument it
-        takes them to be left out already.
+    gallery_junk, gallery_queries : array_like of bool [G], optional
+        See `Task`.
 
     Returns
     -------
@@ -127,8 +131,18 @@ def evaluate(
     Raises
     ------
     ValueError
-        If shapes do not fit, a distance is NaN, a name is unknown, the data contradict the
-        protocol, or no probe has a true match.
+        If shapes do not fit, a distance is NaN, a label can't be compared, a name is unknown, the
+        data contradict the protocol, or no probe has a true match.
+
+    See Also
+    --------
+    wherewhen.retrieval.score : Also intervals and open-set measures.
+
+    Examples
+    --------
+    >>> result = evaluate([[0.1, 0.3], [0.2, 0.4]], ["x", "y"], ["x", "y"], [1, 1], [2, 2])
+    >>> result.first_ranks.tolist(), result.mean_ap
+    ([1, 2], 0.75)
     """
     task = Task(
         distances,
@@ -146,16 +160,14 @@ def evaluate(
 def evaluate_task(
     task: Task, average_precision: str = "mean_precision", max_rank: int = 20
 ) -> Evaluation:
-    """Judge a task: what `evaluate` does once distances and names are checked.
+    """Evaluate a task: `evaluate` after the checks of distances and labels.
 
     Parameters
     ----------
     task : Task
-        Distances, names and protocol.
-    average_precision : {"mean_precision", "trapezoid"}
-        The definition of average precision.
-    max_rank : int
-        The last rank of the CMC curve.
+        Distances, labels and protocol.
+    average_precision, max_rank
+        See `evaluate`.
 
     Returns
     -------
@@ -192,47 +204,30 @@ def evaluate_task(
         mean_ap=float(average_precisions[valid].mean()),
         first_ranks=first_ranks,
         average_precisions=average_precisions,
-        valid=valid,
-        probes_without_match=int((~valid).sum()),
         ties=ties,
         match_ranks=tuple(match_ranks),
     )
 
 
 def rankings(
-    distances: ArrayLike,
+    task: Task,
     probe_ids: Sequence[str],
     gallery_ids: Sequence[str],
-    probe_persons: Sequence[str],
-    gallery_persons: Sequence[str],
-    probe_cameras: Sequence[str],
-    gallery_cameras: Sequence[str],
-    protocol: str = "single_match",
     max_rank: int | None = 20,
     all_matches: bool = False,
-    gallery_junk: ArrayLike | None = None,
-    gallery_queries: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """List for every probe who stands at which rank.
+    """List the ranking of every probe.
 
     Parameters
     ----------
-    distances : array_like [P, G]
-        From every probe to every gallery tracklet.
-    probe_ids, gallery_ids : sequence of str [P], [G]
+    task : Task
+        Distances, labels and protocol; what the protocol drops stands in no ranking.
+    probe_ids, gallery_ids : array_like of str [P], [G]
         The names of the tracklets.
-    probe_persons, gallery_persons : sequence of str [P], [G]
-        Who they are.
-    probe_cameras, gallery_cameras : sequence of str [P], [G]
-        Where they were seen.
-    protocol : str
-        A key of `protocols.PROTOCOLS`; what it drops stands in no ranking.
     max_rank : int or None
         The last rank to list; None for all, a table of P x G rows.
     all_matches : bool
         List true matches beyond `max_rank` too, at their ranks.
-    gallery_junk, gallery_queries : array_like of bool [G], optional
-        As in `evaluate`.
 
     Returns
     -------
@@ -244,35 +239,31 @@ def rankings(
     Raises
     ------
     ValueError
-        As for `evaluate`, except that no probe needs to have a true match.
+        If names do not fit the matrix, or the data contradict the protocol.
+
+    Examples
+    --------
+    >>> task = Task([[0.4, 0.1]], ["x"], ["x", "y"], ["1"], ["2", "2"])
+    >>> rankings(task, ["1/x"], ["2/x", "2/y"]).gallery.tolist()
+    ['2/y', '2/x']
     """
     if max_rank is not None and max_rank < 1:
         raise ValueError(f"max_rank is {max_rank}: expected at least 1, or None for all")
-    task = Task(
-        distances,
-        probe_persons,
-        gallery_persons,
-        probe_cameras,
-        gallery_cameras,
-        protocol,
-        gallery_junk,
-        gallery_queries,
+    probes, gallery = task.distances.shape
+    probe_names = np.array(plain_values("probe_ids", probe_ids, probes), dtype=object)
+    gallery_names = np.array(plain_values("gallery_ids", gallery_ids, gallery), dtype=object)
+    ranks, places, correct = zip(
+        *(_listed(probe, max_rank, all_matches) for probe in task.probes()), strict=True
     )
-    probe_names = np.asarray(probe_ids, dtype=object)
-    gallery_names = np.asarray(gallery_ids, dtype=object)
-    expect_length("probe_ids", probe_names, len(task.distances))
-    expect_length("gallery_ids", gallery_names, task.distances.shape[1])
-    listed = [_listed(probe, max_rank, all_matches) for probe in task.probes()]
-    places = np.concatenate([order for _, order, _ in listed])
-    rows = np.repeat(np.arange(len(listed)), [len(order) for _, order, _ in listed])
-    columns = task.columns[places]
+    rows = np.repeat(np.arange(probes), [len(each) for each in ranks])
+    columns = task.columns[np.concatenate(places)]
     return pd.DataFrame(
         {
             "probe": probe_names[rows],
-            "rank": np.concatenate([ranks for ranks, _, _ in listed]),
+            "rank": np.concatenate(ranks),
             "gallery": gallery_names[columns],
             "distance": task.distances[rows, columns].astype(np.float64),
-            "correct": np.concatenate([correct for _, _, correct in listed]),
+            "correct": np.concatenate(correct),
         }
     ).astype({"probe": str, "gallery": str})
 
@@ -280,7 +271,7 @@ def rankings(
 def _listed(
     probe: Probe, max_rank: int | None, all_matches: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ranks that a table lists, where in the probe's distances, and which are true."""
+    """Return the listed ranks, their indices into the probe's distances, and which are matches."""
     row, dropped = probe.distances, probe.dropped
     order = nearest(row, None if max_rank is None else max_rank + len(dropped))
     order = order[~np.isin(order, dropped)][:max_rank]
@@ -289,7 +280,7 @@ def _listed(
     if all_matches and correct.sum() < len(probe.matches):
         found = _ranks_of(probe)[0]
         far = found > len(order)
-        # Sorted alike by distance, then by place, ranks and matches belong together.
+        # Ranks rise; sorted by distance, then by index, the matches stand in the same order.
         matches = probe.matches[nearest(row[probe.matches])]
         order, ranks = np.append(order, matches[far]), np.append(ranks, found[far])
         correct = np.append(correct, np.ones(np.count_nonzero(far), dtype=bool))
@@ -297,19 +288,34 @@ def _listed(
 
 
 def _ranks_of(probe: Probe) -> tuple[np.ndarray, int]:
-    """Rank the true matches without sorting the gallery, and count those that are tied.
+    """Return the ranks of the true matches, rising, and the number of tied matches."""
+    if not len(probe.matches):
+        return np.empty(0, dtype=np.int64), 0
+    return _counted(probe) if len(probe.matches) <= _COUNTED else _sorted(probe)
 
-    A rank is one more than the tracklets that are nearer, or as near and earlier in the gallery.
+
+def _sorted(probe: Probe) -> tuple[np.ndarray, int]:
+    """Rank by a sort: its cost hardly depends on the number of matches."""
+    row, matches = probe.distances, probe.matches
+    order = np.argsort(row, kind="stable")
+    order = order[~_marked(probe.dropped, len(row))[order]]
+    found = _marked(matches, len(row))[order]
+    tied = np.isin(row[matches], row[order[~found]])
+    return np.flatnonzero(found) + 1, int(np.count_nonzero(tied))
+
+
+def _counted(probe: Probe) -> tuple[np.ndarray, int]:
+    """Rank by counting: a rank is one more than the tracklets nearer, or as near and earlier.
+
+    Its cost is matches x gallery, without a sort.
     """
     row, matches = probe.distances, probe.matches
-    if not len(matches):
-        return np.empty(0, dtype=np.int64), 0
     distances = row[matches]
     ranks = 1 + _count_rows(row < distances[:, None])
     if len(probe.dropped):
         ranks -= (row[probe.dropped] < distances[:, None]).sum(axis=1)
     equal = row == distances[:, None]
-    if np.count_nonzero(equal) == len(matches):  # each to itself alone
+    if np.count_nonzero(equal) == len(matches):  # each equals itself alone
         return np.sort(ranks), 0
     equal[:, probe.dropped] = False
     ranks += [np.count_nonzero(found[:place]) for found, place in zip(equal, matches, strict=True)]
@@ -317,8 +323,14 @@ def _ranks_of(probe: Probe) -> tuple[np.ndarray, int]:
     return np.sort(ranks), int(np.count_nonzero(tied))
 
 
+def _marked(places: np.ndarray, size: int) -> np.ndarray:
+    marked = np.zeros(size, dtype=bool)
+    marked[places] = True
+    return marked
+
+
 def _count_rows(found: np.ndarray) -> np.ndarray:
-    """Count what is true in each row; counting bits is twice as fast as counting booleans."""
+    """Count the true values of each row; counting bits is twice as fast as counting booleans."""
     return np.bitwise_count(np.packbits(found, axis=1)).sum(axis=1, dtype=np.int64)
 
 

@@ -1,7 +1,7 @@
 """Confidence intervals of means over probes, by the bootstrap.
 
-They say how far a number hangs on which probes happen to be in the set; the deviation over trials
-says how far it hangs on the split and on the seed of the training. Neither contains the other.
+They estimate how much a mean depends on the choice of probes. The deviation over trials estimates
+how much it depends on the split and on the training's seed. Neither contains the other.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def bootstrap_means(
     confidence : float
         The share of resampled means inside the interval, in (0, 1).
     resamples : int
-        How often P probes are drawn from the P with replacement. All measures share the draws, and
-        so do calls with the same seed and number of probes.
+        The number of bootstrap samples of P probes. All measures share the samples, and so do calls
+        with the same seed and number of probes.
     seed : int
         The seed of the draws.
 
@@ -36,6 +36,12 @@ def bootstrap_means(
     ------
     ValueError
         If there is no probe or a parameter is out of range.
+
+    Examples
+    --------
+    >>> low, high = bootstrap_means([[0.0], [1.0]], resamples=200)
+    >>> low.tolist(), high.tolist()
+    ([0.0], [1.0])
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Lengths: how well probes of some length find gallery tracklets of another (Fig 7)."""
+"""Evaluation by the number of frames of probes and of gallery tracklets (Fig 7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.retrieval.protocols import protocol_named
 
 COLUMNS = ("frames", "tracklet", "person", "camera", "role", "start", "stop", "vector")
-"""What `length_matrix` reads."""
+"""Columns that `length_matrix` reads."""
 
 
 def length_matrix(
@@ -24,8 +24,9 @@ def length_matrix(
     Parameters
     ----------
     embeddings : pandas.DataFrame
-        Columns :data:`COLUMNS`: of every test tracklet one row a length, ``frames`` the most that
-        were taken, ``start`` and ``stop`` those that there were, ``vector`` what they became.
+        Columns :data:`COLUMNS`. For every test tracklet one row a length: ``frames`` is the length,
+        [``start``, ``stop``) the window, which is shorter where the tracklet is, and ``vector`` its
+        embedding.
     distance : callable
         Maps probes [P, D] and gallery [G, D] to distances [P, G].
     protocol : str
@@ -35,8 +36,8 @@ def length_matrix(
     -------
     pandas.DataFrame
         One row a pair of lengths: ``probe_frames, gallery_frames, rank-1, mAP`` (fractions), and
-        ``probes_shorter, gallery_shorter``, the share of the tracklets that had fewer frames and
-        gave all of them.
+        ``probes_shorter, gallery_shorter``, the share of the tracklets with fewer frames, all of
+        which were used.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The nearest few of a row of distances, in order, without sorting the rest."""
+"""The smallest distances of a row, in order, without a sort of the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def nearest(distances: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Order the nearest.
+    """Return the indices of the nearest.
 
     Parameters
     ----------
@@ -18,7 +18,12 @@ def nearest(distances: np.ndarray, count: int | None = None) -> np.ndarray:
     Returns
     -------
     numpy.ndarray of int [min(count, G)]
-        Their places, the smallest distance first; ties in the order of the row.
+        The smallest distance first; ties in the order of the row.
+
+    Examples
+    --------
+    >>> nearest(np.array([3.0, 1.0, 2.0, 1.0]), 3).tolist()
+    [1, 3, 2]
     """
     if count is None or count >= len(distances):
         return np.argsort(distances, kind="stable")

@@ -1,7 +1,7 @@
-"""Open-set figures: is this the person at all? Every pair is accepted or refused by its distance.
+"""Open-set measures: verification of pairs by a threshold on their distance.
 
-A ranking always has a first place, whether or not the person is in the gallery. Who must decide
-sets a threshold, and asks how many true pairs pass it when so and so many wrong ones do.
+A ranking has a first place whether or not the person is in the gallery. To decide that, pairs are
+accepted below a threshold; these measures relate accepted true pairs to accepted wrong ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 def true_positive_rates(
     genuine: ArrayLike, impostor: ArrayLike, rates: tuple[float, ...] = (0.01, 0.001)
 ) -> dict[float, float]:
-    """Find the share of true pairs that a threshold accepts at a given false positive rate.
+    """Compute true positive rates at given false positive rates (TPR@FPR).
 
     Parameters
     ----------
@@ -28,11 +28,19 @@ def true_positive_rates(
     -------
     dict of float to float
         For every rate the largest true positive rate of a threshold whose false positive rate is
-        not above it; nothing is interpolated. A rate below 1/M has no entry: so few pairs can't
-        show it.
+        not above it, without interpolation. A rate below 1/M has no entry: M pairs cannot show it.
+
+    See Also
+    --------
+    equal_error_rate : One number for the whole curve.
+
+    Examples
+    --------
+    >>> true_positive_rates([1.0, 5.0], [2.0, 3.0, 4.0, 6.0], (0.25,))
+    {0.25: 0.5}
     """
     genuine, impostor = _checked(genuine, impostor)
-    # So many wrong pairs may pass; 1e-9 for products such as 0.001 * 7000 that fall short of 7.
+    # False positives allowed; 1e-9 for products such as 0.001 * 7000 that fall short of 7.
     allowed = {rate: math.floor(rate * len(impostor) + 1e-9) for rate in rates}
     allowed = {rate: count for rate, count in allowed.items() if count > 0}
     if not allowed:
@@ -45,7 +53,7 @@ def true_positive_rates(
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Find the rate at which as large a share of true pairs is refused as of wrong ones accepted.
+    """Compute the equal error rate (EER): false negative rate equals false positive rate.
 
     Parameters
     ----------
@@ -57,6 +65,15 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     float
         Where the ROC curve, its points joined by straight lines, crosses the diagonal of equal
         errors.
+
+    See Also
+    --------
+    true_positive_rates : Points of the ROC curve.
+
+    Examples
+    --------
+    >>> equal_error_rate([1.0, 2.0], [3.0, 4.0])
+    0.0
     """
     genuine, impostor = _checked(genuine, impostor)
     thresholds, counts = np.unique(genuine, return_counts=True)
@@ -65,8 +82,8 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     def accepted(threshold: float, compare: np.ufunc) -> float:
         return np.count_nonzero(compare(impostor, threshold)) / len(impostor)
 
-    # False positives grow with the threshold, false negatives fall: bisect, so that the many wrong
-    # pairs are counted a few times and never sorted.
+    # With the threshold false positives grow and false negatives fall: a bisection counts the many
+    # impostor pairs a few times and need not sort them.
     low, high = 0, len(thresholds) - 1
     while low < high:
         middle = (low + high) // 2
@@ -77,7 +94,7 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     positives = accepted(thresholds[low], np.less), accepted(thresholds[low], np.less_equal)
     negatives = refused[low] + counts[low] / len(genuine), refused[low]
     before, after = (n - p for n, p in zip(negatives, positives, strict=True))
-    if before <= 0:  # crossed between this true pair and the one before, where negatives stand
+    if before <= 0:  # crossed before this genuine pair, where negatives are constant
         return float(negatives[0])
     share = before / (before - after)
     return float(positives[0] + share * (positives[1] - positives[0]))

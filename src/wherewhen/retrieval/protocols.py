@@ -1,7 +1,6 @@
 """Protocols: which gallery tracklets a probe is ranked against, and which count as its match.
 
-A number without its protocol says nothing. A protocol is a value, so that adding one means adding
-it to the registry.
+A protocol is one record of `PROTOCOLS`; a new one is added there.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 MARS_JUNK = frozenset({"-1", "00-1"})
-"""What MARS calls tracklets that show nobody in particular: in its tables, and as a folder."""
+"""Labels of MARS for tracklets that show no person: in its tables, and as a folder."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Protocol:
     Attributes
     ----------
     name : str
-        What stands in the tables.
+        The name in tables of scores.
     drops_same_camera : bool
         Leave the probe's person in the probe's own camera out of its gallery, the probe itself
         included: finding it again is no re-identification. Other persons in that camera stay.
@@ -31,9 +30,18 @@ class Protocol:
     single_match : bool
         Every probe has at most one true match, from another camera; anything else is an error.
     dropped_persons : frozenset of str
-        Persons' names that no ranking contains (junk).
+        Labels of persons that no ranking contains (junk).
     searches_probes : bool
-        The probes are a part of the gallery that is searched, before anything is dropped.
+        The probes are also gallery tracklets, before anything is dropped.
+
+    See Also
+    --------
+    wherewhen.retrieval.evaluate : Takes a protocol by name.
+
+    Examples
+    --------
+    >>> PROTOCOLS["official"].drops_same_camera
+    True
     """
 
     name: str
@@ -44,7 +52,7 @@ class Protocol:
     searches_probes: bool = False
 
     def check_roles(self, probes: Collection[str], gallery: Collection[str]) -> None:
-        """Refuse tracklets that another protocol has made probes and gallery.
+        """Refuse probes and gallery of a split that was made for another protocol.
 
         Parameters
         ----------
@@ -54,8 +62,8 @@ class Protocol:
         Raises
         ------
         ValueError
-            If probes are missing in a gallery that has to hold them, or stand in one where every
-            probe has a single match. The name of the protocol would say what was not measured.
+            If probes are missing in a gallery that has to hold them, or are in one where every
+            probe has a single match.
         """
         both = len(set(probes) & set(gallery))
         if (self.searches_probes and both < len(set(probes))) or (self.single_match and both):
@@ -90,7 +98,7 @@ PROTOCOLS: dict[str, Protocol] = {
             dropped_persons=MARS_JUNK,
             searches_probes=True,
         ),
-        # MARS, closest to the paper's wording: a probe and a gallery tracklet a person, drawn
+        # MARS, closest to the paper's wording: one probe and one gallery tracklet a person, drawn
         Protocol("two_camera", single_match=True, dropped_persons=MARS_JUNK),
     )
 }

@@ -1,11 +1,11 @@
-"""Re-ranking: who has the same neighbours is nearer than the distance alone says.
+"""k-reciprocal re-ranking: distances revised by the neighbours that two tracklets share.
 
 Z. Zhong, L. Zheng, D. Cao, S. Li: Re-ranking Person Re-identification with k-reciprocal Encoding.
-CVPR 2017. Where its text and the code of its authors differ, this follows the code, since published
+CVPR 2017. Where the text and the code of its authors differ, this follows the code, since published
 numbers come from it: distances are squared and divided by the largest from the same tracklet, and a
 neighbour's neighbours join when *more* than two thirds of them are shared.
 
-A search that re-ranks uses all probes at once and all of the gallery: a table must say so.
+Re-ranking uses all probes at once, which a single search does not have: a table must say so.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from wherewhen.retrieval.distances import euclidean
 from wherewhen.retrieval.nearest import nearest
 
 SUFFIX = "-re-ranked"
-"""What a metric's name ends in where its distances were re-ranked."""
+"""Ends a metric's name in tables where its distances are re-ranked."""
 
 _BLOCK = 256
-"""Rows of the distances of all to all that are held at once."""
+"""Rows of the matrix of all distances that are held at once."""
 
 
 def re_rank(
@@ -34,7 +34,7 @@ def re_rank(
     k2: int = 6,
     weight: float = 0.3,
 ) -> np.ndarray:
-    """Measure distances that heed who is whose neighbour.
+    """Compute re-ranked distances.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def re_rank(
     k1 : int
         Two tracklets are k-reciprocal neighbours if each is among the other's k1 nearest.
     k2 : int
-        So many nearest, the tracklet itself among them, share their neighbourhoods (local query
-        expansion); 1 switches that off.
+        Local query expansion: encodings are averaged over so many nearest, the tracklet itself
+        among them; 1 switches that off.
     weight : float
         lambda: the share of the original distance, in [0, 1].
 
@@ -56,14 +56,20 @@ def re_rank(
     -------
     numpy.ndarray, float64 [P, G]
         (1 - lambda) times the Jaccard distance of the neighbourhoods plus lambda times the
-        original one, squared and scaled as above. Ties among neighbours go by the order of probes
-        and gallery. Needs memory for the neighbours and the result, not for all distances.
+        original one, squared and scaled as above. A tracklet is its own nearest neighbour; other
+        ties go by the order of probes and gallery. Memory is needed for the neighbours and the
+        result, not for all distances.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, the vectors do not fit the distance, or it is negative
-        somewhere, as RankSVM's is: squares would turn its order round.
+        If a parameter is out of range, the vectors do not fit the distance, or a distance is
+        negative, as RankSVM's may be: its square would reverse the order.
+
+    Examples
+    --------
+    >>> re_rank([[0.0]], [[0.1], [0.2], [5.0]], k1=2, k2=1)[0].argsort().tolist()
+    [0, 1, 2]
     """
     for name, k in (("k1", k1), ("k2", k2)):
         if k < 1:
@@ -87,21 +93,22 @@ def re_rank(
 
 
 def _nearest(everyone: np.ndarray, distance: Callable, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each its nearest, itself among them, and its largest squared distance."""
+    """Return the nearest of each, itself first, and its largest squared distance."""
     count = min(count, len(everyone))
     neighbours = np.empty((len(everyone), count), dtype=np.int64)
     largest = np.empty(len(everyone))
     for start in range(0, len(everyone), _BLOCK):
         for item, row in enumerate(distance(everyone[start : start + _BLOCK], everyone), start):
-            neighbours[item] = nearest(row, count)
             largest[item] = row.max() ** 2
+            row[item] = -1  # before all vectors equal to it, which would displace it
+            neighbours[item] = nearest(row, count)
     return neighbours, np.where(largest > 0, largest, 1.0)
 
 
 def _encode(
     everyone: np.ndarray, distance: Callable, neighbours: np.ndarray, largest: np.ndarray
 ) -> csr_array:
-    """Describe each by its k-reciprocal neighbours, the near ones strongly; rows sum to 1."""
+    """Encode each by its k-reciprocal neighbours, with weights that fall with distance, sum 1."""
     k1 = neighbours.shape[1] - 1
     half = [_reciprocal(neighbours, item, round(k1 / 2)) for item in range(len(everyone))]
     rows, weights = [], []
@@ -122,13 +129,13 @@ def _encode(
 
 
 def _reciprocal(neighbours: np.ndarray, item: int, k: int) -> np.ndarray:
-    """Return the k nearest of an item, itself among them, that have it among their k nearest."""
+    """Return the item and those of its k nearest that have it among their k nearest."""
     forward = neighbours[item, : k + 1]
     return forward[(neighbours[forward, : k + 1] == item).any(axis=1)]
 
 
 def _mean_of(neighbours: np.ndarray) -> csr_array:
-    """Build the matrix that averages over each one's neighbours."""
+    """Build the matrix that averages over the neighbours of each."""
     items, count = neighbours.shape
     weights = np.full(items * count, 1 / count)
     ends = np.arange(items + 1) * count
@@ -136,7 +143,7 @@ def _mean_of(neighbours: np.ndarray) -> csr_array:
 
 
 def _jaccard(encoded: csr_array, probes: int) -> np.ndarray:
-    """Measure 1 - sum(min) / sum(max) between the descriptions of probes and gallery."""
+    """Compute 1 - sum(min) / sum(max) of the encodings of probes and gallery."""
     gallery = encoded[probes:].tocsc()
     distances = np.empty((probes, gallery.shape[0]))
     for probe in range(probes):

@@ -1,4 +1,4 @@
-"""Scoring: every number that a table of scores holds about one distance matrix, by its name."""
+"""All measures of one distance matrix, by their names in tables of scores."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wherewhen.retrieval.open_set import equal_error_rate, true_positive_rates
 from wherewhen.retrieval.task import Task
 
 RANKS = (1, 5, 10, 20)
-"""The points of a CMC curve that get an interval."""
+"""Ranks of the CMC curve that get an interval."""
 
 COUNTS = ("probes", "probes-without-match", "ties")
 """The measures that are counts; all others are fractions."""
 
 OPEN_SET = {0.01: "tpr@fpr=1%", 0.001: "tpr@fpr=0.1%"}
-"""What a true positive rate is called, by its false positive rate."""
+"""Names of true positive rates by their false positive rate."""
 
 
 def score(
@@ -27,7 +27,7 @@ def score(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Measure everything about a task.
+    """Compute all measures of a task.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def score(
     max_rank : int
         The last rank of the CMC curve.
     confidence, resamples, seed
-        Of the intervals: see `intervals.bootstrap_means`; no `resamples`, no intervals.
+        Of the intervals: see `intervals.bootstrap_means`; with 0 `resamples` there are none.
 
     Returns
     -------
@@ -50,6 +50,17 @@ def score(
     ------
     ValueError
         If the data contradict the protocol or no probe has a true match.
+
+    See Also
+    --------
+    wherewhen.retrieval.evaluate : Ranks of every probe.
+
+    Examples
+    --------
+    >>> task = Task([[0.1, 0.3], [0.4, 0.2]], [1, 2], [1, 2], ["a", "a"], ["b", "b"])
+    >>> measures = score(task, resamples=0)
+    >>> measures["rank-1"], measures["mAP"], measures["eer"]
+    (1.0, 1.0, 0.0)
     """
     evaluation = evaluate_task(task, max_rank=max_rank)
     means = _means(evaluation, max_rank)
@@ -64,7 +75,7 @@ def score(
 
 
 def _means(evaluation: Evaluation, max_rank: int) -> dict[str, np.ndarray]:
-    """Return what each valid probe contributes to the measures that are means over probes."""
+    """Return the contributions of valid probes to the measures that are means over probes."""
     valid = evaluation.valid
     first = evaluation.first_ranks[valid]
     found = {f"rank-{rank}": (first <= rank) * 1.0 for rank in RANKS if rank <= max_rank}

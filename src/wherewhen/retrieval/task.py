@@ -1,7 +1,7 @@
 """The task that a protocol makes of a distance matrix: each probe, its gallery and its matches.
 
-Everything that judges distances (ranks, rankings, open-set figures, calibration) reads the task, so
-that junk, cameras and probes without a match are handled in one place.
+Ranks, rankings, open-set measures and calibration all read the task, so that junk, cameras and
+probes without a match are handled in one place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from wherewhen.retrieval.labels import paired_labels, plain_values
 from wherewhen.retrieval.protocols import Protocol, protocol_named
 
 
 class Probe(NamedTuple):
-    """One probe before its gallery.
+    """One probe and its gallery.
 
     Attributes
     ----------
@@ -26,9 +27,14 @@ class Probe(NamedTuple):
     distances : numpy.ndarray [K]
         To the gallery that is kept for all probes.
     matches : numpy.ndarray of int [m]
-        Where in `distances` its true matches stand, rising.
+        Indices into `distances` of its true matches, rising.
     dropped : numpy.ndarray of int
-        Where in `distances` its person in its own camera stands: in no ranking of this probe.
+        Indices into `distances` of its person in its own camera, which this probe's ranking leaves
+        out.
+
+    See Also
+    --------
+    Task.probes : Yields these.
     """
 
     number: int
@@ -38,39 +44,61 @@ class Probe(NamedTuple):
 
 
 class Task:
-    """Distances, names and a protocol, checked once and served probe by probe.
+    """A distance matrix with labels and a protocol, checked once.
 
     Parameters
     ----------
     distances : array_like [P, G]
         From every probe to every gallery tracklet; smaller is more alike. Compared in its own
         precision.
-    probe_persons, gallery_persons : sequence of str [P], [G]
-        Who they are.
-    probe_cameras, gallery_cameras : sequence of str [P], [G]
-        Where they were seen.
+    probe_persons, gallery_persons : array_like of str or int [P], [G]
+        The person of each. Probes and gallery have labels of the same type.
+    probe_cameras, gallery_cameras : array_like of str or int [P], [G]
+        The camera of each, likewise.
     protocol : str
         A key of `protocols.PROTOCOLS`.
     gallery_junk : array_like of bool [G], optional
         Gallery tracklets that no ranking contains, beside the persons that the protocol drops.
     gallery_queries : array_like of bool [G], optional
-        Gallery tracklets that are probes too. A protocol that keeps probes out of the gallery
-        drops them; without this argument it takes them to be left out already.
+        Gallery tracklets that are also probes. A protocol that keeps probes out of the gallery
+        drops them; without this argument they count as left out already.
+
+    Attributes
+    ----------
+    rules : Protocol
+        The protocol.
+    distances : numpy.ndarray [P, G]
+        The distance matrix.
+    columns : numpy.ndarray of int [K]
+        The columns of the matrix that are kept for all probes.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a distance is NaN, the protocol is unknown, or nothing is left of the
-        gallery.
+        If shapes do not fit, a distance is NaN, a label can't be compared, the protocol is unknown,
+        or nothing is left of the gallery.
+
+    See Also
+    --------
+    wherewhen.retrieval.score : All measures of a task.
+    wherewhen.retrieval.rankings : Its rankings as a table.
+
+    Examples
+    --------
+    >>> task = Task([[0.2, 0.1, 0.3]], ["x"], ["x", "y", "-1"], ["1"], ["2", "2", "2"], "official")
+    >>> task.columns.tolist()
+    [0, 1]
+    >>> [probe.matches.tolist() for probe in task.probes()]
+    [[0]]
     """
 
     def __init__(
         self,
         distances: ArrayLike,
-        probe_persons: Sequence[str],
-        gallery_persons: Sequence[str],
-        probe_cameras: Sequence[str],
-        gallery_cameras: Sequence[str],
+        probe_persons: Sequence[str | int],
+        gallery_persons: Sequence[str | int],
+        probe_cameras: Sequence[str | int],
+        gallery_cameras: Sequence[str | int],
         protocol: str = "single_match",
         gallery_junk: ArrayLike | None = None,
         gallery_queries: ArrayLike | None = None,
@@ -78,33 +106,33 @@ class Task:
         self.rules: Protocol = protocol_named(protocol)
         self.distances = _checked_distances(distances)
         probes, gallery = self.distances.shape
-        expect_length("probe_persons", probe_persons, probes)
-        expect_length("probe_cameras", probe_cameras, probes)
-        expect_length("gallery_persons", gallery_persons, gallery)
-        expect_length("gallery_cameras", gallery_cameras, gallery)
-        self._persons = probe_persons
-        junk = _flags("gallery_junk", gallery_junk, gallery)
+        self._persons, persons = paired_labels(
+            ("probe_persons", probe_persons, probes), ("gallery_persons", gallery_persons, gallery)
+        )
+        cameras = paired_labels(
+            ("probe_cameras", probe_cameras, probes), ("gallery_cameras", gallery_cameras, gallery)
+        )
+        junk = np.array([str(person) in self.rules.dropped_persons for person in persons])
+        junk |= _flags("gallery_junk", gallery_junk, gallery)
         if self.rules.drops_queries:
             junk |= _flags("gallery_queries", gallery_queries, gallery)
-        junk |= pd.Series(list(gallery_persons)).astype(str).isin(self.rules.dropped_persons)
         self.columns = np.flatnonzero(~junk)
-        """The gallery that is kept for all probes: columns of the matrix."""
         if not len(self.columns):
             raise ValueError(
                 f"protocol {protocol}: all {gallery} gallery tracklets are junk or probes. "
                 "Expected some to search in"
             )
-        # Names become numbers once: comparing those is fast in a gallery of any size.
-        self._probe_person, person = _codes(probe_persons, gallery_persons)
-        self._probe_camera, camera = _codes(probe_cameras, gallery_cameras)
+        # Integer codes are faster to compare than labels.
+        self._probe_person, person = _codes(self._persons, persons)
+        self._probe_camera, camera = _codes(*cameras)
         self._camera = camera[self.columns]
-        # Grouped by person, so that the matches of a probe are found without looking at the rest.
+        # Grouped by person, so that the matches of a probe are found without a search.
         person = person[self.columns]
         self._by_person = np.argsort(person, kind="stable")
         self._ends = np.cumsum(np.bincount(person, minlength=self._probe_person.max() + 1))
 
     def probes(self) -> Iterator[Probe]:
-        """Serve the probes one by one, in the order of the matrix.
+        """Yield the probes in the order of the matrix.
 
         Yields
         ------
@@ -129,12 +157,13 @@ class Task:
             yield Probe(number, kept, of_person[~own], of_person[own])
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Part the distances of all probes: those to true matches, and those to other persons.
+        """Split the distances of all probes by whether the pair shows one person.
 
         Returns
         -------
         genuine, impostor : numpy.ndarray [N], [M]
-            In no order that means anything. What a protocol drops is in neither.
+            Distances to true matches and to other persons, in no particular order. What the
+            protocol drops is in neither.
         """
         genuine = []
         impostor = np.empty(len(self.distances) * len(self.columns), self.distances.dtype)
@@ -156,22 +185,13 @@ class Task:
             )
 
 
-def expect_length(name: str, values: Sequence[object], expected: int) -> None:
-    """Refuse names that are not one for each row or column of the distances."""
-    if len(values) != expected:
-        raise ValueError(
-            f"{name} has {len(values)} entries: expected {expected}, one for each of them in "
-            "distances"
-        )
-
-
 def _checked_distances(distances: ArrayLike) -> np.ndarray:
     distances = np.asarray(distances)
     if distances.ndim != 2 or distances.size == 0:
         raise ValueError(
             f"distances have shape {distances.shape}: expected [probes, gallery], neither empty"
         )
-    if np.isnan(distances.min()):  # NaN if any is; takes no memory
+    if np.isnan(distances.min()):  # NaN if any value is; allocates nothing
         broken = np.argwhere(np.isnan(distances))
         raise ValueError(
             f"distances: {len(broken)} are NaN, first in row {broken[0, 0]}, column "
@@ -183,14 +203,12 @@ def _checked_distances(distances: ArrayLike) -> np.ndarray:
 def _flags(name: str, flags: ArrayLike | None, gallery: int) -> np.ndarray:
     if flags is None:
         return np.zeros(gallery, dtype=bool)
-    flags = np.array(flags)
-    expect_length(name, flags, gallery)
+    flags = np.array(plain_values(name, flags, gallery))
     if flags.dtype != bool:
         raise ValueError(f"{name} holds {flags.dtype}: expected True or False for each column")
     return flags
 
 
-def _codes(probes: Sequence[str], gallery: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    names = [*probes, *gallery]
-    codes = pd.factorize(np.asarray(names, dtype=object), use_na_sentinel=False)[0]
+def _codes(probes: list, gallery: list) -> tuple[np.ndarray, np.ndarray]:
+    codes = pd.factorize(np.array([*probes, *gallery], dtype=object))[0]
     return codes[: len(probes)], codes[len(probes) :]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wherewhen.pipelines.analyse import nodes
-from wherewhen.retrieval.evaluate import rankings
+from wherewhen.retrieval import Task, rankings
 
 PERSONS, FRAMES = 5, 6
 LENGTHS = (1, 4, 8)
@@ -155,10 +155,8 @@ def ranked():
     """Probe 0 finds itself first, probe 1 third, probe 2 second."""
     distances = np.array([[0.1, 0.5, 0.6], [0.1, 0.3, 0.2], [0.1, 0.9, 0.5]])
     names = [str(p) for p in range(3)]
-    table = rankings(
-        distances, [f"a/{p}" for p in names], [f"b/{p}" for p in names], names, names,
-        ["a"] * 3, ["b"] * 3, max_rank=None,
-    )  # fmt: skip
+    task = Task(distances, names, names, ["a"] * 3, ["b"] * 3)
+    table = rankings(task, [f"a/{p}" for p in names], [f"b/{p}" for p in names], max_rank=None)
     table = table.assign(trial="trial_00", features="network", metric="euclidean")
     return pd.concat([table, table.assign(metric="lfda", correct=True)], ignore_index=True)
 

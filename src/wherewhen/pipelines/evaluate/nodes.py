@@ -1,6 +1,7 @@
-"""Nodes of `evaluate`: distances from every metric, rankings and scores from every distance."""
+"""Nodes of `evaluate`: distances by every metric, and their scores and rankings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,19 @@ from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
 from wherewhen.tracklets.threads import one_thread
 
-Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
-"""A metric's name, probes and gallery, and its distance between them."""
+Distances = Iterable[tuple[str, np.ndarray]]
+"""Names of metrics and distances from probes to gallery."""
 
-Distances = Iterator[tuple[str, np.ndarray]]
+Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]
+"""A metric's name, projected probes and gallery, and the distance between them."""
 
 
 def score_vectors(
     embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score vectors by their angle and by the learned metrics.
-
-    What looks at raw frames is scored by Euclidean distances, too: some of it is trained for them.
-    """
-    spaces = [*_spaces(embeddings, metrics), *_plain(embeddings, features)]
-    return _score(embeddings, features, parameters, _distances(spaces, parameters))
+    """Return scores and rankings of vectors by unlearned and learned metrics."""
+    distances = _distances(embeddings, metrics, parameters, features)
+    return _score(embeddings, features, parameters, distances)
 
 
 def score_network(
@@ -43,19 +42,15 @@ def score_network(
     parameters: EvaluateParameters,
     features: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Score a network's embeddings, also by the similarity that it was trained with (Eq 8).
+    """Return scores and rankings of a network's embeddings, also by its similarity (Eq 8).
 
-    The third table says how far that similarity can be believed as a probability.
+    The third table is the reliability diagram of that similarity as a probability.
     """
-
-    def distances() -> Distances:
-        spaces = [*_spaces(embeddings, metrics), *_plain(embeddings, features)]
-        yield from _distances(spaces, parameters)
-        yield "siamese", -logits
-
-    scores, ranked = _score(embeddings, features, parameters, distances())
-    names = _names(embeddings, parameters)
-    genuine, impostor = Task(-logits, **names).pairs()
+    distances = _distances(embeddings, metrics, parameters, features)
+    scores, ranked = _score(
+        embeddings, features, parameters, chain(distances, [("siamese", -logits)])
+    )
+    genuine, impostor = Task(-logits, **_labels(embeddings, parameters)).pairs()
     table = reliability(expit(-genuine), expit(-impostor))
     row = _row(embeddings, features, "siamese", parameters)
     error = pd.DataFrame([{**row, "measure": "ece", "value": expected_calibration_error(table)}])
@@ -63,67 +58,63 @@ def score_network(
 
 
 def collect(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put the scores and the rankings of all trials together."""
+    """Concatenate the scores and the rankings of all trials."""
     half = len(tables) // 2
     scores, ranked = tables[:half], tables[half:]
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)
 
 
 def collect_reliability(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Put the reliability of all trials together."""
+    """Concatenate the reliability diagrams of all trials."""
     return pd.concat(tables, ignore_index=True)
 
 
-def _tested(embeddings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Take the vectors of probes and gallery."""
-    probes, gallery = (
-        np.stack(embeddings[embeddings.role == role].vector.to_list()).astype(np.float64)
-        for role in ("probe", "gallery")
-    )
-    return probes, gallery
+def _sides(embeddings: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the rows of probes, then those of the gallery."""
+    return (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
 
 
-def _spaces(embeddings: pd.DataFrame, metrics: Metrics) -> Iterator[Space]:
-    from wherewhen.metric_learning.pipeline import distance_of  # scikit-learn: a second
+def _spaces(embeddings: pd.DataFrame, metrics: Metrics, features: str) -> Iterator[Space]:
+    from wherewhen.metric_learning.pipeline import space_of  # imports scikit-learn: a second
 
-    probes, gallery = _tested(embeddings)
-    yield "cosine", probes, gallery, cosine
+    sides = [np.stack(side.vector.to_list()).astype(np.float64) for side in _sides(embeddings)]
+    yield "cosine", *sides, cosine
     for name, metric in metrics.items():
-        yield name, probes, gallery, distance_of(metric, euclidean)
-
-
-def _plain(embeddings: pd.DataFrame, features: str) -> Iterator[Space]:
+        project, distance = space_of(metric, euclidean)
+        yield name, *map(project, sides), distance
     if "euclidean" in unlearned_metrics(features):
-        yield "euclidean", *_tested(embeddings), euclidean
+        yield "euclidean", *sides, euclidean
 
 
-def _distances(spaces: Any, parameters: EvaluateParameters) -> Distances:
-    """Measure in every space, and once more with re-ranking where it is asked for."""
-    for name, probes, gallery, distance in spaces:
+def _distances(
+    embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the distances by every metric, and the re-ranked ones where they are asked for."""
+    for name, probes, gallery, distance in _spaces(embeddings, metrics, features):
         yield name, distance(probes, gallery)
         if parameters.re_ranking is not None:
             options = parameters.re_ranking.model_dump()
             yield f"{name}{SUFFIX}", re_rank(probes, gallery, distance, **options)
 
 
-def _names(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
-    """Say who probes and gallery are, and under which protocol they meet."""
-    probes, gallery = (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
+def _labels(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
+    """Return the arguments of `Task` beside the distances."""
+    probes, gallery = _sides(embeddings)
     protocol_named(parameters.protocol).check_roles(probes.tracklet, gallery.tracklet)
     return {
-        "probe_persons": probes.person.to_list(),
-        "gallery_persons": gallery.person.to_list(),
-        "probe_cameras": probes.camera.to_list(),
-        "gallery_cameras": gallery.camera.to_list(),
+        "probe_persons": probes.person,
+        "gallery_persons": gallery.person,
+        "probe_cameras": probes.camera,
+        "gallery_cameras": gallery.camera,
         "protocol": parameters.protocol,
-        "gallery_queries": gallery.tracklet.isin(probes.tracklet).to_numpy(),
+        "gallery_queries": gallery.tracklet.isin(probes.tracklet),
     }
 
 
 def _row(
     embeddings: pd.DataFrame, features: str, metric: str, parameters: EvaluateParameters
 ) -> dict[str, str]:
-    """Say what a number is of."""
+    """Return the columns that identify a score."""
     return {
         "dataset": parameters.dataset,
         "protocol": parameters.protocol,
@@ -136,18 +127,16 @@ def _row(
 def _score(
     embeddings: pd.DataFrame, features: str, parameters: EvaluateParameters, distances: Distances
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn distance matrices into rows of the two tables."""
-    names = _names(embeddings, parameters)
-    tracklets = [
-        embeddings[embeddings.role == role].tracklet.to_list() for role in ("probe", "gallery")
-    ]
-    options = {"max_rank": parameters.ranked, "all_matches": True}
+    """Turn distance matrices into rows of the tables of scores and rankings."""
+    labels = _labels(embeddings, parameters)
+    tracklets = [side.tracklet for side in _sides(embeddings)]
     scores, ranked = [], []
     with one_thread():
         for metric, matrix in distances:
+            task = Task(matrix, **labels)
             row = _row(embeddings, features, metric, parameters)
             measures = score(
-                Task(matrix, **names),
+                task,
                 max_rank=parameters.max_rank,
                 confidence=parameters.confidence,
                 resamples=parameters.resamples,
@@ -155,6 +144,6 @@ def _score(
             )
             table = pd.DataFrame({"measure": list(measures), "value": list(measures.values())})
             scores.append(table.assign(**row))
-            listed = rankings(matrix, *tracklets, **names, **options)
+            listed = rankings(task, *tracklets, max_rank=parameters.ranked, all_matches=True)
             ranked.append(listed.assign(trial=row["trial"], features=features, metric=metric))
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)
