@@ -114,7 +114,7 @@ class TestModulesBehind:
             "extract": ["wherewhen.features.extraction", "wherewhen.features.backbones"],
             "embed": ["wherewhen.model.encode", "wherewhen.features.pooling"],
             "learn_metric": ["wherewhen.metric_learning.kissme"],
-            "evaluate": ["wherewhen.retrieval.scoring", "wherewhen.metric_learning.pipeline"],
+            "evaluate": ["wherewhen.retrieval.scoring", "wherewhen.metric_learning.kissme"],
             "report": ["wherewhen.reporting.figures.curves", "wherewhen.reporting.tables"],
             "analyse": ["wherewhen.reporting.looks", "wherewhen.retrieval.lengths"],
         }

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import KNeighborsClassifier
 
 from wherewhen.metric_learning.base import MahalanobisMetric
 
@@ -8,8 +9,8 @@ from wherewhen.metric_learning.base import MahalanobisMetric
 class Doubling(MahalanobisMetric):
     """A metric that looks at twice the first coordinate."""
 
-    def fit(self, X, y):
-        self.seen_, self.person_ = self._labelled(X, y)
+    def fit(self, X, y, cameras=None):
+        self.seen_, self.person_, self.camera_ = self._labelled(X, y, cameras)
         self.components_ = np.array([[2.0, 0.0]])
         return self
 
@@ -18,6 +19,10 @@ def test_by_hand():
     metric = Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"])
     np.testing.assert_array_equal(metric.seen_, [[-1, 0], [1, 0]])
     np.testing.assert_array_equal(metric.person_, [1, 0])
+    assert metric.camera_ is None
+    metric.fit([[1.0, 5.0], [3.0, 5.0], [4.0, 0.0]], [0, 1, 1], cameras=["b", "a", "b"])
+    assert metric.camera_.tolist() == [1, 0, 1]
+    metric.fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"])
     np.testing.assert_array_equal(metric.transform([[3.0, 1.0]]), [[6.0]])
     np.testing.assert_array_equal(metric.get_mahalanobis_matrix(), [[4, 0], [0, 0]])
     assert metric.get_feature_names_out().tolist() == ["doubling0"]
@@ -28,5 +33,29 @@ def test_errors_name_what_is_wrong():
         Doubling().transform([[1.0, 2.0]])
     with pytest.raises(ValueError, match=r"Doubling learns .* got 1 class"):
         Doubling().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "p"])
+    with pytest.raises(ValueError, match="cameras has 1 entries: expected 2"):
+        Doubling().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "q"], cameras=["a"])
     with pytest.raises(ValueError, match="3 features"):
         Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"]).transform([[1.0, 2.0, 3.0]])
+
+
+def test_pairs_of_vectors_as_metric_learn_has_them():
+    metric = Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"])
+    pairs = [[[0.0, 9.0], [3.0, 1.0]], [[1.0, 0.0], [1.0, 7.0]]]
+    assert metric.pair_distance(pairs).tolist() == [6, 0]
+    assert metric.pair_score(pairs).tolist() == [-6, 0]
+    distance = metric.get_metric()
+    metric.components_ = np.array([[5.0, 0.0]])
+    assert distance(*pairs[0]) == 6.0
+    assert distance(*pairs[0], squared=True) == 36.0
+    neighbours = KNeighborsClassifier(1, metric=distance).fit([[0.0, 0.0], [5.0, 0.0]], [0, 1])
+    assert neighbours.predict([[4.0, 99.0]]).tolist() == [1]
+
+    with pytest.raises(ValueError, match=r"pairs have shape \(2, 2\): expected \[pairs, 2, 2\]"):
+        metric.pair_distance([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(ValueError, match=r"shapes \(1,\) and \(2,\): expected \(2,\) each"):
+        distance([1.0], [1.0, 2.0])
+    with pytest.raises(NotFittedError):
+        Doubling().get_metric()
+    with pytest.raises(NotFittedError):
+        Doubling().pair_score(pairs)

@@ -2,6 +2,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
+from sklearn.base import clone
 
 from wherewhen.metric_learning import KISSME
 
@@ -63,12 +65,50 @@ def test_against_a_loop_over_pairs(across, scale, weight, shrinkage):
     assert metric.dissimilar_pairs_ == sum(not similar for *_, similar in pairs)
 
 
-def test_fit_pairs_equals_fit_on_the_same_pairs():
+@pytest.mark.parametrize("scale", ["dimensions", "samples"])
+def test_fit_pairs_equals_fit_on_the_same_pairs(scale):
     X, y, cameras = samples()
     left, right, similar = map(np.array, zip(*all_pairs(y, cameras), strict=True))
-    by_pairs = KISSME(shrinkage=0.1).fit_pairs(X, left, right, similar)
-    by_labels = KISSME(shrinkage=0.1).fit(X, y, cameras=cameras)
+    metric = KISSME(shrinkage=0.1, shrinkage_scale=scale)
+    # vectors that are in no pair are no samples
+    by_pairs = clone(metric).fit_pairs(np.vstack([X, X + 9]), left, right, similar)
+    by_labels = clone(metric).fit(X, y, cameras=cameras)
     np.testing.assert_allclose(by_pairs.components_, by_labels.components_, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda similar: similar.astype(int),
+        lambda similar: np.where(similar, 1, -1),
+        lambda similar: np.where(similar, 1.0, -1.0).tolist(),
+        lambda similar: torch.from_numpy(np.where(similar, 1, -1)),
+        lambda similar: [torch.tensor(bool(each)) for each in similar],
+    ],
+)
+def test_similar_pairs_in_every_convention(written):
+    X, y, _ = samples()
+    left, right, similar = map(np.array, zip(*all_pairs(y), strict=True))
+    expected = KISSME().fit_pairs(X, left, right, similar)
+    found = KISSME().fit_pairs(X, left, right, written(similar))
+    np.testing.assert_array_equal(found.components_, expected.components_)
+    assert found.similar_pairs_ == similar.sum()
+
+
+@pytest.mark.parametrize("similar", [[1, 0, -1], [1, 2, 1], ["yes", "no", "no"], [1.0, np.nan, 0]])
+def test_other_conventions_are_refused(similar):
+    with pytest.raises(ValueError, match="expected True and False, 1 and 0, or 1 and -1"):
+        KISSME().fit_pairs(samples()[0], [0, 1, 2], [1, 2, 9], similar)
+
+
+def test_equal_vectors_of_each_person_have_no_scatter():
+    X, y, _ = samples(each=6)
+    X = X[::6].repeat(6, axis=0) / 3  # whose means round
+    for shrinkage in (0, 0.001, 1):
+        with pytest.raises(ValueError, match="KISSME finds no scatter within persons: all similar"):
+            KISSME(shrinkage=shrinkage).fit(X, y)
+    with pytest.raises(ValueError, match="no scatter within persons"):
+        KISSME().fit_pairs(X, [0, 0, 1], [1, 9, 9], [1, -1, -1])
 
 
 def test_euclidean_distances_after_transform_are_the_metric():
@@ -78,31 +118,6 @@ def test_euclidean_distances_after_transform_are_the_metric():
     squared = difference @ metric.get_mahalanobis_matrix() @ difference
     projected = metric.transform(X)
     assert ((projected[0] - projected[9]) ** 2).sum() == pytest.approx(squared, rel=1e-9)
-
-
-def test_drawn_dissimilar_pairs_are_seeded_distinct_and_of_two_persons():
-    X, y, cameras = samples()
-    person = np.unique(y, return_inverse=True)[1]
-    camera = (cameras == "a").astype(int)
-    left, right = KISSME(random_state=3)._draw(person, camera, 300)
-    assert len({*zip(left.tolist(), right.tolist(), strict=True)}) == 300
-    assert (left < right).all()
-    assert (person[left] != person[right]).all()
-    assert (camera[left] != camera[right]).all()
-
-    drawn = KISSME(dissimilar_pairs=50, random_state=3).fit(X, y)
-    assert drawn.dissimilar_pairs_ == 50
-    again = KISSME(dissimilar_pairs=50, random_state=3).fit(X, y)
-    np.testing.assert_array_equal(drawn.components_, again.components_)
-    other = KISSME(dissimilar_pairs=50, random_state=4).fit(X, y)
-    assert not np.allclose(drawn.components_, other.components_)
-
-
-def test_more_drawn_pairs_than_exist_are_all():
-    X, y, _ = samples()
-    everything = KISSME().fit(X, y)
-    drawn = KISSME(dissimilar_pairs=10**6).fit(X, y)
-    np.testing.assert_array_equal(drawn.components_, everything.components_)
 
 
 def test_fewer_samples_than_dimensions_need_shrinkage():
@@ -122,8 +137,6 @@ def test_errors_name_what_is_wrong():
         KISSME().fit(X, y, cameras=y)
     with pytest.raises(ValueError, match="cameras has 3 entries"):
         KISSME().fit(X, y, cameras=cameras[:3])
-    with pytest.raises(ValueError, match="dissimilar_pairs is 0"):
-        KISSME(dissimilar_pairs=0).fit(X, y)
     with pytest.raises(ValueError, match="have 2, 1 and 2 entries"):
         KISSME().fit_pairs(X, [0, 1], [1], [True, False])
     with pytest.raises(ValueError, match="right holds no rows"):

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from wherewhen.metric_learning.pairs import Pairs, numbered_cameras, similar_and_dissimilar
+from wherewhen.metric_learning.pairs import Pairs, similar_and_dissimilar
 
 
 @pytest.mark.parametrize("across", [False, True])
@@ -28,8 +28,14 @@ def test_a_covariance_is_divided_by_the_number_of_pairs():
         (pairs - pairs).covariance("dissimilar")
 
 
-def test_cameras():
-    assert numbered_cameras(None, 3) is None
-    assert numbered_cameras(["b", "a", "b"], 3).tolist() == [1, 0, 1]
-    with pytest.raises(ValueError, match="cameras has 1 entries: expected 3"):
-        numbered_cameras(["a"], 3)
+def test_pairs_within_groups_against_a_loop():
+    generator = np.random.default_rng(0)
+    X, groups = generator.normal(size=(20, 4)) + 5, generator.integers(5, size=20)
+    expected, count = np.zeros((4, 4)), 0
+    for i, j in combinations(range(20), 2):
+        if groups[i] == groups[j]:
+            expected += np.outer(X[i] - X[j], X[i] - X[j])
+            count += 1
+    pairs = Pairs.within(X, groups)
+    np.testing.assert_allclose(pairs.scatter, expected, rtol=1e-9, atol=1e-12)
+    assert pairs.count == count

@@ -1,10 +1,10 @@
 import time
-import warnings
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
-from wherewhen.metric_learning import CappedPCA, distance_of, fit_metrics, metric_pipeline
+from wherewhen.metric_learning import LFDA, distance_of, fit_metrics, metric_pipeline, space_of
 
 
 def clips(seed, persons=35, dimensions=1000):
@@ -80,10 +80,37 @@ def test_a_metric_measures_as_its_last_step_says():
     )
 
 
+@pytest.mark.parametrize("kind", ["lfda", "rank_svm"])
+def test_a_metric_is_a_projection_and_a_distance_of_what_is_projected(kind):
+    X, person, _ = clips(0, persons=5, dimensions=40)
+    metric = metric_pipeline(kind, 10).fit(X, person)
+    project, distance = space_of(metric)
+    expected = distance_of(metric)(X[:3], X)
+    np.testing.assert_array_equal(distance(project(X[:3]), project(X)), expected)
+    assert project(X).shape[1] == (10 if kind == "lfda" else 40)
+
+
+def test_an_estimator_alone_measures_too_and_what_cannot_is_named():
+    X, person, _ = clips(0, persons=5, dimensions=40)
+    alone = LFDA().fit(X, person)
+    expected = np.linalg.norm(alone.transform(X[:1]) - alone.transform(X), axis=1)
+    np.testing.assert_allclose(distance_of(alone)(X[:1], X)[0], expected)
+    with pytest.raises(TypeError, match="SVC has neither distance nor transform: expected a fitt"):
+        distance_of(SVC())
+
+
 def test_cameras_reach_kissme():
     X, person, where = clips(0, persons=5, dimensions=40)
     pipeline = metric_pipeline("kissme", 10).fit(X, person, kissme__cameras=where)
     assert pipeline.named_steps["kissme"].similar_pairs_ == 5 * 16
+
+
+def test_pcas_of_different_seeds_are_not_shared():
+    X, person, where = clips(0, persons=6, dimensions=60)
+    options = {"kissme": {}, "lfda": {"random_state": 1}, "xqda": {}}
+    metrics = fit_metrics(X, person, where, options, dimension=20)
+    assert metrics["kissme"]["pca"] is metrics["xqda"]["pca"]
+    assert metrics["lfda"]["pca"].random_state == 1
 
 
 def test_metrics_fitted_together_are_those_fitted_alone():
@@ -107,19 +134,6 @@ def test_the_dimension_gives_way_with_a_warning():
     with pytest.warns(UserWarning, match="32 samples of 40 dimensions: 31 are used"):
         pipeline = metric_pipeline("kissme").fit(X, person)
     assert pipeline.transform(X).shape == (32, 31)
-    with pytest.warns(UserWarning, match="30 are used"):
-        assert CappedPCA(31).fit(X[:, :30]).dimension_ == 30
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        CappedPCA(31).fit(X)
-
-
-def test_pca_keeps_the_distances_when_nothing_is_cut():
-    X = np.random.default_rng(0).normal(size=(12, 50))
-    projected = CappedPCA(11).fit(X).transform(X)
-    assert np.linalg.norm(projected[0] - projected[5]) == pytest.approx(
-        np.linalg.norm(X[0] - X[5]), rel=1e-9
-    )
 
 
 def test_same_input_same_result_to_the_last_bit():
@@ -142,5 +156,3 @@ def test_errors_name_what_is_known():
         metric_pipeline("nca")
     with pytest.raises(ValueError, match=r"no parameter shrinkge: expected among .*shrinkage"):
         metric_pipeline("kissme", shrinkge=0.1)
-    with pytest.raises(ValueError, match="PCA dimension is 0"):
-        CappedPCA(0).fit(np.eye(3))

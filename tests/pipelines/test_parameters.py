@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from wherewhen.lineage.content import content_of
-from wherewhen.metric_learning.pipeline import METRICS
+from wherewhen.metric_learning import METRICS
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.parameters import (
     EvaluateParameters,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wherewhen.retrieval.distances import DISTANCES, cosine, euclidean, mahalanobis
+from wherewhen.retrieval.distances import DISTANCES, cosine, euclidean
 
 PROBES = np.array([[0.0, 0.0], [3.0, 4.0]])
 GALLERY = np.array([[3.0, 4.0], [6.0, 8.0], [-4.0, 3.0]])
@@ -14,18 +14,6 @@ def test_euclidean_by_hand():
 def test_cosine_by_hand():
     np.testing.assert_allclose(cosine(PROBES[1:], GALLERY), [[0, 0, 1]], atol=1e-15)
     np.testing.assert_allclose(cosine([[1.0, 0.0]], [[-2.0, 0.0], [1.0, 1.0]]), [[2, 1 - 0.5**0.5]])
-
-
-def test_mahalanobis_by_hand():
-    matrix = np.array([[2.0, 1.0], [1.0, 3.0]])
-    # (3, 4) M (3, 4)' = 2 * 9 + 2 * 12 + 3 * 16
-    np.testing.assert_allclose(mahalanobis(PROBES[:1], GALLERY[:1], matrix), [[np.sqrt(90)]])
-    np.testing.assert_allclose(mahalanobis(PROBES, GALLERY, np.eye(2)), euclidean(PROBES, GALLERY))
-
-
-def test_mahalanobis_takes_a_matrix_without_full_rank():
-    matrix = np.diag([4.0, 0.0])
-    np.testing.assert_allclose(mahalanobis([[0.0, 0.0]], [[1.0, 7.0]], matrix), [[2.0]])
 
 
 @pytest.mark.parametrize("distance", DISTANCES.values())
@@ -49,9 +37,3 @@ def test_errors_name_what_is_wrong():
         euclidean(PROBES, [[1.0, 2.0], [np.nan, 0.0]])
     with pytest.raises(ValueError, match="shape"):
         euclidean(PROBES[0], GALLERY)
-    with pytest.raises(ValueError, match="not symmetric"):
-        mahalanobis(PROBES, GALLERY, [[1.0, 2.0], [0.0, 1.0]])
-    with pytest.raises(ValueError, match="positive semidefinite"):
-        mahalanobis(PROBES, GALLERY, np.diag([1.0, -1.0]))
-    with pytest.raises(ValueError, match=r"shape \(3, 3\)"):
-        mahalanobis(PROBES, GALLERY, np.eye(3))

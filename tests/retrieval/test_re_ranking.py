@@ -14,7 +14,7 @@ def plain(probes, gallery, distance, k1, k2, weight):
     original = original / original.max(axis=1, keepdims=True)
 
     def nearest(i, k):
-        return sorted(range(n), key=lambda j: (original[i, j], j))[: k + 1]
+        return sorted(range(n), key=lambda j: (original[i, j], j != i, j))[: k + 1]
 
     def reciprocal(i, k):
         return {j for j in nearest(i, k) if i in nearest(j, k)}
@@ -59,6 +59,23 @@ def test_against_sets_and_loops(distance, k1, k2, weight, monkeypatch):
     expected = plain(probes, gallery, distance, k1, k2, weight)
     found = re_rank(probes, gallery, distance, k1, k2, weight)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("copies", [2, 5, 8, 24])
+def test_identical_vectors_stay_their_own_neighbours(copies):
+    """More of them than k1 + 1, so that others fill a list of neighbours by order."""
+    probes, gallery = vectors(0)
+    probes[1:3] = gallery[:copies] = probes[0]
+    found = re_rank(probes, gallery, k1=4, k2=2)
+    np.testing.assert_allclose(found, plain(probes, gallery, euclidean, 4, 2, 0.3), atol=1e-12)
+    assert np.isfinite(found).all()
+
+
+def test_a_search_among_identical_vectors_is_a_tie():
+    found = re_rank(np.ones((30, 3)), np.ones((40, 3)))
+    assert found.shape == (30, 40)
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
 
 
 def test_neighbours_that_are_shared_bring_a_match_nearer():

@@ -167,11 +167,10 @@ def _fitted_arrays(step: str, estimator: BaseEstimator, where: str) -> dict[str,
     for attribute in _axes(expected):
         _require(hasattr(estimator, attribute), f"{where} has no {attribute}: fit it first")
         array = np.asarray(getattr(estimator, attribute))
-        # Matrix products round differently by memory order, so Fortran order is kept.
-        if array.flags.f_contiguous and not array.flags.c_contiguous:
-            arrays[f"{attribute}.T"] = array.T
-        else:
-            arrays[attribute] = np.ascontiguousarray(array).reshape(array.shape)
+        # Matrix products round differently by memory order, so that of columns is kept.
+        if array.ndim == 2 and abs(array.strides[0]) < abs(array.strides[1]):
+            attribute, array = f"{attribute}.T", array.T
+        arrays[attribute] = np.ascontiguousarray(array).reshape(array.shape)
     return arrays
 
 

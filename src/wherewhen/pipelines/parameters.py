@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -23,6 +24,7 @@ from wherewhen.baselines import BASELINES
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.hints import did_you_mean
+from wherewhen.metric_learning.registry import METRICS
 from wherewhen.model.config import FisherConfig, NetworkConfig
 from wherewhen.pipelines.features import DEFAULT, KNOWN
 from wherewhen.presets import load_preset, overlay, preset_names
@@ -368,26 +370,27 @@ class EmbedParameters(Group):
         return options
 
 
-class LearnMetricParameters(Group):
+class _LearnMetric(Group):
     """PCA, then KISSME, LFDA or XQDA (Section V-G); or RankSVM without PCA."""
 
-    metrics: tuple[Literal["kissme", "lfda", "rank_svm", "xqda"], ...] = ("kissme", "lfda")
+    metrics: tuple[Literal[tuple(METRICS)], ...] = ("kissme", "lfda")
     """The metrics that are learned, each on the same vectors."""
 
     dimension: int = Field(150, ge=1)
     """Dimensions kept by the PCA; fewer when there are fewer samples, with a warning."""
 
-    kissme: dict[str, Any] = {}
-    """Parameters of :class:`wherewhen.metric_learning.KISSME`."""
 
-    lfda: dict[str, Any] = {}
-    """Parameters of :class:`wherewhen.metric_learning.LFDA`."""
-
-    rank_svm: dict[str, Any] = {}
-    """Parameters of :class:`wherewhen.metric_learning.RankSVM`."""
-
-    xqda: dict[str, Any] = {}
-    """Parameters of :class:`wherewhen.metric_learning.XQDA`."""
+LearnMetricParameters = create_model(
+    "LearnMetricParameters",
+    __base__=_LearnMetric,
+    __doc__=_LearnMetric.__doc__,
+    __module__=__name__,
+    **{
+        name: (dict[str, Any], Field({}, description=f"Parameters of {kind.label}."))
+        for name, kind in METRICS.items()
+    },
+)
+"""`_LearnMetric`, and for each metric of the registry the parameters of its estimator."""
 
 
 class ReRankingParameters(Group):
@@ -501,7 +504,7 @@ class Parameters(Group):
         """
         embed, learn = self.embed, self.learn_metric
         baselines = [name for name in embed.features if name in BASELINES]
-        idle = {"kissme", "lfda", "rank_svm", "xqda"} - set(learn.metrics)
+        idle = set(METRICS) - set(learn.metrics)
         networks = self.train.network_from
         if isinstance(networks, str):
             networks = {name: Path(networks.format(trial=name)) for name in self.split.trial_names}
@@ -650,9 +653,7 @@ def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
 
             return {name: reader.options for name, reader in READERS.items()}
         case ["learn_metric", name] if kind == dict[str, Any]:
-            from wherewhen.metric_learning.pipeline import METRICS
-
-            return dict.fromkeys(METRICS[name]().get_params())
+            return dict.fromkeys(METRICS[name].estimator()().get_params())
         case ["embed", "baselines"]:
             return dict.fromkeys(BASELINES)
         case ["embed", "baselines", name]:

@@ -7,6 +7,7 @@ marker, so that up to fourteen curves in one panel can still be told apart, also
 
 from dataclasses import dataclass
 
+from wherewhen.metric_learning.registry import METRICS as LEARNED
 from wherewhen.retrieval.re_ranking import SUFFIX
 
 DPI = 150
@@ -51,10 +52,7 @@ METRICS = {
     "euclidean": "Euclidean",
     "cosine": "cosine",
     "siamese": "Siamese score",
-    "kissme": "KISSME",
-    "lfda": "LFDA",
-    "rank_svm": "RankSVM",
-    "xqda": "XQDA",
+    **{name: kind.label for name, kind in LEARNED.items()},
 }
 
 RE_RANKED = ", re-ranked"
