@@ -386,7 +386,7 @@ LearnMetricParameters = create_model(
     __doc__=_LearnMetric.__doc__,
     __module__=__name__,
     **{
-        name: (dict[str, Any], Field({}, description=f"Parameters of {kind.label}."))
+        name: (dict[str, Any], Field({}, description=f"Parameters of `{kind.path}`."))
         for name, kind in METRICS.items()
     },
 )
