@@ -41,7 +41,7 @@ def network_and_config(paper: bool) -> tuple[SiameseAttentionNetwork, TrainingCo
 
 
 def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig) -> dict[str, Any]:
-    """Return what a checkpoint keeps: `wherewhen.training.run.Run.state` without embeddings."""
+    """Return what a checkpoint keeps: `wherewhen.training.run.Run.state`."""
     optimiser = Optimiser(network, config)
     for parameter in optimiser.parameters:
         parameter.grad = torch.randn_like(parameter)
@@ -52,8 +52,7 @@ def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig)
         "network": network.state_dict(),
         "loss": {},
         "optimiser": optimiser.state_dict(),
-        "epoch": {"began": ROWS - 1, "generator": generator, "known": None},
-        "known": None,
+        "epoch": {"began": ROWS - 1, "generator": generator},
         "torch_generator": torch.get_rng_state(),
         "cuda_generator": None,
         "best": [ROWS, 0.5],

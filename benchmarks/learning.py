@@ -286,7 +286,7 @@ class Workbench:
         model = build_network(settings, self.channels, self.grid)
         parts = self.parts(trial, variant.learners)
         reader = self.reader(variant)
-        calibrate(model, reader, parts["train"].tracklet.to_list(), config.calibration_frames)
+        calibrate(model, reader, parts["train"].tracklet.to_list())
         ended: dict[str, float] = {}
         if not variant.untrained:
             with tempfile.TemporaryDirectory() as folder:

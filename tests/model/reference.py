@@ -76,12 +76,9 @@ def normalise(config, weights, layer, x):
     """Mean 0 and deviation 1 of what enters a layer, then scaled and shifted."""
     if config.normalisation == "none":
         return x
-    if config.normalisation == "group":
-        groups = x.chunk(config.normalisation_groups)
-    else:  # a location at a time
-        groups = [cell[:, None, None] for cell in x.flatten(1).unbind(1)]
-    groups = [(group - group.mean()) / (group.var(correction=0) + 1e-5).sqrt() for group in groups]
-    x = torch.cat(groups, 0 if config.normalisation == "group" else 2).view_as(x)
+    cells = x.flatten(1).unbind(1)  # a location at a time
+    cells = [(cell - cell.mean()) / (cell.var(correction=0) + 1e-5).sqrt() for cell in cells]
+    x = torch.stack(cells, 1).view_as(x)
     scale, shift = (weights[f"gru.norms.{layer - 1}.{name}"] for name in ("weight", "bias"))
     return x * scale[:, None, None] + shift[:, None, None]
 

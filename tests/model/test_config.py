@@ -52,10 +52,6 @@ def test_what_is_wrong_is_named():
         NetworkConfig(channels=7)
     with pytest.raises(ValidationError, match="attention_layer is 3, but there are 2 layers"):
         NetworkConfig(channels=[8, 8], attention_layer=3)
-    with pytest.raises(ValidationError, match="update_bias needs a bias"):
-        NetworkConfig.from_preset("paper", update_bias=-2)
-    with pytest.raises(ValidationError, match="4 does not divide the 6 channels"):
-        NetworkConfig(channels=[6, 8], normalisation="group")
     with pytest.raises(ValidationError, match="attention_temperature"):
         NetworkConfig(attention_temperature=0)
 

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 
@@ -64,16 +62,6 @@ def test_centred_kernels_start_as_the_1x1_kernels_of_the_same_seed():
     torch.testing.assert_close(centred(x, h), plain(x, h))
 
 
-def test_a_biased_update_gate_keeps_the_state():
-    layer = ConvGRULayer(6, 8, (3, 3), (3, 3), update_bias=-2.0)
-    assert torch.equal(layer.bias, torch.cat([torch.full((8,), -2.0), torch.zeros(16)]))
-    state = torch.full((1, 8, 4, 4), 0.5)
-    layer.gate_weight.data.zero_()
-    layer.candidate_weight.data.zero_()
-    eighth = 1 / (1 + math.exp(2))
-    torch.testing.assert_close(layer(torch.zeros(1, 6, 4, 4), state), state * (1 - eighth))
-
-
 def test_normalised_over_channels_at_each_location():
     norm = ChannelNorm(3)
     normalised = norm(torch.randn(2, 3, 4, 5) * 7 + 2)
@@ -116,9 +104,8 @@ def test_residual_layers_add_what_they_are_given():
     torch.testing.assert_close(outputs[2], third + projected)
 
 
-@pytest.mark.parametrize("normalisation", ["layer", "group"])
-def test_a_normalised_layer_does_not_see_how_large_its_input_is(normalisation):
-    stack, _, states, _ = stack_and_inputs(normalisation=normalisation, groups=2)
+def test_a_normalised_layer_does_not_see_how_large_its_input_is():
+    stack, _, states, _ = stack_and_inputs(normalisation="layer")
     assert len(stack.norms) == 2
     below = 10 * torch.randn(2, 4, 3, 3)
     small, large = (stack.norms[0](scale * below) for scale in (1.0, 3.0))
@@ -132,7 +119,7 @@ def test_gradcheck_of_a_layer(passes_gradcheck):
     assert passes_gradcheck(layer, torch.randn(2, 2, 2, 2), torch.randn(2, 2, 2, 2))
 
 
-@pytest.mark.parametrize("normalisation", ["layer", "group"])
+@pytest.mark.parametrize("normalisation", ["layer", "none"])
 def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
     class Flat(torch.nn.Module):
         """A stack with its states as arguments of their own."""

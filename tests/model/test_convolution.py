@@ -168,9 +168,7 @@ def test_precision_is_what_the_device_is_fast_at(monkeypatch):
 @pytest.mark.parametrize("form", ["direct", "dft"])
 def test_in_bfloat16_weights_states_and_gradients_are_float32(form, monkeypatch):
     monkeypatch.setattr(convolution, "has_fast_bfloat16", lambda device: True)
-    config = NetworkConfig(
-        projection=3, channels=[4, 4], gate_bias=form == "dft", attention_hidden=3
-    )
+    config = NetworkConfig(projection=3, channels=[4, 4], gate_bias=form == "dft")
     network = build_network(config, 4, 3)
     cubes = random(2, 3, 3, 3, 4).half()
     exact = network.encode(cubes).embedding

@@ -256,7 +256,7 @@ LARGE = {
     "grid": {"grid": 10**9},
     "width": {"config": {"channels": [10**9]}},
     "more than can be counted": {"config": {"channels": [10**12]}},
-    "more than 64 bits": {"config": {"attention_hidden": 10**19}},
+    "more than 64 bits": {"config": {"projection": 10**19}},
     "kernel": {"config": {"input_kernels": [[10**9 + 1, 10**9 + 1]]}},
     "seed": {"config": {"seed": 10**30}},
 }

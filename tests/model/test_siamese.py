@@ -16,7 +16,6 @@ _spec = importlib.util.spec_from_file_location("reference", Path(__file__).paren
 reference = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reference)
 
-SMALL = {"attention_hidden": 3, "temporal_hidden": 3}
 D, K = 4, 3
 
 
@@ -99,7 +98,7 @@ def assert_equals_reference(config, cubes, mask, reachable, balanced, execution)
 
 EXECUTIONS = {form: Execution(convolution=form) for form in ("direct", "dft")}
 
-THREE = {"projection": 3, "channels": [2, 2, 4]} | SMALL
+THREE = {"projection": 3, "channels": [2, 2, 4]}
 TABLE_II = {
     "9x9-1x1": {"input_kernels": [3, 9, 1], "hidden_kernels": [5, 9, 1]},
     "1x1-9x9": {"input_kernels": [3, 1, 9], "hidden_kernels": [5, 1, 9]},
@@ -108,15 +107,15 @@ TABLE_II = {
 }
 
 VARIANTS = {
-    "modern": NetworkConfig(projection=3, channels=[4], **SMALL),
+    "modern": NetworkConfig(projection=3, channels=[4]),
     "modern, three layers": NetworkConfig(**THREE),
-    "paper": NetworkConfig.from_preset("paper", channels=[2, 3, 4], dropout=0.0, **SMALL),
+    "paper": NetworkConfig.from_preset("paper", channels=[2, 3, 4], dropout=0.0),
     "pooled 2x2": NetworkConfig(channels=[2, 3], projection=None, between_layers="max_2x2"),
     "pooled 3x3": NetworkConfig(
         channels=[2, 3], projection=2, between_layers="max_3x3", standardise=False, location="rows"
     ),
     "flattened": NetworkConfig(
-        projection=2, channels=[3, 2], attention_state="flattened", attention_layer=1, **SMALL
+        projection=2, channels=[3, 2], attention_state="flattened", attention_layer=1
     ),
     "conditioned on features": NetworkConfig(
         **THREE, conditioned_on_features=True, attention_temperature=0.5, attention_layer=2
@@ -126,7 +125,6 @@ VARIANTS = {
     "layer norm, residual": NetworkConfig(
         **THREE, normalisation="layer", residual=True, between_layers="max_3x3"
     ),
-    "group norm": NetworkConfig(**THREE, normalisation="group", normalisation_groups=2),
     "residual, pooled 2x2": NetworkConfig(**THREE, residual=True, between_layers="max_2x2"),
     "cells": NetworkConfig(projection=2, channels=[3, 2], location="cells"),
     "muted": NetworkConfig(projection=2, channels=[3, 2], attention="muted", location="mean"),
@@ -135,7 +133,7 @@ VARIANTS = {
     ),
     "max": NetworkConfig(projection=2, channels=[3], temporal_pooling="max", readout="top"),
 } | {
-    f"kernels {name}": NetworkConfig(projection=2, channels=[2, 2, 2], **(kernels | SMALL))
+    f"kernels {name}": NetworkConfig(projection=2, channels=[2, 2, 2], **kernels)
     for name, kernels in TABLE_II.items()
 }
 
@@ -164,8 +162,7 @@ def configurations(draw):
         gate_bias=of(True, False),
         recurrence=of("gru", "none"),
         between_layers=between,
-        normalisation=of("none", "layer", "group"),
-        normalisation_groups=2,
+        normalisation=of("none", "layer"),
         residual=of(True, False),
         initial_state=of("learned", "zeros"),
         attention=of("learned", "muted"),
@@ -181,7 +178,6 @@ def configurations(draw):
         location=of("cells", "rows", "mean"),
         normalise=of(True, False),
         similarity=of("cosine", "weighted"),
-        **SMALL,
     )
 
 
@@ -201,7 +197,7 @@ def test_equals_the_reference_for_any_choice(config, lengths, grid, seed, loss, 
 
 
 def test_gradcheck():
-    network = network_in_double(NetworkConfig(projection=2, channels=[2], **SMALL), grid=2)
+    network = network_in_double(NetworkConfig(projection=2, channels=[2]), grid=2)
     cubes, mask = random_clips([2, 1], grid=2)
 
     def embed(cubes, *parameters):
@@ -238,7 +234,7 @@ def test_gradcheck_of_the_readout(passes_gradcheck, location):
 )
 @pytest.mark.parametrize("filling", [0.0, 1e4, float("nan")])
 def test_padding_has_no_influence_on_anything(choices, filling):
-    config = NetworkConfig(**{**SMALL, "projection": 3, "channels": [3, 2], **choices})
+    config = NetworkConfig(**{"projection": 3, "channels": [3, 2], **choices})
     cubes, _ = random_clips([5, 5, 5])
     # padding at the end, at the beginning, and in the middle
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1], [1, 0, 1, 0, 1]]).bool()
@@ -258,7 +254,7 @@ def test_padding_has_no_influence_on_anything(choices, filling):
 
 
 def test_a_padded_clip_is_encoded_like_the_clip_itself():
-    network = network_in_double(NetworkConfig(projection=3, channels=[3], **SMALL))
+    network = network_in_double(NetworkConfig(projection=3, channels=[3]))
     cubes, mask = random_clips([5, 2])
     batch = network.encode(cubes, mask)
     alone = network.encode(cubes[1:, mask[1]])
@@ -316,7 +312,7 @@ def test_the_same_weights_with_and_without_recurrence():
 
 
 def test_attention_and_frame_weights_are_distributions():
-    network = network_in_double(NetworkConfig(projection=3, channels=[3], **SMALL))
+    network = network_in_double(NetworkConfig(projection=3, channels=[3]))
     cubes, mask = random_clips([4, 2])
     encoding = network.encode(cubes, mask)
     torch.testing.assert_close(encoding.attention.sum((2, 3)), mask.double())

@@ -172,7 +172,7 @@ OPERATIONAL_FIELDS = {
     "split": {"torchreid"},
     "extract": {"device", "readers", "budget_gib"},
     "train.training": {
-        *("checkpoint_every", "checkpoint_seconds", "look_every", "preload_gigabytes"),
+        *("checkpoint_every", "checkpoint_seconds", "preload_gigabytes"),
         *("preload_device_share", "device", "cuda_graph", "roofline"),
     },
     "evaluate": {"average_precision"},
@@ -428,7 +428,7 @@ class TestOperationalFieldsDecideNothing:
         split = split.assign(role="train", trial="trial_00")
         cubes = _Cubes(split.tracklet)
         network = NetworkConfig(channels=[4], projection=3, dropout=0.3)
-        untrained = initialise(cubes, split, network, calibration_frames=20, seed_by_trial=False)
+        untrained = initialise(cubes, split, network, seed_by_trial=False)
         runs = iter(range(100))
 
         def run(config):
@@ -447,7 +447,6 @@ class TestOperationalFieldsDecideNothing:
         changes = {
             "checkpoint_every": (1, 3),
             "checkpoint_seconds": (0.0,),
-            "look_every": (1, 2),
             "preload_gigabytes": (0.0,),
             "preload_device_share": (0.0, 1.0),
             "device": ("cpu",),

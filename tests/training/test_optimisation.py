@@ -44,8 +44,6 @@ def test_schedules_by_hand():
     )
     half = (1 + math.cos(math.pi / 4)) / 2
     assert factors(5, schedule="cosine") == pytest.approx([1, half, 0.5, 1 - half, 0], abs=1e-12)
-    steps = factors(8, schedule="step", step_at=(0.25, 0.75), step_factor=0.5)
-    assert steps == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_warm_up_comes_before_the_schedule():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.pairs import AllInBatch, DrawnPairs, KnownEmbeddings, build_sampler
+from wherewhen.training.pairs import AllInBatch, DrawnPairs, build_sampler
 
 
 def table(persons, cameras="ab", tracklets=1):
@@ -140,51 +140,6 @@ def test_persons_without_a_partner_are_refused():
     tracklets = table(4, cameras="a")
     with pytest.raises(ValueError, match="0 of 4 persons are seen by two cameras"):
         AllInBatch(tracklets, lengths(tracklets), 4, 4)
-
-
-def test_hard_negatives_are_the_most_alike_of_those_drawn():
-    tracklets = table(8)
-    names = list(tracklets["tracklet"])
-    generator = np.random.default_rng(5)
-    known = KnownEmbeddings(names, np.zeros((len(names), 4), np.float16))
-    embeddings = generator.standard_normal((len(names), 4))
-    plain = DrawnPairs(tracklets, lengths(tracklets), 4, 8)
-    hard = DrawnPairs(tracklets, lengths(tracklets), 4, 8, candidates=6)
-
-    def mean_similarity(sampler):
-        batches = [
-            b for seed in range(5) for b in sampler.epoch(np.random.default_rng(seed), known)
-        ]
-        for batch in batches:
-            assert_pairs_are_true(batch, tracklets)
-            assert batch.same.mean() == 0.5
-        unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-        rows = {name: row for row, name in enumerate(names)}
-        return np.mean(
-            [
-                unit[rows[b.windows[left][0]]] @ unit[rows[b.windows[right][0]]]
-                for b in batches
-                for left, right in zip(b.left[~b.same], b.right[~b.same], strict=True)
-            ]
-        )
-
-    # nothing is known yet: the first of the candidates is taken, as good as any
-    assert abs(mean_similarity(hard)) < 0.35
-    known.update(names, embeddings)
-    assert known.similarity(names[0], names[0]) == pytest.approx(1, abs=1e-3)
-    assert mean_similarity(hard) > mean_similarity(plain) + 0.3
-
-
-def test_candidates_of_which_one_is_taken_are_todays_draws():
-    tracklets = table(8)
-    one = DrawnPairs(tracklets, lengths(tracklets), 4, 4, candidates=1)
-    unknown = KnownEmbeddings(list(tracklets["tracklet"]), np.zeros((16, 2), np.float16))
-    first, second = (
-        [batch.windows for batch in one.epoch(np.random.default_rng(0), known)]
-        for known in (None, unknown)
-    )
-    assert first == second
-    assert unknown.similarity("a/0/0", "b/0/0") == -np.inf
 
 
 def test_no_batch_has_more_pairs_than_said():

@@ -12,7 +12,6 @@ from wherewhen.training.step import (
     RecordedStep,
     Step,
     StepInputs,
-    StepOutputs,
     compare,
     record_cuda_graph,
 )
@@ -72,8 +71,7 @@ def test_micro_batches_have_the_gradient_of_the_batch(size, attention):
     whole, parts = build(network=network), build(network=network, micro_batch=size)
     outputs = [step(inputs()) for step in (whole, parts)]
     assert_close(gradients(whole), gradients(parts))
-    assert_close(list(outputs[0].values.values()), list(outputs[1].values.values()))
-    assert_close([outputs[0].embeddings], [outputs[1].embeddings])
+    assert_close(list(outputs[0].values()), list(outputs[1].values()))
 
 
 def test_the_second_pass_drops_what_the_first_one_dropped():
@@ -107,7 +105,7 @@ def test_gradients_are_clipped_by_element_and_their_norm_is_told_before():
     outputs = [step(inputs()) for step in (free, clipped)]
     flat = torch.cat([g.flatten() for g in gradients(free) if g is not None])
     for output in outputs:
-        assert output.values["gradient_norm"].item() == pytest.approx(flat.norm().item())
+        assert output["gradient_norm"].item() == pytest.approx(flat.norm().item())
     expected = [None if g is None else g.clamp(-0.01, 0.01) for g in gradients(free)]
     assert_close(expected, gradients(clipped))
 
@@ -115,15 +113,14 @@ def test_gradients_are_clipped_by_element_and_their_norm_is_told_before():
 def play_back(function):
     """What a CUDA graph does, on the CPU: the same operations on the same buffers."""
     outputs = function()
-    kept = StepOutputs({k: v.clone() for k, v in outputs.values.items()}, outputs.embeddings)
+    kept = {name: value.clone() for name, value in outputs.items()}
     step = play_back.step
     static = [parameter.grad for parameter in step.parameters]
 
     def replay():
         again = function()
-        for name, value in again.values.items():
-            kept.values[name].copy_(value)
-        kept.embeddings.copy_(again.embeddings)
+        for name, value in again.items():
+            kept[name].copy_(value)
         for parameter, gradient in zip(step.parameters, static, strict=True):
             if gradient is not None:
                 gradient.copy_(parameter.grad)
@@ -144,8 +141,7 @@ def test_a_recorded_step_equals_the_plain_one_for_every_shape():
     for clips, seed in [(6, 0), (6, 1), (4, 2), (6, 3), (4, 4)]:
         expected, found = plain(inputs(clips, seed)), recorded(inputs(clips, seed))
         assert_close(gradients(plain), gradients(step))
-        assert_close(list(expected.values.values()), list(found.values.values()))
-        assert_close([expected.embeddings], [found.embeddings])
+        assert_close(list(expected.values()), list(found.values()))
     assert len(recordings) == 2
 
 
@@ -159,7 +155,7 @@ def test_the_loss_follows_its_schedule_in_a_recorded_step():
         lambda_ = scheduled_values(config, number, 10)["penalty_weight"]
         data = inputs()
         data.scheduled["penalty_weight"].fill_(lambda_)
-        values = recorded(data).values
+        values = recorded(data)
         losses.append((values["loss"] - 0.0).clone())
         penalty = values["penalty"].clone()
     # the target of the entropy stays: the difference is lambda's
@@ -186,7 +182,7 @@ def test_a_step_looks_at_no_values(network, whole):
     data = inputs(dtype=torch.float32)
     data = moved(data._replace(whole=whole), "meta")
     outputs = step(data)
-    assert outputs.values["loss"].is_meta
+    assert outputs["loss"].is_meta
     with pytest.raises(RuntimeError, match="meta"):
         step.network.encode(data.cubes, data.mask)
 
@@ -198,7 +194,7 @@ def test_masking_is_spared_where_all_frames_are_valid(size):
     masked, spared = build(micro_batch=size), build(micro_batch=size)
     outputs = [masked(data), spared(data._replace(whole=True))]
     assert_close(gradients(masked), gradients(spared))
-    assert_close([outputs[0].embeddings], [outputs[1].embeddings])
+    assert_close(*(list(values.values()) for values in outputs))
 
 
 def test_a_recording_is_of_one_masking():
@@ -210,7 +206,7 @@ def test_a_recording_is_of_one_masking():
     for one in (data, free, data, free):
         expected, found = plain(one), recorded(one)
         assert_close(gradients(plain), gradients(step))
-        assert_close([expected.embeddings], [found.embeddings])
+        assert_close(list(expected.values()), list(found.values()))
 
 
 def test_filled_up_pairs_change_nothing():
@@ -234,7 +230,7 @@ def test_a_cuda_graph_equals_the_plain_step_and_repeats_its_random_numbers():
         found = []
         for clips, seed in [(6, 0), (4, 1), (6, 2)]:
             outputs = take(moved(inputs(clips, seed), gpu))
-            found += [outputs.values["loss"].clone(), *gradients(step)]
+            found += [outputs["loss"].clone(), *gradients(step)]
         return found
 
     assert_close(run(recorded=False, dropout=0.0), run(recorded=True, dropout=0.0))
@@ -251,7 +247,7 @@ def test_a_cuda_graph_drops_anew_every_time():
     step.loss.to(gpu)
     step.parameters = [*step.network.parameters(), *step.loss.parameters()]
     take, data = RecordedStep(step, record_cuda_graph), moved(inputs(), gpu)
-    losses = [take(data).values["loss"].item() for _ in range(3)]
+    losses = [take(data)["loss"].item() for _ in range(3)]
     assert len(set(losses)) == 3
 
 

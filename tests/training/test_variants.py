@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from wherewhen.features.variants import Variants
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.training.config import TrainingConfig
@@ -57,11 +56,6 @@ def test_training_clips_come_in_variants_and_validation_plain(data, tmp_path, gi
     assert {variant for name, variant in cubes.asked if name not in learners} == {0}
 
 
-def test_variants_can_be_left_out(data, tmp_path):
-    trained(data, tmp_path, draw_variants=False)
-    assert {variant for _, variant in data[0].asked} == {0}
-
-
 def test_preloaded_or_not_the_same_is_drawn(data, tmp_path):
     one = trained(data, tmp_path / "one", preload_gigabytes=0.0)
     other = trained(data, tmp_path / "other", preload_gigabytes=1.0)
@@ -81,19 +75,6 @@ def test_an_interrupted_run_draws_the_same(data, tmp_path):
         trained(data, tmp_path / "killed", log=log)
     again = trained(data, tmp_path / "killed")
     assert all(torch.equal(undisturbed[name], again[name]) for name in again)
-
-
-def test_flipped_cubes_are_drawn_when_asked(data, tmp_path, monkeypatch):
-    names = set()
-    read = Variants.read
-
-    def noting(self, name, *window):
-        names.add(name)
-        return read(self, name, *window)
-
-    monkeypatch.setattr(Variants, "read", noting)
-    trained(data, tmp_path, flip_cubes=True, preload_gigabytes=0.0)
-    assert any(name.endswith("variant 3") for name in names)
 
 
 def test_clips_that_are_made_when_drawn_give_the_same_network(data, tmp_path):

@@ -7,6 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+HIDDEN = 64
+"""Hidden units of the perceptrons of Eqs 3 and 6 (decisions 2, 8; the paper names no number)."""
+
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Two-layer perceptron with tanh units that starts as the function 0.
@@ -84,8 +87,8 @@ class SpatialAttention(nn.Module):
         channels: int,
         state_grid: tuple[int, int],
         grid: int,
-        hidden: int,
-        flattened: bool,
+        hidden: int = HIDDEN,
+        flattened: bool = False,
         features: int | None = None,
         temperature: float = 1.0,
     ) -> None:

@@ -53,8 +53,6 @@ class ConvGRULayer(nn.Module):
     initialisation
         ``xavier_orthogonal`` (W and U), ``centred`` (the same at the kernels' centres, 0 around
         them) or ``uniform`` (in [-1, 1]).
-    update_bias
-        Start of the bias of z; the other biases start at zero.
 
     Attributes
     ----------
@@ -74,7 +72,6 @@ class ConvGRULayer(nn.Module):
         hidden_kernel: Size,
         bias: bool = True,
         initialisation: str = "xavier_orthogonal",
-        update_bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -84,8 +81,6 @@ class ConvGRULayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3 * channels)) if bias else None
         with torch.no_grad():
             self._initialise(initialisation)
-            if self.bias is not None:
-                self.bias[:channels] = update_bias
 
     def _initialise(self, initialisation: str) -> None:
         if initialisation == "uniform":
@@ -182,11 +177,10 @@ class ConvGRUStack(nn.Module):
     dropout
         D: share of the non-recurrent outputs of each layer (to the next layer, to the embedding)
         dropped in training.
-    bias, initialisation, update_bias
+    bias, initialisation
         See `ConvGRULayer`.
-    normalisation, groups
-        N: ``none``, ``layer`` (`ChannelNorm`) or ``group`` (so many groups of channels, over all
-        locations).
+    normalisation
+        N: ``none`` or ``layer`` (`ChannelNorm`).
     residual
         R: nothing, or the input itself, by a learned 1x1 projection where the channels differ.
 
@@ -207,9 +201,7 @@ class ConvGRUStack(nn.Module):
         dropout: float = 0.0,
         bias: bool = True,
         initialisation: str = "xavier_orthogonal",
-        update_bias: float = 0.0,
         normalisation: str = "none",
-        groups: int = 1,
         residual: bool = False,
     ) -> None:
         super().__init__()
@@ -219,9 +211,7 @@ class ConvGRUStack(nn.Module):
             channels, (inputs, *channels[:-1]), input_kernels, hidden_kernels, strict=True
         ):
             self.layers.append(
-                ConvGRULayer(
-                    below, count, input_kernel, hidden_kernel, bias, initialisation, update_bias
-                )
+                ConvGRULayer(below, count, input_kernel, hidden_kernel, bias, initialisation)
             )
         self.pool: nn.Module = {
             "none": nn.Identity(),
@@ -230,7 +220,10 @@ class ConvGRUStack(nn.Module):
         }[between_layers]
         self.dropout = nn.Dropout(dropout)
         # of the layers above the first
-        self.norms = nn.ModuleList(_norm(normalisation, groups, count) for count in channels[:-1])
+        self.norms = nn.ModuleList(
+            ChannelNorm(count) if normalisation == "layer" else nn.Identity()
+            for count in channels[:-1]
+        )
         self.skips = nn.ModuleList(
             _skip(below, count) for below, count in pairwise(channels) if residual
         )
@@ -287,12 +280,6 @@ class ConvGRUStack(nn.Module):
                 output = output + self.skips[index - 1](below)
             outputs.append(output)
         return next_states, outputs
-
-
-def _norm(normalisation: str, groups: int, channels: int) -> nn.Module:
-    if normalisation == "layer":
-        return ChannelNorm(channels)
-    return nn.GroupNorm(groups, channels) if normalisation == "group" else nn.Identity()
 
 
 def _skip(below: int, channels: int) -> nn.Module:

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 HEADER = "network"
 """The entry of the header that says how the network was built, as JSON."""
 
+RETIRED = {
+    "update_bias": 0.0,
+    "normalisation_groups": 4,
+    "attention_hidden": 64,
+    "temporal_hidden": 64,
+}
+"""Fields of earlier versions, with the values that are fixed now."""
+
 LARGEST = 2**31
 """Numbers that a network may be made of: more are a damaged header, not a network."""
 
@@ -80,6 +88,8 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
         )
     try:
         built = json.loads(header[HEADER])
+        config = dict(**built["config"])
+        built["config"] = {k: v for k, v in config.items() if (k, v) not in RETIRED.items()}
         NetworkConfig(**built["config"])
         channels, grid = built["channels"], built["grid"]
     except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:

@@ -104,9 +104,7 @@ class SiameseAttentionNetwork(nn.Module):
             config.dropout,
             config.gate_bias,
             config.initialisation,
-            config.update_bias,
             config.normalisation,
-            config.normalisation_groups,
             config.residual,
         )
         self.initial_state = _initial_state(config, self.input.channels, self.gru)
@@ -315,16 +313,15 @@ def _attention(config: NetworkConfig, inputs: int, gru: ConvGRUStack, grid: int)
         gru.channels[layer],
         gru.grids[layer],
         grid,
-        config.attention_hidden,
-        config.attention_state == "flattened",
-        inputs if config.conditioned_on_features else None,
-        config.attention_temperature,
+        flattened=config.attention_state == "flattened",
+        features=inputs if config.conditioned_on_features else None,
+        temperature=config.attention_temperature,
     )
 
 
 def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
     if config.temporal_pooling == "attention":
-        return AttentionPooling(channels, config.temporal_hidden)
+        return AttentionPooling(channels)
     return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
 
 

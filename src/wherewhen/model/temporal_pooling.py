@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wherewhen.model.attention import perceptron
+from wherewhen.model.attention import HIDDEN, perceptron
 
 
 class TemporalPooling(nn.Module, ABC):
@@ -58,7 +58,7 @@ class AttentionPooling(_WeightedPooling):
         Hidden units of the perceptron.
     """
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.perceptron = perceptron(channels, hidden, 1)
 

@@ -259,7 +259,7 @@ class TrainParameters(Preset):
     """``modern`` trains well, ``paper`` is the letter of the paper; or another name of `presets`.
     """
 
-    presets: Annotated[dict[str, Preset], OPERATIONAL] = Field({}, exclude=True)
+    presets: dict[str, Preset] = Field({}, exclude=True)
     """Presets by name, laid over the files of `wherewhen.presets`; another name is another preset.
     """
 

@@ -32,11 +32,16 @@ __all__ = [
     "train",
 ]
 
+CALIBRATION_FRAMES = 512
+
 logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    network: SiameseAttentionNetwork, reader: CubeReader, tracklets: list[str], frames: int
+    network: SiameseAttentionNetwork,
+    reader: CubeReader,
+    tracklets: list[str],
+    frames: int = CALIBRATION_FRAMES,
 ) -> None:
     """Take the statistics of the network's input from frames spread over training tracklets.
 
@@ -102,7 +107,7 @@ def train(
         Where the checkpoints of this run are kept. Its name tells one run from others.
     log
         Called for every step with its row of the history, without what was not measured: after the
-        step, or on a GPU after the last of `TrainingConfig.look_every`. After a resumption the
+        step, or on a GPU every 20 steps. After a resumption the
         steps since the last checkpoint are logged again.
     progress
         Show a progress bar with the remaining time.
@@ -152,7 +157,7 @@ def train(
             if saved is None:
                 if not network.calibrated:
                     tracklets = list(training_tracklets["tracklet"])
-                    calibrate(network, run.cubes, tracklets, config.calibration_frames)
+                    calibrate(network, run.cubes, tracklets)
                 run.start()
             run.go_on(checkpoints, log or (lambda row: None))
         if config.keep == "best":

@@ -11,6 +11,9 @@ from torch import nn
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.training.config import TrainingConfig
 
+ALPHA = 0.95
+"""Decay of RMSProp's mean square (decision 17)."""
+
 
 def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
     """Return the factor on all rates at a step.
@@ -18,7 +21,7 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
     Parameters
     ----------
     config
-        ``warmup_steps, schedule, final_learning_rate_factor, step_at, step_factor``.
+        ``warmup_steps, schedule, final_learning_rate_factor``.
     step
         From 0.
     total_steps
@@ -32,8 +35,6 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
         return 1.0 + done * (final - 1.0)
     if config.schedule == "cosine":
         return final + (1.0 - final) * (1.0 + math.cos(math.pi * done)) / 2.0
-    if config.schedule == "step":
-        return config.step_factor ** sum(step >= at * total_steps for at in config.step_at)
     return 1.0
 
 
@@ -70,10 +71,10 @@ class Optimiser:
         on_gpu = next(network.parameters()).is_cuda
         self.inner: torch.optim.Optimizer
         if config.optimiser == "adamw":
-            self.inner = torch.optim.AdamW(self.groups, betas=config.betas, foreach=on_gpu)
+            self.inner = torch.optim.AdamW(self.groups, foreach=on_gpu)
         else:
             self.inner = torch.optim.RMSprop(
-                self.groups, alpha=config.alpha, momentum=config.momentum, foreach=on_gpu
+                self.groups, alpha=ALPHA, momentum=config.momentum, foreach=on_gpu
             )
 
     @property

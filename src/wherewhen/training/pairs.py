@@ -86,18 +86,8 @@ class PairSampler(ABC):
         """Steps of an epoch."""
 
     @abstractmethod
-    def epoch(
-        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
-    ) -> Iterator[Batch]:
-        """Draw the batches of an epoch.
-
-        Parameters
-        ----------
-        generator
-            The source of randomness.
-        known
-            What is known of the tracklets' embeddings, for a sampler that looks for hard pairs.
-        """
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Draw the batches of an epoch."""
 
     @abstractmethod
     def most_pairs(self, clips: int) -> int:
@@ -163,10 +153,8 @@ class AllInBatch(PairSampler):
         cameras = {camera for views in self.views.values() for camera in views}
         return clips**2 // 4 if len(cameras) == 2 else clips * (clips - 1) // 2
 
-    def epoch(
-        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
-    ) -> Iterator[Batch]:
-        """Draw the batches of an epoch: every person once, whatever is known."""
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Draw the batches of an epoch: every person once."""
         order = generator.permutation(len(self.persons))
         for members in np.array_split(order, self.batches_per_epoch):
             persons = [self.persons[index] for index in members]
@@ -186,9 +174,6 @@ class DrawnPairs(PairSampler):
         See `PairSampler`.
     pairs_per_batch
         Pairs a batch, a multiple of one positive and its negative ones.
-    candidates
-        Negative pairs drawn for every one that is taken: the one whose embeddings are the most
-        alike as far as they are known.
     negatives
         Negative pairs for every positive one.
     """
@@ -199,13 +184,11 @@ class DrawnPairs(PairSampler):
         lengths: Mapping[str, int],
         frames: int,
         pairs_per_batch: int,
-        candidates: int = 1,
         negatives: int = 1,
     ) -> None:
         super().__init__(tracklets, lengths, frames)
         self.positives_per_batch = pairs_per_batch // (1 + negatives)
         self.negatives = negatives
-        self.candidates = candidates
 
     @property
     def batches_per_epoch(self) -> int:
@@ -216,28 +199,17 @@ class DrawnPairs(PairSampler):
         """Return the number of pairs: no clip is in two."""
         return clips // 2
 
-    def epoch(
-        self, generator: np.random.Generator, known: KnownEmbeddings | None = None
-    ) -> Iterator[Batch]:
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
         """Draw the batches of an epoch: a positive pair a person, and its negative ones."""
         order = generator.permutation(len(self.persons))
         for first in range(0, len(order), self.positives_per_batch):
             members = order[first : first + self.positives_per_batch]
             positives = [self._positive(self.persons[index], generator) for index in members]
             count = self.negatives * len(members)
-            negatives = [self._hard_negative(generator, known) for _ in range(count)]
+            negatives = [self._negative(generator) for _ in range(count)]
             drawn = [view for pair in positives + negatives for view in pair]
             pairs = np.arange(len(positives) + len(negatives))
             yield self._batch(drawn, generator, 2 * pairs, 2 * pairs + 1)
-
-    def _hard_negative(
-        self, generator: np.random.Generator, known: KnownEmbeddings | None
-    ) -> list[View]:
-        """Draw some negative pairs; take the most alike, or the first if nothing is known."""
-        pairs = [self._negative(generator) for _ in range(self.candidates)]
-        if known is None or len(pairs) == 1:
-            return pairs[0]
-        return max(pairs, key=lambda pair: known.similarity(pair[0].tracklet, pair[1].tracklet))
 
     def _negative(self, generator: np.random.Generator) -> list[View]:
         """Tracklets of two persons from different cameras; rejection keeps the draw uniform."""
@@ -251,33 +223,6 @@ class DrawnPairs(PairSampler):
                 pair.append(self._one_of(person, camera, generator))
             if pair[0].camera != pair[1].camera:
                 return pair
-
-
-class KnownEmbeddings:
-    """What the embeddings of tracklets were when they were last seen, as unit vectors.
-
-    Parameters
-    ----------
-    tracklets
-        Their names.
-    vectors
-        ``[len(tracklets), E]`` float16, zero for those not yet seen.
-    """
-
-    def __init__(self, tracklets: Sequence[str], vectors: np.ndarray) -> None:
-        self.rows = {tracklet: row for row, tracklet in enumerate(sorted(tracklets))}
-        self.vectors = vectors
-
-    def update(self, tracklets: Sequence[str], embeddings: np.ndarray) -> None:
-        """Remember embeddings ``[N, E]`` of tracklets."""
-        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        rows = [self.rows[tracklet] for tracklet in tracklets]
-        self.vectors[rows] = embeddings / np.maximum(lengths, 1e-12)
-
-    def similarity(self, left: str, right: str) -> float:
-        """Cosine of two tracklets; less than any if one has not been seen."""
-        one, other = (self.vectors[self.rows[name]].astype(np.float32) for name in (left, right))
-        return float(one @ other) if one.any() and other.any() else -np.inf
 
 
 def build_sampler(
@@ -298,7 +243,6 @@ def build_sampler(
             lengths,
             config.frames,
             config.pairs_per_batch,
-            config.negative_candidates,
             config.negatives_per_positive,
         )
     return AllInBatch(tracklets, lengths, config.frames, config.persons_per_batch)

@@ -24,7 +24,7 @@ from wherewhen.training.clips import Clips, clip_source, load_clips, preload
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import TrainingLoss, loss_columns, scheduled_values
 from wherewhen.training.optimisation import Optimiser, rate_factor
-from wherewhen.training.pairs import Batch, KnownEmbeddings, build_sampler
+from wherewhen.training.pairs import Batch, build_sampler
 from wherewhen.training.roofline import measure_roofline, network_flops
 from wherewhen.training.step import StepInputs, build_step, compare, is_recorded
 from wherewhen.training.transfer import move
@@ -51,6 +51,9 @@ HISTORY = (
 )
 """Columns of every history; step and epoch count from 1."""
 
+FETCH_EVERY = 20
+"""Steps between fetching losses from a GPU."""
+
 Log = Callable[[dict[str, float]], None]
 
 logger = logging.getLogger(__name__)
@@ -72,8 +75,6 @@ class _Epoch(NamedTuple):
     """Steps taken before it."""
     generator: dict[str, Any]
     """State of the random numbers."""
-    known: Tensor | None
-    """What was known of the embeddings, if the pairs depend on it."""
 
 
 class _Draw(NamedTuple):
@@ -119,7 +120,7 @@ class Run:
         progress: bool,
     ) -> None:
         self.network = network.to(device)
-        variants = Variants(cubes, config.flip_cubes, stored=config.draw_variants)
+        variants = Variants(cubes)
         self.variants = variants.count
         self.cubes: CubeReader = cubes if variants.count == 1 else variants
         self.config = config
@@ -133,10 +134,6 @@ class Run:
         self.optimiser = Optimiser(network, config, self.loss)
         self.take_step = build_step(network, self.loss, self.optimiser.parameters, config, device)
         self.generator = np.random.default_rng(config.seed)
-        self.known: KnownEmbeddings | None = None
-        if config.negative_candidates > 1:
-            unknown = np.zeros((len(self.tracklets), network.embedding_size), np.float16)
-            self.known = KnownEmbeddings(self.tracklets, unknown)
         self.epoch = self._begin_epoch(0)
         self.validation: Validation | None = None
         self.step = 0
@@ -169,7 +166,6 @@ class Run:
             "loss": self.loss.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch._asdict(),
-            "known": self._known_now(),
             "torch_generator": torch.get_rng_state(),
             "cuda_generator": torch.cuda.get_rng_state(self.device) if on_gpu else None,
             "best": self.best,
@@ -185,8 +181,6 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch = _Epoch(**state["epoch"])
         self.generator.bit_generator.state = copy.deepcopy(self.epoch.generator)
-        if self.known is not None:
-            self.known.vectors = state["known"].numpy()
         torch.set_rng_state(state["torch_generator"])
         if self.device.type == "cuda":
             if state["cuda_generator"] is None:  # it began on a CPU
@@ -299,23 +293,15 @@ class Run:
             100.0 * saving / whole,
         )
 
-    def _draws(self) -> Iterator[_Draw | None]:
-        """Draw from the present step on; what a resumed epoch has had is skipped.
-
-        None stands where the next epoch's pairs depend on the steps of this one.
-        """
+    def _draws(self) -> Iterator[_Draw]:
+        """Draw from the present step on; what a resumed epoch has had is skipped."""
         epoch = self.epoch
         while epoch.began < self.total_steps:
-            known = None
-            if epoch.known is not None:
-                known = KnownEmbeddings(self.tracklets, epoch.known.numpy())
-            for number, batch in enumerate(self.sampler.epoch(self.generator, known), epoch.began):
+            for number, batch in enumerate(self.sampler.epoch(self.generator), epoch.began):
                 if number == self.total_steps:
                     return
                 if number >= self.step:
                     yield _Draw(batch, epoch, self._in_variants(batch.windows, number))
-            if self.known is not None:
-                yield None
             epoch = self._begin_epoch(epoch.began + self.sampler.batches_per_epoch)
 
     def _in_variants(self, windows: list[Window], step: int) -> list[Window]:
@@ -332,10 +318,7 @@ class Run:
 
     def _begin_epoch(self, began: int) -> _Epoch:
         generator = copy.deepcopy(self.generator.bit_generator.state)
-        return _Epoch(began, generator, self._known_now())
-
-    def _known_now(self) -> Tensor | None:
-        return None if self.known is None else torch.from_numpy(self.known.vectors.copy())
+        return _Epoch(began, generator)
 
     def _differentiate(self, draw: _Draw, clips: Clips, unseen: _Unseen) -> None:
         """Compute the gradients of the next step."""
@@ -346,17 +329,12 @@ class Run:
             pairs = self.sampler.most_pairs(len(batch.windows))
         compared = compare(batch, self.device, pairs)
         scalars = {name: move(torch.tensor(value), self.device) for name, value in now.items()}
-        outputs = self.take_step(
-            StepInputs(clips.cubes, clips.mask, compared, scalars, clips.whole)
-        )
-        if self.known is not None:
-            tracklets = [tracklet for tracklet, _, _ in batch.windows]
-            self.known.update(tracklets, outputs.embeddings.float().cpu().numpy())
+        values = self.take_step(StepInputs(clips.cubes, clips.mask, compared, scalars, clips.whole))
         unseen.batches.append(replace(batch, windows=draw.windows))  # as they were read
         unseen.told.append({"rate": self.config.learning_rate * self._rate_factor()} | now)
-        unseen.names = list(outputs.values)
+        unseen.names = list(values)
         # stacked, they are a copy: a recorded step writes over its outputs
-        unseen.values.append(torch.stack([value.float() for value in outputs.values.values()]))
+        unseen.values.append(torch.stack([value.float() for value in values.values()]))
 
     def _rate_factor(self) -> float:
         return rate_factor(self.config, self.step, self.total_steps)
@@ -370,7 +348,7 @@ class Run:
         """Whether to fetch, after a step, what was computed: a GPU is not asked at every step."""
         if self.device.type != "cuda" or self._has_point(step) or step == self.total_steps:
             return True
-        return step % self.config.look_every == 0 or step % self.config.checkpoint_every == 0
+        return step % FETCH_EVERY == 0 or step % self.config.checkpoint_every == 0
 
     def _is_kept(self, seconds: float) -> bool:
         """Whether a step has a checkpoint, so many seconds after the last one."""

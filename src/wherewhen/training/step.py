@@ -36,16 +36,10 @@ class StepInputs(NamedTuple):
         return [self.cubes, self.mask, *self.compared, *self.scheduled.values()]
 
 
-class StepOutputs(NamedTuple):
-    """What a step leaves beside the gradients; overwritten by the next, if it is recorded."""
+Values = dict[str, Tensor]
+"""Scalars returned by a step: the loss, its terms and measures; a recorded step overwrites them."""
 
-    values: dict[str, Tensor]
-    """Scalars: the loss, its terms, and what is told beside them."""
-    embeddings: Tensor
-    """``[N, E]``."""
-
-
-TakeStep = Callable[[StepInputs], StepOutputs]
+TakeStep = Callable[[StepInputs], Values]
 
 
 def compare(batch: Batch, device: torch.device, pairs: int | None = None) -> Compared:
@@ -96,7 +90,7 @@ class Step:
         self.parameters = parameters
         self.config = config
 
-    def __call__(self, inputs: StepInputs) -> StepOutputs:
+    def __call__(self, inputs: StepInputs) -> Values:
         """Take a step up to the update of the weights."""
         for parameter in self.parameters:
             parameter.grad = None
@@ -111,8 +105,7 @@ class Step:
             "attention_entropy": entropy_share(encoding.attention.detach(), inputs.mask),
         }
         torch.nn.utils.clip_grad_value_(self.parameters, self.config.gradient_clip)
-        detached = {name: value.detach() for name, value in values.items()}
-        return StepOutputs(detached, encoding.embedding.detach())
+        return {name: value.detach() for name, value in values.items()}
 
     def _encode(self, cubes: Tensor, mask: Tensor, whole: bool) -> Encoding:
         return self.network.encode(cubes, None if whole else mask, trusted=True)
@@ -165,11 +158,11 @@ class Recorded(NamedTuple):
 
     inputs: StepInputs
     replay: Callable[[], None]
-    outputs: StepOutputs
+    outputs: Values
     gradients: list[Tensor | None]
 
 
-Record = Callable[[Callable[[], StepOutputs]], tuple[Callable[[], None], StepOutputs]]
+Record = Callable[[Callable[[], Values]], tuple[Callable[[], None], Values]]
 
 
 class RecordedStep:
@@ -191,7 +184,7 @@ class RecordedStep:
         self.record = record
         self._recorded: dict[tuple, Recorded] = {}
 
-    def __call__(self, inputs: StepInputs) -> StepOutputs:
+    def __call__(self, inputs: StepInputs) -> Values:
         """Take a step up to the update of the weights."""
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in inputs.tensors())
         kind = (*shapes, inputs.whole)
@@ -219,8 +212,8 @@ class RecordedStep:
 
 
 def record_cuda_graph(
-    function: Callable[[], StepOutputs],
-) -> tuple[Callable[[], None], StepOutputs]:
+    function: Callable[[], Values],
+) -> tuple[Callable[[], None], Values]:
     """Record a function as a CUDA graph on the current device; the random state stays as it was.
 
     Parameters

@@ -69,17 +69,17 @@ def same(one, other):
 
 class TestInitialise:
     def test_a_network_is_built_and_calibrated_on_those_who_train(self, cubes, split):
-        made = initialise(cubes, split, NETWORK, calibration_frames=40, seed_by_trial=False)
+        made = initialise(cubes, split, NETWORK, seed_by_trial=False)
         assert cubes.read_from == set(split[split.role == "train"].tracklet)
         expected = build_network(NETWORK, channels=5, grid=2)
-        calibrate(expected, cubes, list(cubes.read_from), 40)
+        calibrate(expected, cubes, list(cubes.read_from))
         assert made.calibrated
         assert same(made, expected)
 
     def test_a_trials_seed_is_its_own_where_the_split_is_fixed(self, cubes, split):
         def made(trial, seed_by_trial):
             rows = split.assign(trial=trial)
-            return initialise(cubes, rows, NETWORK, 40, seed_by_trial=seed_by_trial)
+            return initialise(cubes, rows, NETWORK, seed_by_trial=seed_by_trial)
 
         first, ninth = made("trial_00", True), made("trial_09", True)
         assert (first.config.seed, ninth.config.seed) == (7, 16)
@@ -91,7 +91,7 @@ class TestInitialise:
 class TestFit:
     @pytest.fixture
     def untrained(self, cubes, split):
-        return initialise(cubes, split, NETWORK, calibration_frames=40, seed_by_trial=False)
+        return initialise(cubes, split, NETWORK, seed_by_trial=False)
 
     def test_training_leaves_the_untrained_network_as_it_was(
         self, untrained, cubes, split, tmp_path

@@ -24,7 +24,6 @@ def initialise(
     cubes: CubeStore,
     split: pd.DataFrame,
     config: NetworkConfig,
-    calibration_frames: int,
     seed_by_trial: bool,
 ) -> Network:
     """Build the network and take the statistics of its input from the training cubes."""
@@ -34,7 +33,7 @@ def initialise(
     config = _seeded(config, split, seed_by_trial)
     network = build_network(config, cubes.channels, cubes.grid)
     learners = split[split.role == "train"].tracklet.to_list()
-    calibrate(network, cubes, learners, calibration_frames)
+    calibrate(network, cubes, learners)
     return network
 
 

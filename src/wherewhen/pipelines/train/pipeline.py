@@ -28,7 +28,6 @@ def create_pipeline(
             "cubes",
             "split",
             "params:train.network",
-            "params:train.training.calibration_frames",
             "params:train.seed_by_trial",
         ],
         "untrained_network",
