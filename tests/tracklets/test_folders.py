@@ -1,6 +1,12 @@
 import pytest
 
-from wherewhen.tracklets.folders import expected_folder, image_files, subfolders, survey
+from wherewhen.tracklets.folders import (
+    expected_folder,
+    find_folder,
+    image_files,
+    subfolders,
+    survey,
+)
 
 
 def test_what_is_no_frame_is_passed_over(tmp_path):
@@ -55,3 +61,21 @@ def test_where_everything_is_used_there_is_nothing_to_say(tmp_path):
     (tmp_path / "a/p/1.png").touch()
     assert survey([(tmp_path / "a/p", ["1.png"])], tmp_path) == ([], [])
     assert survey([], tmp_path) == ([], [])
+
+
+def test_folders_are_found_level_by_level(tmp_path):
+    for place in ("b/sequences/cam1", "b/sequences/cam2", "a/x/cam1", "a/x/cam2", ".c/cam1"):
+        (tmp_path / place).mkdir(parents=True)
+    assert find_folder(tmp_path, ["cam1", "cam2"]) == tmp_path / "a/x"
+    assert find_folder(tmp_path, ["cam1", "cam2"], passing=["a"]) == tmp_path / "b/sequences"
+    assert find_folder(tmp_path, ["sequences/cam1"]) == tmp_path / "b"
+    assert find_folder(tmp_path, ["cam1"], depth=1) is None
+
+
+def test_a_folder_that_can_not_be_listed_is_passed_over_with_a_word(
+    tmp_path, no_privileges, caplog
+):
+    (tmp_path / "locked").mkdir(0o000)
+    (tmp_path / "set/inside/cam_a").mkdir(parents=True)
+    assert find_folder(tmp_path, ["cam_a"]) == tmp_path / "set/inside"
+    assert "locked: can't be listed: Permission denied" in caplog.text

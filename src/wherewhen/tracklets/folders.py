@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from wherewhen.tracklets.files import (
+    FileError,
     displayed,
     entries,
     is_broken_link,
     is_dir,
     is_folder,
     is_leaving,
+    is_there,
     reason,
     refuse_names,
 )
@@ -23,6 +26,7 @@ RENDERED = ("manifest.json", "SHA256SUMS")
 """Files that the stage `synthesise` writes beside the frames."""
 
 _LISTED = 20
+_log = logging.getLogger(__name__)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -74,6 +78,50 @@ def subfolders(folder: Path) -> list[Path]:
     names = [entry.name for entry in entries(folder) if is_folder(entry)]
     refuse_names(folder, names)
     return [folder / name for name in names]
+
+
+def find_folder(
+    base: Path, children: Sequence[str], depth: int = 4, passing: Sequence[str] = ()
+) -> Path | None:
+    """Find the folder that contains given entries, however deep an archive put it.
+
+    Parameters
+    ----------
+    base : pathlib.Path
+        Where to start.
+    children : sequence of str
+        Names or relative paths, all of which the folder must contain.
+    depth : int
+        Levels to go down at most.
+    passing : sequence of str
+        Prefixes of names of folders that are not searched.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The first one, level by level and by name.
+    """
+    level = [base]
+    for _ in range(depth + 1):
+        for folder in level:
+            if all(is_there(folder / child) for child in children):
+                return folder
+        level = [
+            inside
+            for folder in level
+            for inside in _searched(folder)
+            if not inside.name.startswith(tuple(passing))
+        ]
+    return None
+
+
+def _searched(folder: Path) -> list[Path]:
+    """List subfolders; a folder that can't be listed may be no part of the data set."""
+    try:
+        return [Path(entry.path) for entry in entries(folder) if is_folder(entry)]
+    except FileError as error:
+        _log.warning("passed over: %s", error)
+        return []
 
 
 def expected_folder(folder: Path, what: str, layout: str) -> Path:

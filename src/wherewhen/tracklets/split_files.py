@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.tracklets import ROLES
-from wherewhen.tracklets.archives import find_folder
 from wherewhen.tracklets.files import (
     FileError,
     displayed,
@@ -27,6 +26,7 @@ from wherewhen.tracklets.files import (
     read_text,
     shortened,
 )
+from wherewhen.tracklets.folders import find_folder
 from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.readers import ilids_vid
 from wherewhen.tracklets.schema import SPLITS, validate

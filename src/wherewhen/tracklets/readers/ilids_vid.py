@@ -16,8 +16,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wherewhen.tracklets.archives import find_folder
-from wherewhen.tracklets.folders import hint_at_links, image_files, relative, subfolders
+from wherewhen.tracklets.folders import (
+    find_folder,
+    hint_at_links,
+    image_files,
+    relative,
+    subfolders,
+)
 from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.readers.record import Footage, NumberedOptions, Reader
 

@@ -23,7 +23,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from wherewhen.tracklets.archives import CROPS, UNPACKED, find_folder
+from wherewhen.tracklets.archives import CROPS, UNPACKED
 from wherewhen.tracklets.files import (
     entries,
     expand_home,
@@ -33,7 +33,7 @@ from wherewhen.tracklets.files import (
     shortened,
 )
 from wherewhen.tracklets.fingerprint import fingerprint
-from wherewhen.tracklets.folders import IMAGE_SUFFIXES, listed
+from wherewhen.tracklets.folders import IMAGE_SUFFIXES, find_folder, listed
 from wherewhen.tracklets.ingest import (
     FoundTracklet,
     Ingested,

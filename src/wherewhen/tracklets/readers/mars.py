@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wherewhen.tracklets.archives import find_folder
 from wherewhen.tracklets.files import FileError, entries, expand_home, open_file
-from wherewhen.tracklets.folders import expected_folder, hint_at_links, listed
+from wherewhen.tracklets.folders import expected_folder, find_folder, hint_at_links, listed
 from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.readers.record import Footage, PathOrNumber, Reader

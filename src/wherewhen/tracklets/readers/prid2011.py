@@ -17,8 +17,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from wherewhen.tracklets.archives import find_folder
-from wherewhen.tracklets.folders import hint_at_links, image_files, listed, subfolders
+from wherewhen.tracklets.folders import find_folder, hint_at_links, image_files, listed, subfolders
 from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.readers.record import Footage, NumberedOptions, Reader
 
