@@ -231,6 +231,20 @@ class TestReadSplits:
                 split_fingerprint(splits)
             )
 
+    @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+    def test_accents_match_whatever_system_wrote_them(self, tmp_path, suffix):
+        composed, decomposed = "Ren\u00e9", "Rene\u0301"
+        table = tracklets(["anna", composed])
+        splits = splits_of(table, [[composed]])
+        path = tmp_path / f"s.{suffix}"
+        if suffix == "json":
+            listing = json.dumps(to_torchreid(splits), ensure_ascii=False)
+            path.write_text(listing.replace(composed, decomposed))
+        else:
+            written = splits.apply(lambda column: column.str.replace(composed, decomposed))
+            written.to_csv(path, index=False) if suffix == "csv" else written.to_parquet(path)
+        assert read_splits(path, table).equals(splits)
+
     def test_columns_of_another_kind_are_named(self, tmp_path):
         splits = draw_splits(tracklets(), 1, seed=1)
         numbers = splits.assign(person=[7, *[8] * (len(splits) - 1)])

@@ -1,15 +1,18 @@
-"""The tables of the house: their columns, types and the rules that hold between them.
+"""Schemas of the tables: their columns and types, and the rules between them.
 
-Checked at the borders of the stages, so that a fault is named by table, column and row where it
-arises. Columns beyond those named here may be added to any table; none may be missing.
+Tables are validated at the borders of the stages; an error names table, column and row. A table may
+have further columns.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 import pandera.pandas as pa
 
 from wherewhen.tracklets import KINDS, ROLES, SUBSETS
+from wherewhen.tracklets.files import shortened
 
 _SHOWN = 5
 """Faults a message lists before it only counts."""
@@ -32,7 +35,7 @@ def _role() -> pa.Column:
 
 
 def _query_is_a_test_person(tracklets: pd.DataFrame) -> pd.Series:
-    """Hold every row whose query is a labelled person of the test subset."""
+    """Whether a query is a labelled person of the test subset, for every row."""
     sound = ~_column(tracklets, "query", False).astype(bool)
     is_test = _column(tracklets, "subset", "test") == "test"
     return sound | (is_test & (_column(tracklets, "kind", "person") == "person"))
@@ -117,35 +120,6 @@ EMBEDDINGS = pa.DataFrameSchema(
 )
 """One row a clip: a float32 vector and whose it is. A tested tracklet has one clip, number 0."""
 
-RANKINGS = pa.DataFrameSchema(
-    {
-        "trial": _name(),
-        "features": _name(),
-        "metric": _name(),
-        "probe": _name(),
-        "rank": _count(1),
-        "gallery": _name(),
-        "distance": pa.Column("float64"),
-        "correct": pa.Column(bool),
-    },
-    name="rankings",
-)
-"""One row a probe and rank: the gallery tracklet that stands there."""
-
-SCORES = pa.DataFrameSchema(
-    {
-        "dataset": _name(),
-        "protocol": _name(),
-        "trial": _name(),
-        "features": _name(),
-        "metric": _name(),
-        "measure": _name(),
-        "value": pa.Column("float64", pa.Check.ge(0)),
-    },
-    name="scores",
-)
-"""One row a number, a fraction or a count; no number stands without its protocol."""
-
 
 def validate(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Check a table against its schema.
@@ -202,7 +176,7 @@ def validate_tables(tracklets: pd.DataFrame, frames: pd.DataFrame) -> None:
     validate(tracklets, TRACKLETS)
     validate(frames, FRAMES)
     unknown = frames.loc[~frames["tracklet"].isin(tracklets["tracklet"])]
-    _refuse_rows(unknown, "belongs to no row of the table of tracklets")
+    _refuse_rows(unknown, "rows of no tracklet in the table of tracklets")
 
     counted = frames.groupby("tracklet").size().reindex(tracklets["tracklet"], fill_value=0)
     wrong = counted.to_numpy() != tracklets["length"].to_numpy()
@@ -216,23 +190,44 @@ def validate_tables(tracklets: pd.DataFrame, frames: pd.DataFrame) -> None:
     groups = frames.groupby("tracklet", sort=False)
     _refuse_rows(
         frames.loc[frames["position"] != groups.cumcount()],
-        "is out of place: positions must run 0, 1, 2, ... in the order of the rows",
+        "positions must run 0, 1, 2, ... in the order of the rows",
     )
     _refuse_rows(
         frames.loc[groups["frame"].diff() <= 0],
-        "does not rise: frame numbers must increase strictly inside a tracklet",
+        "frame numbers must rise strictly inside a tracklet",
     )
 
 
+def listed_rows(rows: pd.DataFrame, columns: Sequence[str]) -> str:
+    """Write the first rows of a table for a message, and count the others.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Its index names the rows, and has a name, e.g. ``line``.
+    columns : sequence of str
+        The columns whose values are shown.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"role": ["train", "query"]}).rename_axis("row")
+    >>> listed_rows(table[1:], ["role"])
+    "row 1 ('query')"
+    """
+    first = rows.head(_SHOWN)
+    shown = "; ".join(
+        f"{rows.index.name} {place} ({', '.join(map(shortened, values))})"
+        for place, values in zip(first.index, first[list(columns)].to_numpy().tolist(), strict=True)
+    )
+    return f"{shown} and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else shown
+
+
 def _refuse_rows(rows: pd.DataFrame, fault: str) -> None:
-    if rows.empty:
-        return
-    lines = [
-        f"row {row.Index} (tracklet {row.tracklet!r}, position {row.position}, frame {row.frame}) "
-        + fault
-        for row in rows.head(_SHOWN).itertuples()
-    ]
-    raise TableError(_message("frames", lines, len(rows)))
+    if not rows.empty:
+        shown = listed_rows(rows.rename_axis("row"), ["tracklet", "position", "frame"])
+        raise TableError(
+            f"table of frames is not valid: {fault} (tracklet, position, frame): {shown}"
+        )
 
 
 def _message(table: str | None, lines: list[str], total: int) -> str:

@@ -1,7 +1,7 @@
-"""Splits in files: the owners' list of iLIDS-VID, torchreid's JSON, and tables of our own.
+"""Read and write splits in files: iLIDS-VID's official list, torchreid's JSON, and tables.
 
-A split that others used is used as it is, never drawn again; what is read is checked against the
-tracklets that are there, so that a list of another data set is not taken for this one's.
+Splits that are read are checked against the tracklets, so that the list of another data set is not
+used by mistake.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from wherewhen.tracklets.files import (
     read_text,
     shortened,
 )
-from wherewhen.tracklets.folders import find_folder
+from wherewhen.tracklets.folders import find_folder, listed
 from wherewhen.tracklets.matlab import whole_numbers
+from wherewhen.tracklets.names import normalised
 from wherewhen.tracklets.readers import ilids_vid
-from wherewhen.tracklets.schema import SPLITS, validate
+from wherewhen.tracklets.schema import SPLITS, listed_rows, validate
 from wherewhen.tracklets.splits import (
     COLUMNS,
     assert_persons_disjoint,
@@ -44,13 +45,12 @@ from wherewhen.tracklets.splits import (
 LS_SET = "ls_set"
 """The variable of iLIDS-VID's list."""
 
-_SHOWN = 10
-_ROWS_SHOWN = 5
 _TRIAL = re.compile(r"trial_[0-9]{2,}")
 _EXPECTED = (
     "expected a table (.parquet, .csv) that the stage split wrote, or torchreid's .json; correct "
     "split.path"
 )
+_USE = "Use the whole table as the stage split wrote it"
 _log = logging.getLogger(__name__)
 
 
@@ -61,23 +61,21 @@ def official_splits(
     seed: int = 0,
     protocol: str = "official",
 ) -> tuple[pd.DataFrame, str] | None:
-    """Split a data set as its owners do, if they do.
+    """Return the official splits of a data set, if it has any.
 
     Parameters
     ----------
     tracklets : pandas.DataFrame
         The data set (`schema.TRACKLETS`).
     root : path
-        Its folder, where iLIDS-VID's list is looked for.
-    trials : int
-        Number of trials.
-    seed, protocol
+        Its folder, which is searched for iLIDS-VID's list.
+    trials, seed, protocol
         As for `fixed_splits`.
 
     Returns
     -------
     tuple of pandas.DataFrame and str, or None
-        `schema.SPLITS`, and in words where it comes from; None if the owners gave no split.
+        `schema.SPLITS` and their source in words; None if there are no official splits.
 
     Raises
     ------
@@ -95,7 +93,7 @@ def official_splits(
 
 
 def read_ls_set(path: Path | str, persons: Iterable[str]) -> list[list[str]]:
-    """Read who is tested in each of iLIDS-VID's official splits.
+    """Read the tested persons of iLIDS-VID's official splits.
 
     Parameters
     ----------
@@ -115,8 +113,7 @@ def read_ls_set(path: Path | str, persons: Iterable[str]) -> list[list[str]]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file can't be read, has no such variable, the variable is not made of whole numbers,
-        has another number of persons than there are, or a row that does not name everybody once.
+        If the file has no such matrix of whole numbers, or a row does not name every person once.
     """
     names = sorted(set(persons))
     again = "copy it again from the archive of iLIDS-VID"
@@ -139,12 +136,10 @@ def read_ls_set(path: Path | str, persons: Iterable[str]) -> list[list[str]]:
 
 
 def to_torchreid(splits: pd.DataFrame) -> list[dict[str, list[str]]]:
-    """Write splits in the form that torchreid keeps for iLIDS-VID and PRID 2011.
+    """Convert splits to the form of torchreid's `splits.json` and `splits_prid2011.json`.
 
-    Its readers of these two sets look into `splits.json` and `splits_prid2011.json` for one object
-    a trial: the persons' folders that train and those that are tested, in the order that gives them
-    their labels. Cameras do not stand there: all of a trained person's cameras train, and a tested
-    person is probe in the first and gallery in the second.
+    It has one object a trial with the persons that train and those that are tested, in the order of
+    their labels. A tested person is probe in the first camera and gallery in the second.
 
     Parameters
     ----------
@@ -154,12 +149,17 @@ def to_torchreid(splits: pd.DataFrame) -> list[dict[str, list[str]]]:
     Returns
     -------
     list of dict
-        ``{"train": [person, ...], "test": [person, ...]}`` a trial, names sorted.
+        ``{"train": [person, ...], "test": [person, ...]}`` a trial, names sorted. Persons seen by
+        one camera have no place in this form; a warning names them.
 
     Raises
     ------
     ValueError
-        If there are not exactly two cameras, or a tracklet has two roles: this form can't say so.
+        If there are not exactly two cameras, or a tracklet has two roles.
+
+    See Also
+    --------
+    from_torchreid : The inverse.
     """
     cameras = sorted(set(splits["camera"]))
     if len(cameras) != 2 or splits.duplicated(["trial", "tracklet"]).any():
@@ -170,12 +170,11 @@ def to_torchreid(splits: pd.DataFrame) -> list[dict[str, list[str]]]:
         )
     listing, left_out = [], set()
     for _, split in splits.groupby("trial", sort=True):
-        in_both = split.groupby("person")["camera"].nunique() == 2
-        single = set(in_both.index[~in_both])
-        train = set(split.loc[split["role"] == "train", "person"])
-        test = set(split.loc[split["role"] == "probe", "person"])
-        left_out |= single & set(split["person"])
-        listing.append({"train": sorted(train - single), "test": sorted(test - single)})
+        cameras_of = split.groupby("person")["camera"].transform("nunique")
+        left_out |= set(split.loc[cameras_of < 2, "person"])
+        split = split[cameras_of == 2]
+        persons = {role: sorted(set(rows["person"])) for role, rows in split.groupby("role")}
+        listing.append({"train": persons.get("train", []), "test": persons.get("probe", [])})
     if left_out:
         _log.warning(
             "%d persons seen by one camera alone (distractors, too) are not in torchreid's form, "
@@ -192,7 +191,7 @@ def from_torchreid(
     probe_camera: str | None = None,
     gallery_camera: str | None = None,
 ) -> pd.DataFrame:
-    """Read splits from torchreid's form for iLIDS-VID and PRID 2011.
+    """Convert splits from torchreid's form for iLIDS-VID and PRID 2011.
 
     Parameters
     ----------
@@ -206,7 +205,7 @@ def from_torchreid(
     Returns
     -------
     pandas.DataFrame
-        `schema.SPLITS`. Who is on neither side of a trial has no role in it.
+        `schema.SPLITS`. Persons on neither side of a trial have no role in it.
 
     Raises
     ------
@@ -219,8 +218,7 @@ def from_torchreid(
             "no splits in torchreid's form: expected a list of objects with the lists of names "
             '"train" and "test", one a trial'
         )
-    known = set(tracklets["person"])
-    trials = []
+    known, tested, named = set(tracklets["person"]), [], []
     for number, sides in enumerate(listing):
         train, test = (_once(sides[side], number, side) for side in ("train", "test"))
         if unknown := (train | test) - known:
@@ -233,19 +231,17 @@ def from_torchreid(
                 f"split {number}: {len(both)} persons train and are tested: {_some(both)}. "
                 "Expected every person on one side only: correct the file"
             )
-        trials.append((train | test, test))
-    splits = splits_of(tracklets, [test for _, test in trials], probe_camera, gallery_camera)
-    nobodies = pd.Series(False, splits.index)
-    for (named, _), (_, rows) in zip(trials, splits.groupby("trial", sort=True), strict=True):
-        unnamed = rows.index[~rows["person"].isin(named) & (rows["role"] == "train")]
-        nobodies[unnamed] = True
-    return splits[~nobodies].reset_index(drop=True)
+        tested.append(test)
+        named += [(trial_name(number), person) for person in train | test]
+    splits = splits_of(tracklets, tested, probe_camera, gallery_camera)
+    rows = pd.MultiIndex.from_frame(splits[["trial", "person"]])
+    return splits[rows.isin(named) | (splits["role"] != "train")].reset_index(drop=True)
 
 
 def read_splits(
     path: Path | str, tracklets: pd.DataFrame, fingerprint: str | None = None
 ) -> pd.DataFrame:
-    """Use splits that were written before.
+    """Read splits from a file.
 
     Parameters
     ----------
@@ -254,7 +250,7 @@ def read_splits(
     tracklets : pandas.DataFrame
         The data set (`schema.TRACKLETS`).
     fingerprint : str, optional
-        The name that the splits must have, from `split_fingerprint`.
+        The expected `split_fingerprint`.
 
     Returns
     -------
@@ -266,9 +262,9 @@ def read_splits(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it can't be read; if its ending or its content is no split of these tracklets; if a row
-        stands twice, a person on both sides, or a trial has another name than the stage split
-        gives, or neither probe nor gallery; or if the splits have another fingerprint.
+        If it can't be read or is no split of these tracklets; if a row occurs twice, a person is on
+        both sides, or a trial has another name than `trial_name` gives, no probe or no gallery; or
+        if the fingerprint differs.
     """
     path = expand_home(path)
     suffix = path.suffix.lower()
@@ -278,7 +274,7 @@ def read_splits(
         if suffix == ".json":
             splits = from_torchreid(_read_json(path), tracklets)
         else:
-            splits = _of_these(_read_table(path, suffix), tracklets)
+            splits = _checked(_read_table(path, suffix), tracklets)
     except FileError:
         raise  # names the file already
     except ValueError as error:
@@ -300,7 +296,7 @@ def _is_side_by_side(sides: Any) -> bool:
 
 
 def _read_json(path: Path) -> Any:
-    text = read_text(path, "splits", _EXPECTED)
+    text = normalised(read_text(path, "splits", _EXPECTED))
     try:
         return json.loads(text, object_pairs_hook=_without_repeats)
     except RecursionError as error:
@@ -312,18 +308,15 @@ def _read_json(path: Path) -> Any:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that names a list twice: the first would be lost in silence."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        twice = next(
-            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-        )
-        raise ValueError(f"an object has {shortened(twice)} twice")
-    return content
+    """Refuse an object with a repeated key, of which json would keep the last value."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"an object has {shortened(twice[0])} twice")
+    return dict(pairs)
 
 
 def _read_table(path: Path, suffix: str) -> pd.DataFrame:
-    """Read a table as it is; its index names the rows: as lines of a text, or from 0."""
+    """Read a table; its index names the rows by their line in a text, or from 0."""
     if suffix == ".csv":
         return read_csv(path, "splits", _EXPECTED).rename_axis("line")
     with open_file(path, "splits", _EXPECTED) as file:
@@ -336,11 +329,31 @@ def _read_table(path: Path, suffix: str) -> pd.DataFrame:
             ) from error
 
 
-def _of_these(splits: pd.DataFrame, tracklets: pd.DataFrame) -> pd.DataFrame:
-    """Hold a table to its columns, and every row to the tracklet that it names."""
-    splits = _texts(splits)
-    _check_rows(splits)
-    splits = splits.reset_index(drop=True)
+def _checked(splits: pd.DataFrame, tracklets: pd.DataFrame) -> pd.DataFrame:
+    """Check a table's columns and rows, and compare every row with its tracklet."""
+    there = [str(column) for column in splits.columns]
+    if missing := [column for column in COLUMNS if there.count(column) != 1]:
+        raise ValueError(
+            f"no column {', '.join(missing)}, or several. Expected {', '.join(COLUMNS)}; it has "
+            f"{shortened(', '.join(there))}. {_USE}"
+        )
+    if splits.empty:
+        raise ValueError(f"has no rows, expected one a tracklet and trial. {_USE}")
+    splits = splits[COLUMNS].astype(object)
+    for column in COLUMNS:
+        other = splits[column].map(lambda value: not isinstance(value, str))
+        _refuse(splits[other], f"{column} is not text", [column])
+        splits[column] = splits[column].map(normalised)
+    splits = splits.astype(str)
+    for column in COLUMNS:
+        _refuse(splits[splits[column] == ""], f"{column} is empty", COLUMNS)
+    _refuse(splits[~splits["role"].isin(ROLES)], f"role is none of {', '.join(ROLES)}", ["role"])
+    odd = ~splits["trial"].str.fullmatch(_TRIAL)
+    _refuse(splits[odd], f"trial is not named as {trial_name(0)}, {trial_name(1)}, ...", ["trial"])
+    keys = ["trial", "tracklet", "role"]
+    again = splits[splits.duplicated(keys)]
+    _refuse(again, "trial, tracklet and role have occurred before", keys)
+
     keys = ["tracklet", "person", "camera"]
     known = splits[keys].merge(tracklets[keys], on=keys, how="left", indicator=True)
     strange = splits.loc[(known["_merge"] == "left_only").to_numpy(), "tracklet"]
@@ -351,72 +364,29 @@ def _of_these(splits: pd.DataFrame, tracklets: pd.DataFrame) -> pd.DataFrame:
         )
     assert_persons_disjoint(splits)
     _check_trials(splits)
-    return validate(splits, SPLITS)
-
-
-def _texts(splits: pd.DataFrame) -> pd.DataFrame:
-    """Take the columns that are needed, whatever type they were saved as, if they hold text."""
-    there = [str(column) for column in splits.columns]
-    if missing := [column for column in COLUMNS if there.count(column) != 1]:
-        raise ValueError(
-            f"no column {', '.join(missing)}, or several. Expected {', '.join(COLUMNS)}; it has "
-            f"{shortened(', '.join(there))}. Use a table that the stage split wrote"
-        )
-    if splits.empty:
-        raise ValueError(
-            "has no rows, expected one a tracklet and trial: run the stage split again"
-        )
-    splits = splits[COLUMNS].astype(object)
-    for column in COLUMNS:
-        other = splits[column].map(lambda value: not isinstance(value, str))
-        _refuse(splits[other], f"{column} is not text", [column])
-    return splits.astype(str)
-
-
-def _check_rows(splits: pd.DataFrame) -> None:
-    for column in COLUMNS:
-        _refuse(splits[splits[column] == ""], f"{column} is empty", COLUMNS)
-    _refuse(splits[~splits["role"].isin(ROLES)], f"role is none of {', '.join(ROLES)}", ["role"])
-    _refuse(
-        splits[~splits["trial"].str.fullmatch(_TRIAL)],
-        f"trial is not named as {trial_name(0)}, {trial_name(1)}, ...",
-        ["trial"],
-    )
-    _refuse(
-        splits[splits.duplicated(["trial", "tracklet", "role"])],
-        "trial, tracklet and role have occurred before",
-        ["trial", "tracklet", "role"],
-    )
+    return validate(splits.reset_index(drop=True), SPLITS)
 
 
 def _check_trials(splits: pd.DataFrame) -> None:
-    """Refuse trials that are missing between others, or in which nothing can be searched for."""
+    """Refuse gaps in the trials' numbers, and trials without probes or gallery."""
     trials = set(splits["trial"])
     wanted = [trial_name(trial) for trial in range(len(trials))]
     if missing := [name for name in wanted if name not in trials]:
         raise ValueError(
             f"has {len(trials)} trials, but no {missing[0]}: expected {wanted[0]} to {wanted[-1]}; "
-            f"it has {_some(trials)}. Use the whole table that the stage split wrote"
+            f"it has {_some(trials)}. {_USE}"
         )
     for role in ("probe", "gallery"):
-        without = trials - set(splits.loc[splits["role"] == role, "trial"])
-        if without:
+        if without := trials - set(splits.loc[splits["role"] == role, "trial"]):
             raise ValueError(
                 f"no row has the role {role} in {_some(without)}: expected probes and a gallery in "
-                "every trial. Use the whole table that the stage split wrote"
+                f"every trial. {_USE}"
             )
 
 
 def _refuse(rows: pd.DataFrame, fault: str, columns: Sequence[str]) -> None:
-    if rows.empty:
-        return
-    first = rows.head(_ROWS_SHOWN)[list(columns)]
-    listed = "; ".join(
-        f"{first.index.name} {place} ({', '.join(map(shortened, values))})"
-        for place, values in zip(first.index, first.to_numpy().tolist(), strict=True)
-    )
-    more = f" and {len(rows) - _ROWS_SHOWN} more" if len(rows) > _ROWS_SHOWN else ""
-    raise ValueError(f"{fault}: {listed}{more}. Use the table as the stage split wrote it")
+    if not rows.empty:
+        raise ValueError(f"{fault}: {listed_rows(rows, columns)}. {_USE}")
 
 
 def _once(names: Sequence[str], number: int, side: str) -> set[str]:
@@ -429,5 +399,4 @@ def _once(names: Sequence[str], number: int, side: str) -> set[str]:
 
 
 def _some(names: Iterable[str]) -> str:
-    listed: Sequence[str] = sorted(set(names))
-    return ", ".join(map(displayed, listed[:_SHOWN])) + (" ..." if len(listed) > _SHOWN else "")
+    return listed([displayed(name) for name in sorted(set(names))])

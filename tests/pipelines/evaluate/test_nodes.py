@@ -15,7 +15,6 @@ from wherewhen.pipelines.evaluate.nodes import (
     score_vectors,
 )
 from wherewhen.pipelines.parameters import EvaluateParameters
-from wherewhen.tracklets.schema import SCORES, validate
 
 PARAMETERS = EvaluateParameters(dataset="sheet", max_rank=2)
 
@@ -66,7 +65,7 @@ def test_by_angle_one_of_two_is_found_first(embeddings):
     # pairs of one person: 5.7 and 45 degrees; of two: 39.3 and 90. At 39.3 one of two is refused
     # and none accepted before, one after.
     assert found["eer"] == 0.5
-    validate(scores, SCORES)
+    assert (scores["value"] >= 0).all()
 
 
 def test_every_number_says_what_it_is_of(embeddings):

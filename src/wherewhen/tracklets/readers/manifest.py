@@ -30,7 +30,6 @@ from wherewhen.tracklets.files import (
     is_file,
     read_csv,
     reason,
-    shortened,
 )
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.folders import IMAGE_SUFFIXES, find_folder, listed
@@ -52,7 +51,7 @@ from wherewhen.tracklets.picture_files import (
     read_content,
 )
 from wherewhen.tracklets.readers.record import Footage, Options, Reader
-from wherewhen.tracklets.schema import FIXED
+from wherewhen.tracklets.schema import FIXED, listed_rows
 from wherewhen.tracklets.threads import in_threads
 
 COLUMNS = ("tracklet", "person", "camera", "frame", "path")
@@ -66,7 +65,7 @@ _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "
 _WHOLE = r"[0-9]{1,15}(?:\.0*)?"
 """A whole number, also as programs write it that keep numbers as floats: ``6.0``."""
 _NUMBER = r"(?i:[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,2})?|nan|inf))"
-_SHOWN, _HEADER_SHOWN = 5, 200
+_HEADER_SHOWN = 200
 _LONGEST_PATH = 1000
 """Characters of a tracklet's whole name: systems stop at 4096 bytes of a path."""
 
@@ -217,14 +216,9 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
             words = rows[column].map(lambda word: isinstance(word, str))
             rules.append((words, f"{column} is neither true nor false", [column]))
     for wrong, what, columns in rules:
-        at = rows[wrong.astype(bool)]
-        if len(at):
-            shown = "; ".join(
-                f"line {row.line} ({', '.join(shortened(getattr(row, name)) for name in columns)})"
-                for row in at.head(_SHOWN).itertuples()
-            )
-            more = f" and {len(at) - _SHOWN} more" if len(at) > _SHOWN else ""
-            raise IngestError(f"{name}: {what}: {shown}{more}. Correct the manifest")
+        if len(at := rows[wrong.astype(bool)]):
+            shown = listed_rows(at.set_index("line"), columns)
+            raise IngestError(f"{name}: {what}: {shown}. Correct the manifest")
 
 
 def _is_long(tracklet: str) -> bool:
