@@ -19,6 +19,7 @@ from kedro.framework.cli.project import run as kedro_run
 
 from wherewhen.commands import plain_errors, read_params
 from wherewhen.experiments.cli import experiment
+from wherewhen.sweeps.cli import sweep
 
 RUNNER = "wherewhen.lineage.runner.Runner"
 
@@ -81,6 +82,7 @@ run.params = [
     ),
 ]
 cli.add_command(run)
+experiment.add_command(sweep)
 cli.add_command(experiment)
 
 

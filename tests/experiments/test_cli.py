@@ -4,8 +4,8 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
+from wherewhen.cli import experiment
 from wherewhen.experiments import engine, figures, tables
-from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import load_experiments
 from wherewhen.experiments.engine import Failure
 from wherewhen.experiments.rows import Request

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from wherewhen.experiments import engine
+from wherewhen.experiments import engine, rows
 from wherewhen.experiments.engine import Failure, run_rows
 from wherewhen.experiments.rows import Request, resolve
 from wherewhen.sessions import View
@@ -155,7 +155,7 @@ class TestTrainedElsewhere:
             return resolve(table(world.rows, cross_dataset=True), request)
 
         world.resolved = resolved
-        monkeypatch.setattr(engine, "run", run)
+        monkeypatch.setattr(rows, "run", run)
         monkeypatch.setattr(engine, "find_runs", lambda dataset, tags: [tags])
         monkeypatch.setattr(engine, "log_finished", lambda *words: None)
         yield world

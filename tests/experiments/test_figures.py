@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wherewhen.experiments import figures
+from wherewhen.experiments import rows
 from wherewhen.experiments.config import ExperimentError, FigureKind
 from wherewhen.experiments.figures import (
     KINDS,
@@ -111,7 +111,7 @@ def test_a_table_is_measured_where_it_is_missing(material, mine, make, monkeypat
         measured.append((env, stages, to_outputs))
         make(View.of(env, overrides), {to_outputs[0]: pd.DataFrame({"n": [len(measured)]})})
 
-    monkeypatch.setattr(figures, "run", run)
+    monkeypatch.setattr(rows, "run", run)
     for _ in range(2):
         assert material.analysed("ours", "trial_00", "failures").n.tolist() == [1]
     assert measured == [("prid2011", ["analyse"], ["trial_00.failures"])]

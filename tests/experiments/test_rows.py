@@ -1,13 +1,16 @@
 """What a row asks for, and what of it is finished, with results laid by hand."""
 
+import shlex
 import shutil
 
 import pandas as pd
 import pytest
 
-from wherewhen.experiments.config import ExperimentError
+from wherewhen.commands import parse_params
+from wherewhen.experiments.config import ExperimentError, nested
 from wherewhen.experiments.rows import COLUMNS, Request, resolve
 from wherewhen.project import from_root
+from wherewhen.sessions import View
 
 HERE = Request("prid2011")
 AVERAGE = {"parameters": {"train.network.temporal_pooling": "average"}}
@@ -54,7 +57,7 @@ class TestParameters:
         [
             ({"parameters": {"embed.frame": 3}}, "did you mean frames"),
             ({"features": "fisher"}, "shows the features fisher, but embed.features are network"),
-            ({"metric": "rank_svm"}, "shows the metric rank_svm, but network are measured by"),
+            ({"metric": "rank_svm"}, "metric is rank_svm, but network are measured by"),
         ],
     )
     def test_an_impossible_row_is_named(self, table, project, fields, message):
@@ -264,3 +267,82 @@ class TestTrainedElsewhere:
             "trial_00",
             "trial_01",
         ]
+
+
+@pytest.fixture
+def muted(project, table):
+    said = {"parameters": {"train.network.attention": "muted", "embed.clips": 4}}
+    return resolve(table({"it's muted": said}), Request("prid2011", trials=1))["it's muted"]
+
+
+def test_parameters_that_the_environment_has_already_do_not_differ(muted):
+    differ = muted.differing_parameters()
+    assert differ == {"train.network.attention": "muted", "embed.features": ["network"]}
+
+
+def test_a_row_is_one_command_quoted_for_the_shell(project, table):
+    given = {
+        "embed": {"clips": 3, "features": ["network", "fisher"]},
+        "ingest": {"options": {"prid2011": {"persons": "min_frames"}}},
+    }
+    mine = table({"5x5 & 'more'": {}}, cross_dataset=True)
+    (row,) = resolve(mine, Request("prid2011", given, "mars")).values()
+    *words, params = shlex.split(row.experiment_command(2))
+    assert parse_params(params) == given
+    assert words == [
+        "uv", "run", "kedro", "experiment", "run", "mine", "--rows", "5x5 & 'more'",
+        "--env", "prid2011", "--trained-on", "mars", "--trials", "2", "--params",
+    ]  # fmt: skip
+
+
+def test_a_command_says_no_more_than_it_has_to(project, table):
+    (row,) = resolve(table({"ours": {}}), Request()).values()
+    assert row.experiment_command() == "uv run kedro experiment run mine --rows ours"
+
+
+def test_kedro_takes_the_plain_run_which_asks_for_the_same(muted):
+    from wherewhen.cli import run
+
+    words = shlex.split(muted.plain_command("trial_00", "trial_01"))
+    assert words[:4] == ["uv", "run", "kedro", "run"]
+    given = run.make_context("run", words[4:]).params
+    assert given["env"] == "prid2011"
+    assert given["to_outputs"] == ["trial_00.scores_network", "trial_01.scores_network"]
+    plain = View.of(given["env"], given["params"]).ledger
+    for name in ("trial_00.untrained_network", "ingest_report"):
+        assert plain.version(name) == muted.view.ledger.version(name)
+    assert plain.parameters == muted.parameters
+
+
+def test_a_plain_run_takes_networks_that_were_trained_elsewhere(project, table, make):
+    request = Request("prid2011", trained_on="mars")
+    mine = table({"ours": {}}, cross_dataset=True)
+    source = resolve(mine, request)["ours"].source
+    make(source, {f"trial_0{n}.network": f"network {n}".encode() for n in range(2)})
+    line = resolve(mine, request)["ours"].plain_command("trial_00")
+    given = parse_params(shlex.split(line)[-1])
+    networks = given["train"]["network_from"]
+    assert {trial: from_root(path).read_bytes() for trial, path in networks.items()} == {
+        "trial_00": b"network 0",
+        "trial_01": b"network 1",
+    }
+    assert not any(path.startswith("/") for path in networks.values())
+    assert given["extract"]["backbone"] == "vgg16"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("evaluate.dataset", "it's"),
+        ("evaluate.dataset", "a, b"),
+        ("evaluate.dataset", "1"),
+        ("embed.clips", 1),
+        ("extract.weights.path", None),
+        ("embed.features", ["network", "fisher"]),
+        ("ingest.options", {}),
+    ],
+)
+def test_params_are_read_as_they_were_given(project, table, name, value):
+    given = nested({name: value})
+    (row,) = resolve(table({"ours": {}}), Request("prid2011", given)).values()
+    assert parse_params(shlex.split(row.experiment_command())[-1]) == given

@@ -1,11 +1,9 @@
-"""Experiments (the Kedro side): the paper's tables, each a list of rows that are run as sessions.
+"""Experiments (the Kedro side): tables of rows, each run as a Kedro session.
 
-- ``config``: what ``conf/*/experiments.yml`` may say
-- ``published``: the figures that the paper prints
-- ``rows``: the parameters of each row, and what is finished of it
-- ``engine``: runs what is not finished
+- ``config``: the schema of ``conf/*/experiments.yml``
+- ``published``: the figures printed in the paper
+- ``rows``: the parameters of each row, and what of it is finished
+- ``engine``: runs unfinished rows
 - ``tables``, ``figures``, ``report``: rows beside the published figures, drawn, and on one page
-- ``reproduce``: the commands that come to the same numbers
-- ``sweep_config``, ``sweeps``, ``sweep_report``: parameters searched on validation persons
 - ``cli``: the commands ``kedro experiment ...``
 """

@@ -132,24 +132,6 @@ def chosen(names: tuple[str, ...], env: str | None) -> list[Any]:
 
 
 @experiment.command()
-@click.argument("name")
-@click.option("--evaluations", "-n", type=click.IntRange(1), help="So many, earlier ones counted.")
-@options("env", "params")
-def sweep(name: str, evaluations: int | None, env: str | None, params: dict[str, Any]) -> None:
-    """Search parameters by what validation persons say, as conf/*/sweeps.yml describes.
-
-    A sweep that was interrupted goes on; test persons are never looked at.
-    """
-    from wherewhen.experiments.config import choose
-    from wherewhen.experiments.sweep_config import load_sweeps
-    from wherewhen.experiments.sweep_report import describe
-    from wherewhen.experiments.sweeps import run_sweep
-
-    searched = choose(load_sweeps(env), name, "sweep")
-    click.echo(describe(run_sweep(searched, env, evaluations, params)))
-
-
-@experiment.command()
 @click.option(
     "--env", "-e", "envs", multiple=True, help="This environment alone; may be given again."
 )

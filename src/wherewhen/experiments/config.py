@@ -39,13 +39,17 @@ class ExperimentError(ValueError):
     """An experiment that can't be read, is unknown, or can't be run as asked."""
 
 
-class _Model(BaseModel):
+class ConfigModel(BaseModel):
+    """A section of a configuration file; unknown entries are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class _Parametrised(_Model):
+class Parametrised(ConfigModel):
+    """A section with parameters."""
+
     parameters: Tree = {}
-    """Parameters to set, nested or with dots in their names (``train.preset: paper``)."""
+    """Parameters to set, nested or with dotted names (``train.preset: paper``)."""
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -53,7 +57,7 @@ class _Parametrised(_Model):
         return nested(parameters) if isinstance(parameters, Mapping) else parameters
 
 
-class Row(_Parametrised):
+class Row(Parametrised):
     """A row of a table: parameters of a run, and which of its numbers are shown."""
 
     name: str
@@ -81,7 +85,7 @@ class Row(_Parametrised):
         return self
 
 
-class Experiment(_Parametrised):
+class Experiment(Parametrised):
     """A table: rows to run, and the published table to read them beside."""
 
     name: str
@@ -253,14 +257,14 @@ def _overlap(left: Any, right: Any) -> bool:
 
 def _parametrised(name: str, said: Any) -> Tree:
     with named(name):
-        return _Parametrised.model_validate(said or {}).parameters
+        return Parametrised.model_validate(said or {}).parameters
 
 
 def _experiment(name: str, said: Any, first: Tree, last: Tree) -> Experiment:
     with named(f"experiment {name}"):
         if not isinstance(said, Mapping):
             raise ExperimentError(f"expected a mapping with `title` and `rows`, got {said!r}")
-        own = _Parametrised(parameters=said.get("parameters") or {}).parameters
+        own = Parametrised(parameters=said.get("parameters") or {}).parameters
         rows = [
             _row(name, of, row, first, own, last)
             for of, row in (said.get("rows") or {}).items()

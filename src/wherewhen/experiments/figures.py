@@ -18,12 +18,11 @@ import pandas as pd
 from wherewhen.atomic import replacing
 from wherewhen.experiments.config import Experiment, ExperimentError
 from wherewhen.experiments.published import figures as published_figures
-from wherewhen.experiments.rows import Request, ResolvedRow, resolve
+from wherewhen.experiments.rows import Request, ResolvedRow, make_missing, resolve
 from wherewhen.experiments.tables import dataset_of
 from wherewhen.pipelines.types import Figure
 from wherewhen.project import from_root
-from wherewhen.sessions import run
-from wherewhen.tracking import Description, Tracker, described
+from wherewhen.tracking import Description, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -103,11 +102,8 @@ class Material:
     def analysed(self, row: str, trial: str, table: str) -> pd.DataFrame:
         """Return a table of the pipeline ``analyse``, made now if the trial lacks it."""
         view, name = self.rows[row].view, f"{trial}.{table}"
-        if not view.ledger.is_there(name):
-            log.info("%s, %s, %s: measuring %s", self.experiment.name, row, trial, table)
-            with described(Description(f"{self.experiment.name} · {row} · {trial} · {table}")):
-                run(view.env, view.overrides, ["analyse"], to_outputs=[name])
-            view.ledger.refresh()
+        described = Description(f"{self.experiment.name} · {row} · {trial} · {table}")
+        make_missing(view, [name], described, ["analyse"])
         return view.catalog.load(name)
 
 

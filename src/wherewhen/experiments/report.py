@@ -24,11 +24,6 @@ from wherewhen.environments import NOT_DATA_SETS, environments
 from wherewhen.experiments.config import Experiment, ExperimentError, Row, load_experiments
 from wherewhen.experiments.figures import folder_of
 from wherewhen.experiments.published import DATASETS
-from wherewhen.experiments.reproduce import (
-    experiment_command,
-    parameters_that_differ,
-    plain_command,
-)
 from wherewhen.experiments.rows import Request, ResolvedRow, resolve
 from wherewhen.experiments.tables import comparison, dataset_of, format_orientation, orientation
 from wherewhen.lineage.ledger import NotMade
@@ -298,7 +293,7 @@ def _row(found: Found, row: Row, lines: pd.DataFrame, runs: Sequence[Any]) -> pa
         described,
         [_trial(resolved, trial) for trial in trials],
         numbers,
-        parameters_that_differ(resolved),
+        resolved.differing_parameters(),
         _facts(resolved, trials, own),
         list(_commands(resolved, trials)),
         notes + trouble,
@@ -374,9 +369,9 @@ def _cubes(row: ResolvedRow) -> str:
 
 def _commands(row: ResolvedRow, trials: list[str]) -> Iterator[page.Command]:
     first = row.wanted.index(trials[-1]) + 1
-    whole = experiment_command(row, first if first < len(row.wanted) else None)
+    whole = row.experiment_command(first if first < len(row.wanted) else None)
     yield page.Command("The row, what is there left as it is", whole)
-    yield page.Command("The same as a plain run", plain_command(row, *trials))
+    yield page.Command("The same as a plain run", row.plain_command(*trials))
 
 
 def _curves(found: Found, table: pd.DataFrame) -> Iterator[page.Curve]:

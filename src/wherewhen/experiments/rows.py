@@ -1,12 +1,14 @@
-"""Resolved rows: the parameters that each row ends up with, and what is finished of it.
+"""Resolved rows: the parameters of each row, and what of it is finished.
 
-A row is a set of parameters over an environment's. What these ask for has identities, like anything
-else (`wherewhen.lineage`): rows of any experiments, and plain runs, that ask for the same share it.
+A row is a set of overrides of an environment's parameters. Its artifacts have identities
+(`wherewhen.lineage`), so that rows of any experiments, and plain runs, share what they have in
+common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,41 +16,38 @@ from typing import Any
 
 import pandas as pd
 
-from wherewhen.experiments.config import (
-    Experiment,
-    ExperimentError,
-    Row,
-    nested,
-)
+from wherewhen.describe import as_params
+from wherewhen.experiments.config import Experiment, ExperimentError, Row, nested
 from wherewhen.lineage.catalog import file_of
 from wherewhen.lineage.records import Record
 from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.project import to_root
-from wherewhen.sessions import Tree, View, merged
+from wherewhen.sessions import Tree, View, environment_parameters, merged, run
+from wherewhen.tracking import Description, described, flat
 from wherewhen.tracklets.fingerprint import fingerprint
 
 COLUMNS = ["dataset", "protocol", "trial", "features", "metric", "measure", "value"]
-"""Of a table of scores."""
+"""Columns of a table of scores."""
 
 OF_THE_TEST = {"synthesise", "ingest", "split", "evaluate"}
-"""Groups of ``--params`` that are of the data set tested on, where another is trained on."""
+"""Groups of ``--params`` that apply to the tested data set only, with ``--trained-on``."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a command is asked for."""
+    """Options of the commands ``kedro experiment ...``."""
 
     env: str | None = None
-    """The environment, a data set's; None: Kedro's default."""
+    """The environment, one per data set; None: Kedro's default."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """As of ``--params``: over all that the rows say."""
+    """Parameters of ``--params``; they win over the rows'."""
     trained_on: str | None = None
-    """The environment that networks are trained in; None: the same."""
+    """The environment in which networks are trained; None: the same."""
     rows: tuple[str, ...] = ()
-    """The rows that matter; none: all."""
+    """Names of rows; empty: all."""
     trials: int | None = None
-    """The first so many trials; None: all that the environment has."""
+    """Number of trials, from the first; None: all trials of the environment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +55,21 @@ class ResolvedRow:
     """A row with all its parameters."""
 
     experiment: str
-    """The experiment's name."""
+    """Name of the experiment."""
     row: Row
-    """What the file says of it."""
+    """The row in the configuration."""
     request: Request
-    """What it was resolved for."""
+    """The options that it was resolved with."""
     own: View
-    """What it asks for, where its networks are trained in the same environment."""
+    """The artifacts it asks for, with networks trained in the same environment."""
     source: View | None = None
     """Where its networks are trained, if that is another environment (Table VIII)."""
     contents: dict[Path, str] | None = None
-    """What was found at the paths that parameters name, for rows to look there once."""
+    """Content hashes of the paths in parameters, shared by the rows of an experiment."""
 
     @cached_property
     def view(self) -> View:
-        """What it asks for; networks of another environment count as they are there now."""
+        """The artifacts it asks for; networks of another environment are taken as they are now."""
         if self.source is None:
             return self.own
         overrides = merged(self.own.overrides, self._borrowed())
@@ -78,44 +77,44 @@ class ResolvedRow:
 
     @property
     def place(self) -> str:
-        """Name the row in messages."""
+        """Experiment and row, for messages."""
         return f"experiment {self.experiment}, row {self.row.name}"
 
     @property
     def parameters(self) -> Parameters:
-        """The whole tree, typed."""
+        """All parameters, typed."""
         return self.view.parameters
 
     @property
     def trains(self) -> bool:
-        """Whether a network is trained for it, here."""
+        """Whether a network is trained for it in its own environment."""
         parameters = self.parameters
         return of_trained_network(parameters.embed.features) and not parameters.train.network_from
 
     @property
     def wanted(self) -> list[str]:
-        """The trials that were asked for."""
+        """Names of the requested trials."""
         return self.own.parameters.split.trial_names[: self.request.trials]
 
     @property
     def trials(self) -> list[str]:
-        """The trials that are finished: whose scores are there, of all features."""
+        """Names of the finished trials: all their scores are there and up to date."""
         is_there = self.view.ledger.is_there
         names = self.own.parameters.split.trial_names
         return [trial for trial in names if all(map(is_there, self.outputs(trial)))]
 
     @property
     def is_finished(self) -> bool:
-        """Whether all trials are finished that were asked for."""
+        """Whether all requested trials are finished."""
         return set(self.wanted) <= set(self.trials)
 
     @property
     def identity(self) -> str:
-        """Name the scores that it shows, of all finished trials."""
+        """Fingerprint of the scores that it shows, over all finished trials."""
         return fingerprint([self.record(trial).content for trial in self.trials])
 
     def outputs(self, *trials: str) -> list[str]:
-        """Name the scores of trials, by their names in the catalog."""
+        """Return the catalog names of the scores of trials."""
         features = self.parameters.embed.features
         return [f"{trial}.scores_{name}" for trial in trials for name in features]
 
@@ -132,13 +131,13 @@ class ResolvedRow:
         return pd.concat(tables)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
     def shown(self) -> pd.DataFrame:
-        """Return the scores that the row shows: of its features and its metric alone."""
+        """Return the scores of the features and the metric that the row shows."""
         scores = self.scores()
         own = (scores.features == self.row.features) & (scores.metric == self.row.metric)
         return scores[own]
 
     def load(self, name: str) -> Any:
-        """Load an artifact by its name in the catalog: ``trial_00.rankings_network``."""
+        """Load an artifact by its catalog name, such as ``trial_00.rankings_network``."""
         return self.view.catalog.load(name)
 
     def record(self, trial: str) -> Record:
@@ -146,12 +145,34 @@ class ResolvedRow:
         return self.view.ledger.record(f"{trial}.scores_{self.row.features}")
 
     def network(self, trial: str) -> Record | None:
-        """Return the record of the network that a trial's numbers come from; None without one."""
+        """Return the record of a trial's network; None if it uses none."""
         name, ledger = f"{trial}.network", self.view.ledger
         return ledger.record(name) if ledger.maker(name) and ledger.is_there(name) else None
 
+    def differing_parameters(self) -> dict[str, Any]:
+        """Return the parameters that differ from the environment's, by dotted name."""
+        environment = flat(environment_parameters(self.request.env))
+        overrides = flat(self.view.overrides).items()
+        missing = object()
+        return {name: value for name, value in overrides if environment.get(name, missing) != value}
+
+    def experiment_command(self, trials: int | None = None) -> str:
+        """Return the command that runs the row, in the first trials or in all."""
+        request = self.request
+        words = ["experiment", "run", self.experiment, "--rows", self.row.name]
+        words += ["--env", request.env] if request.env else []
+        words += ["--trained-on", request.trained_on] if request.trained_on else []
+        words += ["--trials", str(trials)] if trials else []
+        return _kedro(words, request.params)
+
+    def plain_command(self, *trials: str) -> str:
+        """Return the ``kedro run`` that makes the row's scores in some trials."""
+        words = ["run", *(["--env", self.request.env] if self.request.env else [])]
+        words += ["--to-outputs", ",".join(self.outputs(*trials))]
+        return _kedro(words, self.view.overrides)
+
     def _borrowed(self) -> Tree:
-        """Say where the networks of another environment lie, and which cubes they read."""
+        """Return the overrides that take networks, and the cubes for them, from the source."""
         ledger, extract = self.source.ledger, self.source.parameters.extract.model_dump(mode="json")
         names = {trial: f"{trial}.network" for trial in self.own.parameters.split.trial_names}
         features = self.own.parameters.embed.features
@@ -170,26 +191,26 @@ class ResolvedRow:
 def resolve(
     experiment: Experiment, request: Request, contents: dict[Path, str] | None = None
 ) -> dict[str, ResolvedRow]:
-    """Put together the parameters of an experiment's rows.
+    """Resolve the parameters of an experiment's rows.
 
     Parameters
     ----------
     experiment : Experiment
         Of the request's environment.
     request : Request
-        What is asked for.
+        Options of the command.
     contents : dict of Path to str, optional
-        What was found at the paths that parameters name; shared by the rows in any case.
+        Content hashes of the paths in parameters, shared by several experiments.
 
     Returns
     -------
     dict of str to ResolvedRow
-        By the row's name, in the table's order, quoted rows left out.
+        By the row's name, in the table's order, without quoted rows.
 
     Raises
     ------
     ExperimentError
-        Naming the row with an impossible parameter, or if it isn't said where to train.
+        Naming the row with an impossible parameter, or if ``--trained-on`` is missing.
     """
     if experiment.cross_dataset and request.trained_on is None:
         raise ExperimentError(
@@ -204,7 +225,7 @@ def resolve(
 def look(
     place: str, env: str | None, overrides: Tree, contents: dict[Path, str] | None = None
 ) -> View:
-    """Look at an environment with other parameters.
+    """Return the view of an environment with overrides.
 
     Parameters
     ----------
@@ -224,9 +245,50 @@ def look(
         raise ExperimentError(f"{place}: {error}") from None
 
 
-def metrics_of(features: str, parameters: Parameters) -> set[str]:
-    """Name the metrics by which features are measured, re-ranked ones apart."""
-    return {*parameters.learn_metric.metrics} | unlearned_metrics(features)
+def make(
+    view: View,
+    outputs: Sequence[str],
+    description: Description,
+    stages: Sequence[str] = ("__default__",),
+) -> None:
+    """Run a session for artifacts; it makes what is missing of them and of what they follow from.
+
+    Parameters
+    ----------
+    view : View
+        Environment and overrides of the session; it is refreshed afterwards.
+    outputs : sequence of str
+        Catalog names.
+    description : Description
+        Name and tags of the MLflow run.
+    stages : sequence of str
+        Names of pipelines.
+    """
+    with described(description):
+        run(view.env, view.overrides, stages, to_outputs=list(outputs))
+    view.ledger.refresh()
+
+
+def make_missing(view: View, outputs: Sequence[str], *arguments: Any) -> None:
+    """Run a session as `make` does, unless all artifacts are there."""
+    if not all(map(view.ledger.is_there, outputs)):
+        make(view, outputs, *arguments)
+
+
+def check_metric(place: str, features: str, metric: str, parameters: Parameters) -> None:
+    """Refuse a metric by which features are not measured.
+
+    Raises
+    ------
+    ExperimentError
+        Naming the metrics that there are.
+    """
+    made = {*parameters.learn_metric.metrics} | unlearned_metrics(features)
+    if metric.removesuffix("-re-ranked") not in made:
+        raise ExperimentError(
+            f"{place}: metric is {metric}, but {features} are measured by "
+            f"{', '.join(sorted(made))} (learn_metric.metrics)"
+        )
 
 
 def _resolve(experiment: str, row: Row, request: Request, contents: dict[Path, str]) -> ResolvedRow:
@@ -253,12 +315,7 @@ def _check_shown(resolved: ResolvedRow) -> None:
             f"{place}: shows the features {row.features}, but embed.features are "
             f"{', '.join(features)}"
         )
-    made = metrics_of(row.features, parameters)
-    if row.metric.removesuffix("-re-ranked") not in made:
-        raise ExperimentError(
-            f"{place}: shows the metric {row.metric}, but {row.features} are measured by "
-            f"{', '.join(sorted(made))} (learn_metric.metrics)"
-        )
+    check_metric(place, row.features, row.metric, parameters)
     if resolved.source is not None and not of_trained_network([row.features]):
         raise ExperimentError(
             f"{place}: {row.features} train no network, so there is none to take from elsewhere; "
@@ -281,3 +338,8 @@ def _check_trials(resolved: ResolvedRow) -> None:
             f"{resolved.place}: is to be tested in {len(resolved.wanted)} trials, but in "
             f"{request.trained_on} networks are trained in {there}: give --trials {there}"
         )
+
+
+def _kedro(words: Sequence[str], params: Mapping[str, Any]) -> str:
+    given = ["--params", as_params(params)] if params else []
+    return shlex.join(["uv", "run", "kedro", *words, *given])

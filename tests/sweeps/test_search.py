@@ -1,93 +1,21 @@
+"""Sweeps of real sessions, on drawn frames without a network."""
+
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
-from optuna.trial import TrialState
 
-from wherewhen.experiments import sweeps
+from wherewhen.experiments import rows
 from wherewhen.experiments.config import ExperimentError
-from wherewhen.experiments.sweep_config import Pruner, read_sweep, setting
-from wherewhen.experiments.sweep_report import table
-from wherewhen.experiments.sweeps import (
-    ERROR,
-    _alone,
-    finished,
-    give_up_killed,
-    open_study,
-    propose,
-    run_sweep,
-)
+from wherewhen.locks import alone
 from wherewhen.sessions import View
+from wherewhen.sweeps import search
+from wherewhen.sweeps.config import Pruner, evaluation_view, read_sweep
+from wherewhen.sweeps.report import table
+from wherewhen.sweeps.search import PARENT, run_sweep
+from wherewhen.sweeps.study import finished
 from wherewhen.tracking import find_runs
 from wherewhen.tracklets.splits import draw_splits
-
-SWEEP = read_sweep(
-    "mine",
-    {
-        "search": {
-            "train.training.learning_rate": {"low": 0.0, "high": 1.0},
-            "embed.clips": {"choices": [1, 2, 3]},
-        },
-        "sampler": {"seed": 4, "startup": 3},
-    },
-)
-
-
-def judged(params):
-    return params["embed.clips"] - (params["train.training.learning_rate"] - 0.3) ** 2
-
-
-def search(database, evaluations, killed_at=()):
-    """Evaluate, in processes that are killed in the midst of some evaluations."""
-    killed_at = set(killed_at)
-    study = open_study(database, "mine", SWEEP)
-    while (done := len(finished(study))) < evaluations:
-        evaluation = propose(study, SWEEP)
-        if done in killed_at:
-            killed_at.remove(done)
-            study = open_study(database, "mine", SWEEP)
-            assert [each.number for each in give_up_killed(study)] == [evaluation.number]
-            continue
-        study.tell(evaluation, judged(evaluation.params))
-    return study
-
-
-def test_an_interrupted_sweep_goes_the_way_of_an_undisturbed_one(tmp_path):
-    undisturbed = search(tmp_path / "one.db", 6)
-    interrupted = search(tmp_path / "other.db", 6, killed_at=[1, 5])
-    ways = [[each.params for each in finished(study)] for study in (undisturbed, interrupted)]
-    assert ways[0] == ways[1]
-    assert len({str(way) for way in ways[0]}) == 6
-    states = [each.state for each in interrupted.get_trials()]
-    assert states.count(TrialState.FAIL) == 2 and states.count(TrialState.COMPLETE) == 6
-    assert interrupted.best_value == undisturbed.best_value
-
-
-def test_the_study_is_read_back_from_its_file(tmp_path):
-    search(tmp_path / "sweeps.db", 2)
-    study = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path / 'sweeps.db'}")
-    first = [each.params for each in study.trials]
-    assert len(first) == 2
-    assert [each.params for each in search(tmp_path / "sweeps.db", 3).trials][:2] == first
-
-
-def test_what_failed_by_itself_is_not_repeated(tmp_path):
-    study = open_study(tmp_path / "sweeps.db", "mine", SWEEP)
-    evaluation = propose(study, SWEEP)
-    evaluation.set_user_attr(ERROR, "diverged")
-    study.tell(evaluation, state=TrialState.FAIL)
-    assert [each.number for each in finished(study)] == [0]
-    assert propose(study, SWEEP).params != evaluation.params
-
-
-def test_two_processes_are_not_at_one_sweep(tmp_path):
-    with (
-        _alone(tmp_path / "mine"),
-        pytest.raises(ExperimentError, match=r"process \d+ on .* is at the sweep mine"),
-        _alone(tmp_path / "mine"),
-    ):
-        pass
 
 
 class TestSessions:
@@ -115,7 +43,7 @@ class TestSessions:
     @pytest.fixture
     def sessions(self, monkeypatch):
         """Count sessions, and break the one that is asked for."""
-        run, counted = sweeps.run, {"run": 0, "breaks_at": None, "error": None}
+        run, counted = rows.run, {"run": 0, "breaks_at": None, "error": None}
 
         def counting(*words, **which):
             counted["run"] += 1
@@ -123,29 +51,30 @@ class TestSessions:
                 raise counted["error"]
             run(*words, **which)
 
-        monkeypatch.setattr(sweeps, "run", counting)
+        monkeypatch.setattr(rows, "run", counting)
         return counted
 
     def test_an_evaluation_is_the_mean_over_its_trials(self, undisturbed):
-        assert table(undisturbed).state.to_list() == ["judged"] * 3
+        assert table(undisturbed).state.to_list() == ["complete"] * 3
         assert undisturbed.persons == [2, 2]  # half of the four who train
         for each in undisturbed.study.trials:
-            view = setting(self.SWEEP, "drawn", self.SWEEP.values(each.params), {})
+            view = evaluation_view(self.SWEEP, "drawn", self.SWEEP.values(each.params), {})
             scores = pd.concat(
                 view.catalog.load(f"{trial}.scores_colour_lbp")
                 for trial in ("trial_00", "trial_01")
             )
             scores = scores[(scores.metric == "kissme") & (scores.measure == "mAP")]
             assert each.value == pytest.approx(scores.value.mean())
-            assert each.user_attrs["values"] == scores.value.to_list()
+            means = scores.value.expanding().mean()
+            assert list(each.intermediate_values.values()) == pytest.approx(means.to_list())
 
     def test_nothing_that_it_makes_holds_a_test_person(self, undisturbed):
         plain = View.of("drawn")
-        tracklets = setting(self.SWEEP, "drawn", {}, {}).catalog.load("tracklets")
+        tracklets = evaluation_view(self.SWEEP, "drawn", {}, {}).catalog.load("tracklets")
         drawn = draw_splits(tracklets, trials=2, seed=plain.parameters.split.seed)
         looked_at = set()
-        for trial, rows in drawn.groupby("trial"):
-            tested = set(rows[rows.role != "train"].tracklet)
+        for trial, drawn_rows in drawn.groupby("trial"):
+            tested = set(drawn_rows[drawn_rows.role != "train"].tracklet)
             assert len(tested) == 8
             for layer in ("05_model_input", "07_model_output"):
                 for file in Path("data", layer, "drawn", trial).rglob("*.parquet/*/*.parquet"):
@@ -155,7 +84,7 @@ class TestSessions:
                         looked_at.add(file.name)
         kinds = ("split", "windows", "embeddings_colour_lbp", "rankings_colour_lbp")
         assert looked_at == {f"{kind}.parquet" for kind in kinds}
-        splits = setting(self.SWEEP, "drawn", {}, {}).catalog.load("splits")
+        splits = evaluation_view(self.SWEEP, "drawn", {}, {}).catalog.load("splits")
         both = splits.merge(drawn, on=["trial", "tracklet"], suffixes=("", "_of_all"))
         assert set(both.role_of_all) == {"train"}
         assert set(both.role) == {"train", "probe", "gallery"}
@@ -163,14 +92,14 @@ class TestSessions:
     def test_every_run_of_mlflow_is_inside_the_sweep_s(self, undisturbed):
         study = {"study": undisturbed.study.study_name}
         (sweep,) = find_runs("drawn", {**study, "stage": "sweep"})
-        evaluations = find_runs("drawn", {**study, sweeps.PARENT: sweep.info.run_id})
+        evaluations = find_runs("drawn", {**study, PARENT: sweep.info.run_id})
         assert [run.info.run_name for run in reversed(evaluations)] == [
             f"few · evaluation {number}" for number in range(3)
         ]
         best = undisturbed.study.best_trial
         (of_best,) = (run for run in evaluations if run.data.tags["evaluation"] == str(best.number))
         assert of_best.data.metrics["value"] == best.value
-        trials = find_runs("drawn", {sweeps.PARENT: of_best.info.run_id})
+        trials = find_runs("drawn", {PARENT: of_best.info.run_id})
         assert {run.info.run_name for run in trials} == {
             f"few · evaluation {best.number} · trial_0{trial}" for trial in range(2)
         }
@@ -191,9 +120,9 @@ class TestSessions:
             run_sweep(self.SWEEP, "drawn_too")
         sessions["breaks_at"] = None
         outcome = run_sweep(self.SWEEP, "drawn_too")
-        assert table(outcome).state.to_list() == ["judged", "killed", "judged", "judged"]
+        assert table(outcome).state.to_list() == ["complete", "killed", "complete", "complete"]
         ways = [
-            [(each.params, each.user_attrs["values"]) for each in finished(found.study)][:3]
+            [(each.params, each.intermediate_values) for each in finished(found.study)][:3]
             for found in (outcome, undisturbed)
         ]
         assert ways[0] == ways[1]
@@ -204,7 +133,7 @@ class TestSessions:
         run_sweep(short, "drawn", evaluations=1)
         sessions |= {"run": 0, "breaks_at": 1, "error": ValueError("diverged")}
         outcome = run_sweep(short, "drawn")
-        assert table(outcome).state.to_list() == ["judged", "failed", "judged"]
+        assert table(outcome).state.to_list() == ["complete", "failed", "complete"]
         assert "diverged" in table(outcome).error[1]
         count = sessions["run"]
         assert table(run_sweep(short, "drawn")).state.to_list()[1] == "failed"
@@ -212,14 +141,21 @@ class TestSessions:
 
     def test_who_is_below_the_median_after_a_trial_is_given_up(self, monkeypatch):
         values = iter([0.9, 0.9, 0.1, 0.95, 0.95])
-        monkeypatch.setattr(sweeps, "measured", lambda sweep, scores: next(values))
+        monkeypatch.setattr(search, "objective", lambda sweep, scores: next(values))
         fields = {"pruner": Pruner(startup=1), "measure": "rank-1"}
         outcome = run_sweep(self.SWEEP.model_copy(update=fields), "drawn")
-        assert table(outcome).state.to_list() == ["judged", "given up", "judged"]
-        assert outcome.study.trials[1].user_attrs["values"] == [0.1]
+        assert table(outcome).state.to_list() == ["complete", "pruned", "complete"]
+        assert outcome.study.trials[1].intermediate_values == {1: 0.1}
         assert outcome.study.best_value == 0.95
 
     def test_a_measure_that_there_is_not_ends_it(self):
         unknown = self.SWEEP.model_copy(update={"measure": "rank-0"})
         with pytest.raises(ExperimentError, match=r"has no measure rank-0; it has rank-1, "):
             run_sweep(unknown, "drawn")
+
+    def test_two_processes_do_not_run_one_sweep(self, undisturbed):
+        with (
+            alone(undisturbed.folder, lambda holder: None),
+            pytest.raises(ExperimentError, match=r"process \d+ on .* runs the sweep few-"),
+        ):
+            run_sweep(self.SWEEP, "drawn")

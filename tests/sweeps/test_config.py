@@ -1,14 +1,14 @@
 import pytest
 
 from wherewhen.experiments.config import ExperimentError, choose
-from wherewhen.experiments.sweep_config import (
+from wherewhen.pipelines.parameters import check_parameters, known_names
+from wherewhen.sweeps.config import (
     NOT_SEARCHED,
     check_search,
+    evaluation_view,
     load_sweeps,
     read_sweep,
-    setting,
 )
-from wherewhen.pipelines.parameters import check_parameters, known_names
 
 RATE = "train.training.learning_rate"
 
@@ -57,7 +57,7 @@ def test_searched_values_win_over_params_and_these_over_the_sweeps_own():
         parameters={"train.training": {"learning_rate": 0.5, "gradient_clip": 2.0, "frames": 5}}
     )
     given = {"train": {"training": {"learning_rate": 0.6, "gradient_clip": 3.0}}}
-    training = setting(found, None, {RATE: 0.7}, given).parameters.train.training
+    training = evaluation_view(found, None, {RATE: 0.7}, given).parameters.train.training
     assert (training.learning_rate, training.gradient_clip, training.frames) == (0.7, 3.0, 5)
 
 
@@ -76,9 +76,9 @@ def test_whole_groups_can_be_searched_in_every_preset():
     check_search(found, None, {})
     drawn = found.search["train.network"].distribution().choices[1]
     values = found.values({"train.training.learning_rate": 0.02, "train.network": drawn})
-    assert setting(found, None, values, {}).parameters.train.network.channels == (8, 8)
+    assert evaluation_view(found, None, values, {}).parameters.train.network.channels == (8, 8)
     for preset in ("modern", "paper"):
-        train = setting(found, None, values, {"train": {"preset": preset}}).parameters.train
+        train = evaluation_view(found, None, values, {"train": {"preset": preset}}).parameters.train
         assert train.training.learning_rate == 0.02
 
 
@@ -109,7 +109,7 @@ def test_impossible_values_are_found_before_anything_runs():
         check_search(beyond, None, {})
     with pytest.raises(ExperimentError, match="no features are called"):
         check_search(sweep(features="netwrok"), None, {})
-    with pytest.raises(ExperimentError, match="judges the metric siamese, but row_pooled are"):
+    with pytest.raises(ExperimentError, match="metric is siamese, but row_pooled are"):
         check_search(sweep(features="row_pooled", metric="siamese"), None, {})
     with pytest.raises(ExperimentError, match="no sweep his: there are mine"):
         choose({"mine": beyond}, "his", "sweep")
@@ -126,7 +126,7 @@ def test_what_is_not_searched_exists():
 def test_evaluations_differ_in_what_is_searched_alone():
     found = sweep()
     common = check_search(found, None, {})
-    other = setting(found, None, {RATE: 0.05}, {})
+    other = evaluation_view(found, None, {RATE: 0.05}, {})
     assert common.parameters.train.training.learning_rate != 0.05
     assert other.parameters.model_copy(update={"train": common.parameters.train}) == (
         common.parameters
@@ -136,6 +136,6 @@ def test_evaluations_differ_in_what_is_searched_alone():
 
 def test_validation_persons_are_in_the_test_persons_place_and_no_other_features_are_made():
     found = sweep(features="row_pooled", metric="kissme", trials=3, validation=0.4)
-    parameters = setting(found, None, {}, {"split": {"trials": 9}}).parameters
+    parameters = evaluation_view(found, None, {}, {"split": {"trials": 9}}).parameters
     assert (parameters.split.validation, parameters.split.trials) == (0.4, 3)
     assert parameters.embed.features == ("row_pooled",)
