@@ -1,17 +1,17 @@
-"""The room of the tables: what was filmed, how it is split, which frames make a clip.
+"""Tables of tracklets, frames and splits: read data sets, check them, and split them.
 
-Readers turn a folder of crops into two validated tables (`tracklets`, `frames`); splits give every
-tracklet a role per trial; clips say which frames of a tracklet are looked at. The tables are the
-language of all other rooms. This is the ground floor: it imports from no other room, and never
-torch. Import from its modules, e.g. ``from wherewhen.tracklets.splits import draw_splits``.
+Readers convert a data set to two validated tables (`tracklets`, `frames`), splits assign every
+tracklet a role per trial, and clips select frames of a tracklet. This package imports no torch,
+and of the library only `atomic`, `locks` and `hints`. Import from its modules, e.g.
+``from wherewhen.tracklets.splits import draw_splits``.
 """
 
 ROLES = ("train", "probe", "gallery")
-"""What a tracklet does in a trial."""
+"""Roles of a tracklet in a trial."""
 
 SUBSETS = ("train", "test")
-"""The sides of a data set whose authors fixed the split."""
+"""Sides of a fixed split."""
 
 KINDS = ("person", "junk", "distractor")
-"""What a tracklet shows: somebody with a label; nobody that may count (a bad detection, which an
-evaluation passes over); somebody else, who can only be mistaken for the person searched for."""
+"""Kinds of tracklets: a labelled person; junk, which is ignored by evaluations (false detections);
+a distractor, which is in the gallery and matches nobody."""

@@ -1,7 +1,6 @@
-"""Fingerprints: a short name for the exact content of parameters, tables' keys and identities.
+"""Fingerprints: short hashes of the content of parameters, tables and identities.
 
-The tracklets room is the ground floor, so every other room can name things by the same rule: equal
-content, equal fingerprint, on every machine and in every process.
+Equal content has an equal fingerprint on every machine and in every process.
 """
 
 from __future__ import annotations
@@ -17,18 +16,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPERATIONAL = "operational"
-"""Mark, in ``Annotated``, of a field that says how something is done and not what comes out of it:
-`decisive` leaves it out."""
+"""Marks, in ``Annotated``, a field that does not affect results, so that `decisive` omits it."""
 
 LENGTH = 16
-"""Hexadecimal digits kept of the sha256: 64 bits, no accident among the names of one project."""
+"""Hexadecimal digits of the sha256 that are kept: 64 bits."""
 
 _ROWS = 10_000
 """Rows of a table that are turned into JSON at a time."""
 
 
 def fingerprint(obj: Any) -> str:
-    """Name the content of an object by a hash.
+    """Return a hash of an object's content.
 
     Parameters
     ----------
@@ -47,6 +45,11 @@ def fingerprint(obj: Any) -> str:
         If something in the object has no canonical form.
     ValueError
         If the object holds NaN or an infinity, which JSON can't write.
+
+    Examples
+    --------
+    >>> fingerprint({"seed": 1, "trials": 2}) == fingerprint({"trials": 2, "seed": 1})
+    True
     """
     return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:LENGTH]
 
@@ -58,7 +61,7 @@ def file_sha256(path: Path) -> str:
 
 
 def rows_fingerprint(table: pd.DataFrame) -> str:
-    """Name the rows of a table, however many they are, in little memory.
+    """Return the fingerprint of a table's rows, computed in little memory.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ def rows_fingerprint(table: pd.DataFrame) -> str:
 
 
 def decisive(value: Any, content: Callable[[PurePath], str]) -> Any:
-    """Reduce parameters to what decides a result.
+    """Reduce parameters to those that affect results.
 
     Parameters
     ----------
@@ -128,7 +131,7 @@ def canonical_json(obj: Any) -> str:
 
 
 def _plain(obj: Any) -> Any:
-    """Turn what JSON does not know into what it does."""
+    """Convert an object that JSON does not know."""
     import numpy as np  # here: commands that print help need no numpy
 
     if isinstance(obj, np.generic):

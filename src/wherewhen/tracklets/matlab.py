@@ -1,7 +1,8 @@
-"""MATLAB files: one matrix of whole numbers out of a ``.mat`` file of a data set's owners.
+"""Read a matrix of whole numbers from a MATLAB file.
 
-MATLAB keeps numbers in many forms (doubles, 8 to 64 bits, cells, sparse matrices). What is no plain
-matrix of whole numbers is refused by its MATLAB class: a cast would turn 1.5 into 1 in silence.
+MATLAB stores numbers as doubles, as integers of 8 to 64 bits, in cells and in sparse matrices.
+Anything but a full matrix of whole numbers is refused with its MATLAB class: a cast would turn 1.5
+into 1 without an error.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from wherewhen.tracklets.files import FileError, displayed, open_file
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_PLACES = (0, 512, 1024, 2048)
-"""Where an HDF5 file may begin: MATLAB puts 512 bytes of its own before it."""
+"""Offsets at which HDF5 data may begin; MATLAB writes a header of 512 bytes before them."""
 
 _CLASSES = {
     "cell": "a cell array",
@@ -28,7 +29,7 @@ _CLASSES = {
     "sparse": "a sparse matrix",
     "struct": "a struct",
 }
-"""MATLAB's classes, as scipy names them, that are no plain matrix of numbers."""
+"""MATLAB classes, as scipy names them, that are no full matrix of numbers."""
 
 _LARGEST = 2**53
 """Whole numbers up to here are exact in a double, MATLAB's usual form."""
@@ -49,8 +50,8 @@ def whole_numbers(path: Path, variable: str, remedy: str) -> NDArray[np.integer]
     Returns
     -------
     numpy.ndarray
-        As many dimensions as in the file; integers keep their type, so that a caller can tell how
-        large a number may have been when it was saved, and doubles become int64.
+        As many dimensions as in the file. Integers keep their type, whose range says how large a
+        number can have been; doubles become int64.
 
     Raises
     ------

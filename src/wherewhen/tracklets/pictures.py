@@ -1,4 +1,4 @@
-"""Frames of tracklets as arrays, read when they are asked for: to be drawn, and to be described."""
+"""Read frames of tracklets as arrays, for figures and for hand-crafted features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wherewhen.tracklets.picture_files import read_picture
 
 
 class TrackletPictures:
-    """Gives the frames of tracklets as arrays.
+    """Reads frames of tracklets as arrays.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class TrackletPictures:
     def clip(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return frames `start` to `stop` (excluded; None: to the end), uint8 [n, H, W, 3].
 
-        Crops of unequal size are brought to the size of the first.
+        All are resized to the size of the first.
         """
         images = [self._open(path) for path in self._paths[tracklet][start:stop]]
         return np.stack([np.asarray(image.resize(images[0].size)) for image in images])

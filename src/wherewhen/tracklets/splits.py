@@ -1,10 +1,10 @@
-"""Splits: who trains and who is tested, per trial, deterministic and checked.
+"""Draw splits, or derive them from what is fixed: who trains and who is tested in each trial.
 
-A person stands on one side only. Where two cameras were filmed, the role of a tracklet follows from
-its person's side and its camera: probes come from one camera, the gallery from the other (Section
-V-C; paper-decisions, rows 24 and 26). Who is tested is drawn, or listed in a file of the data set's
-owners (`split_files`). MARS's authors fixed the tracklets themselves: there, trials differ by the
-seed of what follows, and a protocol says which test tracklets are gallery.
+A person is on one side only. Between two cameras, the role of a tracklet follows from its person's
+side and its camera: probes come from one camera, the gallery from the other (Section V-C; decisions
+24 and 26). The tested persons are drawn, or listed in an official file (`split_files`). In MARS the
+split of the tracklets is fixed: trials differ by the seeds of training, and the protocol says which
+test tracklets are gallery.
 """
 
 from __future__ import annotations
@@ -24,34 +24,18 @@ FIXED_PROTOCOLS = ("official", "query_excluded", "two_camera")
 
 
 def trial_name(index: int) -> str:
-    """Name a trial.
+    """Return the name of a trial.
 
-    Parameters
-    ----------
-    index : int
-        Its number, from 0.
-
-    Returns
-    -------
-    str
-        For instance ``"trial_00"``.
+    Examples
+    --------
+    >>> trial_name(0)
+    'trial_00'
     """
     return f"trial_{index:02d}"
 
 
 def trial_number(name: str) -> int:
-    """Tell a trial's number from its name: the reverse of `trial_name`.
-
-    Parameters
-    ----------
-    name : str
-        For instance ``"trial_00"``.
-
-    Returns
-    -------
-    int
-        Its number, from 0.
-    """
+    """Return the number of a trial: the inverse of `trial_name`."""
     return int(name.rpartition("_")[2])
 
 
@@ -63,7 +47,7 @@ def draw_splits(
     probe_camera: str | None = None,
     gallery_camera: str | None = None,
 ) -> pd.DataFrame:
-    """Draw for every trial who trains and who is tested.
+    """Draw the training and the tested persons of every trial.
 
     Parameters
     ----------
@@ -88,6 +72,18 @@ def draw_splits(
     ValueError
         If a parameter is out of range, a camera unknown, or too few persons are seen by both
         cameras to test at least one and train as many as asked.
+
+    See Also
+    --------
+    splits_of : For tested persons that are known.
+    fixed_splits : For data sets with a fixed split.
+
+    Examples
+    --------
+    >>> rows = [(f"{camera}/{person}", person, camera, 9) for camera in "ab" for person in "pq"]
+    >>> tracklets = pd.DataFrame(rows, columns=["tracklet", "person", "camera", "length"])
+    >>> draw_splits(tracklets, trials=1, seed=0)[["tracklet", "role"]].to_numpy().tolist()
+    [['a/p', 'train'], ['a/q', 'probe'], ['b/p', 'train'], ['b/q', 'gallery']]
     """
     validate(tracklets, TRACKLETS)
     _check_trials(trials)
@@ -116,7 +112,7 @@ def splits_of(
     probe_camera: str | None = None,
     gallery_camera: str | None = None,
 ) -> pd.DataFrame:
-    """Give every tracklet its role where it is known who is tested in each trial.
+    """Assign roles to tracklets, given the tested persons of each trial.
 
     Parameters
     ----------
@@ -163,23 +159,23 @@ def splits_of(
 def fixed_splits(
     tracklets: pd.DataFrame, trials: int, seed: int = 0, protocol: str = "official"
 ) -> pd.DataFrame:
-    """Give roles in a data set whose authors fixed both sides and the probes, as in MARS.
+    """Assign roles in a data set with a fixed split and fixed queries, as MARS.
 
     Parameters
     ----------
     tracklets : pandas.DataFrame
         The data set (`schema.TRACKLETS`) with its columns `subset` and `query`.
     trials : int
-        Number of trials. They are alike, for what follows to be repeated with other seeds; those of
-        `two_camera` differ.
+        Number of trials. They are equal, to repeat the training with other seeds, except those of
+        `two_camera`.
     seed : int
         The seed of `two_camera`.
     protocol : str
-        `official` and `query_excluded`: the queries are probes, and all test tracklets are gallery,
-        the queries, junk and distractors among them, so a tracklet may have two roles. It is the
-        evaluation that passes over junk and, for `query_excluded`, the queries. `two_camera`:
-        of every test person whom two cameras saw, one tracklet is probe and one of another camera
-        gallery, both drawn in each trial; nobody else is in the gallery.
+        `official` and `query_excluded`: the queries are probes, and all test tracklets, including
+        queries, junk and distractors, are gallery, so a tracklet may have two roles. The evaluation
+        ignores junk and, for `query_excluded`, the queries. `two_camera`: of every test person seen
+        by two cameras, one tracklet is probe and one of another camera gallery, both drawn in each
+        trial; the gallery has no others.
 
     Returns
     -------
@@ -211,40 +207,17 @@ def fixed_splits(
 
 
 def has_fixed_split(tracklets: pd.DataFrame) -> bool:
-    """Say whether the authors of a data set fixed its split and its probes.
-
-    Parameters
-    ----------
-    tracklets : pandas.DataFrame
-        The data set (`schema.TRACKLETS`).
-
-    Returns
-    -------
-    bool
-        Whether the columns `subset` and `query` are there.
-    """
+    """Whether a table of tracklets has the columns `subset` and `query` of a fixed split."""
     return {"subset", "query"} <= set(tracklets.columns)
 
 
 def take_trials(splits: pd.DataFrame, trials: int) -> pd.DataFrame:
-    """Keep the first so many trials of splits that others drew.
-
-    Parameters
-    ----------
-    splits : pandas.DataFrame
-        `schema.SPLITS`.
-    trials : int
-        How many.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of the trials 0 to `trials` - 1.
+    """Return the rows of the first trials of a table of splits.
 
     Raises
     ------
     ValueError
-        If there are fewer, or they bear other names.
+        If there are fewer trials, or they have other names.
     """
     wanted = [trial_name(trial) for trial in range(trials)]
     there = sorted(set(splits["trial"]))
@@ -257,34 +230,24 @@ def take_trials(splits: pd.DataFrame, trials: int) -> pd.DataFrame:
 
 
 def split_fingerprint(split: pd.DataFrame) -> str:
-    """Name a split by its content.
+    """Return the fingerprint of one trial or several: equal for equal splits on every machine.
 
     Parameters
     ----------
     split : pandas.DataFrame
-        `schema.SPLITS`, one trial or several, rows in any order.
-
-    Returns
-    -------
-    str
-        Equal for equal splits on every machine.
+        `schema.SPLITS`, rows in any order.
     """
     rows = split[COLUMNS].sort_values(COLUMNS).astype(str)
     return fingerprint(rows.to_numpy().tolist())
 
 
 def assert_persons_disjoint(split: pd.DataFrame) -> None:
-    """Check that nobody trains and is tested in the same trial.
+    """Raise a `ValueError` if somebody trains and is tested in the same trial.
 
     Parameters
     ----------
     split : pandas.DataFrame
         `schema.SPLITS`, one trial or several.
-
-    Raises
-    ------
-    ValueError
-        Naming the trial and the persons on both sides.
     """
     for trial, rows in split.groupby("trial"):
         trains = rows["role"] == "train"
@@ -297,14 +260,14 @@ def assert_persons_disjoint(split: pd.DataFrame) -> None:
 
 
 def hold_out(persons: Iterable[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
-    """Set some training persons aside for validation.
+    """Draw validation persons from the training persons.
 
     Parameters
     ----------
     persons : iterable of str
         The training persons; order and repetitions do not matter.
     fraction : float
-        The share to set aside, in [0, 1). Above 0 at least one person is set aside.
+        The share to hold out, in [0, 1). Above 0 at least one person is held out.
     seed : int
         The seed, at least 0.
 
@@ -317,6 +280,11 @@ def hold_out(persons: Iterable[str], fraction: float, seed: int) -> tuple[list[s
     ------
     ValueError
         If the fraction is out of range or nobody would be left to train.
+
+    Examples
+    --------
+    >>> hold_out(["p", "q", "r", "s"], fraction=0.25, seed=0)
+    (['p', 'q', 's'], ['r'])
     """
     names = sorted(set(persons))
     if not 0 <= fraction < 1:
@@ -339,10 +307,9 @@ def validation_split(
     probe_camera: str | None = None,
     gallery_camera: str | None = None,
 ) -> pd.DataFrame:
-    """Make of a trial's training persons a trial of its own, for settings to be chosen on.
+    """Split a trial's training persons into training and validation persons, to tune settings.
 
-    Some of them are held out and become probe and gallery, the others train. Nothing but the rows
-    of the role `train` is looked at: whoever sees only this split can't see a test person.
+    The validation persons become probe and gallery. The test persons are not in the result.
 
     Parameters
     ----------
@@ -370,7 +337,12 @@ def validation_split(
     ValueError
         If there are several trials, or too few training persons to hold some out.
     """
-    name = _only_trial(split)
+    names = sorted(set(split["trial"]))
+    if len(names) != 1:
+        raise ValueError(
+            f"the split holds {len(names)} trials ({', '.join(names[:5])}): expected one"
+        )
+    (name,) = names
     training = split.loc[split["role"] == "train", ["tracklet", "person", "camera"]]
     if protocol in FIXED_PROTOCOLS:
         cameras = training.groupby("person")["camera"].nunique()
@@ -394,19 +366,10 @@ def validation_split(
     return _together([_finish(derived, trial_number(name))])
 
 
-def _only_trial(split: pd.DataFrame) -> str:
-    names = sorted(set(split["trial"]))
-    if len(names) != 1:
-        raise ValueError(
-            f"the split holds {len(names)} trials ({', '.join(names[:5])}): expected one"
-        )
-    return names[0]
-
-
 def _by_cameras(
     tracklets: pd.DataFrame, tested: Collection[str], probe_camera: str, gallery_camera: str
 ) -> pd.DataFrame:
-    """Give the tested persons' tracklets the roles of their cameras; all others train."""
+    """Assign the tested persons' tracklets the roles of their cameras; all others train."""
     roles = {probe_camera: "probe", gallery_camera: "gallery"}
     by_camera, kinds = tracklets["camera"].map(roles), _kinds(tracklets)
     split = tracklets[["tracklet", "person", "camera"]].copy()
@@ -419,7 +382,7 @@ def _by_cameras(
 def _by_subset(
     tracklets: pd.DataFrame, protocol: str, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """Give the roles that subset, query and protocol ask for; `generator` draws `two_camera`."""
+    """Assign the roles that follow from subset, query and protocol."""
     keys = ["tracklet", "person", "camera"]
     train = tracklets.loc[tracklets["subset"] == "train", keys].assign(role="train")
     test = tracklets[tracklets["subset"] == "test"].reset_index(drop=True)
@@ -460,7 +423,7 @@ def _kinds(tracklets: pd.DataFrame) -> pd.Series:
 
 
 def _matched(tracklets: pd.DataFrame, *cameras: str) -> set[str]:
-    """Return the persons whom all these cameras saw; junk and distractors are no persons."""
+    """Return the persons seen by all these cameras, without junk and distractors."""
     persons = tracklets[_kinds(tracklets) == "person"]
     return set.intersection(
         *(set(persons.loc[persons["camera"] == camera, "person"]) for camera in cameras)
@@ -468,7 +431,7 @@ def _matched(tracklets: pd.DataFrame, *cameras: str) -> set[str]:
 
 
 def _by_camera(test: pd.DataFrame) -> list[list[np.ndarray]]:
-    """List, for each test person whom two cameras saw, the rows of every camera."""
+    """List the rows of every camera for each test person seen by two cameras or more."""
     persons = test[_kinds(test) == "person"].sort_values("tracklet")
     cameras: dict[str, list[np.ndarray]] = {}
     for (person, _), rows in persons.groupby(["person", "camera"], sort=True).groups.items():

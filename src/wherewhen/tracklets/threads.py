@@ -1,4 +1,4 @@
-"""Work in threads, in order and bounded: files read, frames checked, cubes computed."""
+"""Map in threads with results in order, and limit the threads of numerical libraries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def in_threads(
     ahead: int,
     start: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
-    """Map in threads, with no more waiting than keeps them busy: an interrupt ends it soon.
+    """Map in threads; an interrupt ends it soon, because few items are queued.
 
     Parameters
     ----------
     work : callable
         From an item to a result.
     items : iterable
-        Taken as they are needed.
+        Read lazily.
     workers : int
         Threads.
     ahead : int
-        The most items begun and not yet given.
+        The most items that are submitted and not yet yielded.
     start : callable, optional
         Called in every thread before its first item.
 
@@ -55,9 +55,9 @@ def in_threads(
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """Let matrix products of numpy and scipy compute in one thread for the time being.
+    """Limit BLAS and OpenMP to one thread in a ``with`` block.
 
-    In several, sums are taken in another order, and the last digits depend on the machine.
+    With several, the order of sums and so the last digits depend on the number of processors.
     """
     from threadpoolctl import threadpool_limits
 

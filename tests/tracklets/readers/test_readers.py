@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -185,3 +186,81 @@ def test_an_archive_that_can_not_be_read_or_unpacked(tmp_path, name, no_privileg
     with pytest.raises(IngestError, match="Permission denied"):
         read(name, packed, unpack_to=tmp_path / "out", progress=False)
     home.chmod(0o755)
+
+
+def folders_of(root):
+    """Every folder of a data set that a reader looks into, the root first."""
+    return [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_leavings_of_systems_at_every_level_change_nothing(tmp_path, name, no_privileges):
+    root = write_flat(name, tmp_path, persons=4, **OFFICIAL[name])
+    expected, folders = read(name, root, progress=False), folders_of(root)
+    for folder in folders:
+        for leaving in ("@eaDir", "#recycle", "__MACOSX", "lost+found"):
+            (folder / leaving / "0009.png").mkdir(parents=True)
+            Image.new("RGB", (4, 8)).save(folder / leaving / "0009.png/1.jpg")
+        (folder / "lost+found").chmod(0)
+        for leaving in (".DS_Store", "Thumbs.db", "desktop.ini", "._0001.png"):
+            (folder / leaving).write_bytes(b"none")
+    ingested = read(name, root, progress=False)
+    assert ingested.frames.equals(expected.frames)
+    assert ingested.tracklets.equals(expected.tracklets)
+    if name != "manifest":  # which lists what there is
+        (note,) = ingested.report["notes"]
+        used = {Path(path).parent for path in ingested.frames["path"]}
+        above = {parent for folder in used for parent in folder.parents}
+        assert int(note.split()[0]) == 8 * len(used | above)
+        assert "leavings of operating systems are passed over: #recycle, .DS_Store" in note
+    for folder in folders:
+        (folder / "lost+found").chmod(0o755)
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"manifest"}))
+def test_links_that_lead_nowhere_are_faults_at_every_level(tmp_path, name):
+    root = write_flat(name, tmp_path, persons=4, **OFFICIAL[name])
+    expected = read(name, root, progress=False)
+    folders = {(root / path).parent for path in expected.frames["path"]}
+    folders |= {parent for folder in folders for parent in folder.parents}
+    folders = {folder for folder in folders if folder.is_relative_to(root)}
+    for folder in folders:
+        (folder / "gone").symlink_to("nowhere")
+        (folder / "loop").symlink_to("loop")
+    ingested = read(name, root, progress=False, allow_faulty=2 * len(folders))
+    assert {fault["path"] for fault in ingested.report["faults"]} == {
+        (folder / link).relative_to(root).as_posix()
+        for folder in folders
+        for link in ("gone", "loop")
+    }
+    assert ingested.frames.equals(expected.frames)
+    (tmp_path / "link").symlink_to(root)
+    assert read(name, tmp_path / "link", progress=False, allow_faulty=99).frames.equals(
+        expected.frames
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"manifest"}))
+def test_what_no_reader_reads_is_named(tmp_path, name):
+    root = write_flat(name, tmp_path, persons=4, **OFFICIAL[name])
+    expected = read(name, root, progress=False)
+    folder = (root / expected.frames["path"].iloc[-1]).parent
+    (folder / "0009.webp").touch()
+    (folder / "deeper").touch()
+    (folder.parent / "list.txt").touch()
+    ingested = read(name, root, progress=False)
+    assert ingested.frames.equals(expected.frames)
+    inside, beside = (each.relative_to(root).as_posix() for each in (folder, folder.parent))
+    assert ingested.report["notes"][-1] == (
+        "3 files or folders that are no frames are passed over: "
+        f"{beside}/list.txt, {inside}/0009.webp, {inside}/deeper"
+    )
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_lists_of_names_may_have_a_byte_order_mark(tmp_path, mark):
+    root = write_flat("mars", tmp_path, persons=4, **OFFICIAL["mars"])
+    expected = read("mars", root, progress=False).frames
+    for path in (root / "info").glob("*.txt"):
+        path.write_text(mark + path.read_text().replace("\n", "\r\n"), newline="")
+    assert read("mars", root, progress=False).frames.equals(expected)
