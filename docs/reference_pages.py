@@ -6,9 +6,11 @@ says when a page is out of date.
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import types
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -259,6 +261,75 @@ def spelling(option: click.Parameter) -> str:
     return ", ".join(f"`{name}`" for name in option.opts) + takes
 
 
+# --- components ----------------------------------------------------------------------------------
+
+
+def components_page() -> str:
+    """Return the page of the parts that parameters choose by name."""
+    return "\n".join([HEAD, COMPONENTS, readers(), metrics(), loss_terms()])
+
+
+COMPONENTS = """# Components
+
+The parts that parameters choose by name: each is a module with a record.
+[Add a component](../how-to/add-a-component.md) says how to write another one.
+"""
+
+
+def readers() -> str:
+    """Return the section of the readers, with a table of options each."""
+    from wherewhen.tracklets.readers import READERS
+
+    rows = [[f"`{r.name}`", r.title, f"`{r.layout}`", summary(r)] for r in READERS.values()]
+    parts = [
+        "## Readers (`ingest.reader`)\n",
+        table(["name", "data set", "layout", "module"], rows),
+    ]
+    parts.append("Options, as `ingest.options.<reader>.<option>`:\n")
+    options = [
+        [f"`{path}`", values, code(default), text]
+        for reader in READERS.values()
+        for path, values, default, text in fields_of(reader.options, reader.name)
+    ]
+    return "\n".join([*parts, table(["option", "values", "default", "meaning"], options)])
+
+
+def summary(record: Any) -> str:
+    """Return the module that a record's function is in, relative to the package."""
+    return f"`{record.read.__module__.removeprefix('wherewhen.')}`"
+
+
+def metrics() -> str:
+    """Return the section of the learned metrics, with their options."""
+    from wherewhen.metric_learning import METRICS
+
+    rows = [
+        [
+            f"`{kind.name}`",
+            kind.label,
+            plain(first_paragraph(kind.estimator())),
+            ", ".join(f"`{name}`" for name in kind.estimator()().get_params()),
+        ]
+        for kind in METRICS.values()
+    ]
+    head = "## Learned metrics (`learn_metric.metrics`)\n"
+    foot = "Options are set as `learn_metric.<metric>.<option>`; [library](library.md) has them.\n"
+    return "\n".join([head, table(["name", "label", "what it is", "options"], rows), foot])
+
+
+def loss_terms() -> str:
+    """Return the section of the additional terms of the loss."""
+    from wherewhen.training import losses
+
+    rows = []
+    for info in pkgutil.iter_modules(losses.__path__):
+        module = import_module(f"{losses.__name__}.{info.name}")
+        if hasattr(module, "TERM"):
+            rows.append([f"`{info.name}_weight`", plain(first_paragraph(module))])
+    head = "## Terms of the loss (`train.training.<name>_weight`)\n"
+    return "\n".join([head, table(["weighed by", "what it is"], rows)])
+
+
 # --- text ----------------------------------------------------------------------------------------
 
 
@@ -296,6 +367,7 @@ GENERATED = {
     "parameters.md": parameters_page,
     "catalog.md": catalog_page,
     "command-line.md": command_line_page,
+    "components.md": components_page,
 }
 """The pages and the functions that write them."""
 

@@ -12,7 +12,9 @@ def pages(repository):
     return runpy.run_path(str(repository / "docs/reference_pages.py"))
 
 
-@pytest.mark.parametrize("name", ["catalog.md", "command-line.md", "parameters.md"])
+@pytest.mark.parametrize(
+    "name", ["catalog.md", "command-line.md", "components.md", "parameters.md"]
+)
 def test_a_page_is_as_the_code_says(name, pages, repository):
     written = (repository / "docs/reference" / name).read_text(encoding="utf-8")
     assert written == pages["GENERATED"][name](), (
