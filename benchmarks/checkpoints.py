@@ -41,7 +41,7 @@ def network_and_config(paper: bool) -> tuple[SiameseAttentionNetwork, TrainingCo
 
 
 def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig) -> dict[str, Any]:
-    """Return what a checkpoint keeps: `wherewhen.training.run.Run.state`."""
+    """Return what a checkpoint keeps: `wherewhen.training.run.Run.state_dict`."""
     optimiser = Optimiser(network, config)
     for parameter in optimiser.parameters:
         parameter.grad = torch.randn_like(parameter)
@@ -52,11 +52,10 @@ def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig)
         "network": network.state_dict(),
         "loss": {},
         "optimiser": optimiser.state_dict(),
-        "epoch": {"began": ROWS - 1, "generator": generator},
+        "epoch": {"first_step": ROWS - 1, "generator": generator},
         "torch_generator": torch.get_rng_state(),
         "cuda_generator": None,
-        "best": [ROWS, 0.5],
-        "points_since_best": 0,
+        "best": {"step": ROWS, "value": 0.5, "points_since": 0},
         "history": torch.rand(ROWS, 16, dtype=torch.float64),
     }
 

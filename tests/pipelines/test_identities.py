@@ -421,7 +421,7 @@ class TestOperationalFieldsDecideNothing:
 
         from wherewhen.model.config import NetworkConfig
         from wherewhen.pipelines.train.nodes import fit, initialise
-        from wherewhen.training.run import TIMING
+        from wherewhen.training.history import TIMING
 
         rows = [(f"{c}/p{n}", f"p{n}", c) for n in range(8) for c in "ab"]
         split = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])

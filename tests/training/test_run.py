@@ -1,6 +1,4 @@
 import logging
-from functools import partial
-from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -12,8 +10,9 @@ from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import build_network
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.history import HISTORY, TIMING
 from wherewhen.training.loop import train
-from wherewhen.training.run import HISTORY, TIMING, Run, TrainingDiverged, _Unseen
+from wherewhen.training.run import Run, TrainingDiverged
 from wherewhen.training.validation import Validation
 
 QUICK = {
@@ -168,12 +167,14 @@ def test_a_gpus_steps_are_looked_at_together(run, monkeypatch):
     plain = run(folder="plain", steps=7)
     looks = []
 
-    def is_looked_at(self, step):
+    def is_fetched(self, step):
         looks.append(step)
         return step in (3, 4, 6, 7)
 
-    monkeypatch.setattr("wherewhen.training.run.Run._is_looked_at", is_looked_at)
-    monkeypatch.setattr("wherewhen.training.run.Run._has_point", lambda self, step: step in (4, 6))
+    monkeypatch.setattr("wherewhen.training.run.Run._is_fetched", is_fetched)
+    monkeypatch.setattr(
+        "wherewhen.training.run.Run._is_validated", lambda self, step: step in (4, 6)
+    )
     together = run(folder="together", steps=7)
     assert looks == list(range(1, 8))
     curve = ["validation_loss", "validation_rank_1", "validation_map"]
@@ -187,23 +188,23 @@ def test_a_gpus_steps_are_looked_at_together(run, monkeypatch):
 def test_the_step_that_is_no_number_is_named_among_those_looked_at_together(
     run, monkeypatch, tmp_path, bad
 ):
-    monkeypatch.setattr(Run, "_is_looked_at", lambda self, step: step in (1, 4))
-    monkeypatch.setattr(Run, "_has_point", lambda self, step: False)
+    monkeypatch.setattr(Run, "_is_fetched", lambda self, step: step in (1, 4))
+    monkeypatch.setattr(Run, "_is_validated", lambda self, step: False)
     differentiate, drawn = Run._differentiate, {}
 
-    def spoilt(self, draw, clips, unseen):
+    def spoilt(self, draw, clips, *rest):
         drawn[self.step + 1] = draw.windows[0][0]
         if self.step + 1 == bad:
             clips = clips._replace(cubes=torch.full_like(clips.cubes, float("nan")))
-        differentiate(self, draw, clips, unseen)
+        differentiate(self, draw, clips, *rest)
 
     monkeypatch.setattr(Run, "_differentiate", spoilt)
     with pytest.raises(TrainingDiverged, match=f"^step {bad}: the loss is nan") as raised:
         run(steps=8, checkpoint_every=1)
     assert drawn[bad] in str(raised.value)
     kept = {}
-    monkeypatch.setattr(Run, "restore", lambda self, state: kept.update(state))
-    monkeypatch.setattr(Run, "go_on", lambda *_: None)
+    monkeypatch.setattr(Run, "load_state_dict", lambda self, state: kept.update(state))
+    monkeypatch.setattr(Run, "advance", lambda *_: None)
     run(steps=8, checkpoint_every=1)
     assert kept["step"] == 1
 
@@ -229,14 +230,6 @@ def test_a_run_goes_on_with_the_weights_of_its_checkpoint(toy, tmp_path):
         history = train(model, cubes, tracklets, None, config, tmp_path, progress=False)
         ended.append((model, history))
     assert_same(*ended)
-
-
-def test_pairs_per_second_are_pairs_of_clips(run, monkeypatch):
-    monkeypatch.setattr("wherewhen.training.run._Unseen", partial(_Unseen, began=0.0))
-    ticks = count()
-    monkeypatch.setattr("time.perf_counter", lambda: 2.0 + 1e-9 * next(ticks))
-    _, history = run(steps=1, held_out=None)
-    assert history["pairs_per_second"].iloc[0] == pytest.approx(3 / 2)  # six clips, in 2 s
 
 
 def test_precision_and_convolution_are_those_of_the_training_alone(toy, tmp_path):

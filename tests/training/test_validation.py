@@ -10,7 +10,7 @@ from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses.cross_entropy import pair_cross_entropy
 from wherewhen.training.losses.penalty import attention_penalty
 from wherewhen.training.pairs import build_sampler
-from wherewhen.training.validation import Validation
+from wherewhen.training.validation import BestPoint, Validation
 
 CPU = torch.device("cpu")
 
@@ -71,3 +71,23 @@ def test_terms_that_are_added_in_training_are_no_part_of_it(measured):
 def test_drawn_pairs_have_ranks_too(measured):
     found, *_ = measured("paper")
     assert 0 <= found["validation_rank_1"] <= found["validation_map"] <= 1
+
+
+class TestBestPoint:
+    def test_a_lower_loss_and_a_higher_rank_are_better(self):
+        for monitor, values in (("validation_loss", [3, 2, 4]), ("validation_rank_1", [3, 4, 2])):
+            best = BestPoint(TrainingConfig(monitor=monitor))
+            added = [best.add(step, {monitor: value}) for step, value in enumerate(values)]
+            assert added == [True, True, False]
+            assert (best.step, best.points_since, best.out_of_patience) == (1, 1, False)
+
+    def test_nan_and_ties_use_up_patience(self):
+        best = BestPoint(TrainingConfig(patience=2))
+        assert not best.add(1, {"validation_loss": float("nan")})
+        assert best.step is None and not best.out_of_patience
+        assert best.add(2, {"validation_loss": 0.5})
+        assert not best.add(3, {"validation_loss": 0.5})
+        again = BestPoint(TrainingConfig(patience=2))
+        again.load_state_dict(best.state_dict())
+        assert not again.add(4, {"validation_loss": 0.6})
+        assert again.out_of_patience and again.step == 2

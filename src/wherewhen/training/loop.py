@@ -1,4 +1,4 @@
-"""The loop: training that goes on after being killed, stops when told to, and names what failed."""
+"""Training of a network, with calibration, checkpoints and resumption."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wherewhen.features.variants import Variants
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
@@ -19,7 +20,10 @@ from wherewhen.tracklets.fingerprint import decisive, fingerprint
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.clips import PreloadedCubes, preload
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.run import HISTORY, TIMING, Log, Run, TrainingDiverged, history_columns
+from wherewhen.training.history import HISTORY, TIMING, history_columns
+from wherewhen.training.pairs import PairSampler, build_sampler
+from wherewhen.training.run import Log, Run, TrainingDiverged
+from wherewhen.training.validation import Validation
 
 __all__ = [
     "HISTORY",
@@ -43,18 +47,18 @@ def calibrate(
     tracklets: list[str],
     frames: int = CALIBRATION_FRAMES,
 ) -> None:
-    """Take the statistics of the network's input from frames spread over training tracklets.
+    """Estimate the network's input statistics from frames spread over the training tracklets.
 
-    Deterministic on any number of threads, so the untrained network can be had before training.
+    Deterministic for any number of threads.
 
     Parameters
     ----------
     network
-        Calibrated in place; its standardisation and the start of its projection.
+        Calibrated in place: its standardisation and the initial projection.
     reader, tracklets
         The training cubes.
     frames
-        About how many frames to read.
+        Approximate number of frames to read.
     """
     tracklets = sorted(tracklets)
     if len(tracklets) > frames:
@@ -83,12 +87,11 @@ def train(
     log: Log | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train a network in place, or go on where a killed run left off.
+    """Train a network in place, or resume from the last checkpoint.
 
-    A run that was killed and started again with the same arguments ends with the same weights, to
-    the bit, as one that was not (on the same CPU, however many threads it has; on a GPU as far as
-    its kernels repeat their sums); a finished run started again returns its result at once. A run
-    with other arguments needs another folder.
+    A run that was killed and is started again with the same arguments ends with bit-identical
+    weights (on the same CPU, with any number of threads; on a GPU as far as its kernels are
+    deterministic). A finished run returns its result at once. Every run needs its own folder.
 
     Parameters
     ----------
@@ -96,38 +99,36 @@ def train(
         From `build_network`; calibrated on the training cubes if it is not yet. It stays on the
         device of the training.
     cubes
-        Where the cubes are.
+        Cubes of all tracklets.
     training_tracklets
         Columns ``tracklet, person, camera``.
     validation_tracklets
         The same for held-out persons; None or empty for no validation curve.
     config
-        Loss, pairs, optimiser, when to stop and what to keep.
+        Loss, pairs, optimiser, stopping and checkpoints.
     checkpoint_folder
-        Where the checkpoints of this run are kept. Its name tells one run from others.
+        Folder of this run's checkpoints.
     log
-        Called for every step with its row of the history, without what was not measured: after the
-        step, or on a GPU every 20 steps. After a resumption the
-        steps since the last checkpoint are logged again.
+        Called with the row of every step, without what was not measured: after the step, or on a
+        GPU every 20 steps. Steps since the last checkpoint are logged again on resumption.
     progress
-        Show a progress bar with the remaining time.
+        Show a progress bar.
 
     Returns
     -------
     pandas.DataFrame
-        The history, one row a step, columns `history_columns`; NaN stands for what was not
-        measured, so between the points of the validation curve.
+        The history, one row a step, columns `history_columns`; NaN where nothing was measured.
 
     Raises
     ------
     ValueError
-        If the tracklets allow no pairs, the cubes don't fit the network, or the configuration looks
-        at validation persons and there are none.
+        If the tracklets allow no pairs, the cubes don't fit the network, or `keep` or `patience`
+        need validation persons and there are none.
     TrainingDiverged
         If loss or gradient become NaN or infinite; the last checkpoint stays.
     CheckpointError
-        If a checkpoint is damaged, was moved or deleted while another stayed, or is of a run with
-        other arguments.
+        If a checkpoint is damaged, was moved or deleted while another stayed, or belongs to a run
+        with other arguments.
     """
     if validation_tracklets is not None and validation_tracklets.empty:
         validation_tracklets = None
@@ -147,24 +148,61 @@ def train(
         full_float32(),
         torch_threads(config.threads),
     ):
-        run = Run(network, cubes, training_tracklets, config, device, progress)
+        run = Run(network, cubes, training_tracklets, config, device)
         saved = checkpoints.load()
         if saved is not None:
-            run.restore(saved)
+            run.load_state_dict(saved)
             logger.info("training goes on after step %d", run.step)
         if not run.finished:
-            run.prepare(validation_tracklets)
-            if saved is None:
-                if not network.calibrated:
-                    tracklets = list(training_tracklets["tracklet"])
-                    calibrate(network, run.cubes, tracklets)
-                run.start()
-            run.go_on(checkpoints, log or (lambda row: None))
+            sampler = _validation_sampler(config, validation_tracklets, cubes)
+            cubes = _preloaded(cubes, training_tracklets, validation_tracklets, config, device,
+                               progress)  # fmt: skip
+            if not network.calibrated:
+                calibrate(network, cubes, list(training_tracklets["tracklet"]))
+            validation = sampler and Validation(network, cubes, sampler, config, device)
+            run.advance(cubes, validation, checkpoints, log or (lambda row: None), progress)
         if config.keep == "best":
-            run.go_back_to_best(checkpoints)
+            run.load_best(checkpoints)
     network.eval()
     table = pd.DataFrame(run.history, columns=run.columns)
     return table.astype({"step": int, "epoch": int})
+
+
+def _validation_sampler(
+    config: TrainingConfig, tracklets: pd.DataFrame | None, cubes: CubeReader
+) -> PairSampler | None:
+    if tracklets is None:
+        return None
+    try:
+        return build_sampler(config, tracklets, cubes.lengths)
+    except ValueError as error:
+        raise ValueError(f"validation: {error}; or set validation_fraction to 0") from error
+
+
+def _preloaded(
+    cubes: CubeReader,
+    training: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    config: TrainingConfig,
+    device: torch.device,
+    progress: bool,
+) -> CubeReader:
+    """Keep the cubes in memory if they fit: training tracklets in all variants, others plain."""
+    variants = Variants(cubes)
+    needed = [
+        Variants.name(tracklet, variant)
+        for tracklet in sorted(training["tracklet"])
+        for variant in range(variants.count)
+    ]
+    needed += [] if validation is None else sorted(validation["tracklet"])
+    return preload(
+        cubes if variants.count == 1 else variants,
+        needed,
+        config.preload_gigabytes,
+        progress,
+        device,
+        config.preload_device_share,
+    )
 
 
 def _arguments(
@@ -173,7 +211,7 @@ def _arguments(
     validation_tracklets: pd.DataFrame | None,
     config: TrainingConfig,
 ) -> str:
-    """Name what a checkpoint has to agree on with the run that goes on from it."""
+    """Fingerprint of the arguments on which a checkpoint and a resumed run have to agree."""
 
     def rows(table: pd.DataFrame | None) -> list[list[str]]:
         columns = ["tracklet", "person", "camera"]
@@ -191,7 +229,7 @@ def _arguments(
 
 @contextmanager
 def _on(device: torch.device) -> Iterator[None]:
-    """Make a GPU the current one, whose streams and random numbers are meant; keep both states."""
+    """Make a GPU the current device; restore the states of the random generators afterwards."""
     cuda = device.type == "cuda"
     with (
         torch.random.fork_rng(devices=[device.index] if cuda else []),
@@ -202,7 +240,7 @@ def _on(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _computed_by(network: SiameseAttentionNetwork, execution: Execution) -> Iterator[None]:
-    """Choose how a network computes for the time being: who embeds with it chooses anew."""
+    """Set a network's execution for the duration of the training."""
     before = network.execution
     network.execution = execution
     try:

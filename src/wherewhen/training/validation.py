@@ -1,6 +1,8 @@
-"""How persons who are not trained on are told apart while training goes on (the curve of Fig 5)."""
+"""The validation curve: how well held-out persons are re-identified during training (Fig 5)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,26 +18,75 @@ from wherewhen.training.pairs import Batch, PairSampler
 from wherewhen.training.step import compare
 
 MEASURES = ("validation_loss", "validation_rank_1", "validation_map")
-"""Names in the history: Eq 9 with the first lambda and without additional terms, and rank-1 and
-mAP of the same clips by the cosine of their embeddings, every clip a probe and those of other
-cameras its gallery. The protocol is ``cross_camera``; few persons give coarse ranks."""
+"""Columns of the history: Eq 9 with the initial lambda and no optional terms; rank-1 and mAP of the
+same clips by cosine, protocol ``cross_camera`` (every clip is a probe, the clips of other cameras
+are its gallery)."""
+
+
+class BestPoint:
+    """The best point of the validation curve, and the points since.
+
+    Parameters
+    ----------
+    config
+        ``monitor, patience``.
+
+    Examples
+    --------
+    >>> best = BestPoint(TrainingConfig(monitor="validation_map", patience=1))
+    >>> [best.add(step, {"validation_map": value}) for step, value in ((5, 0.4), (10, 0.3))]
+    [True, False]
+    >>> best.step, best.out_of_patience
+    (5, True)
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.monitor, self.patience = config.monitor, config.patience
+        self.step: int | None = None
+        self.value = float("nan")
+        self.points_since = 0
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether `patience` points in a row brought no improvement."""
+        return self.patience is not None and self.points_since >= self.patience
+
+    def add(self, step: int, measured: dict[str, float]) -> bool:
+        """Add a point; return whether it is the best. NaN never is."""
+        value = measured[self.monitor]
+        sign = -1.0 if self.monitor == "validation_loss" else 1.0
+        is_best = np.isfinite(value) and (self.step is None or sign * value > sign * self.value)
+        if is_best:
+            self.step, self.value, self.points_since = step, value, 0
+        else:
+            self.points_since += 1
+        return bool(is_best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"step": self.step, "value": self.value, "points_since": self.points_since}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.step, self.value = state["step"], state["value"]
+        self.points_since = state["points_since"]
 
 
 class Validation:
-    """Measures a network on clips of the validation persons that are always the same.
+    """Measures a network on clips of the validation persons, the same at every point.
 
     Parameters
     ----------
     network
-        What is measured.
+        The network.
     cubes
-        Where the cubes are.
+        Cubes of the validation persons.
     sampler
-        Of the validation persons.
+        Draws pairs of the validation persons.
     config
         Loss, frames and seed.
     device
-        Of the network.
+        Device of the network.
     """
 
     def __init__(
@@ -58,7 +109,7 @@ class Validation:
         self.scheduled = {name: torch.tensor(value, device=device) for name, value in first.items()}
 
     def measure(self) -> dict[str, float]:
-        """Return the `MEASURES`; the network is in evaluation mode for the time being."""
+        """Return the `MEASURES`, computed in evaluation mode."""
         self.network.eval()
         try:
             with torch.no_grad():
@@ -92,7 +143,7 @@ class Validation:
         return Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
 
     def _ranks(self, embeddings: np.ndarray) -> tuple[float, float]:
-        """Rank-1 and mAP, NaN if the embeddings are no numbers."""
+        """Rank-1 and mAP; NaN if an embedding is not finite."""
         if not np.isfinite(embeddings).all():
             return float("nan"), float("nan")
         persons = np.concatenate([batch.persons for batch in self.batches]).astype(str)
