@@ -36,8 +36,6 @@ PUBLISHED = {
     "shortest sequence": 23,
     "longest sequence": 192,
 }
-_DIGITS = 5
-"""Digits of a frame number in the owners' archive."""
 
 
 def read(footage: Footage) -> Ingested:
@@ -120,32 +118,13 @@ def _facts(root: Path, found: Sequence[FoundTracklet]) -> dict[str, Any]:
         min(lengths, default=0),
         max(lengths, default=0),
     )
-    notes = [*_odd_names([file for tracklet in found for file in tracklet.files])]
-    if not has_splits:
-        notes.append(f"the owners' splits are not there ({SPLITS}): ten can be drawn from a seed")
+    missing = f"the owners' splits are not there ({SPLITS}): ten can be drawn from a seed"
     return {
         "differs_from_published": published(PUBLISHED, here),
         "numbers_left_out": sorted({*range(1, max(numbers, default=0) + 1)} - numbers),
         "official_splits": has_splits,
-        "notes": notes,
+        "notes": [] if has_splits else [missing],
     }
-
-
-def _odd_names(files: Sequence[Path]) -> Iterator[str]:
-    """Note names that are read, but differ from those of the owners' archive."""
-    upper = [file for file in files if file.suffix != file.suffix.lower()]
-    if upper:
-        yield f"{len(upper)} files have a suffix in upper case, e.g. {upper[0].name}: read as usual"
-    digits = [
-        file
-        for file in files
-        if (number := re.search(r"[0-9]+$", file.stem)) and len(number[0]) != _DIGITS
-    ]
-    if digits:
-        yield (
-            f"{len(digits)} frame numbers have not {_DIGITS} digits, e.g. {digits[0].name}: sorted "
-            "as numbers"
-        )
 
 
 READER = Reader(

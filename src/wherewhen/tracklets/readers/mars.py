@@ -26,6 +26,7 @@ from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ing
 from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.readers.record import Footage, PathOrNumber, Reader
 from wherewhen.tracklets.readers.record import Options as BaseOptions
+from wherewhen.tracklets.schema import listed_rows
 
 LAYOUT = "bbox_{train,test}/PPPP/*.jpg and info/*.{mat,txt} under the root, or their archives"
 CAMERAS = range(1, 7)
@@ -51,6 +52,12 @@ PUBLISHED = {
     "queries": 1980,
 }
 _NAME = re.compile(r"(00-1|[0-9]{4,})C([0-9]+)T([0-9]+)F([0-9]+)\.(?:jpe?g|png)", re.IGNORECASE)
+_COLUMNS = ["first", "last", "person", "camera"]
+"""Columns of the tables of tracklets."""
+_AGAIN = (
+    "get all of MARS's lists again, of the same release: the authors publish them with their "
+    "evaluation code"
+)
 _SHOWN = 5
 
 
@@ -84,11 +91,11 @@ def read(footage: Footage) -> Ingested:
             f"MARS: {root} has neither bbox_train nor bbox_test.{hint_at_links(root)} Expected: "
             f"{LAYOUT}. Get them from the authors and correct the root"
         )
-    there, left_out, unlisted = _with_images(tracklets, names, images)
+    kept = _with_images(tracklets, names, images)
+    there, left_out = tracklets[kept], tracklets["tracklet"][~kept].tolist()
     facts = {
         "differs_from_published": published(PUBLISHED, _counts(there)),
         "left_out": {"not one image is there": left_out},
-        "images_in_no_tracklet": unlisted,
         "notes": _notes(tracklets, names, images, left_out),
     }
     if not len(there):
@@ -131,25 +138,26 @@ def read_info(info: Path | str) -> pd.DataFrame:
     IngestError
         Naming file, row and value of what is impossible.
     """
-    info = Path(info)
-    tables = []
+    info, tables = Path(info), {}
     for subset, (file, variable) in TABLES.items():
-        rows = _integers(info / file, variable)
-        if rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
+        values = _integers(info / file, variable)
+        if values.ndim != 2 or values.shape[1] != len(_COLUMNS) or not len(values):
             raise IngestError(
-                f"MARS: {file}: {variable} has shape {list(rows.shape)}, expected [tracklets, 4] "
-                "with columns first, last, person, camera: get the file again"
+                f"MARS: {file}: {variable} has shape {list(values.shape)}, expected [tracklets, 4] "
+                f"with columns {', '.join(_COLUMNS)}: {_AGAIN}"
             )
+        rows = pd.DataFrame(values, pd.RangeIndex(1, len(values) + 1, name="row"), _COLUMNS)
         _check_rows(rows, file, subset)
-        tables.append(_as_tracklets(rows, subset))
-    train, test = tables
-    if both := sorted({*train["person"]} & {*test["person"]}):
+        tables[subset] = _as_tracklets(rows, subset)
+    both = sorted({*tables["train"]["person"]} & {*tables["test"]["person"]})
+    if both:
         raise IngestError(
             f"MARS: {len(both)} persons are in {TABLES['train'][0]} and in {TABLES['test'][0]}: "
-            f"{listed(both)}. Nobody may train and be tested: get both files again"
+            f"{listed(both)}. Nobody may train and be tested: {_AGAIN}"
         )
-    test["query"] = _queries(info / QUERY[0], test)
-    return pd.concat([train, test], ignore_index=True)
+    queries = _queries(info / QUERY[0], tables["test"])
+    tables["test"]["query"] = np.isin(np.arange(1, len(tables["test"]) + 1), queries)
+    return pd.concat(tables.values(), ignore_index=True)
 
 
 def read_names(info: Path | str, subset: str) -> list[str]:
@@ -175,24 +183,15 @@ def read_names(info: Path | str, subset: str) -> list[str]:
         If the file can't be read, a line is no image's name, or one occurs twice.
     """
     file = f"{subset}_name.txt"
-    with open_file(_existing(Path(info), file), "MARS's list", "get the file again") as listing:
+    with open_file(Path(info) / file, "MARS's list", _AGAIN) as listing:
         text = listing.read().decode("utf-8-sig", errors="replace")
-    names = [name.strip() for name in text.split("\n")]
-    while names and not names[-1]:
-        names.pop()
-    for row, name in enumerate(names, start=1):
-        if _NAME.fullmatch(name) is None:
-            raise IngestError(
-                f"MARS: {file}, line {row}: {name[:100]!r} is no image's name. Expected "
-                "PPPPC{camera}T{tracklet}F{frame}.jpg: get the file again"
-            )
-    if len(set(names)) != len(names):
-        name = pd.Series(names)[pd.Series(names).duplicated()].iloc[0]
-        raise IngestError(
-            f"MARS: {file}: {name} and {len(names) - len(set(names)) - 1} more occur twice. "
-            "Expected every image once: get the file again"
-        )
-    return names
+    names = pd.Series(text.rstrip().split("\n"), name="name").str.strip()
+    names.index = pd.RangeIndex(1, len(names) + 1, name="line")
+    expected = "expected PPPPC{camera}T{tracklet}F{frame}.jpg, every image once"
+    wrong = ~names.str.fullmatch(_NAME)
+    _refuse(names[wrong].to_frame(), file, f"is no image's name, {expected}")
+    _refuse(names[names.duplicated()].to_frame(), file, f"occurs twice, {expected}")
+    return names.tolist()
 
 
 def _lists(info: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
@@ -219,27 +218,13 @@ def _info_folder(footage: Footage) -> Path:
     )
 
 
-def _existing(info: Path, file: str) -> Path:
-    path = info / file
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"MARS: {path} is missing. Expected {', '.join(_all_lists())} in that folder: the "
-            "authors hand them out with their evaluation code"
-        )
-    return path
-
-
-def _all_lists() -> list[str]:
-    return [*(file for file, _ in TABLES.values()), QUERY[0], "train_name.txt", "test_name.txt"]
-
-
 def _integers(path: Path, variable: str, largest: int = 0) -> np.ndarray:
     """Read one variable as int64, and check that its type can hold the largest index.
 
     MATLAB may save indices as unsigned integers of few bits, which wrap around.
     """
     try:
-        values = whole_numbers(_existing(path.parent, path.name), variable, "get the file again")
+        values = whole_numbers(path, variable, _AGAIN)
     except FileError as error:
         raise IngestError(f"MARS: {error}") from error
     if values.dtype.kind in "iu" and np.iinfo(values.dtype).max < largest:
@@ -250,59 +235,52 @@ def _integers(path: Path, variable: str, largest: int = 0) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _check_rows(rows: np.ndarray, file: str, subset: str) -> None:
-    first, last, person, camera = rows.T
+def _check_rows(rows: pd.DataFrame, file: str, subset: str) -> None:
+    by_first = rows.sort_values("first", kind="stable")
+    overlap = by_first["first"] <= by_first["last"].shift(fill_value=0)
     least = -1 if subset == "test" else 1
     for wrong, what in (
-        (first < 1, "first is below 1, where rows are counted from 1"),
-        (last < first, "last is below first"),
+        (rows["first"] < 1, "first is below 1, where rows are counted from 1"),
+        (rows["last"] < rows["first"], "last is below first"),
+        (~rows["camera"].isin(CAMERAS), f"camera is outside {CAMERAS.start}..{CAMERAS[-1]}"),
         (
-            ~np.isin(camera, CAMERAS),
-            f"camera is outside {CAMERAS.start}..{CAMERAS.stop - 1}",
+            rows["person"] < least,
+            "person is below -1" if least < 0 else "junk and distractors do not train",
         ),
-        (
-            person < least,
-            "person is below 1, but junk and distractors do not train"
-            if subset == "train"
-            else "person is below -1",
-        ),
+        (overlap.sort_index(), "shares images with another tracklet"),
     ):
-        _refuse_rows(file, rows, wrong, what)
-    order = np.argsort(first, kind="stable")
-    overlap = np.zeros(len(rows), dtype=bool)
-    overlap[order[1:]] = first[order[1:]] <= last[order[:-1]]
-    _refuse_rows(file, rows, overlap, "shares images with another tracklet")
+        _refuse(rows[wrong], file, what)
 
 
-def _refuse_rows(file: str, rows: np.ndarray, wrong: np.ndarray, what: str) -> None:
-    at = np.flatnonzero(wrong)
-    if len(at):
-        shown = "; ".join(f"row {row + 1} {rows[row].tolist()}" for row in at[:_SHOWN])
+def _refuse(rows: pd.DataFrame, file: str, fault: str) -> None:
+    """Raise an error that shows the rows, if there are any."""
+    if len(rows):
+        columns = list(rows.columns)
         raise IngestError(
-            f"MARS: {file}: {what} ([first, last, person, camera]): {shown}"
-            f"{f' and {len(at) - _SHOWN} more' if len(at) > _SHOWN else ''}. Get the file again"
+            f"MARS: {file}: {fault} ({', '.join(columns)}): {listed_rows(rows, columns)}. "
+            f"{_AGAIN.capitalize()}"
         )
 
 
-def _as_tracklets(rows: np.ndarray, subset: str) -> pd.DataFrame:
-    first, last, person, camera = rows.T
-    persons = [JUNK if label < 0 else f"{label:04d}" for label in person.tolist()]
+def _as_tracklets(rows: pd.DataFrame, subset: str) -> pd.DataFrame:
+    """Convert a checked table of MARS to `schema.TRACKLETS`, in its order."""
+    person = rows["person"]
+    names = [JUNK if label < 0 else f"{label:04d}" for label in person]
+    cameras = rows["camera"].astype(str)
     return pd.DataFrame(
         {
             "tracklet": [
-                f"{subset}/{row:05d}_{_folder_name(label)}C{seen_by}"
-                for row, (label, seen_by) in enumerate(
-                    zip(persons, camera.tolist(), strict=True), start=1
-                )
+                f"{subset}/{row:05d}_{_folder_name(name)}C{camera}"
+                for row, name, camera in zip(rows.index, names, cameras, strict=True)
             ],
-            "person": persons,
-            "camera": camera.astype(str),
-            "length": last - first + 1,
+            "person": names,
+            "camera": cameras.to_numpy(),
+            "length": (rows["last"] - rows["first"] + 1).to_numpy(),
             "subset": subset,
             "query": False,
             "kind": np.select([person < 0, person == 0], ["junk", "distractor"], "person"),
-            "first": first,
-            "last": last,
+            "first": rows["first"].to_numpy(),
+            "last": rows["last"].to_numpy(),
         }
     )
 
@@ -313,34 +291,24 @@ def _folder_name(person: str) -> str:
 
 
 def _queries(path: Path, test: pd.DataFrame) -> np.ndarray:
-    """Mark the queries among the test tracklets."""
-    rows = _integers(path, QUERY[1], largest=len(test)).ravel()
-    if not len(rows):
+    """Read the rows of the test tracklets that are queries, from 1."""
+    values = _integers(path, QUERY[1], largest=len(test)).ravel()
+    if not len(values):
         raise IngestError(
             f"MARS: {path.name}: {QUERY[1]} is empty, expected the rows of {TABLES['test'][1]} "
-            "that are queries: get the file again"
+            f"that are queries: {_AGAIN}"
         )
+    entries = pd.RangeIndex(1, len(values) + 1, name="entry")
+    rows = pd.DataFrame({"row": values}, entries)
+    persons = np.flatnonzero(test["kind"] == "person") + 1
     for wrong, what in (
-        (rows < 1, "is below 1, where rows are counted from 1"),
-        (rows > len(test), f"is past the end: {TABLES['test'][0]} has {len(test)} rows"),
-        (pd.Series(rows).duplicated().to_numpy(), "occurs twice"),
+        (rows["row"] < 1, "a query is below 1, where rows are counted from 1"),
+        (rows["row"] > len(test), f"a query is past the end: {TABLES['test'][0]} has {len(test)}"),
+        (rows["row"].duplicated(), "a query occurs twice"),
+        (~rows["row"].isin(persons), "a query is junk or a distractor, expected persons"),
     ):
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            raise IngestError(
-                f"MARS: {path.name}: entry {at + 1} ({rows[at]}) {what}. Expected rows of "
-                f"{TABLES['test'][1]}: get both files again, of the same release"
-            )
-    no_person = [row for row in rows.tolist() if test["kind"].iloc[row - 1] != "person"]
-    if no_person:
-        raise IngestError(
-            f"MARS: {path.name}: {len(no_person)} queries are junk or distractors, for instance "
-            f"row {no_person[0]} of {TABLES['test'][0]}. A query shows a labelled person: get both "
-            "files again, of the same release"
-        )
-    marked = np.zeros(len(test), dtype=bool)
-    marked[rows - 1] = True
-    return marked
+        _refuse(rows[wrong], path.name, what)
+    return values
 
 
 def _check_names(table: pd.DataFrame, names: Sequence[str], subset: str) -> None:
@@ -351,8 +319,7 @@ def _check_names(table: pd.DataFrame, names: Sequence[str], subset: str) -> None
         row = beyond.iloc[0]
         raise IngestError(
             f"MARS: {file}: {len(beyond)} tracklets reach past the end of {subset}_name.txt, which "
-            f"has {len(names)} names; {row.tracklet} ends at {row['last']}. Get both files again, "
-            "of the same release"
+            f"has {len(names)} names; {row.tracklet} ends at {row['last']}. {_AGAIN.capitalize()}"
         )
     wrong = [
         f"{name} in row {row.tracklet} (person {row.person}, camera {row.camera})"
@@ -363,7 +330,7 @@ def _check_names(table: pd.DataFrame, names: Sequence[str], subset: str) -> None
         raise IngestError(
             f"MARS: {subset}_name.txt and {file} contradict each other: {len(wrong)} names say "
             f"another person or camera than their row, for instance {'; '.join(wrong[:_SHOWN])}. "
-            "Get both files again, of the same release"
+            f"{_AGAIN.capitalize()}"
         )
 
 
@@ -393,24 +360,15 @@ def _images(root: Path, subset: str) -> Path | None:
 
 def _with_images(
     tracklets: pd.DataFrame, names: Mapping[str, Sequence[str]], images: Mapping[str, Path | None]
-) -> tuple[pd.DataFrame, list[str], int]:
-    """Return tracklets with images, the names of the others, and the count of unlisted images."""
-    kept, unlisted = np.zeros(len(tracklets), dtype=bool), 0
+) -> np.ndarray:
+    """Tell which tracklets have at least one image."""
+    kept = np.zeros(len(tracklets), dtype=bool)
     for (subset, person), rows in tracklets.groupby(["subset", "person"]):
-        there = _files(images[subset], person)
+        folder = images[subset] and images[subset] / _folder_name(person)
+        there = {entry.name for entry in entries(folder)} if folder and folder.is_dir() else set()
         for row in rows.itertuples():
-            mine = there.intersection(names[subset][row.first - 1 : row.last])
-            kept[row.Index] = bool(mine)
-            there -= mine
-        unlisted += len(there)
-    return tracklets[kept], tracklets["tracklet"][~kept].tolist(), unlisted
-
-
-def _files(images: Path | None, person: str) -> set[str]:
-    folder = images / _folder_name(person) if images is not None else None
-    if folder is None or not folder.is_dir():
-        return set()
-    return {entry.name for entry in entries(folder)}
+            kept[row.Index] = not there.isdisjoint(names[subset][row.first - 1 : row.last])
+    return kept
 
 
 def _found(
