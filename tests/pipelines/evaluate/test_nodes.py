@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from wherewhen.pipelines.evaluate.nodes import (
     collect,
@@ -15,6 +16,8 @@ from wherewhen.pipelines.evaluate.nodes import (
     score_vectors,
 )
 from wherewhen.pipelines.parameters import EvaluateParameters
+from wherewhen.retrieval import Task, re_rank, score
+from wherewhen.retrieval.distances import cosine, euclidean
 
 PARAMETERS = EvaluateParameters(dataset="sheet", max_rank=2)
 
@@ -132,6 +135,98 @@ def test_re_ranking_is_one_metric_more(embeddings):
     # with lambda 1 the original order stays
     plain, again = (measured(scores, name) for name in ("cosine", "cosine-re-ranked"))
     assert plain["mAP"] == again["mAP"]
+
+
+@pytest.fixture
+def crowd():
+    """Twelve persons in two cameras, two gallery tracklets each, hard to tell apart."""
+    generator = np.random.default_rng(5)
+    person = np.arange(12).repeat(3)
+    vectors = generator.normal(size=(12, 4))[person] + 0.8 * generator.normal(size=(36, 4))
+    table = pd.DataFrame({"person": [f"p{i}" for i in person], "role": list("pgg") * 12})
+    return table.assign(
+        role=table.role.map({"p": "probe", "g": "gallery"}),
+        camera=np.where(table.role == "p", "a", "b"),
+        tracklet=[f"t{i}" for i in range(36)],
+        trial="trial_00",
+        vector=list(vectors),
+    )
+
+
+def of_metric(table, metric):
+    return table[table.metric == metric].drop(columns="metric").reset_index(drop=True)
+
+
+def test_re_ranked_distances_are_those_of_every_metric_in_its_own_space(crowd):
+    stretched = np.diag([9.0, 0.1, 1.0, 1.0])
+    metric = Pipeline([("mapped", FunctionTransformer(lambda vectors: vectors @ stretched))])
+    given = {"dataset": "sheet", "protocol": "cross_camera", "resamples": 0}
+    parameters = EvaluateParameters(**given, re_ranking={"k1": 5, "k2": 3, "lambda": 0.4})
+    scores, ranked = score_vectors(crowd, {"lfda": metric}, parameters, "rcn")
+    assert list(scores.metric.unique()) == [
+        "cosine", "cosine-re-ranked", "lfda", "lfda-re-ranked", "euclidean", "euclidean-re-ranked"
+    ]  # fmt: skip
+    probes, gallery = (
+        np.stack(crowd[crowd.role == role].vector.to_list()) for role in ("probe", "gallery")
+    )
+    spaces = {
+        "cosine": (probes, gallery, cosine),
+        "lfda": (probes @ stretched, gallery @ stretched, euclidean),
+        "euclidean": (probes, gallery, euclidean),
+    }
+    for name, (one, other, distance) in spaces.items():
+        for suffix, expected in (
+            ("", distance(one, other)),
+            ("-re-ranked", re_rank(one, other, distance, k1=5, k2=3, weight=0.4)),
+        ):
+            table = of_metric(ranked, f"{name}{suffix}")
+            found = table.pivot(index="probe", columns="gallery", values="distance")
+            found = found.loc[crowd.tracklet[::3], crowd.tracklet[crowd.role == "gallery"]]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_vectors_are_projected_once_however_often_they_are_compared(crowd):
+    projected = []
+
+    def project(vectors):
+        projected.append(len(vectors))
+        return vectors
+
+    metric = Pipeline([("mapped", FunctionTransformer(project))])
+    parameters = EvaluateParameters(protocol="cross_camera", resamples=0, re_ranking={})
+    score_vectors(crowd, {"lfda": metric}, parameters, "mean_pooled")
+    assert projected == [12, 24]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"max_rank": 3}, {"confidence": 0.5}, {"resamples": 9}, {"seed": 7}]
+)
+def test_every_parameter_reaches_the_scores(crowd, changed):
+    given = {"max_rank": 5, "confidence": 0.9, "resamples": 40, "seed": 1} | changed
+    parameters = EvaluateParameters(dataset="sheet", protocol="cross_camera", **given)
+    scores, _ = score_vectors(crowd, {}, parameters, "mean_pooled")
+    sides = [crowd[crowd.role == role] for role in ("probe", "gallery")]
+    distances = cosine(*(np.stack(side.vector.to_list()) for side in sides))
+    labels = [side[column] for column in ("person", "camera") for side in sides]
+    expected = score(Task(distances, *labels, "cross_camera"), **given)
+    assert measured(scores, "cosine") == expected
+    before = {"max_rank": 5, "confidence": 0.9, "resamples": 40, "seed": 1}
+    assert score(Task(distances, *labels, "cross_camera"), **before) != expected
+
+
+def test_a_networks_reliability_obeys_the_protocol(crowd):
+    """A probe in the gallery, and junk: neither is a pair."""
+    junk = crowd[crowd.role == "gallery"].head(1).assign(person="-1", tracklet="junk")
+    again = crowd[crowd.role == "probe"].assign(role="gallery")
+    table = pd.concat([crowd, again, junk], ignore_index=True)
+    logits = np.full((12, 37), -3.0)
+    logits[:, 24:] = 3.0  # probes and junk, which would look right
+    parameters = EvaluateParameters(protocol="query_excluded", resamples=0)
+    scores, _, reliability = score_network(table, {}, logits, parameters, "network")
+    assert reliability.pairs.tolist() == [12 * 24]
+    assert measured(scores, "siamese")["ties"] == 24
+    assert set(reliability.columns) >= {"dataset", "protocol", "trial", "features", "metric"}
+    assert set(reliability.metric) == {"siamese"}
 
 
 def test_long_rankings_are_cut_but_keep_the_true_matches(embeddings):
