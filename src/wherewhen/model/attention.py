@@ -1,4 +1,4 @@
-"""Where to look: a distribution over the K x K locations of every frame (III-B, Eqs 3 and 4)."""
+"""Spatial attention: weights of the K x K locations of every frame (III-B, Eqs 3 and 4)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ HIDDEN = 64
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two-layer perceptron with tanh units that starts as the function 0.
+    """Two-layer perceptron with tanh units whose initial output is 0.
 
-    Its softmax is then uniform: nothing is preferred before there is a reason to. Random scores
-    are noise on every location, and cost the network as much as attention later gains
-    (``docs/explanation/learning.md``).
+    A softmax of it is initially uniform. Random initial scores cost the network as much as
+    attention later gains (``docs/explanation/learning.md``).
     """
     layers = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
     nn.init.xavier_uniform_(layers[0].weight)
@@ -26,17 +25,15 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 class FeatureScores(nn.Module):
-    """Scores of the locations by what is found there: ``v . tanh(A s + B X(t, i) + b)``.
+    """Scores of the locations from their features: ``v . tanh(A s + B X(t, i) + b)``.
 
-    The same A, B, b and v serve every location, so that what is worth looking at is learned once
-    and not K*K times. v starts at zero: no location is preferred before there is a reason to.
-    Source: the additive attention of Bahdanau et al. (ICLR 2015, A.1.2) in the place where Eq 3
-    has a weight for each location.
+    A, B, b and v are shared by all locations; v is initially 0, so that attention is uniform.
+    Source: additive attention, Bahdanau et al., ICLR 2015, A.1.2.
 
     Parameters
     ----------
     seen
-        Entries of s, what the attention sees of the state.
+        Entries of s, the part of the state that the attention sees.
     features
         Channels of the feature slices X(t, i).
     hidden
@@ -62,9 +59,9 @@ class FeatureScores(nn.Module):
 class SpatialAttention(nn.Module):
     """Weights of the locations from a layer's previous state (Eq 3).
 
-    ``m(t, i) = softmax_i((MLP(s)_i + f(s, X(t, i))) / tau)`` with s the state h(t-1) or its spatial
-    mean, tau the temperature, and f the `FeatureScores`, which Eq 3 is without. The paper's
-    denominator lacks the ``exp`` of a softmax.
+    ``m(t, i) = softmax_i((MLP(s)_i + f(s, X(t, i))) / tau)``, where s is the state h(t-1) or its
+    spatial mean, tau the temperature and f the optional `FeatureScores`, which Eq 3 does not have.
+    The paper's denominator lacks the ``exp`` of a softmax (decision 1).
 
     Parameters
     ----------
@@ -75,11 +72,21 @@ class SpatialAttention(nn.Module):
     hidden
         Hidden units of the perceptron, and of the scores by features.
     flattened
-        Show the perceptron the whole state instead of its spatial mean.
+        Use the flattened state instead of its spatial mean.
     features
-        Channels of the frames X(t) on which the scores depend, too; None for Eq 3 as it stands.
+        Channels of the frames X(t), for `FeatureScores`; None for Eq 3 without them.
     temperature
         Tau: below 1 more selective, above more uniform.
+
+    Examples
+    --------
+    >>> attention = SpatialAttention(channels=8, state_grid=(7, 7), grid=7)
+    >>> attention(torch.zeros(2, 8, 7, 7), torch.zeros(2, 16, 7, 7)).shape
+    torch.Size([2, 7, 7])
+
+    See Also
+    --------
+    MutedAttention : Uniform weights.
     """
 
     def __init__(
@@ -108,7 +115,7 @@ class SpatialAttention(nn.Module):
         state
             The layer's previous state, ``[N, C, H, W]``.
         frame
-            X(t), ``[N, F, K, K]``; of no influence without `features`.
+            X(t), ``[N, F, K, K]``; not used without `features`.
 
         Returns
         -------
@@ -123,14 +130,14 @@ class SpatialAttention(nn.Module):
 
 
 class MutedAttention(nn.Module):
-    """The same weight 1/(K*K) everywhere: the paper's variant (9) without attention (V-C)."""
+    """Uniform weights 1/(K*K): the paper's network (9) without attention (V-C)."""
 
     def __init__(self, grid: int) -> None:
         super().__init__()
         self.grid = grid
 
     def forward(self, state: Tensor, frame: Tensor) -> Tensor:
-        """Weights ``[N, K, K]``, all alike, for N states and frames of any kind."""
+        """Uniform weights ``[N, K, K]`` for N states; the frame is not used."""
         return state.new_full((len(state), self.grid, self.grid), self.grid**-2)
 
 
@@ -158,8 +165,7 @@ class Glimpse(nn.Module):
 class ExpectedSlice(nn.Module):
     """The attention-weighted mean slice ``x(t) = sum_i m(t, i) X(t, i)``, on a 1 x 1 grid.
 
-    "The expected value of the input" in the text of III-B, where Eq 4 and Fig 3 have no sum.
-    Uniform weights make it the mean over the locations.
+    "The expected value of the input" of III-B; Eq 4 and Fig 3 have no sum (decision 3).
     """
 
     grid = 1
@@ -180,8 +186,8 @@ def entropy(attention: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        ``[N, T]``, 0 (one location has it all) to 1 (uniform; also for a 1 x 1 grid). Its gradient
-        stays finite where weights are 0.
+        ``[N, T]``, from 0 (a single location) to 1 (uniform; also for a 1 x 1 grid). The gradient
+        is finite where weights are 0.
     """
     weights = attention.flatten(2)
     if weights.shape[2] == 1:
@@ -205,4 +211,4 @@ def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
         Scalar in 0 to 1.
     """
     share = (entropy(attention) * mask).sum() / mask.sum()
-    return share.clamp(max=1)  # rounding may take uniform attention beyond its bound
+    return share.clamp(max=1)  # rounding can exceed 1 for uniform attention

@@ -1,4 +1,4 @@
-"""The recurrent stack: gated recurrent units whose products are convolutions (III-C, Eqs 2, 5)."""
+"""Convolutional gated recurrent units and their stack (III-C, Eqs 2 and 5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wherewhen.model.convolution import Convolution, Execution, Product, Size, c
 
 
 class Products(NamedTuple):
-    """The products of a layer, with kernels made ready for the frames of one batch."""
+    """The convolutions of a layer, with kernels prepared for the frames of one batch."""
 
     form: Convolution
     input: Product
@@ -25,14 +25,14 @@ class Products(NamedTuple):
 
 
 class LayerStep(NamedTuple):
-    """What a layer makes of a frame, each ``[N, C, H, W]``."""
+    """State and gates of a layer after a frame, each ``[N, C, H, W]``."""
 
     state: Tensor
     """h', the next state."""
     update: Tensor
-    """z: how much of the state is replaced."""
+    """z: the update gate."""
     reset: Tensor
-    """r: how much of the state the candidate is made of."""
+    """r: the reset gate."""
 
 
 class ConvGRULayer(nn.Module):
@@ -51,8 +51,8 @@ class ConvGRULayer(nn.Module):
     bias
         Whether the three have a bias.
     initialisation
-        ``xavier_orthogonal`` (W and U), ``centred`` (the same at the kernels' centres, 0 around
-        them) or ``uniform`` (in [-1, 1]).
+        ``xavier_orthogonal`` (W and U), ``centred`` (the same at the kernels' centres, 0 elsewhere)
+        or ``uniform`` (in [-1, 1]).
 
     Attributes
     ----------
@@ -62,6 +62,16 @@ class ConvGRULayer(nn.Module):
         U_z and U_r, ``[2 C, C, k1, k2]``.
     candidate_weight
         U, ``[C, C, k1, k2]``.
+
+    Examples
+    --------
+    >>> layer = ConvGRULayer(inputs=4, channels=8, input_kernel=(3, 3), hidden_kernel=(1, 1))
+    >>> layer(torch.zeros(2, 4, 7, 7), torch.zeros(2, 8, 7, 7)).shape
+    torch.Size([2, 8, 7, 7])
+
+    See Also
+    --------
+    ConvGRUStack : Several layers.
     """
 
     def __init__(
@@ -88,13 +98,13 @@ class ConvGRULayer(nn.Module):
                 nn.init.uniform_(weight, -1.0, 1.0)
             return
         start = _at_the_centre if initialisation == "centred" else lambda weight, fill: fill(weight)
-        for weight in self.input_weight.chunk(3):  # a gate at a time: fused, fan-out triples
+        for weight in self.input_weight.chunk(3):  # each gate alone, for its own fan-out
             start(weight, nn.init.xavier_uniform_)
         for weight in (*self.gate_weight.chunk(2), self.candidate_weight):
             start(weight, nn.init.orthogonal_)
 
     def products(self, grid: Size, execution: Execution, frames: int) -> Products:
-        """Make the kernels ready for the frames of one batch.
+        """Prepare the kernels for the frames of one batch.
 
         Parameters
         ----------
@@ -103,7 +113,7 @@ class ConvGRULayer(nn.Module):
         execution
             How products are computed.
         frames
-            How many frames will be shown to `forward` with them, at most.
+            Maximum number of frames.
         """
         weights = (self.input_weight, self.gate_weight, self.candidate_weight)
         kernels = [tuple(weight.shape[2:]) for weight in weights]
@@ -115,12 +125,12 @@ class ConvGRULayer(nn.Module):
     def forward(self, inputs: Tensor, state: Tensor, products: Products | None = None) -> Tensor:
         """Next state ``[N, C, H, W]`` from an input ``[N, inputs, H, W]`` and the last state.
 
-        Without `products`, kernels are made ready for this frame alone.
+        Without `products`, the kernels are prepared for this frame alone.
         """
         return self.step(inputs, state, products).state
 
     def step(self, inputs: Tensor, state: Tensor, products: Products | None = None) -> LayerStep:
-        """Next state as from `forward`, with the gates that led to it."""
+        """Next state as from `forward`, with the gates."""
         products = products or self.products(tuple(state.shape[2:]), Execution(), 1)
         form, sizes = products.form, (2 * self.channels, self.channels)
         biases = (None, None) if self.bias is None else self.bias.split(sizes)
@@ -133,10 +143,9 @@ class ConvGRULayer(nn.Module):
 
 
 def _at_the_centre(weight: Tensor, fill: Callable[[Tensor], Tensor]) -> None:
-    """Fill the centres of kernels as 1x1 kernels, with zeros around them.
+    """Initialise the centres of kernels as 1x1 kernels, and set the other taps to 0.
 
-    Neighbours are then looked at only once training finds a reason to. Source: Xiao et al., ICML
-    2018, whose "delta-orthogonal" start lets plain stacks of thousands of convolutions train.
+    Source: "delta-orthogonal" initialisation, Xiao et al., ICML 2018.
     """
     weight.zero_()
     row, column = weight.shape[2] // 2, weight.shape[3] // 2
@@ -145,10 +154,9 @@ def _at_the_centre(weight: Tensor, fill: Callable[[Tensor], Tensor]) -> None:
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Mean 0 and deviation 1 over the channels of each location of ``[N, C, H, W]``.
+    """Layer normalisation over the channels of each location of ``[N, C, H, W]``.
 
-    Then scaled and shifted by learned numbers, a pair a channel. Source: Ba et al., "Layer
-    Normalization", 2016.
+    Source: Ba et al., "Layer Normalization", 2016.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -157,12 +165,12 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class ConvGRUStack(nn.Module):
-    """Layers of ConvGRUs, bottom to top, and what stands between them.
+    """ConvGRU layers, bottom to top, with pooling, normalisation and residuals between them.
 
-    The first layer takes the input x (h^0 of Eq 5). Of layer l > 1 the input is
-    ``x_l = N(P(y_(l-1)))``, and what goes up is ``y_l = D(h_l) + R(P(y_(l-1)))``: P pools, N
-    normalises, D drops, R passes the input by the layer (y_1 = D(h_1)). All but P's pooling of the
-    paper (V-B) and D are off by default. The recurrence and the attention see h_l alone.
+    The input of the first layer is x (h^0 of Eq 5) and its output ``y_1 = D(h_1)``. A layer l > 1
+    has the input ``x_l = N(P(y_(l-1)))`` and the output ``y_l = D(h_l) + R(P(y_(l-1)))``, with
+    pooling P (V-B), normalisation N, dropout D and residual connection R. The recurrence and the
+    attention use h_l.
 
     Parameters
     ----------
@@ -175,14 +183,13 @@ class ConvGRUStack(nn.Module):
     between_layers
         P: ``none``, ``max_3x3`` (stride 1, the grid stays) or ``max_2x2`` (stride 2, it halves).
     dropout
-        D: share of the non-recurrent outputs of each layer (to the next layer, to the embedding)
-        dropped in training.
+        D: probability of dropout of each layer's non-recurrent outputs.
     bias, initialisation
         See `ConvGRULayer`.
     normalisation
         N: ``none`` or ``layer`` (`ChannelNorm`).
     residual
-        R: nothing, or the input itself, by a learned 1x1 projection where the channels differ.
+        R: 0, or the identity (a learned 1x1 projection where the channels differ).
 
     Attributes
     ----------
@@ -238,7 +245,7 @@ class ConvGRUStack(nn.Module):
         self.grids: list[Size] = [(side, side) for side in sides]
 
     def products(self, execution: Execution, frames: int) -> list[Products]:
-        """Make the kernels of all layers ready for the frames of one batch."""
+        """Prepare the kernels of all layers for the frames of one batch."""
         return [
             layer.products(grid, execution, frames)
             for layer, grid in zip(self.layers, self.grids, strict=True)
@@ -260,14 +267,15 @@ class ConvGRUStack(nn.Module):
         states
             Each layer's last state ``[N, C_l, H_l, W_l]``.
         valid
-            ``[N, 1, 1, 1]``; a clip keeps its states over a padded frame. None if all are valid.
+            ``[N, 1, 1, 1]``: False for a padded frame, which leaves the states as they are; None if
+            all are valid.
         products
-            From `products`, for as many frames as will be shown; None makes them for this one.
+            From `products`; None prepares the kernels for this frame.
 
         Returns
         -------
         states, outputs
-            Each layer's next state h_l, and what goes up from it, y_l.
+            Each layer's next state h_l and output y_l.
         """
         next_states, outputs = [], []
         for index, (layer, state) in enumerate(zip(self.layers, states, strict=True)):

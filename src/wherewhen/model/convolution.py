@@ -1,8 +1,7 @@
-"""How the products of the recurrent stack are computed: the same numbers, as fast as a machine can.
+"""Forms of the recurrent stack's convolutions: torch's own, or products in the frequency domain.
 
-The one seam between what the network is (``config``) and what runs: an `Execution` chooses the form
-of the convolutions and their precision, for each device, grid and kernel. Nothing else of the
-network knows which was chosen.
+An `Execution` chooses form and precision for each device, grid and kernel. Forms are equal up to
+rounding.
 """
 
 from __future__ import annotations
@@ -23,36 +22,42 @@ from torch.autograd.function import once_differentiable
 
 Size = tuple[int, int]
 TRANSFORM = 8
-"""What a multiplication of a transform costs, in those of the products of channels."""
+"""Cost of a multiplication in a transform, relative to one in a product of channels."""
 
 Product = Callable[[Tensor], Tensor]
-"""A kernel made ready: takes what `Convolution.transform` makes of inputs."""
+"""A prepared kernel: multiplies the output of `Convolution.transform`."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Choices of how, not of what: they change the time a step takes, and rounding."""
+    """How a network computes; affects speed and rounding.
+
+    Examples
+    --------
+    >>> Execution("direct").dtype(torch.device("cpu"))
+    torch.float32
+    """
 
     convolution: Literal["auto", "direct", "dft"] = "auto"
-    """``direct`` (torch's convolution), ``dft`` (products of frequencies), or what is faster for
-    the device, the grid and the kernels."""
+    """``direct`` (torch's convolution), ``dft`` (products in the frequency domain), or the faster
+    one for the device, the grid and the kernels."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Of the factors of the large products and of what they yield; the sums inside of them, states
-    and weights stay float32. ``auto`` is bfloat16 where the device is fast at it. A network in
-    double computes in double."""
+    """Compute dtype of the convolutions' factors and results; sums inside of them, states and
+    weights stay float32. ``auto`` is bfloat16 where the device is fast at it. A network in float64
+    computes in float64."""
 
     def dtype(self, device: torch.device, parameters: torch.dtype = torch.float32) -> torch.dtype:
-        """Precision of the products of a network on a device.
+        """Return the compute dtype on a device.
 
-        Warns if bfloat16 is asked of a device that would be slower with it, and takes float32.
+        Where bfloat16 is asked for and slow, warns and returns float32.
 
         Parameters
         ----------
         device
-            Where the network is.
+            Device of the network.
         parameters
-            Precision of its weights.
+            Dtype of its weights.
         """
         if parameters != torch.float32 or self.precision == "float32":
             return parameters
@@ -72,7 +77,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        # an older torch that can't tell is taken at its word: nothing fast is known
+        # older versions of torch have no such function
         capabilities = getattr(torch.cpu, "get_capabilities", dict)()
         return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
     return False
@@ -80,10 +85,10 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Let a GPU's convolutions in float32 not round their factors to TF32 for the time being.
+    """Disable TF32 in a GPU's convolutions.
 
-    torch allows TF32 for them by default, and not for products of matrices: the forms of a
-    convolution would differ in precision. Also for gradients, so put it around the whole step.
+    By default torch allows TF32 in convolutions and not in matrix products, so that the forms of a
+    convolution would differ in precision. Put it around the backward pass, too.
     """
     cudnn = torch.backends.cudnn
     with cudnn.flags(cudnn.enabled, cudnn.benchmark, None, cudnn.deterministic, allow_tf32=False):
@@ -91,15 +96,15 @@ def full_float32() -> Iterator[None]:
 
 
 class Convolution(ABC):
-    """A form of the zero-padded convolutions that keep the grid.
+    """A form of the zero-padded convolution with stride 1.
 
     ``inverse(kernel(weight)(transform(x)))`` convolves. Between ``transform`` and ``inverse``
-    products can be added and split, so that what a layer shares is computed once.
+    products can be added and split, so that shared work is done once.
     """
 
     @abstractmethod
     def lay_out(self, frames: Tensor) -> Tensor:
-        """``[T, N, C, K, K]`` of frames ``[N, T, K, K, C]``, in memory as `transform` likes it."""
+        """``[T, N, C, K, K]`` of frames ``[N, T, K, K, C]``, in the memory layout of this form."""
 
     @abstractmethod
     def transform(self, inputs: Tensor) -> Tensor:
@@ -107,7 +112,7 @@ class Convolution(ABC):
 
     @abstractmethod
     def kernel(self, weight: Tensor, uses: int) -> Product:
-        """Make a kernel ``[O, C, k1, k2]`` ready for at most so many products."""
+        """Prepare a kernel ``[O, C, k1, k2]`` for at most `uses` products."""
 
     @abstractmethod
     def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
@@ -115,7 +120,7 @@ class Convolution(ABC):
 
     @abstractmethod
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Bring a product back to ``[N, O, H, W]``, and add a bias ``[O]``."""
+        """Transform a product back to ``[N, O, H, W]``, and add a bias ``[O]``."""
 
 
 class DirectConvolution(Convolution):
@@ -124,22 +129,22 @@ class DirectConvolution(Convolution):
     Parameters
     ----------
     dtype, result
-        Precision of the factors, and of what is brought back (None for the same).
+        Compute dtype, and dtype of the result (None for the same).
     """
 
     def __init__(self, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
         self.dtype, self.result = dtype, result or dtype
 
     def lay_out(self, frames: Tensor) -> Tensor:
-        """Channels before locations."""
+        """Channels first."""
         return frames.permute(1, 0, 4, 2, 3).contiguous()
 
     def transform(self, inputs: Tensor) -> Tensor:
-        """Round."""
+        """Cast to the compute dtype."""
         return inputs.to(self.dtype)
 
     def kernel(self, weight: Tensor, uses: int) -> Product:
-        """Round, once a batch."""
+        """Cast to the compute dtype, once a batch."""
         rounded = weight.to(self.dtype)
         padding = (weight.shape[2] // 2, weight.shape[3] // 2)
         return lambda inputs: nn.functional.conv2d(inputs, rounded, padding=padding)
@@ -149,31 +154,31 @@ class DirectConvolution(Convolution):
         return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Add the bias, in its precision."""
+        """Add the bias, or cast to the dtype of the result."""
         return product.to(self.result) if bias is None else product + bias[:, None, None]
 
 
 class _Bilinear(NamedTuple):
-    """A convolution as R products: ``back @ ((there @ x) * (taps @ w))``."""
+    """Matrices of a convolution by R products: ``back @ ((there @ x) * (taps @ w))``."""
 
     there: Tensor
-    """Of values on the grid, ``[R, H * W]``."""
+    """Transform of values on the grid, ``[R, H * W]``."""
     taps: Tensor
-    """Of a kernel, ``[R, k1 * k2]``."""
+    """Transform of a kernel, ``[R, k1 * k2]``."""
     back: Tensor
-    """Of the products, ``[H * W, R]``."""
+    """Inverse transform of the products, ``[H * W, R]``."""
 
 
 @lru_cache(maxsize=64)
 def _bilinear(
     grid: Size, reach: Size, kernel: Size, dtype: torch.dtype, device: torch.device
 ) -> _Bilinear:
-    """Matrices of the DFT on a circle large enough for a grid and what kernels reach beyond it.
+    """Matrices of the DFT of a grid, padded by the reach of the kernels.
 
-    The circle has as many cells more than the grid as kernels reach over one edge: what comes
-    round from the other side meets zeros. Of two conjugate frequencies one is kept. A complex
-    product ``(a + ib)(c + id)`` is three real ones (Gauss): of a + b with c, of a with d - c, and
-    of b with c + d; these sums, and those of the results, are in the matrices.
+    The padding makes the circular convolution equal to the zero-padded one. Of two conjugate
+    frequencies one is kept. A complex product ``(a + ib)(c + id)`` is three real ones (Gauss): of
+    a + b with c, of a with d - c, and of b with c + d; these sums, and those of the results, are
+    part of the matrices.
     """
     circle = [side + beyond for side, beyond in zip(grid, reach, strict=True)]
     opposite = {(u, v): (-u % circle[0], -v % circle[1]) for u, v in _positions(circle)}
@@ -181,7 +186,7 @@ def _bilinear(
     pairs = [at for at, other in opposite.items() if at < other]
     cells = torch.tensor(_positions(grid)).double()
     offsets = torch.tensor(_positions(kernel)) - torch.tensor([side // 2 for side in kernel])
-    met = (offsets.abs() <= torch.tensor(reach)).all(1)  # farther taps meet nothing but zeros
+    met = (offsets.abs() <= torch.tensor(reach)).all(1)  # other taps only see the padding
 
     def angles(frequencies: list[Size], positions: Tensor) -> Tensor:
         turns = 2 * torch.pi / torch.tensor(circle).double()
@@ -203,14 +208,14 @@ def _positions(sides: Sequence[int]) -> list[Size]:
 
 
 class DFTConvolution(Convolution):
-    """Products of frequencies, each a product of matrices over the channels.
+    """Convolution in the frequency domain: a matrix product over the channels per frequency.
 
-    A zero-padded 5x5 convolution on a 7x7 grid is a circular one on 9x9. Real input leaves 41
-    frequencies and R = 121 real products for every pair of channels, where the direct form has
-    1,225. Kernels are transformed once a batch; so are their gradients, summed over the frames.
+    A zero-padded 5x5 convolution on a 7x7 grid is a circular one on 9x9. For real inputs it has 41
+    frequencies and R = 121 real products for every pair of channels, the direct form 1,225. Kernels
+    are transformed once a batch, and so are their gradients, summed over the frames.
 
-    A transformed tensor is ``[R, C, N]``; ``inverse`` returns ``[N, C, H, W]`` whose memory is laid
-    out ``[H, W, C, N]``: elementwise operations leave it so, and ``transform`` takes it without a
+    A transformed tensor is ``[R, C, N]``. ``inverse`` returns ``[N, C, H, W]`` with the memory
+    layout ``[H, W, C, N]``, which elementwise operations keep and ``transform`` reads without a
     copy.
 
     Parameters
@@ -218,11 +223,11 @@ class DFTConvolution(Convolution):
     grid
         Height and width of the inputs.
     reach
-        Cells that the largest of the kernels reaches over the edge, down and across.
+        Cells that the largest kernel extends beyond the grid, down and across.
     dtype
-        Precision of the factors. Sums inside the products are float32 for bfloat16.
+        Compute dtype; sums inside the products are float32 for bfloat16.
     result
-        Precision of what is brought back; None for the factors'.
+        Dtype of the result; None for `dtype`.
     """
 
     def __init__(
@@ -233,7 +238,7 @@ class DFTConvolution(Convolution):
         self.dtype, self.result = dtype, result or dtype
 
     def lay_out(self, frames: Tensor) -> Tensor:
-        """Locations before channels, and those before clips."""
+        """Locations first, clips last."""
         return frames.permute(1, 2, 3, 4, 0).contiguous().permute(0, 4, 3, 1, 2)
 
     def transform(self, inputs: Tensor) -> Tensor:
@@ -254,7 +259,7 @@ class DFTConvolution(Convolution):
         return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Values on the grid, without what is beyond it."""
+        """Values on the grid, without the padding."""
         channels, clips = product.shape[1:]
         back = _bilinear(self.grid, self.reach, (1, 1), self.dtype, product.device).back
         values = (back @ product.reshape(-1, channels * clips)).view(*self.grid, channels, clips)
@@ -263,15 +268,15 @@ class DFTConvolution(Convolution):
 
 
 class _SpectralKernel:
-    """A transformed kernel, and what its gradient is made of."""
+    """A transformed kernel, and the inputs that its gradient needs."""
 
     def __init__(self, weight: Tensor, taps: Tensor) -> None:
         self.weight, self.taps = weight, taps
         self.forwards = self._transform((2, 3, 0, 1))
-        # for gradients: a product with a transposed view would take three times as long
+        # for gradients: three times as fast as a product with a transposed view
         self.backwards = self._transform((2, 3, 1, 0)) if torch.is_grad_enabled() else None
         self.seen: dict[int, Tensor] = {}
-        """Inputs of the frames whose gradients have come back, until the kernel's is made."""
+        """Inputs by frame, until the gradient of the kernel is computed."""
 
     @torch.no_grad()
     def _transform(self, order: tuple[int, ...]) -> Tensor:
@@ -280,16 +285,15 @@ class _SpectralKernel:
 
 
 class _SpectralProducts:
-    """The products of the frames of one batch with a transformed kernel.
+    """Products of the frames of one batch with a transformed kernel.
 
-    Autograd would add up a gradient of the size of the transformed kernel at every frame. Here each
-    frame's product also takes a handle, a tensor without content that stands for the kernel; what
-    comes back through the handles are the gradients of the products, and one product of matrices
-    over all frames makes the kernel's gradient of them.
+    Autograd would accumulate a gradient of the size of the transformed kernel at every frame.
+    Instead, each product takes a handle, an empty tensor in place of the kernel, whose gradient is
+    that of the product; one matrix product over all frames then gives the kernel's gradient.
     """
 
     def __init__(self, kernel: _SpectralKernel, uses: int) -> None:
-        # the kernel does not know the handles: the graph, which knows it, would never be freed
+        # the kernel must not refer to the handles: the graph refers to it and would not be freed
         self.kernel, self.uses, self.used = kernel, uses, 0
         self.handles: list[Tensor] = []
 
@@ -307,7 +311,7 @@ class _SpectralProducts:
 
 
 class _Handles(torch.autograd.Function):
-    """From a weight to the handles of its transformed kernel, and back."""
+    """Handles of a transformed kernel (forward), gradient of its weight (backward)."""
 
     @staticmethod
     def forward(
@@ -369,23 +373,22 @@ def choose(
 ) -> Convolution:
     """Choose the form of a layer's convolutions.
 
-    On a CPU ``auto`` takes the DFT where its products and transforms are fewer, a transform's
-    counted `TRANSFORM` times because little is done with each number it reads (measured by
-    ``benchmarks/train_step.py``). On a GPU it takes torch's convolution: the DFT is unmeasured
-    there.
+    On a CPU ``auto`` takes the DFT where it needs fewer multiplications, those of the transforms
+    counted `TRANSFORM` times (measured by ``benchmarks/train_step.py``); on a GPU torch's
+    convolution.
 
     Parameters
     ----------
     execution
-        What was asked for.
+        The choice of form and precision.
     device, parameters
-        Where the weights are, and their precision.
+        Device and dtype of the weights.
     grid
         Height and width of the layer's state.
     kernels
         Height and width of its kernels.
     channels
-        Of its input, and of its state.
+        Channels of its input and of its state.
     """
     dtype = execution.dtype(device, parameters)
     form = execution.convolution

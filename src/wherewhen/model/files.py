@@ -1,4 +1,4 @@
-"""Files of networks: weights as safetensors, and in the same file's header how they are built."""
+"""Network files: weights as safetensors, with the configuration in the header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wherewhen.model.siamese import SiameseAttentionNetwork
 
 HEADER = "network"
-"""The entry of the header that says how the network was built, as JSON."""
+"""Entry of the header: configuration, channels and grid, as JSON."""
 
 RETIRED = {
     "update_bias": 0.0,
@@ -29,24 +29,26 @@ RETIRED = {
 """Fields of earlier versions, with the values that are fixed now."""
 
 LARGEST = 2**31
-"""Numbers that a network may be made of: more are a damaged header, not a network."""
+"""Largest number of weights; a header that asks for more is damaged."""
 
 
 class NetworkFileError(ValueError):
-    """A file that holds no network of this project, or a damaged one."""
+    """The file is damaged, or not a network of this project."""
 
 
 def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
-    """Write a network's weights and all that is needed to build it again.
-
-    Equal networks make equal files, to the byte.
+    """Write a network's weights and configuration; equal networks give equal bytes.
 
     Parameters
     ----------
     network : SiameseAttentionNetwork
         The network.
     path : Path
-        The file; it appears whole or not at all.
+        The file, written atomically.
+
+    See Also
+    --------
+    read_network : Reads the file.
     """
     from safetensors.torch import save_file
 
@@ -55,7 +57,7 @@ def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
         "channels": network.channels,
         "grid": network.grid,
     }
-    # one entry: safetensors writes several in an order that changes from file to file
+    # one entry: safetensors writes several in a random order
     header = {HEADER: json.dumps(built, sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     with replacing(path) as partial:
@@ -63,7 +65,7 @@ def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
 
 
 def read_network_header(path: str | Path) -> dict[str, Any]:
-    """Read how a saved network was built: ``config`` (a dict), ``channels``, ``grid``.
+    """Read a network file's header: ``config`` (a dict), ``channels``, ``grid``.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
     Raises
     ------
     FileNotFoundError, NetworkFileError
-        As `read_network_header`; or if the weights don't fit, or are no numbers.
+        As `read_network_header`; or if the weights don't fit, or are not finite.
     """
     import torch
     from safetensors import SafetensorError
@@ -121,7 +123,7 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
         raise _damaged(path, error) from error
     config = NetworkConfig(**header["config"])
     try:
-        # without memory for its weights: a header may ask for more than there is
+        # on the meta device, without memory: a damaged header may ask for too much
         with torch.device("meta"):
             built = build_network(config, header["channels"], header["grid"])
     except (ValueError, TypeError, RuntimeError) as error:
@@ -139,7 +141,7 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
 
 
 def _forms(weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Describe weights by type and shape."""
+    """Describe weights by dtype and shape."""
     return {
         name: f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
         for name, value in weights.items()

@@ -1,7 +1,6 @@
 """Fisher vectors of a trained network's frames (V-D, Eq 10).
 
-Not learned with the network: the mixture is fitted to the frames' states that a trained network
-makes of training persons.
+The mixture is fitted after the network, to the frames' states of training persons.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def fit_fisher(
     batch_size: int = 8,
     progress: bool = True,
 ) -> FisherVector:
-    """Fit Fisher vectors to the frames of training persons, as a network sees them.
+    """Fit Fisher vectors to the frames' states of training persons.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Fisher vectors: a set of vectors pooled by how it would change a mixture of Gaussians (Eq 10).
+"""Fisher vectors: sets of vectors pooled by the gradients of a Gaussian mixture (Eq 10).
 
-Pools the frames of a trained network (`wherewhen.model.fisher`), and the local descriptors of the
-paper's rivals (`wherewhen.baselines.fisher_vectors`). In scikit-learn, without torch.
+Used for the frames of a trained network (`wherewhen.model.fisher`) and for the local descriptors of
+`wherewhen.baselines.fisher_vectors`. Imports without torch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from wherewhen.metric_learning.pca import CappedPCA
 class FisherVector(TransformerMixin, BaseEstimator):
     """Pool the frames of a clip into their Fisher vector (Eq 10).
 
-    With a mixture of C Gaussians (means mu_k, deviations sigma_k, a diagonal each, priors pi_k) and
-    q_kt the posterior of component k given the frame's state h_t,
+    For a mixture of C Gaussians (means mu_k, diagonal deviations sigma_k, priors pi_k) and the
+    posterior q_kt of component k given the frame's state h_t,
     ``u_k = 1 / (T sqrt(pi_k)) sum_t q_kt (h_t - mu_k) / sigma_k`` and
     ``v_k = 1 / (T sqrt(2 pi_k)) sum_t q_kt (((h_t - mu_k) / sigma_k)^2 - 1)``.
 
@@ -30,14 +30,14 @@ class FisherVector(TransformerMixin, BaseEstimator):
     components : int
         C.
     dimension : int or None
-        Dimensions that a PCA leaves of the states before the mixture; None for no PCA (the paper).
+        Dimensions of a PCA of the states before the mixture; None for no PCA (the paper).
     improved : bool
-        Take signed square roots, then scale to length 1 (Perronnin et al., ECCV 2010); the paper
-        has neither.
+        Take signed square roots, then normalise to length 1 (Perronnin et al., ECCV 2010); the
+        paper does neither.
     regularisation : float
         Added to the variances of the components, as a share of the states' mean variance.
     random_state : int or None
-        Seed of the mixture's start.
+        Seed of the mixture's initialisation.
 
     Attributes
     ----------
@@ -47,6 +47,16 @@ class FisherVector(TransformerMixin, BaseEstimator):
         The fitted PCA.
     size_ : int
         Entries of a Fisher vector, 2 D C.
+
+    Examples
+    --------
+    >>> clips = np.random.default_rng(0).normal(size=(5, 8, 3))
+    >>> FisherVector(components=2).fit(clips).transform(clips).shape
+    (5, 12)
+
+    See Also
+    --------
+    wherewhen.model.fisher.fit_fisher : Fits one to the frames of a trained network.
     """
 
     def __init__(
@@ -69,7 +79,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         clips
-            Of each clip ``[T_n, D]``; only which frames there are matters, not in which clip.
+            For each clip ``[T_n, D]``; its frames are used together with those of all others.
         y
             Not used.
 
@@ -91,7 +101,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         self.mixture_ = GaussianMixture(
             self.components,
             covariance_type="diag",
-            # a state that never changes would have no variance, and its share would be 0 / 0
+            # avoids 0 / 0 for a state without variance
             reg_covar=max(self.regularisation * frames.var(0).mean(), 1e-12),
             random_state=self.random_state,
         ).fit(frames)
@@ -104,7 +114,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         clips
-            Of each clip ``[T_n, D]``, T_n at least 1.
+            For each clip ``[T_n, D]``, T_n at least 1.
 
         Returns
         -------
@@ -121,7 +131,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         return np.stack([self._pool(*pair) for pair in pairs])
 
     def _pool(self, frames: np.ndarray, posteriors: np.ndarray) -> np.ndarray:
-        """Eq 10 by sums over the frames that every component shares, multiplied out."""
+        """Eq 10, multiplied out into sums over the frames."""
         means, variances = self.mixture_.means_, self.mixture_.covariances_
         share = posteriors.sum(0)[:, None]
         first, second = posteriors.T @ frames, posteriors.T @ frames**2

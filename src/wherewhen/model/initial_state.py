@@ -1,4 +1,4 @@
-"""The states before the first frame (IV-A, Eq 7)."""
+"""Initial states of the recurrent layers (IV-A, Eq 7)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 
 class LearnedInitialState(nn.Module):
-    """A tanh head a layer on the mean feature slice, the same at every cell (Eq 7).
+    """A tanh head for each layer on the mean feature slice, the same at every cell (Eq 7).
 
-    ``h_l(0) = tanh(A_l mean_t mean_i X(t, i) + b_l)``; the paper says "a multi-layer perception".
-    The mean runs over valid frames alone.
+    ``h_l(0) = tanh(A_l mean_t mean_i X(t, i) + b_l)``, a mean over the valid frames (decision 9).
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class LearnedInitialState(nn.Module):
 
 
 class ZeroInitialState(nn.Module):
-    """States that start at zero.
+    """Initial states of 0.
 
     Parameters
     ----------

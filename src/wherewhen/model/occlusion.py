@@ -1,4 +1,4 @@
-"""What a comparison rests on: it is made again and again, each time with another region hidden."""
+"""Occlusion sensitivity: how a similarity changes when regions of the frames are hidden."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ def occlusion_sensitivity(
     stride: tuple[int, int] | None = None,
     colour: tuple[int, int, int] | None = None,
 ) -> NDArray[np.float64]:
-    """Measure how much of a similarity is lost when a region of all frames is hidden.
+    """Measure how much a similarity drops when a region of all frames is hidden.
 
     Parameters
     ----------
     frames
         A clip, uint8 ``[T, H, W, 3]``.
     similarity
-        Says how alike a clip of that form is to whatever it is compared with. Called once for the
-        plain clip and once a patch.
+        Similarity of a clip of that form to another one. Called once for the clip itself and once
+        for each patch.
     patch
-        Height and width, in pixels, of what is hidden.
+        Height and width of the patches, in pixels.
     stride
-        From patch to patch; None: the patch's own size, so that patches don't overlap.
+        Distance between patches; None: the size of a patch, without overlap.
     colour
-        Of what hides; None: the mean of the frames, which is nobody's.
+        Colour of a patch; None: the mean of the frames.
 
     Returns
     -------
     numpy.ndarray
-        ``[H, W]``: of each pixel, the mean over the patches that cover it of the similarity of the
-        plain clip less that of the hidden one. Positive where the similarity rests on what stands
-        there, negative where hiding it makes the two more alike.
+        ``[H, W]``: the drop of the similarity, a mean over the patches that cover a pixel. Negative
+        where hiding the region increases the similarity.
 
     Raises
     ------
@@ -70,5 +69,5 @@ def occlusion_sensitivity(
 
 
 def _starts(side: int, size: int, stride: int) -> list[int]:
-    """Where patches begin; the last one ends with the frame."""
+    """Return the starts of the patches; the last one ends with the frame."""
     return sorted({*range(0, side - size, stride), side - size})

@@ -1,4 +1,4 @@
-"""From the backbone's cubes to the network's inputs: standardised channels and a 1x1 projection."""
+"""Standardisation and 1x1 projection of the backbone's cubes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch import Tensor, nn
 class CubeInput(nn.Module):
     """Standardises the channels of cubes and projects every feature slice X(t, i) of Eq 1.
 
-    Both are affine in the slice, so they are folded into one matrix product over all frames and
-    locations, and the standardised cubes (twenty times the projected ones) never exist.
+    Both are one affine map, so the standardised cubes are never stored.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ class CubeInput(nn.Module):
             nn.init.orthogonal_(self.weight)
 
     def forward(self, cubes: Tensor) -> Tensor:
-        """Make inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
+        """Return inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
         cubes = cubes.to(self.mean.dtype)
         if self.weight is not None:
             weight = self.weight / self.deviation
@@ -54,11 +53,11 @@ class CubeInput(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, cubes: Iterable[Tensor]) -> None:
-        """Estimate the statistics and start the projection as PCA.
+        """Estimate the statistics and initialise the projection as PCA.
 
         The components are orthonormal up to one common factor, which brings the mean variance of
-        the inputs to 1: their relative sizes are the data's (not whitened), and gates are not
-        saturated by the hundreds of units of variance that a first component collects.
+        the inputs to 1, so that the first components do not saturate the gates. They are not
+        whitened.
 
         Parameters
         ----------
@@ -79,7 +78,7 @@ class CubeInput(nn.Module):
         mean = total / count
         variance = (products.diagonal() if self.weight is not None else products) / count
         deviation = (variance - mean.square()).clamp_min(0).sqrt()
-        # A channel that never fires would otherwise divide by zero, and stays zero as it is.
+        # a channel that is always 0 stays 0
         deviation = torch.where(deviation > 1e-6 * deviation.max(), deviation, 1.0)
         if self.standardise:
             self.mean.copy_(mean)

@@ -1,4 +1,4 @@
-"""The Siamese attention network: the parts put together (III, Fig 1). Both siblings are one."""
+"""The Siamese attention network (III, Fig 1); both branches share all weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wherewhen.model.threads import torch_threads
 
 
 class Encoding(NamedTuple):
-    """What the network makes of N clips of T frames."""
+    """Embeddings and weights of N clips of T frames."""
 
     embedding: Tensor
     """``[N, E]``: h-bar of Eq 6, flattened."""
@@ -46,7 +46,7 @@ class Readout(nn.Module):
     location
         ``cells`` (all), ``rows`` (mean over the width) or ``mean`` (over both).
     normalise
-        Whether the vector is scaled to length 1.
+        Whether the vector is normalised to length 1.
     """
 
     def __init__(
@@ -69,22 +69,33 @@ class Readout(nn.Module):
 class SiameseAttentionNetwork(nn.Module):
     """Encodes clips of feature cubes and compares them.
 
-    Every part can be replaced by another with the same interface. Padded frames (mask False) have
-    no influence on anything: their content is zeroed before it enters, states pass over them
-    unchanged, and the mean slice of Eq 7, the pooling of Eq 6 and the penalty of Eq 9 leave them
-    out. An encoding is that of the clip with those frames cut out.
+    Padded frames (mask False) have no influence: their content is set to 0, they leave the states
+    unchanged, and the mean slice of Eq 7, the pooling of Eq 6 and the penalty of Eq 9 exclude them.
+    An encoding equals that of the clip without these frames.
 
     Parameters
     ----------
     config
-        What it is made of.
+        The parts.
     channels, grid
         Channels D and locations a side K of the cubes.
 
     Attributes
     ----------
     execution
-        How its products are computed; may be changed at any time, changes no weight.
+        How it computes; may be changed at any time.
+
+    Examples
+    --------
+    >>> network = build_network(NetworkConfig(projection=4, channels=[8]), channels=16, grid=7)
+    >>> encoding = network.eval().encode(torch.zeros(2, 5, 7, 7, 16))
+    >>> encoding.embedding.shape, encoding.attention.shape
+    (torch.Size([2, 84]), torch.Size([2, 5, 7, 7]))
+
+    See Also
+    --------
+    build_network : Builds it with seeded initial weights.
+    wherewhen.model.encode.encode_tracklets : Embeds tracklets.
     """
 
     def __init__(self, config: NetworkConfig, channels: int, grid: int) -> None:
@@ -134,16 +145,16 @@ class SiameseAttentionNetwork(nn.Module):
 
     @property
     def calibrated(self) -> bool:
-        """Whether the statistics of the input are those of cubes (or none are needed)."""
+        """Whether the input statistics are estimated, or none are needed."""
         return bool(self.input.calibrated)
 
     def calibrate(self, cubes: Tensor | np.ndarray | Iterable[Tensor | np.ndarray]) -> None:
-        """Take standardisation and the projection's start from training cubes.
+        """Estimate standardisation and initial projection from training cubes.
 
         Parameters
         ----------
         cubes
-            ``[..., K, K, D]``, or portions of such, of training tracklets. Valid frames only.
+            ``[..., K, K, D]`` of training tracklets, or portions of them; valid frames only.
 
         Raises
         ------
@@ -169,11 +180,11 @@ class SiameseAttentionNetwork(nn.Module):
         cubes
             ``[N, T, K, K, D]`` in time order, any floating dtype.
         mask
-            Valid frames ``[N, T]`` (bool); None if all are, which spares the masking. Each clip
-            needs one.
+            Valid frames ``[N, T]`` (bool), at least one a clip; None if all are valid, which is
+            faster.
         trusted
-            The mask's content is known to be right: it is not looked at, so that nothing waits for
-            a GPU. A mask of valid frames alone is worth looking at: it becomes None.
+            Do not check the mask's values, so that the CPU does not wait for a GPU. Otherwise a
+            mask of valid frames alone is replaced by None.
 
         Returns
         -------
@@ -192,7 +203,7 @@ class SiameseAttentionNetwork(nn.Module):
     forward = encode
 
     def frame_states(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Run clips through Eqs 3 to 5 and 7, and leave the frames unpooled.
+        """Run clips through Eqs 3 to 5 and 7, without temporal pooling.
 
         Parameters
         ----------
@@ -202,8 +213,7 @@ class SiameseAttentionNetwork(nn.Module):
         Returns
         -------
         Tensor
-            ``[N, T, E]``: the embedding that each frame's states would make alone; 0 where padded.
-            What pools them over time without being learned with the network takes these, such as
+            ``[N, T, E]``: the embedding of each frame's states alone; 0 where padded. Input of
             `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
         """
         mask = self._checked_mask(cubes, mask)
@@ -217,7 +227,7 @@ class SiameseAttentionNetwork(nn.Module):
         if mask is None:
             inputs = self.input(cubes)
             mean_slice = inputs.mean((1, 2, 3))
-        else:  # not even NaN gets through, forwards or backwards
+        else:  # masked twice: NaN in padding reaches neither outputs nor gradients
             padded = ~mask[:, :, None, None, None]
             inputs = self.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
             mean_slice = inputs.mean((2, 3)).sum(1) / mask.sum(1, keepdim=True)
@@ -229,7 +239,7 @@ class SiameseAttentionNetwork(nn.Module):
     def _look(
         self, inputs: Tensor, start: list[Tensor], mask: Tensor | None
     ) -> tuple[Tensor, list[list[Tensor]]]:
-        """Look at frame after frame: attention ``[N, T, K, K]``, each frame's layers 0 to L."""
+        """Run the recurrence: attention ``[N, T, K, K]``, and each frame's outputs 0 to L."""
         recurrent = self.config.recurrence == "gru"
         states = start
         products = self.gru.products(self.execution, inputs.shape[1])
@@ -286,7 +296,7 @@ def _all_valid(cubes: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _stack_frames(states: list[Tensor]) -> Tensor:
-    """``[N, T, C, H, W]`` of T states ``[N, C, H, W]``, their layout in memory kept."""
+    """``[N, T, C, H, W]`` of T states ``[N, C, H, W]``, with the same memory layout."""
     order = states[0].dim_order()
     stacked = torch.stack([state.permute(order) for state in states])
     back = [order.index(dimension) + 1 for dimension in range(4)]
@@ -334,14 +344,12 @@ def _similarity(config: NetworkConfig, size: int) -> Similarity:
 def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAttentionNetwork:
     """Build the network with initial weights drawn from ``config.seed``.
 
-    The weights are the same on any number of threads, and the global random state is left as it
-    was. With the weights of a `state_dict` loaded,
-    ``build_network(NetworkConfig(**dump), channels, grid)`` is the network that was dumped.
+    The weights do not depend on the number of threads; the global random state is not changed.
 
     Parameters
     ----------
     config
-        What it is made of.
+        The parts.
     channels, grid
         Channels D and locations a side K of the backbone's cubes.
     """

@@ -1,4 +1,4 @@
-"""How alike two clips are: the logit of a pair of embeddings (IV-B, Eq 8)."""
+"""Similarity of a pair of embeddings, as a logit (IV-B, Eq 8)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class Similarity(nn.Module, ABC):
-    """Logits of pairs; their sigmoid is the s of Eq 8. A subclass scales and shifts products."""
+    """Logits of pairs; their sigmoid is s of Eq 8. Subclasses prepare embeddings and logits."""
 
     @abstractmethod
     def prepare(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings whose inner products, scaled and shifted, are logits."""
+        """Prepare embeddings for their inner products."""
 
     @abstractmethod
     def logit(self, products: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ class Similarity(nn.Module, ABC):
 
 
 class WeightedProduct(Similarity):
-    """Eq 8 as it stands: ``v . (h_a * h_b) + c`` with learned v and c.
+    """Eq 8: ``v . (h_a * h_b) + c`` with learned v and c.
 
-    The sign of c is free, since it is learned. v starts alike for all entries: at 1 for normalised
-    embeddings (the logit is their cosine), else at 1/E (the mean product, within [-1, 1]).
+    All entries of v are initially 1 for normalised embeddings (the logit is their cosine), else 1/E
+    (the mean product).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class WeightedProduct(Similarity):
         self.offset = nn.Parameter(torch.zeros(()))
 
     def prepare(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """Weigh one side by v."""
+        """Multiply one side by v."""
         return left * self.weight, right
 
     def logit(self, products: Tensor) -> Tensor:
@@ -59,7 +59,14 @@ class WeightedProduct(Similarity):
 
 
 class ScaledCosine(Similarity):
-    """``exp(s) cos(h_a, h_b) + b`` with learned s (start 2.3) and b (start -5)."""
+    """``exp(s) cos(h_a, h_b) + b`` with learned s (initially 2.3) and b (initially -5).
+
+    Examples
+    --------
+    >>> logits = ScaledCosine().pairwise(torch.eye(2), torch.eye(2))
+    >>> [[round(logit, 2) for logit in row] for row in logits.tolist()]
+    [[4.97, -5.0], [-5.0, 4.97]]
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +74,7 @@ class ScaledCosine(Similarity):
         self.offset = nn.Parameter(torch.tensor(-5.0))
 
     def prepare(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale both to length 1."""
+        """Normalise both to length 1."""
         return nn.functional.normalize(left, dim=1), nn.functional.normalize(right, dim=1)
 
     def logit(self, products: Tensor) -> Tensor:

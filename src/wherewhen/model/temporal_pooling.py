@@ -1,4 +1,4 @@
-"""When to look: the states of all frames become one (III-D, Eq 6). Padded frames have no part."""
+"""Temporal pooling of the frames' states, without padded frames (III-D, Eq 6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wherewhen.model.attention import HIDDEN, perceptron
 
 
 class TemporalPooling(nn.Module, ABC):
-    """Pools the states of the layers that are read out."""
+    """Pools the states of the layers that are read out over time."""
 
     @abstractmethod
     def forward(self, states: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -21,20 +21,20 @@ class TemporalPooling(nn.Module, ABC):
         Parameters
         ----------
         states
-            Of each layer, ``[N, T, C_l, H_l, W_l]``.
+            For each layer, ``[N, T, C_l, H_l, W_l]``.
         mask
             Valid frames ``[N, T]``.
 
         Returns
         -------
         pooled, weights
-            Of each layer, ``[N, C_l, H_l, W_l]``; the frames' weights ``[N, T]``, which sum to 1
+            For each layer, ``[N, C_l, H_l, W_l]``; the frames' weights ``[N, T]``, which sum to 1
             and are 0 for padding.
         """
 
 
 class _WeightedPooling(TemporalPooling):
-    """Pooling by weights: a subclass says which."""
+    """Pooling by a weighted sum."""
 
     @abstractmethod
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class _WeightedPooling(TemporalPooling):
     def forward(self, states: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
         """Weighted sums over time, ``sum_t alpha(t) h(t)``, and the weights."""
         weights = self.weigh(states, mask)
-        # not einsum, which copies states that are laid out locations first
+        # einsum would copy states with the memory layout of the DFT
         return [(weights[:, :, None, None, None] * state).sum(1) for state in states], weights
 
 
@@ -53,9 +53,16 @@ class AttentionPooling(_WeightedPooling):
     Parameters
     ----------
     channels
-        Channels of all layers that are read out, together.
+        Total channels of the layers that are read out.
     hidden
         Hidden units of the perceptron.
+
+    Examples
+    --------
+    >>> states, mask = [torch.ones(1, 3, 4, 7, 7)], torch.tensor([[True, True, False]])
+    >>> pooled, weights = AttentionPooling(channels=4)(states, mask)
+    >>> weights.tolist()
+    [[0.5, 0.5, 0.0]]
     """
 
     def __init__(self, channels: int, hidden: int = HIDDEN) -> None:
@@ -69,7 +76,7 @@ class AttentionPooling(_WeightedPooling):
 
 
 class AveragePooling(_WeightedPooling):
-    """All valid frames alike (V-B)."""
+    """Mean over the valid frames (V-B)."""
 
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
         """One over the number of valid frames."""
@@ -78,10 +85,10 @@ class AveragePooling(_WeightedPooling):
 
 
 class MaxPooling(TemporalPooling):
-    """The largest activation of each element over time (V-D); a frame's weight is its share."""
+    """Maximum of each element over time (V-D); a frame's weight is its share of the maxima."""
 
     def forward(self, states: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Maxima over the valid frames, and the share of them that each frame supplied."""
+        """Maxima over the valid frames, and the share of them in each frame."""
         pooled, shares = [], states[0].new_zeros(mask.shape)
         for state in states:
             valid = state.masked_fill(~mask[:, :, None, None, None], -torch.inf)

@@ -1,4 +1,4 @@
-"""Threads of a CPU: how many compute decides the last digits of sums, so it is never left open."""
+"""CPU threads of torch, whose number decides the order of sums and so their last digits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute with a number of threads, whatever the machine has.
+    """Set the number of torch's CPU threads.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A look into the recurrence: what the gates of every layer did with every frame (III-C, Eq 5)."""
+"""Gates and states of every layer at every frame (III-C, Eq 5), to look into the recurrence."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
 
 
 class Trace(NamedTuple):
-    """What the network made of N clips of T frames, and how."""
+    """Encoding, gates and states of N clips of T frames."""
 
     encoding: Encoding
-    """What `SiameseAttentionNetwork.encode` returns."""
+    """From `SiameseAttentionNetwork.encode`."""
     update: list[Tensor]
-    """Of every layer, bottom to top, z of Eq 5, ``[N, T, C_l, H_l, W_l]``: near 0 the state stays
-    as it was, near 1 the frame replaces it."""
+    """Update gate z of every layer, bottom to top, ``[N, T, C_l, H_l, W_l]``: 0 keeps the state, 1
+    replaces it by the candidate."""
     reset: list[Tensor]
-    """The same of r: near 0 the frame's candidate knows nothing of what was seen before."""
+    """Reset gate r, likewise: at 0 the candidate does not depend on the state."""
     states: list[Tensor]
-    """The same of h, after the frame."""
+    """State h after each frame, likewise."""
 
 
 def trace(network: SiameseAttentionNetwork, cubes: Tensor) -> Trace:
     """Encode clips in evaluation mode, without gradients, and keep the gates.
 
-    Training and embedding do not carry the gates along: here every layer is computed twice.
+    Every layer is computed twice, so that training and embedding need not keep the gates.
 
     Parameters
     ----------
     network
-        The network; it leaves as it came.
+        The network; not changed.
     cubes
         ``[N, T, K, K, D]``, all frames valid.
 
