@@ -5,9 +5,11 @@ import os
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from wherewhen.features.extraction import read_frame
 from wherewhen.tracklets import ingest as ingest_module
 from wherewhen.tracklets.folders import image_files
 from wherewhen.tracklets.ingest import (
@@ -109,6 +111,27 @@ def test_a_faulty_frame_stops_by_name_or_is_left_out(tmp_path, found, content, f
     assert allowed.frames["position"].tolist() == [0, 1, 0, 1, 2]
     assert allowed.tracklets["length"].tolist() == [2, 3]
     assert len(allowed.report["faults"]) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1"])
+@pytest.mark.parametrize("check", ["decode", "header"])
+def test_frames_of_other_modes_are_converted_if_asked_for(tmp_path, found, mode, check):
+    (tmp_path / "a/p/2.png").write_bytes(picture(mode=mode))
+    with pytest.raises(IngestError, match=f"2.png: mode {mode}, expected RGB"):
+        ingest("tiny", tmp_path, found, replace(QUIET, check=check))
+    rules = replace(QUIET, check=check, convert="rgb")
+    report = ingest("tiny", tmp_path, found, rules).report
+    assert report["notes"] == [f"1 frames are converted to RGB: 1 of mode {mode}"]
+    path = tmp_path / "a/p/2.png"
+    assert (read_frame(path) == np.asarray(Image.open(path).convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "CMYK"])
+def test_frames_that_the_extraction_does_not_convert_stay_faults(tmp_path, found, mode):
+    content = picture(mode=mode, form="JPEG" if mode == "CMYK" else "PNG")
+    (tmp_path / "a/p/2.png").write_bytes(content)
+    with pytest.raises(IngestError, match=f"2.png: mode {mode}, expected RGB, L, LA"):
+        ingest("tiny", tmp_path, found, replace(QUIET, convert="rgb"))
 
 
 def test_sizes(tmp_path, found):

@@ -78,6 +78,10 @@ class IngestParameters(Group):
     check: Literal["decode", "header"] = "decode"
     """How thoroughly a frame is looked at: every pixel, or its hash, size and mode alone."""
 
+    convert: Literal["rgb"] | None = None
+    """``rgb`` accepts gray pictures, palettes and alpha channels (which are dropped), converts them
+    and notes how many; null: they are faults."""
+
     workers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
     """Threads that check frames; null: as many as there are processors."""
 

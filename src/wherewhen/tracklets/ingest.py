@@ -27,6 +27,8 @@ from wherewhen.tracklets.folders import listed, relative, survey
 from wherewhen.tracklets.frame_numbers import find_place, frame_number
 from wherewhen.tracklets.names import NOT_TEXT, look_alike, name_fault, normalised
 from wherewhen.tracklets.picture_files import (
+    CONVERTIBLE,
+    MODE,
     PictureError,
     decode_picture,
     open_picture,
@@ -124,6 +126,7 @@ class _Frame:
     path: str
     number: int | None = None
     size: tuple[int, int] | None = None
+    mode: str = MODE
     sha256: str = ""
     fault: str | None = None
 
@@ -148,6 +151,9 @@ class IngestRules:
     """Regular expression that finds the frame number in a file's name, see `frame_number`; by
     default, the number that rises."""
 
+    convert: Literal["rgb"] | None = None
+    """``rgb`` accepts gray pictures, palettes and alpha channels, which the extraction converts."""
+
     allow_faulty: pydantic.NonNegativeInt = 0
     """Faults that are tolerated; faulty frames are left out."""
 
@@ -160,6 +166,11 @@ class IngestRules:
 
     progress: bool = True
     """Show progress bars."""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Pillow's modes that frames may have."""
+        return (MODE,) if self.convert is None else CONVERTIBLE
 
     @property
     def threads(self) -> int:
@@ -227,6 +238,7 @@ def ingest(
         *({"path": each.path, "fault": each.fault} for each in candidates if each.fault),
     ]
     frames = _frames_table([frame for frame in candidates if frame.fault is None])
+    notes += _converted(candidates)
     del candidates  # of a million frames, before their table is checked
     tracklets = _tracklets_table(found, frames)
     facts = dict(facts or {})
@@ -324,6 +336,12 @@ def _alike(found: Sequence[FoundTracklet]) -> list[str]:
     ]
 
 
+def _converted(frames: Sequence[_Frame]) -> list[str]:
+    modes = Counter(frame.mode for frame in frames if not frame.fault and frame.mode != MODE)
+    kinds = ", ".join(f"{count} of mode {mode}" for mode, count in sorted(modes.items()))
+    return [f"{modes.total()} frames are converted to {MODE}: {kinds}"] if modes else []
+
+
 def _names(tracklet: FoundTracklet) -> set[str]:
     return {file.name if isinstance(file, Path) else file for file in tracklet.files}
 
@@ -381,7 +399,7 @@ def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, titl
 
     def check(chunk: Sequence[_Frame]) -> int:
         for frame in chunk:
-            _check_frame(frame, root, rules.check == "decode")
+            _check_frame(frame, root, rules)
         return len(chunk)
 
     with tqdm(total=len(work), desc=title, unit="frame", disable=not rules.progress) as bar:
@@ -389,14 +407,15 @@ def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, titl
             bar.update(count)
 
 
-def _check_frame(frame: _Frame, root: Path, decode: bool) -> None:
+def _check_frame(frame: _Frame, root: Path, rules: IngestRules) -> None:
     """Fill in hash and size of a file, or its fault."""
     path = os.path.join(root, frame.path)  # noqa: PTH118 (speed)
     try:
         content = read_content(path)
         frame.sha256 = hashlib.sha256(content).hexdigest()
-        picture = (decode_picture if decode else open_picture)(content)
-        frame.size = picture.size
+        look = decode_picture if rules.check == "decode" else open_picture
+        picture = look(content, rules.modes)
+        frame.size, frame.mode = picture.size, picture.mode
         if (turned := orientation(picture, content)) != 1:
             frame.fault = (
                 f"its EXIF orientation is {turned}, so viewers turn it, but its pixels are stored "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,11 @@ FORMATS = {
 """The formats that are decoded: first bytes, and Pillow's class."""
 
 MODE = "RGB"
-"""The mode that a frame must have; nothing is converted."""
+"""The mode that a frame must have, unless conversion is asked for."""
+
+CONVERTIBLE = (MODE, "L", "LA", "RGBA", "P", "1")
+"""Modes that can be converted to `MODE`, as the extraction does: gray, colours of a palette, and an
+alpha channel, which is dropped."""
 
 LARGEST_PICTURE = 50_000_000
 """Pixels of the largest picture that is decoded: 150 MB, more than any surveillance camera has."""
@@ -102,20 +107,20 @@ def _checked_content(file: BinaryIO) -> bytes:
     return content
 
 
-def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
+def open_picture(content: bytes, modes: Collection[str] | None = (MODE,)) -> Image.Image:
     """Look at a picture's header; its pixels are decoded when they are asked for.
 
     Parameters
     ----------
     content : bytes
         The file.
-    any_mode : bool
-        Take other modes and depths than a frame's, too.
+    modes : collection of str, optional
+        Pillow's modes that are accepted, with at most 8 bits a channel; None accepts all.
 
     Returns
     -------
     PIL.Image.Image
-        Of mode `MODE`, with 8 bits a channel and at most `LARGEST_PICTURE` pixels.
+        Of at most `LARGEST_PICTURE` pixels.
 
     Raises
     ------
@@ -124,13 +129,15 @@ def open_picture(content: bytes, any_mode: bool = False) -> Image.Image:
     """
     image = _header(content)
     check_size(*image.size)
-    if any_mode:
+    if modes is None:
         return image
-    if image.mode != MODE:
-        raise PictureError(f"mode {image.mode}, expected {MODE}")
+    if image.mode not in modes:
+        raise PictureError(f"mode {image.mode}, expected {', '.join(modes)}")
     if image.format == "PNG" and content[12:16] == b"IHDR" and content[24] > 8:
-        # Pillow keeps the upper half of such a colour in silence
-        raise PictureError(f"mode {MODE} with {content[24]} bits a channel, expected 8: convert it")
+        # Pillow drops the lower half of such a colour without an error
+        raise PictureError(
+            f"mode {image.mode} with {content[24]} bits a channel, expected 8: convert it"
+        )
     return image
 
 
@@ -180,12 +187,12 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def decode_picture(content: bytes, any_mode: bool = False) -> Image.Image:
+def decode_picture(content: bytes, modes: Collection[str] | None = (MODE,)) -> Image.Image:
     """Decode every pixel.
 
     Parameters
     ----------
-    content, any_mode
+    content, modes
         As for `open_picture`.
 
     Returns
@@ -198,11 +205,11 @@ def decode_picture(content: bytes, any_mode: bool = False) -> Image.Image:
     PictureError
         As from `open_picture`, and if a part of it is missing or broken.
     """
-    image = open_picture(content, any_mode)
+    image = open_picture(content, modes)
     try:
         if image.format == "PNG":  # verifying finds a file cut inside its last bytes,
             image.verify()
-            image = open_picture(content, any_mode)
+            image = open_picture(content, modes)
         image.load()  # loading finds everything before
     except Exception as error:  # whatever a decoder raises on broken bytes: it differs by format
         raise _damaged(error) from error
@@ -228,7 +235,7 @@ def read_picture(path: str | Path) -> Image.Image:
         If it is gone, or no frame any more; the message names the file.
     """
     try:
-        return decode_picture(read_content(path), any_mode=True).convert(MODE)
+        return decode_picture(read_content(path), modes=None).convert(MODE)
     except OSError as error:
         raise PictureError(
             f"frame {displayed(path)}: {reason(error)}, though it was there when it was ingested; "

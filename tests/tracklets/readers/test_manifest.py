@@ -396,6 +396,22 @@ def test_crops_are_those_of_the_picture_that_viewers_show(tmp_path, orientation,
     assert top_corners(ingested.root / ingested.frames["path"][0]) == TURNS[orientation]
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_crops_of_other_modes_are_converted_if_asked_for(pictures, mode):
+    path = pictures / "full/1.png"
+    Image.open(path).convert(mode).save(path)
+    write(pictures, boxes())
+    with pytest.raises(IngestError, match=f"full/1.png: mode {mode}, expected RGB; 2 crops"):
+        read(pictures)
+    ingested = read(pictures, convert="rgb")
+    crop = np.array(Image.open(ingested.root / ingested.frames["path"][0]))
+    whole = np.array(Image.open(path).convert("RGB"))
+    assert (crop == whole[4:10, 3:8]).all()
+    assert "converted to RGB" in ingested.report["notes"][0]
+    with pytest.raises(IngestError, match=f"mode {mode}, expected RGB"):  # crops of now
+        read(pictures)
+
+
 def test_a_turned_picture_that_is_read_in_place_is_a_fault(tmp_path):
     exif = Image.Exif()
     exif[274] = 8

@@ -23,6 +23,7 @@ def read_frames(
             unpack_to=parameters.unpack_to and from_root(parameters.unpack_to),
             allow_faulty=parameters.allow_faulty,
             check=parameters.check,
+            convert=parameters.convert,
             workers=parameters.workers,
             **(dict(options) if options else {}),
         )

@@ -55,6 +55,7 @@ def read(
     *,
     allow_faulty: int = 0,
     check: str = "decode",
+    convert: str | None = None,
     workers: int | None = None,
     progress: bool = True,
     **options: Any,
@@ -70,7 +71,7 @@ def read(
         ``~`` is the home folder.
     unpack_to : path, optional
         Where archives are unpacked and crops are cut to; ``unpacked`` beside them by default.
-    allow_faulty, check, workers, progress
+    allow_faulty, check, convert, workers, progress
         See `wherewhen.tracklets.ingest.IngestRules`.
     **options
         Fields of the reader's `options`, for instance ``persons="min_frames"`` of ``prid2011``.
@@ -108,6 +109,7 @@ def read(
             frame_pattern=getattr(typed, "frame_pattern", None),
             allow_faulty=allow_faulty,
             check=check,
+            convert=convert,
             workers=workers,
             progress=progress,
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from wherewhen.tracklets.ingest import (
 )
 from wherewhen.tracklets.names import LONGEST_NAME, name_fault, normalised
 from wherewhen.tracklets.picture_files import (
+    MODE,
     PictureError,
     check_size,
     decode_picture,
@@ -106,12 +108,14 @@ def read(footage: Footage) -> Ingested:
     rules, rows = footage.rules, _read_rows(holder / manifest, holder)
     if not (rows["boxed"] | rows["is_video"]).any():
         return ingest("manifest", holder, _tracklets(rows, rows["path"], holder), rules)
-    crops = (footage.unpack_to or holder / UNPACKED) / f"{CROPS}{_identity(rows, holder)}"
+    crops = (footage.unpack_to or holder / UNPACKED) / f"{CROPS}{_identity(rows, holder, rules)}"
     faults = _cut_all(rows, holder, crops, rules)
     places = rows.apply(_place, axis=1)
     there = rows[[(crops / place).is_file() for place in places]]
     videos = rows.loc[rows["is_video"], "path"].nunique()
     facts = {"cut_from": {"pictures": int((~rows["is_video"]).sum()), "videos": videos}}
+    if rules.convert is not None:
+        facts["notes"] = [f"pictures of other modes were converted to {MODE} before they were cut"]
     found = _tracklets(there, places[there.index], crops)
     ingested = ingest("manifest", crops, found, rules, facts, faults)
     _note_clipped_boxes(ingested, rows, places)
@@ -246,7 +250,7 @@ def _place(row: Any) -> str:
     return f"{row.tracklet}/{row.frame:06d}.png"
 
 
-def _identity(rows: pd.DataFrame, root: Path) -> str:
+def _identity(rows: pd.DataFrame, root: Path, rules: IngestRules) -> str:
     """Name the crops by the manifest and by size and time of change of what they are cut from."""
     sources = {}
     for path in sorted(set(rows["path"])):
@@ -257,7 +261,7 @@ def _identity(rows: pd.DataFrame, root: Path) -> str:
         sources[path] = [state.st_size, state.st_mtime_ns]
     cuts = rows[["tracklet", "frame", "path"]].to_numpy().tolist()
     boxes = rows[list(BOX)].to_numpy().astype(str).tolist()  # JSON has no NaN
-    return fingerprint([_VERSION, cuts, boxes, sources])
+    return fingerprint([_VERSION, rules.convert, cuts, boxes, sources])
 
 
 def _cut_all(rows: pd.DataFrame, root: Path, crops: Path, rules: IngestRules) -> list[_Fault]:
@@ -269,7 +273,7 @@ def _cut_all(rows: pd.DataFrame, root: Path, crops: Path, rules: IngestRules) ->
 
     def cut(source: tuple[Path, pd.DataFrame]) -> tuple[int, list[_Fault]]:
         path, wanted = source
-        return len(wanted), list(_cut(path, wanted, crops))
+        return len(wanted), list(_cut(path, wanted, crops, rules))
 
     faults: list[_Fault] = []
     with tqdm(total=len(missing), desc="cut", unit="crop", disable=not rules.progress) as bar:
@@ -279,12 +283,12 @@ def _cut_all(rows: pd.DataFrame, root: Path, crops: Path, rules: IngestRules) ->
     return faults
 
 
-def _cut(source: Path, wanted: pd.DataFrame, crops: Path) -> Iterator[_Fault]:
+def _cut(source: Path, wanted: pd.DataFrame, crops: Path, rules: IngestRules) -> Iterator[_Fault]:
     """Cut the crops of one file and yield its faults."""
     path, pictures = wanted["path"].iloc[0], _video_pictures
     by_number = dict(iter(wanted.groupby("frame")))
     if not wanted["is_video"].iloc[0]:  # one picture, whatever numbers its crops have
-        by_number, pictures = {0: wanted}, _picture
+        by_number, pictures = {0: wanted}, partial(_picture, modes=rules.modes)
     left = set(by_number)
     last = -1
     try:
@@ -364,7 +368,7 @@ def _write(crop: Image.Image, place: Path) -> None:
     unfinished = place.with_name(f".{place.name}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        crop.save(unfinished, "PNG", compress_level=3)
+        crop.convert(MODE).save(unfinished, "PNG", compress_level=3)
         unfinished.replace(place)
     except OSError as error:
         raise IngestError(
@@ -374,9 +378,11 @@ def _write(crop: Image.Image, place: Path) -> None:
         ) from error
 
 
-def _picture(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
+def _picture(
+    path: Path, numbers: Sequence[int], modes: Sequence[str]
+) -> Iterator[tuple[int, Image.Image]]:
     content = read_content(path)
-    picture = decode_picture(content)
+    picture = decode_picture(content, modes)
     # Pillow raises on broken EXIF data, which is no orientation
     yield 0, ImageOps.exif_transpose(picture) if orientation(picture, content) != 1 else picture
 
