@@ -1,7 +1,7 @@
-"""Checkpoints: everything needed to go on as if nothing had happened, written whole or not.
+"""Checkpoints: the state of a run, written atomically.
 
-A checkpoint is a safetensors file. Its header says, as JSON, how its tensors, numbers and texts are
-nested; nothing in it is code, and reading one runs none.
+A checkpoint is a safetensors file whose header holds the nesting of the tensors and all other
+values, as JSON. Reading one runs no code.
 """
 
 from __future__ import annotations
@@ -21,22 +21,31 @@ NAME = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
 HEADER = "checkpoint"
-"""The entry of the header: fingerprint and state, as JSON."""
+"""Entry of the header: fingerprint and state, as JSON."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, or belongs to another run."""
+    """The checkpoint is damaged or belongs to another run."""
 
 
 class Checkpoints:
-    """The last and the best checkpoint of one run, in a folder of its own.
+    """The last and the best checkpoint of a run.
 
     Parameters
     ----------
     folder
-        Of the run.
+        The run's own folder.
     fingerprint
-        Of the run's arguments: a checkpoint of other ones is refused.
+        Fingerprint of the run's arguments; checkpoints with another one are refused.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoints = Checkpoints(folder, "run 1")
+    ...     checkpoints.save({"step": 3})
+    ...     checkpoints.load()
+    {'step': 3}
     """
 
     def __init__(self, folder: Path | str, fingerprint: str) -> None:
@@ -45,7 +54,7 @@ class Checkpoints:
         self.best_path = self.path.with_name(BEST)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the last checkpoint; being killed meanwhile leaves the old one.
+        """Replace the last checkpoint atomically.
 
         Parameters
         ----------
@@ -56,7 +65,7 @@ class Checkpoints:
         Raises
         ------
         TypeError
-            If there is anything else in it.
+            If the state holds anything else.
         """
         self._write(self.path, state)
 
@@ -70,7 +79,7 @@ class Checkpoints:
         Raises
         ------
         CheckpointError
-            If the file is damaged or belongs to a run with other parameters.
+            If the file is damaged or belongs to a run with other arguments.
         """
         return self._read(self.path)
 
@@ -93,7 +102,7 @@ class Checkpoints:
                 content = json.loads((file.metadata() or {})[HEADER])
                 found, packed = content["fingerprint"], content["state"]
                 names = file.keys()
-                # cloned: a tensor that is mapped from the file would change or vanish with it
+                # cloned: a memory-mapped tensor would change with the file
                 tensors = {name: file.get_tensor(name).clone() for name in names}
             state = _unpacked(packed, tensors)
         except Exception as error:
@@ -109,15 +118,15 @@ class Checkpoints:
         return state
 
 
-# In the header numbers, strings and None stand for themselves, and a list for a list. What JSON
-# lacks is an object with one entry that names its kind: a tensor, a dict (whose keys may be
-# integers), a tuple, or a float that is not finite.
+# Numbers, strings, None and lists are written as JSON's. Other kinds are an object with one entry
+# that names the kind: a tensor, a dict (with string or integer keys), a tuple, a float that is not
+# finite.
 
 
 def _packed(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
-    """Turn a state into what JSON keeps exactly, and add its tensors to `tensors`.
+    """Convert a state to JSON values, and add its tensors to `tensors`.
 
-    `where` says for messages, and for the names of tensors, which part of the state this is.
+    `where` names the part of the state, for messages and names of tensors.
     """
     if isinstance(value, Tensor):
         name = f"{len(tensors)}/{where}"
@@ -130,7 +139,7 @@ def _packed(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
         return {"tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
-    # integers of any size: the 128 bits of PCG64's state are more than a tensor's int64 holds
+    # integers of any size: the state of PCG64 has 128 bits
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
@@ -159,7 +168,7 @@ def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _unpacked(packed: Any, tensors: dict[str, Tensor]) -> Any:
-    """Turn back what `_packed` made."""
+    """Convert back from `_packed`."""
     if isinstance(packed, list):
         return [_unpacked(item, tensors) for item in packed]
     if not isinstance(packed, dict):

@@ -16,7 +16,7 @@ ALPHA = 0.95
 
 
 def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
-    """Return the factor on all rates at a step.
+    """Return the factor on the learning rates at a step.
 
     Parameters
     ----------
@@ -25,7 +25,13 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
     step
         From 0.
     total_steps
-        Steps of the run, from which the shares are taken; warm-up is part of them.
+        Steps of the run, with the warm-up.
+
+    Examples
+    --------
+    >>> config = TrainingConfig(schedule="linear", warmup_steps=1)
+    >>> [rate_factor(config, step, 4) for step in range(4)]
+    [0.5, 1.0, 0.5, 0.0]
     """
     if step < config.warmup_steps:
         return (step + 1) / (config.warmup_steps + 1)
@@ -39,14 +45,14 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
 
 
 class Optimiser:
-    """RMSProp or AdamW over the parts of a network, with a rate that follows its schedule.
+    """RMSProp or AdamW with learning rates for the parts of a network.
 
     Parameters
     ----------
     network
-        Whose children are the parts.
+        Its children are the parts.
     loss
-        Whose children, the classifier of persons, are parts too; None if it has no weights.
+        Its children, such as the classifier of persons, are parts, too; None without weights.
     config
         ``optimiser`` and what belongs to it, the rates, the schedule.
     """
@@ -67,7 +73,7 @@ class Optimiser:
                 if members:
                     self.groups.append({"params": members, "lr": rate, "weight_decay": decay})
         self.rates = [group["lr"] for group in self.groups]
-        # RMSProp's foreach form is six times slower than the plain loop on a CPU
+        # on a CPU, RMSProp's foreach form is six times slower than the loop
         on_gpu = next(network.parameters()).is_cuda
         self.inner: torch.optim.Optimizer
         if config.optimiser == "adamw":
@@ -79,11 +85,11 @@ class Optimiser:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """All that it moves."""
+        """All trained parameters."""
         return [parameter for group in self.groups for parameter in group["params"]]
 
     def step(self, factor: float) -> None:
-        """Move the weights along their gradients, at rates times a factor."""
+        """Update the weights, with the learning rates times a factor."""
         for group, rate in zip(self.inner.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.inner.step()
@@ -93,7 +99,7 @@ class Optimiser:
         return self.inner.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
-        """Go back to what `state_dict` returned, maybe on another device."""
+        """Restore what `state_dict` returned, maybe on another device."""
         foreach = [group["foreach"] for group in self.inner.param_groups]
         self.inner.load_state_dict(state)
         for group, here in zip(self.inner.param_groups, foreach, strict=True):

@@ -1,4 +1,4 @@
-"""Which clips meet in a batch, drawn online (V-B): pairs of persons seen by different cameras."""
+"""Samplers of pairs of clips from different cameras (V-B)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wherewhen.training.config import TrainingConfig
 
 
 class View(NamedTuple):
-    """A tracklet, whom it shows and where."""
+    """A tracklet, its person and camera."""
 
     tracklet: str
     person: str
@@ -25,30 +25,29 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips, and which of them are compared."""
+    """Clips and pairs of them."""
 
     windows: list[Window]
     """N clips: tracklet, start, stop."""
     left: np.ndarray
-    """``[P]``: index of each pair's one clip."""
+    """``[P]``: index of the first clip of each pair."""
     right: np.ndarray
-    """``[P]``: index of its other clip, from another camera."""
+    """``[P]``: index of the second clip, from another camera."""
     same: np.ndarray
     """``[P]`` bool: whether both show one person (Sim and Dis of Eq 9)."""
     persons: np.ndarray
-    """``[N]``: index of the person whom each clip shows, among the sampler's `everybody`."""
+    """``[N]``: index of each clip's person in the sampler's `everybody`."""
     cameras: np.ndarray
-    """``[N]``: the name of each clip's camera."""
+    """``[N]``: name of each clip's camera."""
 
 
 class PairSampler(ABC):
-    """Draws the batches of an epoch; a subclass chooses tracklets and pairs.
+    """Draws the batches of an epoch; subclasses choose tracklets and pairs.
 
     Parameters
     ----------
     tracklets
-        Table with the columns ``tracklet, person, camera``. A person in one camera only has no
-        positive pair.
+        Table with the columns ``tracklet, person, camera``.
     lengths
         Frames of each tracklet.
     frames
@@ -57,13 +56,17 @@ class PairSampler(ABC):
     Raises
     ------
     ValueError
-        If fewer than two persons are in two cameras.
+        If fewer than two persons are seen by two cameras.
+
+    See Also
+    --------
+    build_sampler : Builds the sampler of a configuration.
     """
 
     def __init__(self, tracklets: pd.DataFrame, lengths: Mapping[str, int], frames: int) -> None:
         self.lengths = lengths
         self.frames = frames
-        # sorted, so that the draws do not depend on the order of the table's rows
+        # sorted: draws must not depend on the order of the rows
         ordered = tracklets.sort_values("tracklet")
         self.views: dict[str, dict[str, list[str]]] = {}  # person -> camera -> tracklets
         for tracklet, person, camera in zip(
@@ -91,7 +94,7 @@ class PairSampler(ABC):
 
     @abstractmethod
     def most_pairs(self, clips: int) -> int:
-        """Return the most pairs that a batch of so many clips can have."""
+        """Return the maximum number of pairs of a batch of so many clips."""
 
     def _window(self, tracklet: str, generator: np.random.Generator) -> Window:
         start = training_window(self.lengths[tracklet], self.frames, generator)
@@ -114,7 +117,7 @@ class PairSampler(ABC):
         left: np.ndarray,
         right: np.ndarray,
     ) -> Batch:
-        """Draw the windows of tracklets, and compare some of them."""
+        """Draw a window of every tracklet, and form a batch of them."""
         windows = [self._window(view.tracklet, generator) for view in drawn]
         persons = np.array([self.numbers[view.person] for view in drawn])
         cameras = np.array([view.camera for view in drawn])
@@ -122,14 +125,14 @@ class PairSampler(ABC):
 
 
 class AllInBatch(PairSampler):
-    """Persons with two tracklets each, and every pair from different cameras (``modern``).
+    """Two tracklets of every person, and all pairs from different cameras (``modern``).
 
     Parameters
     ----------
     tracklets, lengths, frames
         See `PairSampler`.
     persons_per_batch
-        Persons a batch, at most; the batches of an epoch are made equally large.
+        Maximum number of persons in a batch; the batches of an epoch are equally large.
     """
 
     def __init__(
@@ -144,12 +147,12 @@ class AllInBatch(PairSampler):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Steps in which every person is seen once."""
+        """Steps that show every person once."""
         full = -(-len(self.persons) // self.persons_per_batch)
-        return min(full, len(self.persons) // 2)  # a batch of one person has no negative pair
+        return min(full, len(self.persons) // 2)  # at least two persons, for negative pairs
 
     def most_pairs(self, clips: int) -> int:
-        """Return the number of pairs across two cameras, or of all pairs if there are more."""
+        """Return the number of pairs between two cameras, or of all pairs for more cameras."""
         cameras = {camera for views in self.views.values() for camera in views}
         return clips**2 // 4 if len(cameras) == 2 else clips * (clips - 1) // 2
 
@@ -166,14 +169,14 @@ class AllInBatch(PairSampler):
 
 
 class DrawnPairs(PairSampler):
-    """Positive and negative pairs in a fixed ratio, each of two clips of its own (``paper``).
+    """Positive and negative pairs in a fixed ratio, each of two other clips (``paper``).
 
     Parameters
     ----------
     tracklets, lengths, frames
         See `PairSampler`.
     pairs_per_batch
-        Pairs a batch, a multiple of one positive and its negative ones.
+        Pairs in a batch, a multiple of ``1 + negatives``.
     negatives
         Negative pairs for every positive one.
     """
@@ -196,7 +199,7 @@ class DrawnPairs(PairSampler):
         return -(-len(self.persons) // self.positives_per_batch)
 
     def most_pairs(self, clips: int) -> int:
-        """Return the number of pairs: no clip is in two."""
+        """Return the number of pairs: every clip is in one."""
         return clips // 2
 
     def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
@@ -212,7 +215,7 @@ class DrawnPairs(PairSampler):
             yield self._batch(drawn, generator, 2 * pairs, 2 * pairs + 1)
 
     def _negative(self, generator: np.random.Generator) -> list[View]:
-        """Tracklets of two persons from different cameras; rejection keeps the draw uniform."""
+        """Tracklets of two persons from different cameras, by rejection sampling."""
         while True:
             chosen = generator.choice(len(self.everybody), 2, replace=False)
             pair = []
@@ -228,14 +231,23 @@ class DrawnPairs(PairSampler):
 def build_sampler(
     config: TrainingConfig, tracklets: pd.DataFrame, lengths: Mapping[str, int]
 ) -> PairSampler:
-    """Make the sampler that a configuration asks for.
+    """Build the sampler of a configuration.
 
     Parameters
     ----------
     config
-        ``pairs`` chooses; see `TrainingConfig`.
+        ``pairs`` and its settings; see `TrainingConfig`.
     tracklets, lengths
         See `PairSampler`.
+
+    Examples
+    --------
+    >>> rows = [(f"{camera}/{person}", person, camera) for person in "123" for camera in "ab"]
+    >>> tracklets = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
+    >>> sampler = build_sampler(TrainingConfig(frames=4), tracklets, {row[0]: 8 for row in rows})
+    >>> batch = next(sampler.epoch(np.random.default_rng(0)))
+    >>> len(batch.windows), len(batch.left), int(batch.same.sum())
+    (6, 9, 3)
     """
     if config.pairs == "drawn":
         return DrawnPairs(

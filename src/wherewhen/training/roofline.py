@@ -1,4 +1,4 @@
-"""What the machine could do, and what the network asks of it: GEMM rate and FLOPs of the step."""
+"""The machine's rate of matrix products, and the FLOPs of a step."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import torch
 from wherewhen.model.siamese import SiameseAttentionNetwork
 
 SIZE = {"cpu": 1536, "cuda": 8192}
-"""Rows of the square matrices: large enough for the machine's full rate, small enough to be done
-in a fraction of a second."""
+"""Rows of the square matrices: large enough for the machine's full rate."""
 
 
 def measure_roofline(
@@ -22,21 +21,20 @@ def measure_roofline(
     size: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """Rate of this machine's matrix product, the most that a step could reach.
+    """Measure the rate of this machine's matrix product, an upper bound for a step.
 
-    With as many threads as torch uses at the moment, on a machine that others may be using, too:
-    measure beside what it is compared with. The random state is left as it was.
+    Uses torch's present number of threads; depends on the load of the machine.
 
     Parameters
     ----------
     device, dtype
-        Where and in what precision (float32 on a GPU as torch is set: TF32 or not).
+        Device and dtype of the matrices.
     repeats
-        Products that are timed, after one that is not; the median counts.
+        Timed products, after one warm-up; the median counts.
     size
         Rows of the square matrices; None for `SIZE`.
     clock
-        Says the time in seconds.
+        Returns the time in seconds.
 
     Returns
     -------
@@ -65,21 +63,20 @@ def measure_roofline(
 def network_flops(
     network: SiameseAttentionNetwork, clips: int, frames: int, backward: bool = True
 ) -> float:
-    """FLOPs of encoding clips, counted for convolutions in their direct form.
+    """Count the FLOPs of encoding clips, with convolutions in their direct form.
 
-    The products of the projection and of Eq 5, which are all but a fraction of a percent. They are
-    counted from the sizes of the weights and not by what is executed, so that a faster algorithm
-    (which spends fewer) shows as a higher share of the roofline, and shares can be compared.
+    The products of the projection and of Eq 5, more than 99 % of all. A faster form of the
+    convolutions counts the same, so that shares of the roofline can be compared.
 
     Parameters
     ----------
     network
-        Whose encoding.
+        The network.
     clips, frames
         Clips, and frames of each.
     backward
-        Count the backward pass too: two more products for every one, but one for the projection,
-        whose input has no gradient.
+        Count the backward pass, too: two more products for each, one for the projection, whose
+        input has no gradient.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One step: forward, backward and clipping, whole or in micro-batches, recorded or not."""
+"""A training step: forward, backward and gradient clipping; in micro-batches or as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
 
 
 class StepInputs(NamedTuple):
-    """What a step works on, all on its device."""
+    """Inputs of a step, on its device."""
 
     cubes: Tensor
     """``[N, T, K, K, D]``."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared
+    """Pairs and persons."""
     scheduled: dict[str, Tensor]
     """Scalars: values of the loss's scheduled fields at this step."""
     whole: bool = False
-    """Whether all frames are valid, which spares the masking."""
+    """Whether all frames are valid; masking is then skipped."""
 
     def tensors(self) -> list[Tensor]:
-        """Return all of them in one list."""
+        """Return all tensors in one list."""
         return [self.cubes, self.mask, *self.compared, *self.scheduled.values()]
 
 
@@ -43,16 +44,16 @@ TakeStep = Callable[[StepInputs], Values]
 
 
 def compare(batch: Batch, device: torch.device, pairs: int | None = None) -> Compared:
-    """Bring a batch's pairs to the device.
+    """Copy a batch's pairs to the device.
 
     Parameters
     ----------
     batch
         From a sampler.
     device
-        Where they are needed.
+        Device of the step.
     pairs
-        Fill them up to so many, with pairs that do not count; None leaves them as many as they are.
+        Pad the pairs to this number; None for no padding.
     """
     missing = 0 if pairs is None else pairs - len(batch.left)
 
@@ -66,16 +67,20 @@ def compare(batch: Batch, device: torch.device, pairs: int | None = None) -> Com
 
 
 class Step:
-    """Fills the gradients of network and loss, and clips them; nothing waits for a GPU.
+    """Computes and clips the gradients, without waiting for a GPU.
 
     Parameters
     ----------
     network, loss
-        What is differentiated.
+        The network and its loss.
     parameters
-        With respect to what.
+        Parameters whose gradients are computed.
     config
-        ``clip, micro_batch``.
+        ``gradient_clip, micro_batch``.
+
+    See Also
+    --------
+    RecordedStep : The same as a CUDA graph.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class Step:
         self.config = config
 
     def __call__(self, inputs: StepInputs) -> Values:
-        """Take a step up to the update of the weights."""
+        """Compute the gradients; return the values of the step."""
         for parameter in self.parameters:
             parameter.grad = None
         size = self.config.micro_batch
@@ -126,10 +131,10 @@ class Step:
         return encoding, terms
 
     def _in_parts(self, inputs: StepInputs, size: int) -> tuple[Encoding, dict[str, Tensor]]:
-        """Differentiate in two passes: the loss by what is encoded, then that by the weights.
+        """Differentiate in two passes: the loss by the encodings, then these by the weights.
 
-        The second pass repeats the first one's random numbers, so that dropout is the same. Source:
-        Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup".
+        The second pass uses the same random numbers, so that dropout is the same. Source: Gao et
+        al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup".
         """
         parts = list(zip(inputs.cubes.split(size), inputs.mask.split(size), strict=True))
         device = inputs.cubes.device
@@ -154,7 +159,7 @@ class Step:
 
 
 class Recorded(NamedTuple):
-    """A step on buffers that stay where they are."""
+    """A recorded step and its buffers."""
 
     inputs: StepInputs
     replay: Callable[[], None]
@@ -166,17 +171,20 @@ Record = Callable[[Callable[[], Values]], tuple[Callable[[], None], Values]]
 
 
 class RecordedStep:
-    """Takes a step by playing it back, recorded once for every shape of its inputs and masking.
+    """Replays a step, recorded once for every shape of its inputs.
 
-    A GPU is kept waiting by the launches of thousands of small operations; recorded as one CUDA
-    graph they are launched at once.
+    A CUDA graph launches thousands of small operations at once.
 
     Parameters
     ----------
     step
-        What is recorded.
+        The step.
     record
-        How: runs a function and returns what repeats it on the same buffers, and its outputs.
+        Records a function; returns a function that replays it on the same buffers, and its outputs.
+
+    See Also
+    --------
+    record_cuda_graph : Records a CUDA graph.
     """
 
     def __init__(self, step: Step, record: Record) -> None:
@@ -185,7 +193,7 @@ class RecordedStep:
         self._recorded: dict[tuple, Recorded] = {}
 
     def __call__(self, inputs: StepInputs) -> Values:
-        """Take a step up to the update of the weights."""
+        """Compute the gradients; return the values, which the next step overwrites."""
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in inputs.tensors())
         kind = (*shapes, inputs.whole)
         recorded = self._recorded.get(kind)
@@ -214,23 +222,23 @@ class RecordedStep:
 def record_cuda_graph(
     function: Callable[[], Values],
 ) -> tuple[Callable[[], None], Values]:
-    """Record a function as a CUDA graph on the current device; the random state stays as it was.
+    """Record a function as a CUDA graph on the current device; the RNG state is not changed.
 
     Parameters
     ----------
     function
-        Always the same operations on the same buffers, without a look at their values.
+        The same operations on the same buffers at every call, independent of their values.
     """
     state = torch.cuda.get_rng_state()
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
-        for _ in range(3):  # libraries choose their algorithms and allocate their workspaces
+        for _ in range(3):  # warm-up: libraries choose algorithms and allocate workspaces
             function()
     torch.cuda.current_stream().wait_stream(aside)
     torch.cuda.set_rng_state(state)
     graph = torch.cuda.CUDAGraph()
-    # what other threads do meanwhile, such as pinning the next batch, is none of the graph's
+    # operations of other threads, such as pinning the next batch, are not recorded
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         outputs = function()
     return graph.replay, outputs
@@ -243,14 +251,14 @@ def build_step(
     config: TrainingConfig,
     device: torch.device,
 ) -> TakeStep:
-    """Make the step that suits the device.
+    """Build the step for a device.
 
     Parameters
     ----------
     network, loss, parameters, config
         See `Step`; ``cuda_graph, micro_batch`` decide whether it is recorded.
     device
-        Where it is taken.
+        Device of the step.
     """
     step = Step(network, loss, parameters, config)
     if is_recorded(config, device):
@@ -259,7 +267,7 @@ def build_step(
 
 
 def is_recorded(config: TrainingConfig, device: torch.device) -> bool:
-    """Whether the step is recorded; its inputs then have few shapes."""
+    """Whether the step is recorded; pairs are then padded, for few shapes."""
     return device.type == "cuda" and config.cuda_graph and config.micro_batch is None
 
 

@@ -1,4 +1,4 @@
-"""Nodes of `train`: they choose the rows, the library learns."""
+"""Nodes of `train`."""
 
 import copy
 from pathlib import Path
@@ -17,7 +17,7 @@ from wherewhen.training.config import TrainingConfig
 Config = TypeVar("Config", NetworkConfig, TrainingConfig)
 
 VALIDATION_PERSONS = 2
-"""The fewest persons of a validation curve: negative pairs need two."""
+"""Minimum number of validation persons: negative pairs need two."""
 
 
 def initialise(
@@ -26,7 +26,7 @@ def initialise(
     config: NetworkConfig,
     seed_by_trial: bool,
 ) -> Network:
-    """Build the network and take the statistics of its input from the training cubes."""
+    """Build the network and calibrate it on the training cubes."""
     from wherewhen.model.siamese import build_network
     from wherewhen.training.loop import calibrate
 
@@ -45,12 +45,12 @@ def fit(
     config: TrainingConfig,
     seed_by_trial: bool,
 ) -> tuple[Network, pd.DataFrame]:
-    """Train, from the last checkpoint if there is one, with numbers by step in MLflow."""
+    """Train from the last checkpoint if there is one, and log metrics to MLflow."""
     from wherewhen.training.loop import train
 
     config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
-    network = copy.deepcopy(untrained)  # training works in place
+    network = copy.deepcopy(untrained)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
         history = train(network, cubes, learners, held_out, config, checkpoints, log.record)
         log.complete(history.to_dict("records"))
@@ -58,7 +58,7 @@ def fit(
 
 
 def borrow(cubes: CubeStore, path: Path) -> Network:
-    """Take a network that was trained elsewhere, if it fits these cubes (Table VIII)."""
+    """Load a network that was trained elsewhere, and check that it fits the cubes (Table VIII)."""
     from wherewhen.model.files import read_network
 
     path = from_root(path)
@@ -73,7 +73,7 @@ def borrow(cubes: CubeStore, path: Path) -> Network:
 
 
 def _seeded(config: Config, split: pd.DataFrame, by_trial: bool) -> Config:
-    """Add the trial's number to a seed where nothing else tells trials apart."""
+    """Add the trial's number to the seed, if asked to."""
     shift = trial_number(split.trial.iloc[0]) if by_trial else 0
     return config.model_copy(update={"seed": config.seed + shift})
 
@@ -81,9 +81,9 @@ def _seeded(config: Config, split: pd.DataFrame, by_trial: bool) -> Config:
 def _with_validation(
     split: pd.DataFrame, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide the training tracklets: most to learn from, some for the validation curve."""
+    """Split the training tracklets into learners and validation persons."""
     training = split[split.role == "train"]
-    if fraction > 0:  # one person makes no pair with another
+    if fraction > 0:
         fraction = max(fraction, VALIDATION_PERSONS / training.person.nunique())
     _, held_out = hold_out(training.person, fraction, seed)
     validates = training.person.isin(held_out)

@@ -1,4 +1,4 @@
-"""Wires of `train`."""
+"""Pipeline of `train`."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def create_pipeline(
     trials : sequence of str
         The trials' namespaces.
     untrained, trained : bool
-        Which networks are wanted.
+        Networks to make.
     borrowed : bool
         Take a trained network from a file instead of training one.
     """
@@ -54,7 +54,7 @@ def create_pipeline(
 
 
 def _borrow(trial: str) -> Node:
-    """Wire the network of one trial; each has a file of its own."""
+    """Make the node that loads one trial's network."""
     return node(
         nodes.borrow,
         ["cubes", f"params:train.network_from.{trial}"],
