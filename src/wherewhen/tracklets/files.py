@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,24 +131,13 @@ def reason(error: OSError) -> str:
     return f"{cause} ({cure})" if cure else cause
 
 
-def is_there(path: str | Path) -> bool:
-    """Whether a path exists; False if it can't be resolved."""
-    return os.path.exists(path)  # noqa: PTH110 (Path raises, before Python 3.14)
-
-
-def is_file(path: str | Path) -> bool:
-    """Whether a path is a file; False if it can't be resolved."""
-    return os.path.isfile(path)  # noqa: PTH113
-
-
-def is_dir(path: str | Path) -> bool:
-    """Whether a path is a folder; False if it can't be resolved."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
-def is_link(path: str | Path) -> bool:
-    """Whether a path is a symbolic link; False if it can't be resolved."""
-    return os.path.islink(path)  # noqa: PTH114
+# Before Python 3.14, Path's methods raise where a path can't be resolved; these return False.
+is_there, is_file, is_dir, is_link = (
+    os.path.exists,
+    os.path.isfile,
+    os.path.isdir,
+    os.path.islink,
+)
 
 
 def is_leaving(name: str) -> bool:
@@ -302,54 +291,40 @@ def read_csv(path: str | Path, what: str, remedy: str) -> pd.DataFrame:
         If it can't be read, is not UTF-8 or holds NUL characters, a name stands twice in its first
         line, or a row has another number of fields.
     """
-    text = read_text(path, what, remedy)
-    try:
-        return _table(_rows(text))
-    except _NoTableError as error:
-        raise FileError(f"{what} {displayed(path)}: {error}; {remedy}") from error
-
-
-class _NoTableError(ValueError):
-    """A text is no CSV table; the message does not name the file."""
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of every line that is not empty."""
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise _NoTableError(f"line {line} has a NUL character, so this is no text")
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in rows:
-            if len(row) > 1 or "".join(row).strip():
-                yield rows.line_num, row
-    except csv.Error as error:
-        raise _NoTableError(f"line {rows.line_num} is not CSV ({error})") from error
-
-
-def _table(rows: Iterator[tuple[int, list[str]]]) -> pd.DataFrame:
-    _, first = next(rows, (0, []))
-    names = [name.strip() for name in first]
-    if not names:
-        raise _NoTableError("it is empty")
-    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
-        raise _NoTableError(
-            f"column {', '.join(map(shortened, twice))} stands twice in the first line"
-        )
     import pandas as pd  # here: commands that print help need no pandas
 
+    text = read_text(path, what, remedy)
+
+    def refuse(fault: str) -> NoReturn:
+        raise FileError(f"{what} {displayed(path)}: {fault}; {remedy}")
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            for fields in reader:
+                if len(fields) > 1 or "".join(fields).strip():
+                    yield reader.line_num, fields
+        except csv.Error as error:
+            refuse(f"line {reader.line_num} is not CSV ({error})")
+
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        refuse(f"line {line} has a NUL character, so this is no text")
+    numbered = rows()
+    names = [name.strip() for name in next(numbered, (0, []))[1]]
+    if not names:
+        refuse("it is empty")
+    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+        refuse(f"column {', '.join(map(shortened, twice))} stands twice in the first line")
     parts = [pd.DataFrame(columns=names, index=pd.Index([], dtype="int64"), dtype=str)]
-    while chunk := [_full(*row, names) for row in itertools.islice(rows, _CHUNK)]:
-        lines, fields = zip(*chunk, strict=True)
-        parts.append(pd.DataFrame(list(fields), columns=names, index=list(lines), dtype=str))
-    table = pd.concat(parts[1:] or parts)
-    return table.loc[:, [name != "" for name in names]]
-
-
-def _full(line: int, fields: list[str], names: list[str]) -> tuple[int, list[str]]:
-    if len(fields) != len(names):
-        raise _NoTableError(
-            f"line {line} has {len(fields)} fields, but the first line {len(names)} "
-            f"({shortened(','.join(names))})"
-        )
-    return line, fields
+    while chunk := list(itertools.islice(numbered, _CHUNK)):
+        for line, fields in chunk:
+            if len(fields) != len(names):
+                first = shortened(",".join(names))
+                refuse(
+                    f"line {line} has {len(fields)} fields, but the first line {len(names)} "
+                    f"({first})"
+                )
+        lines, values = zip(*chunk, strict=True)
+        parts.append(pd.DataFrame(list(values), columns=names, index=list(lines), dtype=str))
+    return pd.concat(parts[1:] or parts).loc[:, [name != "" for name in names]]
