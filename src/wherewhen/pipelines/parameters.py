@@ -63,7 +63,7 @@ class Group(BaseModel):
 
 
 class IngestParameters(Group):
-    """Which frames are read, and how strictly."""
+    """The footage, its reader, and the checks of its frames."""
 
     reader: str = "prid2011"
     """The layout of the data set: a name of `wherewhen.tracklets.readers.READERS`."""
@@ -76,7 +76,7 @@ class IngestParameters(Group):
     """Where archives are unpacked and crops are cut to; null: ``unpacked`` beside them."""
 
     check: Literal["decode", "header"] = "decode"
-    """How thoroughly a frame is looked at: every pixel, or its hash, size and mode alone."""
+    """``decode`` checks every pixel of a frame, ``header`` only its hash, size and mode."""
 
     convert: Literal["rgb"] | None = None
     """``rgb`` accepts gray pictures, palettes and alpha channels (which are dropped), converts them
@@ -86,10 +86,10 @@ class IngestParameters(Group):
     """Threads that check frames; null: as many as there are processors."""
 
     allow_faulty: int = Field(0, ge=0)
-    """So many unreadable or odd frames are left out; one more stops the run."""
+    """Faults that are tolerated; faulty frames are left out."""
 
     options: dict[str, SerializeAsAny[Options]] = {}
-    """For each reader the options of its record, e.g. ``prid2011.persons``."""
+    """Options by reader, e.g. ``prid2011.persons``; those of the other readers have no effect."""
 
     @field_validator("reader")
     @classmethod
@@ -141,39 +141,39 @@ class IngestParameters(Group):
 
 
 class SplitParameters(Group):
-    """Who trains and who is searched for."""
+    """Training persons, probes and gallery of every trial."""
 
     source: Literal["drawn", "official", "auto", "file"] = "drawn"
-    """``drawn`` from the seed; ``official``: the data set's owners' (MARS's columns, iLIDS-VID's
-    list); ``auto``: the owners' where there is one, else drawn, and the log says which; ``file``:
-    as `path` says."""
+    """``drawn`` from the seed; ``official``: that of the data set's authors (MARS, iLIDS-VID);
+    ``auto``: the official one if there is one, else drawn, as the log says; ``file``: read from
+    `path`."""
 
     path: PathOrNumber | None = None
     """For ``file``: a table of splits (``.parquet``, ``.csv``) or torchreid's ``.json``, relative
     to the project's root."""
 
     fingerprint: str | None = None
-    """For ``file``: the name that the splits must have; null: any."""
+    """For ``file``: the fingerprint that the splits must have; null: any."""
 
     trials: int = Field(10, ge=1, le=100)
-    """Splits; results are mean and standard deviation over them (Section V-C). Where the split is
-    fixed (MARS), trials differ by the seed of what follows: ``train.seed_by_trial``."""
+    """Number of splits; results are mean and standard deviation over them (Section V-C). With a
+    fixed split (MARS), trials differ by the seeds of training: ``train.seed_by_trial``."""
 
     seed: int = Field(0, ge=0)
-    """Seed of all splits that are drawn."""
+    """Seed of drawn splits."""
 
     train_fraction: float = Field(0.5, gt=0, lt=1)
-    """Share of the persons that train (Section V-B), where splits are drawn."""
+    """Share of the persons that train in drawn splits (Section V-B)."""
 
     probe_camera: str | None = None
-    """Where splits are drawn, the probes' camera; null: the first by name."""
+    """The probes' camera in drawn splits; null: the first by name."""
 
     gallery_camera: str | None = None
-    """Where splits are drawn, the gallery's camera; null: the next by name."""
+    """The gallery's camera in drawn splits; null: the next by name."""
 
     validation: float | None = Field(None, gt=0, lt=1)
-    """Test on so large a share of each trial's training persons instead of its test persons, who
-    are left out: what settings are chosen by (`kedro experiment sweep` sets it). Null: don't."""
+    """Share of each trial's training persons that replace its test persons, to tune settings, as
+    sweeps do; null: test on the test persons."""
 
     torchreid: Annotated[bool, OPERATIONAL] = False
     """Also write the splits in torchreid's JSON form (two cameras)."""

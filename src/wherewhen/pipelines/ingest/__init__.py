@@ -1,4 +1,4 @@
-"""Stage `ingest`: raw frames become the tables of tracklets and frames."""
+"""Stage `ingest`: tables of tracklets and frames from raw frames."""
 
 from wherewhen.pipelines.ingest.pipeline import create_pipeline
 

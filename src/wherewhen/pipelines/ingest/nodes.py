@@ -1,4 +1,4 @@
-"""Nodes of `ingest`: a reader's tables, and the decision whether they may be used."""
+"""Nodes of `ingest`: read a data set, and stop the run if it can't be used."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from wherewhen.tracklets.readers import read
 def read_frames(
     root: Root, parameters: IngestParameters
 ) -> tuple[Ingested | IngestError, dict[str, Any]]:
-    """Read the data set; the report is kept even of one that can't be used."""
+    """Read the data set; an error is returned, so that its report is saved."""
     options = parameters.options.get(parameters.reader)
     try:
         found = read(
@@ -33,7 +33,7 @@ def read_frames(
 
 
 def admit(found: Ingested | IngestError) -> tuple[pd.DataFrame, pd.DataFrame, Root]:
-    """Pass the tables and the frames' folder on, or stop the run with the reader's reason."""
+    """Return the tables and the frames' folder, or raise the reader's error."""
     if isinstance(found, IngestError):
         raise found
     return found.tracklets, found.frames, to_root(found.root)

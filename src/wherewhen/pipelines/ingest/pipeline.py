@@ -1,4 +1,4 @@
-"""Wires of `ingest`."""
+"""Pipeline of the stage `ingest`."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -11,7 +11,7 @@ def create_pipeline(root: str) -> Pipeline:
     Parameters
     ----------
     root : str
-        What holds the data set's folder or archive: the rendered people, or a parameter.
+        Catalog entry of the footage: the rendered people or a parameter.
     """
     return Pipeline(
         [

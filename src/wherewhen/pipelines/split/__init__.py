@@ -1,4 +1,4 @@
-"""Stage `split`: who trains, who is searched for, in every trial."""
+"""Stage `split`: training persons, probes and gallery of every trial."""
 
 from wherewhen.pipelines.split.pipeline import create_pipeline
 

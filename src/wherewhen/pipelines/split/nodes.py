@@ -27,9 +27,9 @@ def split(
     protocol: str,
     footage: Root | None = None,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Give every tracklet its role in all trials, and name the splits by their hashes.
+    """Assign every tracklet its role in all trials; return also source and fingerprints.
 
-    The footage is named where its owners' list is read: when it changes, the splits are made again.
+    `footage` is not read: it makes the splits depend on the folder that holds an official list.
     """
     splits, source = _splits(tracklets, root, parameters, protocol)
     if parameters.validation is not None:
@@ -43,7 +43,7 @@ def split(
 def _on_validation_persons(
     splits: pd.DataFrame, parameters: SplitParameters, protocol: str
 ) -> pd.DataFrame:
-    """Derive from each trial one that knows nothing of its test persons."""
+    """Replace the test persons of each trial by validation persons."""
     derived = [
         validation_split(
             rows,
@@ -64,14 +64,14 @@ def take_trial(splits: pd.DataFrame, trial: str) -> pd.DataFrame:
 
 
 def export_torchreid(splits: pd.DataFrame) -> list[dict[str, Any]]:
-    """Say who trains and is tested in torchreid's form."""
+    """Convert splits to torchreid's form."""
     return to_torchreid(splits)
 
 
 def _splits(
     tracklets: pd.DataFrame, root: Root, parameters: SplitParameters, protocol: str
 ) -> tuple[pd.DataFrame, str]:
-    """Find the splits, and say in words where they come from."""
+    """Draw or read the splits; return also their source in words."""
     if parameters.source == "file":
         splits = read_splits(from_root(parameters.path), tracklets, parameters.fingerprint)
         return take_trials(splits, parameters.trials), f"file, {parameters.path}"

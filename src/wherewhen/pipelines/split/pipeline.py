@@ -1,4 +1,4 @@
-"""Wires of `split`."""
+"""Pipeline of the stage `split`."""
 
 from collections.abc import Iterable
 from functools import partial, update_wrapper
@@ -11,7 +11,7 @@ from wherewhen.pipelines.split import nodes
 def create_pipeline(
     trials: Iterable[str], torchreid: bool = False, footage: str | None = None
 ) -> Pipeline:
-    """Return the stage: one table of all trials, and from it one a trial.
+    """Return the stage: a table of all trials, and one for each trial.
 
     Parameters
     ----------
@@ -20,24 +20,12 @@ def create_pipeline(
     torchreid : bool
         Whether the splits are exported to torchreid's form.
     footage : str, optional
-        What holds the data set's folder or archive, if the owners' list is looked for in it: the
-        splits then follow from it, too.
+        Catalog entry of the footage, if it may hold an official list, on which splits then depend.
     """
-    split = node(
-        nodes.split,
-        [
-            "tracklets",
-            "frames_root",
-            "params:split",
-            "params:evaluate.protocol",
-            *([footage] if footage else []),
-        ],
-        ["splits", "split_fingerprints"],
-        name="split",
-    )
-    exports = [
-        node(nodes.export_torchreid, "splits", "torchreid_splits", name="export_torchreid"),
-    ]
+    read = ["tracklets", "frames_root", "params:split", "params:evaluate.protocol"]
+    read += [footage] if footage else []
+    split = node(nodes.split, read, ["splits", "split_fingerprints"], name="split")
+    export = node(nodes.export_torchreid, "splits", "torchreid_splits", name="export_torchreid")
     takes = [
         node(
             update_wrapper(partial(nodes.take_trial, trial=trial), nodes.take_trial),
@@ -48,4 +36,4 @@ def create_pipeline(
         )
         for trial in trials
     ]
-    return Pipeline([split, *takes, *(exports if torchreid else [])])
+    return Pipeline([split, *takes, *([export] if torchreid else [])])

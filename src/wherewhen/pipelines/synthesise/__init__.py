@@ -1,4 +1,4 @@
-"""Stage `synthesise`: people who walk past cameras, rendered."""
+"""Stage `synthesise`: render people who walk past cameras."""
 
 from wherewhen.pipelines.synthesise.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes of `synthesise`: they hand the library's plan to the data set that renders it."""
+"""Nodes of `synthesise`: plan the walks; the data set renders them when it is saved."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from wherewhen.synthetic.config import SyntheticConfig
 
 
 def plan_people(parameters: SyntheticConfig) -> People:
-    """Decide who walks where; the frames are rendered while the plan is saved."""
+    """Plan persons and walks; the frames are rendered when the plan is saved."""
     from wherewhen.synthetic.planning import plan
 
     return plan(parameters)
 
 
 def picture_people(parameters: SyntheticConfig, root: Path) -> Image:
-    """Lay some of the rendered people out in one picture."""
+    """Return a mosaic of some rendered people."""
     from wherewhen.synthetic.mosaic import mosaic
     from wherewhen.synthetic.planning import plan
 

@@ -1,4 +1,4 @@
-"""Wires of `synthesise`."""
+"""Pipeline of the stage `synthesise`."""
 
 from kedro.pipeline import Pipeline, node
 
