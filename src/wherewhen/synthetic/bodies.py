@@ -104,7 +104,13 @@ def load_body_model() -> BodyModel:
 
 @functools.cache
 def _load_body_model() -> BodyModel:
-    import anny
+    try:
+        import anny
+    except ImportError as error:
+        raise ImportError(
+            "people are rendered by the package anny, which is not installed: install it with "
+            "`pip install 'wherewhen[synthetic]'`, or name footage of your own by ingest.root"
+        ) from error
 
     with _fast_target_files():
         # The plain skinning method: the default would compile a kernel that is never called.
