@@ -175,6 +175,19 @@ def test_names_without_or_with_the_same_number(tmp_path, found):
         "a/p/2.png": "frame number 2 is already that of 0002.png",
         f"a/p/{'9' * 30}.png": f"frame number {'9' * 30} is too large for the table",
     }
+    assert "option frame_pattern" in str(error.value)
+
+
+def test_numbers_that_count_together_are_found_by_a_pattern(tmp_path, found):
+    """Seconds of a clock, and frames in each second: neither rises by itself."""
+    names = ("12-30-05_001.png", "12-30-05_002.png", "12-30-06_001.png")
+    first = named(found, *names)[0]
+    both = [first, replace(first, name="b/p", camera="b")]
+    with pytest.raises(IngestError, match=r"is already that of(?s:.*)option frame_pattern"):
+        ingest("tiny", tmp_path, both, QUIET)
+    rules = replace(QUIET, frame_pattern="([0-9]+)-([0-9]+)-([0-9]+)_([0-9]+)")
+    numbers = ingest("tiny", tmp_path, both, rules).frames["frame"]
+    assert numbers.tolist() == [123005001, 123005002, 123006001] * 2
 
 
 def test_many_faults_are_listed_then_counted(tmp_path, found):

@@ -41,6 +41,10 @@ from wherewhen.tracklets.threads import in_threads
 _LARGEST_NUMBER = 2**63 - 1
 _CHUNK = 64
 """Frames that a thread checks at a time."""
+_PATTERN = (
+    "If a frame's number is another one of its name, or several together, say so by the reader's "
+    "option frame_pattern"
+)
 _LISTED = 20
 """Faults that a message lists before it only counts."""
 
@@ -558,5 +562,6 @@ def _faults_message(dataset: str, faults: Sequence[dict[str, str]], allowed: int
             *lines,
             "Repair or remove these files, or leave them out by setting the ingest parameter "
             f"allow_faulty to {len(faults)}",
+            *([_PATTERN] if any("frame number" in fault["fault"] for fault in faults) else []),
         ]
     )

@@ -58,4 +58,4 @@ def _find(root: Path) -> Iterator[FoundTracklet]:
                 )
 
 
-READER = Reader("folder", "data set folder", LAYOUT, read, NumberedOptions)
+READER = Reader("folder", "crops in folders", LAYOUT, read, NumberedOptions)

@@ -446,7 +446,7 @@ def _require_av(path: str) -> None:
 
 READER = Reader(
     "manifest",
-    "data set folder",
+    "pictures and videos listed in a manifest",
     LAYOUT,
     read,
     ManifestOptions,

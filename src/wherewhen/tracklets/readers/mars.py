@@ -422,9 +422,6 @@ def _notes(
     for subset, rows in tracklets.groupby("subset"):
         if spare := len(names[subset]) - int(rows["length"].sum()):
             notes.append(f"{spare} names of {subset}_name.txt are in no tracklet: passed over")
-    queries = tracklets[tracklets["query"]]
-    if several := int(queries.duplicated(["person", "camera"]).sum()):
-        notes.append(f"{several} queries are not the only one of their person and camera")
     return notes
 
 
