@@ -1,4 +1,4 @@
-"""Synthetic room: walking people rendered from the `anny` body model.
+"""Synthetic data: walking people rendered from the `anny` body model.
 
 It gives the first run something to learn from without a dataset's licence: real bodies from real
 viewpoints, dressed from a small wardrobe that many of them share. `plan` decides who is filmed

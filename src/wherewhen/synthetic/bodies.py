@@ -1,4 +1,4 @@
-"""Synthetic room: the `anny` body model as this project uses it: rest shapes, joints, skinning.
+"""The `anny` body model: rest shapes, joints and skinning weights.
 
 anny (NAVER, Apache-2.0; its assets from MakeHuman, CC0) gives a body of a gender, age, height,
 weight, muscle and proportions. Posing is done by the gait and the renderer: of anny's output only
@@ -23,7 +23,7 @@ up to less than 0.11 (at most 0.22), and the four are scaled up to make one."""
 
 @dataclass(frozen=True)
 class BodyModel:
-    """What all bodies have in common.
+    """The parts of the body model that all bodies share.
 
     Attributes
     ----------
@@ -50,13 +50,13 @@ class BodyModel:
     _shapes: np.ndarray
 
     def index(self, bone: str) -> int:
-        """Give the index of a bone by its name."""
+        """Return the index of a bone by its name."""
         return self.bones.index(bone)
 
 
 @dataclass(frozen=True)
 class Phenotype:
-    """The six numbers from which anny makes a body, each between 0 and 1."""
+    """The six shape parameters of anny, each between 0 and 1."""
 
     gender: float
     """0: male, 1: female."""
@@ -88,7 +88,7 @@ _LOADING = threading.Lock()
 
 
 def load_body_model() -> BodyModel:
-    """Load anny once a process.
+    """Load the body model, once a process.
 
     The first load on a machine makes anny's own cache (`~/.cache/anny`, or `ANNY_CACHE_DIR`) and
     takes some 13 s, later ones take one.
@@ -141,7 +141,7 @@ def _load_body_model() -> BodyModel:
 def _coarsen(
     faces: np.ndarray, vertices: np.ndarray, dominant: np.ndarray, bones: tuple[str, ...]
 ) -> np.ndarray:
-    """Merge what is smaller than a pixel: two thirds of anny's faces are on head, hands and feet.
+    """Merge faces below a pixel in size: two thirds of anny's are on head, hands and feet.
 
     Vertices of one bone that lie in one cell of a grid become one. All vertices stay where they
     are; the merged ones are no longer used.
@@ -176,7 +176,7 @@ def _with_joints(vertices, joints) -> np.ndarray:
 
 @contextlib.contextmanager
 def _fast_target_files() -> Iterator[None]:
-    """Let anny parse its 1,136 shape files by numpy: 13 s instead of 87 s, the same tensors.
+    """Parse anny's 1,136 shape files by NumPy: 13 s instead of 87 s, with equal tensors.
 
     anny 0.6.2 fills a tensor line by line. Where another version has no such function, nothing is
     replaced and the first load is merely slow.
@@ -205,7 +205,7 @@ def _fast_target_files() -> Iterator[None]:
 
 
 def shape_body(model: BodyModel, phenotype: Phenotype) -> Body:
-    """Make a body at rest.
+    """Create a body in its rest pose.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Synthetic room: put the rendered person into the camera's picture, as a camera would see them.
+"""Compositing of the rendered person, the background and occluders, with effects of the lens.
 
 Street, shadow, person, whoever passes in front, then what the camera adds: shutter, lens, colour
 cast, exposure, noise.
@@ -17,7 +17,7 @@ from wherewhen.synthetic.scenes import PEOPLE_ROW, SCALE
 
 @dataclass(frozen=True)
 class Lens:
-    """What a camera adds to what is there, for one tracklet."""
+    """Photometric effects of a camera in one tracklet."""
 
     gain: tuple[float, float, float]
     """Gain of red, green and blue: colour cast times exposure."""
@@ -31,7 +31,7 @@ class Lens:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """Which part of the street is behind the person in each frame.
+    """The part of the background picture behind the person, frame by frame.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Backdrop:
 
 
 def cut_backdrop(scene: Image.Image, backdrop: Backdrop, height: int, width: int) -> np.ndarray:
-    """Cut the street behind the person out of the camera's picture.
+    """Crop the background of every frame from the camera's picture.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def composite(
     lens: Lens,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Lay everything over each other and photograph it.
+    """Blend all layers and apply the effects of the lens.
 
     Parameters
     ----------

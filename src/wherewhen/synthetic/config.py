@@ -1,4 +1,4 @@
-"""Synthetic room: the parameters of a synthetic set, typed, with the difficulty in the open.
+"""Parameters of a synthetic set, typed; those that make it harder are named as such.
 
 A mistyped parameter is refused before anything is rendered. The defaults are those of
 `learning-findings.md`: difficulty is mostly the angle between the two views.
@@ -31,7 +31,7 @@ class _Strict(BaseModel):
 
 
 class CameraConfig(_Strict):
-    """One fixed camera: where it hangs, whom it sees from which side, in what light."""
+    """One fixed camera: position, viewing direction and light."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     """Name of the camera's folder, e.g. `cam_a`."""
@@ -77,7 +77,7 @@ DEFAULT_CAMERAS = (
 
 
 def default_camera(index: int) -> CameraConfig:
-    """Give the camera that stands at an index when only a number of cameras is asked for.
+    """Return the camera of an index, for sets that only give a number of cameras.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def default_camera(index: int) -> CameraConfig:
 
 
 class SyntheticConfig(_Strict):
-    """Who is filmed, by which cameras, for how long, and how hard it is to know them again."""
+    """Persons, cameras, lengths and difficulty of a synthetic set."""
 
     layout: Literal["prid2011", "ilids_vid", "mars", "folder", "manifest"] = "prid2011"
     """How the set lies on the disk: as the data set of that name, lists and tables included, to be
@@ -217,7 +217,7 @@ class SyntheticConfig(_Strict):
 
     @property
     def camera_list(self) -> tuple[CameraConfig, ...]:
-        """The cameras themselves, also where only their number was given."""
+        """The cameras, also where only their number was given."""
         if isinstance(self.cameras, int):
             return tuple(default_camera(index) for index in range(self.cameras))
         return self.cameras
@@ -231,7 +231,7 @@ class SyntheticConfig(_Strict):
 
     @property
     def fingerprint(self) -> str:
-        """Name of everything that decides the bytes (`workers` does not)."""
+        """Hash of all parameters that decide pixels and files (`workers` does not)."""
         content = self.model_dump(mode="json", exclude={"workers"})
         for name in ADDED_LATER:
             if content[name] == type(self).model_fields[name].default:

@@ -1,4 +1,4 @@
-"""Synthetic room: film one person by one camera: gait, view, box, street, occluders, lens."""
+"""Rendering of one tracklet: gait, view, bounding box, background, occluders, lens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACTORS = 16
 
 @dataclass(frozen=True)
 class Actor:
-    """A person, ready to walk: body, dressed mesh, and points by which a box is fitted."""
+    """A dressed person: body, mesh, and points that fit the bounding box."""
 
     person: persons.Person
     body: bodies.Body
@@ -40,7 +40,7 @@ class Actor:
 
 
 class Studio:
-    """Everything that is shared by the tracklets of a set: body model, wardrobe, streets.
+    """What the tracklets of a set share: body model, wardrobe, backgrounds.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Studio:
         ]
 
     def prepare(self, person: persons.Person) -> Actor:
-        """Shape and dress a person.
+        """Create the body of a person and dress it.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Studio:
         return Actor(person, body, dressed, np.arange(0, len(dressed.vertices), 23))
 
     def _actor(self, person: persons.Person, number: int) -> Actor:
-        """Prepare a person once for all cameras, if those film them soon after each other."""
+        """Prepare a person; the last few are cached for their other cameras."""
         with self._lock:
             first = number not in self._actors
             waiting = self._actors.setdefault(number, Future())
@@ -105,7 +105,7 @@ class Studio:
     def film(
         self, person: persons.Person, number: int, camera: int, length: int, take: int = 0
     ) -> np.ndarray:
-        """Film a tracklet.
+        """Render a tracklet.
 
         Parameters
         ----------
@@ -257,7 +257,7 @@ class Studio:
 
 
 def _azimuths(setup: CameraConfig, length: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw the walking direction in each frame: nobody walks quite straight."""
+    """Draw the walking direction of each frame, with small deviations."""
     mean = generator.normal(setup.azimuth, setup.azimuth_sd)
     turn = generator.normal(0, 0.12)
     return mean + turn * np.linspace(-1, 1, length)
@@ -266,7 +266,7 @@ def _azimuths(setup: CameraConfig, length: int, generator: np.random.Generator) 
 def _camera_frames(
     setup: CameraConfig, azimuths: np.ndarray, middle: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the camera's place and axes and the sun's direction around a person at the origin."""
+    """Return the camera's position and axes and the sun's direction, person at the origin."""
     ahead = np.stack([np.sin(azimuths), -np.cos(azimuths), np.zeros_like(azimuths)], axis=1)
     upright = np.array([0.0, 0.0, 1.0])
     target = np.array([0.0, 0.0, middle])
@@ -291,7 +291,7 @@ def _posed(actor: Actor, transforms: np.ndarray) -> np.ndarray:
 
 
 def _wander(frames: int, columns: int, sd: float, generator: np.random.Generator) -> np.ndarray:
-    """Draw a jitter that drifts, as a tracker's box does, [frames, columns]."""
+    """Draw autocorrelated jitter, like that of a tracker's box, [frames, columns]."""
     steps = generator.standard_normal((frames, columns)) * sd
     result = np.empty_like(steps)
     keep = 0.8

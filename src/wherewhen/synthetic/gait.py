@@ -1,4 +1,4 @@
-"""Synthetic room: how a person walks, as rotations of bones over time.
+"""Gait: rotations of bones over time.
 
 Angles over the gait cycle follow the textbook curves of hip, knee and ankle (heel strike at phase
 0, toe-off near 0.62, the knee's large flexion near 0.73); arms swing opposite to the legs. World
@@ -16,7 +16,7 @@ from wherewhen.synthetic.bodies import Body, BodyModel
 
 @dataclass(frozen=True)
 class Gait:
-    """A person's way of walking."""
+    """Parameters of a person's gait."""
 
     cadence: float
     """Steps a second."""
@@ -65,13 +65,13 @@ def draw_gait(generator: np.random.Generator, old: bool) -> Gait:
 
 
 def walking_speed(gait: Gait, body: Body, model: BodyModel) -> float:
-    """Give the speed (m/s) that a gait's steps and a body's legs add up to."""
+    """Compute the speed (m/s) from a gait's step and a body's leg length."""
     leg = float(body.joints[model.index("upperleg01.L"), 2])
     return gait.cadence * 2 * leg * float(np.sin(gait.stride * 0.85))
 
 
 def bone_rotations(gait: Gait, body: Body, model: BodyModel, phases: np.ndarray) -> np.ndarray:
-    """Rotate every bone for every frame.
+    """Compute the rotation of every bone in every frame.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _arm(gait: Gait, body: Body, model: BodyModel, side: str, sign: float, phase
 
 
 def _straighten(body: Body, model: BodyModel, start: str, end: str, outward: float) -> np.ndarray:
-    """Give the smallest rotation that lets a limb's segment hang straight down, [3, 3]."""
+    """Compute the smallest rotation that makes a limb's segment vertical, [3, 3]."""
     segment = body.joints[model.index(end)] - body.joints[model.index(start)]
     segment = segment.astype(np.float64) / np.linalg.norm(segment)
     target = np.array([outward * np.sign(segment[0]), 0.0, -1.0])
@@ -163,7 +163,7 @@ def _straighten(body: Body, model: BodyModel, start: str, end: str, outward: flo
 def bone_transforms(
     rotations: np.ndarray, body: Body, model: BodyModel, soles: np.ndarray
 ) -> np.ndarray:
-    """Chain the bones and set the lower foot on the ground.
+    """Compute forward kinematics, with the lower foot on the ground.
 
     Parameters
     ----------
@@ -198,12 +198,12 @@ def bone_transforms(
 
 
 def _bump(phase: np.ndarray, centre: float, sharpness: float) -> np.ndarray:
-    """Give a periodic bump of height 1."""
+    """Compute a periodic bump of height 1."""
     return np.exp(sharpness * (np.cos(2 * np.pi * (phase - centre)) - 1))
 
 
 def _forward(angle: np.ndarray) -> np.ndarray:
-    """Swing what hangs down forward, and what stands up backward; [frames, 3, 3]."""
+    """Rotate hanging segments forward and upright ones backward, [frames, 3, 3]."""
     c, s, o, i = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack([i, o, o, o, c, s, o, -s, c], axis=-1).reshape(-1, 3, 3)
 
@@ -219,6 +219,6 @@ def _about_z(angle: np.ndarray) -> np.ndarray:
 
 
 def _orthonormal(matrices: np.ndarray) -> np.ndarray:
-    """Make rotations again of the means of rotations."""
+    """Project means of rotations back on rotations."""
     left, _, right = np.linalg.svd(matrices)
     return left @ right

@@ -1,4 +1,4 @@
-"""Synthetic room: the official layouts, written from frames that come from anywhere.
+"""Writers of the official layouts, from frames of any source.
 
 A layout says which file holds which frame, which lists lie beside the frames (MARS's name files
 and ``.mat`` tables, iLIDS-VID's splits, a manifest), and how its owners pack it. It takes shots and
@@ -32,7 +32,7 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set lies on the disk."""
+    """Files and folders of a data set."""
 
     name: str
     """As the reader's."""
@@ -59,7 +59,7 @@ class Layout:
 def check(
     form: Layout, cameras: int, takes: int, distractors: int, junk: int, archive: bool = False
 ) -> None:
-    """Refuse what a layout has no place for.
+    """Refuse parameters that a layout can't represent.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def write(
 def finish(
     form: Layout, home: Path, shots: Sequence[Shot], camera_names: Sequence[str], archive: bool
 ) -> None:
-    """Write what lies beside the frames when all of them are written, and pack it if asked to.
+    """Write the files beside the frames once all are written, and pack the set if asked to.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def finish(
 
 
 def root_of(form: Layout, home: Path, archive: bool) -> Path:
-    """Say what a reader is pointed at.
+    """Return the path that a reader is given.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def write_flat(
     size: tuple[int, int] = (4, 8),
     archive: bool = False,
 ) -> Path:
-    """Write a set of flat colours: a layout's fixture at any number of persons, in no time.
+    """Write a set of flat colours, as test data of any size.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def write_flat(
 
 
 def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed: bool) -> None:
-    """Write a tracklet's frames aside and move them to their places when all are there.
+    """Write a tracklet's frames to a temporary place and move them when all are written.
 
     Parameters
     ----------
@@ -308,12 +308,12 @@ def read_frame(path: Path, number: int, size: tuple[int, int], boxed: bool) -> n
 
 
 def box_of(number: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """Say where a crop stands in its whole picture: left, top, width, height (pixels)."""
+    """Return the box of a crop in its whole picture: left, top, width, height (pixels)."""
     return 1 + number % width, 2 + number % height, width, height
 
 
 def pack(form: Layout, home: Path) -> None:
-    """Pack a written set as its owners do: the same set gives the same bytes.
+    """Pack a written set as its owners do; equal sets give equal bytes.
 
     Parameters
     ----------
@@ -363,7 +363,7 @@ def _ilids_places(shots: Sequence[Shot], camera_names: Sequence[str]) -> dict[st
 
 
 def _with_holes(person: int) -> int:
-    """Leave every sixteenth number out, so that 300 persons end at 319, as in iLIDS-VID."""
+    """Skip every sixteenth number, so that 300 persons end at 319, as in iLIDS-VID."""
     return person + (person - 1) // 15
 
 

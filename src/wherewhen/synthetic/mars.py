@@ -1,4 +1,4 @@
-"""Synthetic room: MARS's lists: tables of tracklets, the name files they imply, and the queries.
+"""MARS's lists: tables of tracklets, the files of names they imply, and the queries.
 
 The tables alone say everything but the pictures, so a MARS of the real size can be checked, lists
 and counts and protocols, where its million of files is not.
@@ -22,7 +22,7 @@ _SEED = 20160808
 
 
 def frame_names(tracks: np.ndarray) -> list[str]:
-    """Name every frame of a table of MARS.
+    """Return the name of every frame of a table of MARS.
 
     The files themselves are not needed: a name is person, camera, running number of the tracklet
     among the person's, and number of the frame in it.
@@ -95,7 +95,7 @@ def derive_info(tables: Path | str, info: Path | str) -> None:
 
 
 def places(shots: Sequence[Shot], camera_names: Sequence[str]) -> dict[str, list[str]]:
-    """Give the path of every frame, by the tracklet's name in the plan."""
+    """Return the path of every frame, by the tracklet's name in the plan."""
     paths = {}
     for side, chosen in _sides(shots).items():
         tracks = _tracks(chosen)
@@ -114,12 +114,12 @@ def write_lists(home: Path, shots: Sequence[Shot], camera_names: Sequence[str]) 
 
 
 def _prefix(person: int) -> str:
-    """Write a person as four characters: 0001, 0000 and 00-1."""
+    """Format a person as four characters: 0001, 0000 and 00-1."""
     return f"{person:04d}" if person >= 0 else f"00{person}"
 
 
 def _sides(shots: Sequence[Shot]) -> dict[str, list[Shot]]:
-    """Part the shots as MARS's tables do: odd persons train; sorted by person, then camera."""
+    """Split the shots as MARS's tables do: odd persons train; sorted by person, then camera."""
     sides: dict[str, list[Shot]] = {"train": [], "test": []}
     for shot in sorted(shots, key=lambda shot: (_label(shot), shot.camera, shot.take)):
         sides["train" if shot.kind == PERSON and shot.person % 2 else "test"].append(shot)
@@ -138,7 +138,7 @@ def _tracks(shots: Sequence[Shot]) -> np.ndarray:
 
 
 def _draw_queries(shots: Sequence[Shot]) -> np.ndarray:
-    """Draw one query a person and camera of who is seen by two; the real list has these, too."""
+    """Draw one query a person and camera among persons of two cameras, like the real list."""
     rows, cameras = defaultdict(list), defaultdict(set)
     for row, shot in enumerate(shots, start=1):
         if shot.kind == PERSON:

@@ -1,4 +1,4 @@
-"""Synthetic room: one picture of the people, each seen by every camera."""
+"""A contact sheet of persons, each seen by every camera."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mosaic(
     frames: int = 1,
     zoom: int = 2,
 ) -> Image.Image:
-    """Lay people out on one picture: the cameras below each other, a person in each column.
+    """Draw a grid of persons: a row a camera, a column a person.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def mosaic(
 
 
 def _stack(cameras: list[np.ndarray], zoom: int) -> np.ndarray:
-    """Put a person's strips from all cameras below each other and enlarge them."""
+    """Stack a person's strips of all cameras and enlarge them."""
     picture = Image.fromarray(np.concatenate(cameras, axis=0))
     size = (picture.width * zoom, picture.height * zoom)
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))

@@ -1,4 +1,4 @@
-"""Synthetic room: what passes between camera and person: a post, a sign, another walker."""
+"""Occluders between camera and person: a post, a sign, another walker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOARDS = ((0.33, 0.37, 0.43), (0.45, 0.34, 0.32), (0.66, 0.65, 0.62), (0.33, 0.4
 
 
 def path(frames: int, width: int, speed: float, generator: np.random.Generator) -> np.ndarray:
-    """Lead an occluder across the crop.
+    """Compute an occluder's path across the crop.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def post(
 
 
 def _paint(front: np.ndarray, columns, thick: float, rows: tuple[int, int], colour) -> None:
-    """Lay an upright bar of a colour over what is there, rounded by light."""
+    """Draw a vertical cylinder of a colour, with shading."""
     pixels = np.arange(front.shape[2]) + 0.5
     away = np.abs(pixels[None] - columns[:, None])
     cover = np.clip(thick / 2 - away + 0.5, 0, 1).astype(np.float32)
@@ -82,7 +82,7 @@ def _paint(front: np.ndarray, columns, thick: float, rows: tuple[int, int], colo
 
 
 def walker(sprites: np.ndarray, phases: np.ndarray, columns: np.ndarray, drop: int) -> np.ndarray:
-    """Let somebody walk through.
+    """Draw another walker.
 
     Parameters
     ----------

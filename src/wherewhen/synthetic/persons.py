@@ -1,4 +1,4 @@
-"""Synthetic room: a person: body, clothes and gait, drawn from the set's seed and their number."""
+"""Persons: body, clothes and gait, drawn from the set's seed and the person's number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARDROBE, PERSON, CAMERA, TRACKLET, PASSER_BY = range(5)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who walks by."""
+    """A person: body, clothes and gait."""
 
     phenotype: Phenotype
     outfit: Outfit
@@ -25,7 +25,7 @@ class Person:
 
 
 def stream(seed: int, *key: int) -> np.random.Generator:
-    """Open the generator of random numbers for one purpose.
+    """Return the random generator of one purpose.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def stream(seed: int, *key: int) -> np.random.Generator:
 
 
 def draw_wardrobe(config: SyntheticConfig) -> Wardrobe:
-    """Fill the wardrobe of a set."""
+    """Draw the wardrobe of a set."""
     return stock_wardrobe(config.tops, config.bottoms, config.shoes, stream(config.seed, WARDROBE))
 
 

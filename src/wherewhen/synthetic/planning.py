@@ -1,4 +1,4 @@
-"""Synthetic room: plan a set and film its tracklets, each on its own and in any order."""
+"""Plan of a set, and rendering of its tracklets independently and in any order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BETA_SPREAD = 3.0
 
 
 class SyntheticSet:
-    """A planned set; nothing is rendered until it is asked for.
+    """A planned set; frames are rendered on demand.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class SyntheticSet:
 
     @property
     def shots(self) -> tuple[Shot, ...]:
-        """The plan: who is seen where, in the order of `tracklets`."""
+        """The tracklets of the plan, in the order of `tracklets`."""
         return tuple(self._shots.values())
 
     @property
@@ -52,16 +52,16 @@ class SyntheticSet:
         return {name: shot.length for name, shot in self._shots.items()}
 
     def person_by_person(self, tracklets: Iterable[str]) -> list[str]:
-        """Sort tracklets so that each person needs to be dressed only once for all cameras."""
+        """Sort tracklets by person, so that each is dressed once for all cameras."""
         return sorted(tracklets, key=lambda name: (self._shots[name].person, name))
 
     @property
     def fingerprint(self) -> str:
-        """Name of everything that decides the bytes."""
+        """Hash of all parameters that decide pixels and files."""
         return self.config.fingerprint
 
     def person(self, number: int) -> persons.Person:
-        """Describe a person: body, clothes and gait.
+        """Return a person: body, clothes and gait.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class SyntheticSet:
         return persons.draw_wardrobe(self.config)
 
     def render(self, tracklet: str, frames: int | None = None) -> np.ndarray:
-        """Film one tracklet.
+        """Render one tracklet.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class SyntheticSet:
     def render_all(
         self, tracklets: Iterable[str] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Film tracklets in parallel and give them in order.
+        """Render tracklets in parallel and yield them in order.
 
         Threads suffice: rays are cast by compiled kernels that run without Python's lock.
 
@@ -135,7 +135,7 @@ class SyntheticSet:
     def work(
         self, task: Callable[[str], Result], tracklets: Iterable[str]
     ) -> Iterator[tuple[str, Result]]:
-        """Do something with tracklets in parallel and give the results in order.
+        """Apply a function to tracklets in parallel and yield the results in order.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class SyntheticSet:
 
 
 def plan(config: SyntheticConfig) -> SyntheticSet:
-    """Decide who is filmed by which camera and for how long.
+    """Plan the tracklets of a set: persons, cameras, lengths.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def _shots(config: SyntheticConfig) -> list[Shot]:
 
 
 def _cut_badly(frames: np.ndarray) -> np.ndarray:
-    """Enlarge a quarter of each frame, as a detector that missed gives."""
+    """Crop and enlarge a quarter of each frame, like a failed detection."""
     _, height, width, _ = frames.shape
     part = frames[:, : height - height // 2, width // 2 :]
     return part.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]

@@ -1,4 +1,4 @@
-"""Synthetic room: pose a dressed body and cast rays at it with warp, on the CPU.
+"""Posing of a dressed body and ray casting with warp, on the CPU.
 
 One mesh a tracklet: its points are skinned in place frame by frame and its bounding volumes
 refitted, never rebuilt. Rays are cast where they tell something new: through the pixels of a
@@ -26,7 +26,7 @@ from wherewhen.synthetic.tailoring import Dressed
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera is during each frame of a tracklet, and what part of its picture is cut.
+    """Camera pose and crop of each frame of a tracklet.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True)
 class Layers:
-    """What the renderer saw of the person alone.
+    """Layers of the rendered person, without background.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def kernels() -> SimpleNamespace:
 
 @contextlib.contextmanager
 def _no_word_on_missing_drivers() -> Iterator[None]:
-    """Keep back that there is no CUDA driver: warp's C code says so whatever its log level.
+    """Suppress warp's message about a missing CUDA driver, which ignores its log level.
 
     Whatever else is written to the process's standard error meanwhile is handed on afterwards.
     """
@@ -203,7 +203,7 @@ class Renderer:
         return Layers(colour, shadow)
 
     def _scene(self, view: View, height: int, width: int):
-        """Gather what the kernels need, and room for what they find out about a frame."""
+        """Allocate the inputs and outputs of the kernels for a frame."""
         wp = self._kernels.wp
         scene = self._kernels.Scene()
         scene.rest, scene.faces, scene.materials = self._rest, self._faces, self._materials
@@ -221,7 +221,7 @@ class Renderer:
         return scene
 
     def _pose(self, bones, frame: int):
-        """Skin the mesh's points for a frame and bring its bounding volumes up to date."""
+        """Skin the mesh for a frame and update its bounding volumes."""
         wp = self._kernels.wp
         points = wp.empty_like(self._rest) if self._mesh is None else self._mesh.points
         inputs = [self._rest, self._bones, self._weights, bones, frame]

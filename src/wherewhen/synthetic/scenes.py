@@ -1,4 +1,4 @@
-"""Synthetic room: what stands behind the people: one wide picture of a street for each camera.
+"""Backgrounds: one wide picture of a street for each camera.
 
 A camera is fixed, so all its tracklets are cut from the same picture, each from another place. The
 colours are muted: saturated clutter looks wrong and gives the background away.
@@ -53,14 +53,14 @@ def draw_scene(height: int, elevation: float, generator: np.random.Generator) ->
 
 
 def _vary(colours, generator: np.random.Generator, spread: float = 10.0) -> tuple[int, int, int]:
-    """Choose one of some colours, give or take a little."""
+    """Draw one of some colours, with a small variation."""
     colour = np.array(colours[int(generator.integers(len(colours)))])
     colour = colour + generator.normal(0, spread) + generator.normal(0, 0.12 * spread, 3)
     return tuple(int(channel) for channel in np.clip(colour, 12, 235))
 
 
 def _pave(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
-    """Lay slabs, a kerb, a strip of grass or road, and markings."""
+    """Draw slabs, a kerb, a strip of grass or road, and markings."""
     width, height = size
     joint = _vary(((88, 88, 86),), generator, 6)
     slab = int(generator.integers(50, 110)) * SCALE // 2
@@ -86,7 +86,7 @@ def _pave(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
 
 
 def _build(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
-    """Raise house fronts with doors, windows and signs, hedges and gaps between them."""
+    """Draw house fronts with doors, windows and signs, hedges and gaps between them."""
     width, _ = size
     left = 0
     while left < width:
@@ -121,7 +121,7 @@ def _build(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
 
 
 def _park(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
-    """Park cars along the kerb, and put bins, posts and trees there."""
+    """Draw parked cars, bins, posts and trees."""
     width, _ = size
     for _ in range(int(generator.integers(5, 9))):
         left, long = (
@@ -164,7 +164,7 @@ def _park(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
 
 
 def _crowd(draw: ImageDraw.ImageDraw, size, horizon: int, generator) -> None:
-    """Let others stand about at a distance."""
+    """Draw distant bystanders."""
     width, _ = size
     for _ in range(int(generator.integers(5, 11))):
         x = int(generator.integers(0, width))

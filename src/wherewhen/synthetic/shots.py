@@ -1,4 +1,4 @@
-"""Synthetic room: shots: who is seen where, how often and for how long, before any frame exists."""
+"""Shots: person, camera, take and length of every tracklet, before rendering."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PERSON, DISTRACTOR, JUNK = "person", "distractor", "junk"
 
 @dataclass(frozen=True)
 class Shot:
-    """One tracklet's place in a plan."""
+    """One tracklet of a plan."""
 
     tracklet: str
     """Its name in the plan, `cam_a/person_0001`."""
@@ -39,7 +39,7 @@ def list_shots(
     single: int = 0,
     varied: bool = False,
 ) -> list[Shot]:
-    """List who is seen where.
+    """List the shots of a set.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Synthetic room: dress a body: cloth that stands off the skin, hair, bags, and their colours.
+"""Clothing of a body: cloth offset from the skin, hair, bags, and their colours.
 
 Colour alone would look like paint on a nude at any resolution. So cloth is smoothed and lifted off
 the body, trousers hang from the knee, and what falls freely (skirts, the lower half of coats, long
@@ -47,7 +47,7 @@ class Dressed:
 
 
 class Anatomy:
-    """Where everything is on a body: parts, and how far along arm, leg and neck a vertex lies.
+    """Body parts of vertices, and their positions along arm, leg and neck.
 
     Parameters
     ----------
@@ -80,11 +80,11 @@ class Anatomy:
         self.along_arm = self._along_arm()
 
     def joint(self, bone: str) -> np.ndarray:
-        """Give the place of a bone's head (m)."""
+        """Return the position of a bone's head (m)."""
         return self.body.joints[self.model.index(bone)]
 
     def _along_arm(self) -> np.ndarray:
-        """Run from 0 at the shoulder over 0.5 at the elbow to 1 at the wrist."""
+        """Return the position along the arm: 0 shoulder, 0.5 elbow, 1 wrist."""
         result = np.where(self.hand, 1.1, -0.1)
         for side, left in (("L", True), ("R", False)):
             joints = [self.joint(f"{b}.{side}") for b in ("upperarm01", "lowerarm01", "wrist")]
@@ -98,7 +98,7 @@ class Anatomy:
         return result
 
     def around_limb(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give each vertex's offset from its limb's axis, and the point there, [vertices, 3]."""
+        """Return each vertex's offset from its limb's axis, and the axis point, [vertices, 3]."""
         points = self.body.vertices.copy()
         for side, left in (("L", True), ("R", False)):
             for start, end, part in (
@@ -118,7 +118,7 @@ class Anatomy:
 
 @dataclass
 class _Pieces:
-    """Meshes and cloths gathered piece by piece."""
+    """Meshes and cloths, added piece by piece."""
 
     vertices: list[np.ndarray] = field(default_factory=list)
     faces: list[np.ndarray] = field(default_factory=list)
@@ -233,7 +233,7 @@ def _hang_limbs(anatomy, vertices, outfit: Outfit, in_sleeve, in_trousers) -> np
 
 
 def _hang_torso(anatomy: Anatomy, vertices: np.ndarray, ease: float) -> np.ndarray:
-    """Fill the waist: a loose top falls from the chest, a tight one follows the body."""
+    """Fill the waist under a loose top; a tight one follows the body."""
     torso = anatomy.torso & (anatomy.z < anatomy.shoulder - 0.02)
     z = anatomy.z[torso]
     bins = np.linspace(z.min(), z.max() + 1e-6, 25)
@@ -256,7 +256,7 @@ def _up_neck(anatomy: Anatomy) -> np.ndarray:
 
 
 def _head_place(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
-    """Give the middle of the skull and its half sizes (m)."""
+    """Return the centre of the skull and its half sizes (m)."""
     skull = anatomy.head & (anatomy.z > anatomy.joint("eye.L")[2] - 0.02)
     points = anatomy.body.vertices[skull]
     low, high = points.min(axis=0), points.max(axis=0)
@@ -268,7 +268,7 @@ def _head_place(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _scalp(anatomy: Anatomy) -> np.ndarray:
-    """Say which vertices grow hair: all above a line that falls from forehead to nape."""
+    """Return the vertices with hair: above a line from forehead to nape."""
     middle, half = _head_place(anatomy)
     back = (anatomy.y - (middle[1] - half[1])) / (2 * half[1])  # 0: forehead, 1: back of the head
     eye = anatomy.joint("eye.L")[2]
@@ -355,7 +355,7 @@ def _colour_straps(anatomy, bag: Bag, pieces: _Pieces, result, torso, centres) -
 
 
 def _add_hems(pieces: _Pieces, anatomy: Anatomy, vertices: np.ndarray, outfit: Outfit) -> None:
-    """Hang the skirt, and over it what of the top falls below the waist."""
+    """Add the skirt, and the part of the top below the waist."""
     bottom, top = outfit.bottom, outfit.top
     legs = anatomy.hip
     if bottom.kind == "skirt":
@@ -372,7 +372,7 @@ def _add_hems(pieces: _Pieces, anatomy: Anatomy, vertices: np.ndarray, outfit: O
 
 
 def _add_tube(pieces, anatomy, vertices, upper, lower, ease, flare, cloth, front) -> None:
-    """Hang a tube around trunk and thighs, from one height to another (m).
+    """Add a tube around trunk and thighs, from one height to another (m).
 
     Its upper part moves with the pelvis; further down each half moves with the thigh under it.
     """
@@ -422,7 +422,7 @@ def _add_tube(pieces, anatomy, vertices, upper, lower, ease, flare, cloth, front
 
 
 def _add_hair(pieces: _Pieces, anatomy: Anatomy, outfit: Outfit) -> None:
-    """Add what of the hair (or the headgear, or the hood) stands off the skull."""
+    """Add hair, headgear or hood outside the skull."""
     head, bone = outfit.head, anatomy.model.index("head")
     middle, half = _head_place(anatomy)
     hair = pieces.cloth(head.hair)
@@ -457,7 +457,7 @@ def _add_hair(pieces: _Pieces, anatomy: Anatomy, outfit: Outfit) -> None:
 
 
 def _hair_shell(middle: np.ndarray, half: np.ndarray, length: float):
-    """Fall from the crown around the back of the head and straight down."""
+    """Build the shell of long hair, from the crown down the back of the head."""
     rows, columns = 16, 25
     around = np.linspace(-1.95, 1.95, columns)  # 0 is the back of the head
     polar = np.linspace(0.05, np.pi / 2, rows // 2)
@@ -497,7 +497,7 @@ def _add_bag(pieces: _Pieces, anatomy: Anatomy, vertices: np.ndarray, bag: Bag) 
 
 
 def _turn_down(direction: np.ndarray) -> np.ndarray:
-    """Give the rotation (for row vectors) that takes the downward axis to a direction."""
+    """Return the rotation (for row vectors) of the downward axis to a direction."""
     down = np.array([0.0, 0.0, -1.0])
     unit = direction.astype(np.float64) / np.linalg.norm(direction)
     axis = np.cross(down, unit)
@@ -537,7 +537,7 @@ _NEIGHBOURS: dict[int, sparse.csr_matrix] = {}
 
 
 def _neighbours(model: BodyModel) -> sparse.csr_matrix:
-    """Give the matrix that averages each vertex's neighbours; made once a model."""
+    """Return the matrix that averages each vertex's neighbours; cached."""
     key = id(model)
     if key not in _NEIGHBOURS:
         count = len(model.dominant)

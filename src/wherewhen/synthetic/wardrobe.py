@@ -1,4 +1,4 @@
-"""Synthetic room: the wardrobe, and who wears what.
+"""The wardrobe of a set, and the choice of outfits.
 
 Garments are few and shared, so that colour alone does not identify a person. Colours that could
 pass for skin (beige, camel, pale pink, light brown) hang here on no rail: a coat of that colour
@@ -59,7 +59,7 @@ SKIN: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class Cloth:
-    """What a piece is made of: a colour, perhaps a second one, and the pattern they form."""
+    """Cloth: a colour, optionally a second one, and their pattern."""
 
     colour: Colour
     second: Colour = (0.0, 0.0, 0.0)
@@ -72,7 +72,7 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Top:
-    """What is worn above the waist; a long one falls over the legs."""
+    """A garment above the waist; a long one covers part of the legs."""
 
     name: str
     cloth: Cloth
@@ -93,7 +93,7 @@ class Top:
 
 @dataclass(frozen=True)
 class Bottom:
-    """What is worn below the waist: trousers, shorts or a skirt."""
+    """A garment below the waist: trousers, shorts or a skirt."""
 
     name: str
     cloth: Cloth
@@ -145,7 +145,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Outfit:
-    """Everything a person wears."""
+    """The clothes, hair and bag of a person."""
 
     top: Top
     bottom: Bottom
@@ -156,7 +156,7 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """The rails that all people of a set dress from."""
+    """The garments that all persons of a set choose from."""
 
     tops: tuple[Top, ...]
     bottoms: tuple[Bottom, ...]
@@ -164,7 +164,7 @@ class Wardrobe:
 
 
 def stock_wardrobe(tops: int, bottoms: int, shoes: int, generator: np.random.Generator) -> Wardrobe:
-    """Fill a wardrobe.
+    """Draw a wardrobe.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _choose(items, generator: np.random.Generator):
 
 
 def _shade(name: str, generator: np.random.Generator) -> Colour:
-    """Give a colour of a name, no two dye lots quite alike."""
+    """Return the colour of a name, with a small random variation."""
     gain = generator.uniform(0.88, 1.12)
     return tuple(float(min(0.9, channel * gain)) for channel in COLOURS[name])
 

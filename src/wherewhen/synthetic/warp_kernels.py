@@ -1,4 +1,4 @@
-"""Synthetic room: the warp kernels. Imported by `rendering` alone, when something is rendered.
+"""The warp kernels. Imported by `rendering` alone, when something is rendered.
 
 Warp reads the source of a kernel, so annotations here are warp's types and every literal counts:
 `1.0` is a float, `1` an int.
@@ -35,7 +35,7 @@ def skin(
 
 @wp.struct
 class Scene:
-    """All that the kernels read and write; one argument is packed faster than twenty."""
+    """Inputs and outputs of the kernels; one argument is packed faster than twenty."""
 
     mesh: wp.uint64
     rest: wp.array(dtype=wp.vec3)
@@ -63,7 +63,7 @@ class Scene:
 
 @wp.struct
 class Met:
-    """What a ray met: the cloth, where on the body at rest, and its place and normal now."""
+    """A ray's hit: the cloth, its rest position, and its current position and normal."""
 
     cloth: int
     place: wp.vec3
@@ -73,13 +73,13 @@ class Met:
 
 @wp.func
 def wave(value: float, scale: float) -> float:
-    """Alternate between 0 and 1 with period 1; the step is as wide as a pixel, some 15 mm."""
+    """Compute a square wave between 0 and 1 with period 1, smoothed over a pixel (15 mm)."""
     return wp.clamp(0.5 - 10.0 * scale * wp.sin(6.2831853 * value), 0.0, 1.0)
 
 
 @wp.func
 def dye(kind: wp.vec3, first: wp.vec3, second: wp.vec3, place: wp.vec3) -> wp.vec3:
-    """Give a cloth's colour at a place on the body at rest."""
+    """Return a cloth's colour at a point of the body at rest."""
     pattern = int(kind[0])
     scale = kind[1]
     mix = float(0.0)
@@ -104,7 +104,7 @@ def dye(kind: wp.vec3, first: wp.vec3, second: wp.vec3, place: wp.vec3) -> wp.ve
 
 @wp.func
 def ray(scene: Scene, frame: int, row: float, column: float) -> wp.vec3:
-    """Give the direction of the ray through a place in the crop (pixels)."""
+    """Return the direction of the ray through a point of the crop (pixels)."""
     box = scene.boxes[frame]
     inside = wp.vec3(box[0] + box[2] * column, box[1] - box[2] * row, 1.0)
     return wp.normalize(wp.transpose(scene.axes[frame]) * inside)
@@ -133,7 +133,7 @@ def meet(scene: Scene, frame: int, direction: wp.vec3) -> Met:
 
 @wp.func
 def ground_shadow(scene: Scene, frame: int, direction: wp.vec3) -> float:
-    """Give how much light the person keeps from where a ray that missed them meets the ground."""
+    """Return the shadow of the person where a ray that missed them meets the ground."""
     if direction[2] > -0.001:
         return 0.0
     origin = scene.origins[frame]
@@ -148,7 +148,7 @@ def ground_shadow(scene: Scene, frame: int, direction: wp.vec3) -> float:
 
 @wp.func
 def alike(scene: Scene, row: int, column: int, row2: int, column2: int) -> bool:
-    """Say whether two pixels met nothing, or one cloth at neighbouring places."""
+    """Return whether two pixels hit nothing, or one cloth at neighbouring points."""
     cloth = scene.cloth[row, column]
     if cloth != scene.cloth[row2, column2]:
         return False
@@ -233,7 +233,7 @@ def shine(
     lit: float,
     direction: wp.vec3,
 ) -> wp.vec4:
-    """Give the colour in which a place on the body is seen, and 1."""
+    """Return the shaded colour of a point on the body, and 1 (opaque)."""
     kind = scene.kinds[cloth]
     albedo = dye(kind, scene.colours[cloth], scene.seconds[cloth], place)
     # Folds of the cloth, long ones and crumples.

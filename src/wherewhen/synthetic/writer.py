@@ -1,4 +1,4 @@
-"""Synthetic room: render a set and write it in its layout, whole tracklets only.
+"""Rendering of a set into its layout, in whole tracklets.
 
 A call that was killed is gone on with by the next one.
 
@@ -31,7 +31,7 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = True) -> Path:
-    """Render what is missing and write it in the layout that the set's config names.
+    """Render the missing tracklets and write them in the layout of the set's config.
 
     A killed call is gone on with by calling again: tracklets that lie there whole are kept, a
     half-written one is rendered anew, and so is one of which a frame differs from its checksum. The
@@ -103,7 +103,7 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
 
 
 def home_of(synthetic_set: SyntheticSet, root: Path | str) -> Path:
-    """Name the folder of a set among others.
+    """Return the folder of a set.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def home_of(synthetic_set: SyntheticSet, root: Path | str) -> Path:
 
 
 def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
-    """Say whether a set was written to its end.
+    """Return whether a set is complete.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _write_checksums(home: Path) -> None:
 
 
 def _changed_files(home: Path) -> set[str]:
-    """Name the files of a set that are gone, or that differ from their checksums."""
+    """Return the files of a set that are missing or differ from their checksums."""
     checksums = home / CHECKSUMS
     if not checksums.is_file():
         return set()
@@ -172,7 +172,7 @@ def _changed_files(home: Path) -> set[str]:
 
 
 def _discard(home: Path, changed: set[str], places: Mapping[str, Sequence[str]]) -> None:
-    """Make a set incomplete where files were changed, so that they are rendered anew."""
+    """Mark changed files of a set as missing, so that they are rendered again."""
     if not changed:
         return
     log.warning(
