@@ -378,7 +378,7 @@ class _LearnMetric(Group):
     """PCA, then KISSME, LFDA or XQDA (Section V-G); or RankSVM without PCA."""
 
     metrics: tuple[Literal[tuple(METRICS)], ...] = ("kissme", "lfda")
-    """The metrics that are learned, each on the same vectors."""
+    """The learned metrics, all on the same vectors."""
 
     dimension: int = Field(150, ge=1)
     """Dimensions kept by the PCA; fewer when there are fewer samples, with a warning."""
@@ -404,17 +404,17 @@ class ReRankingParameters(Group):
     """Two tracklets are neighbours if each is among the other's k1 nearest."""
 
     k2: int = Field(6, ge=1)
-    """So many nearest share their neighbourhoods; 1: none do."""
+    """Neighbours whose encodings are averaged (local query expansion); 1: no averaging."""
 
     weight: float = Field(0.3, ge=0, le=1, alias="lambda")
-    """``lambda``, the original distance's share."""
+    """Weight of the original distance (``lambda``)."""
 
 
 class EvaluateParameters(Group):
-    """How rankings become numbers."""
+    """Protocol and measures of the evaluation."""
 
     dataset: str = "unnamed"
-    """What the scores call the data set: ``globals.yml``'s ``dataset``."""
+    """The data set's name in tables of scores: ``globals.yml``'s ``dataset``."""
 
     protocol: Literal[
         "single_match", "cross_camera", "official", "query_excluded", "two_camera"
@@ -424,26 +424,26 @@ class EvaluateParameters(Group):
     average_precision: Annotated[Literal["mean_precision", "trapezoid"], OPERATIONAL] = (
         "mean_precision"
     )
-    """Which definition of AP the printed table's mAP averages; the scores have both."""
+    """Definition of the mAP in the printed table; the scores have both."""
 
     max_rank: int = Field(20, ge=1)
     """Length of the CMC curve; beyond the gallery's size it stays as it is."""
 
     re_ranking: ReRankingParameters | None = None
-    """Judge every distance between vectors once more, re-ranked; null: don't."""
+    """Evaluate every distance between vectors with re-ranking, too; null: without."""
 
     confidence: float = Field(0.95, gt=0, lt=1)
-    """What share of the resampled means an interval holds."""
+    """Confidence level of the intervals."""
 
     resamples: int = Field(1000, ge=0)
-    """How often the probes of a trial are drawn anew for the intervals; 0: no intervals."""
+    """Bootstrap samples for the intervals; 0: no intervals."""
 
     seed: int = Field(0, ge=0)
-    """Seed of those draws."""
+    """Seed of the bootstrap."""
 
     ranked: int | None = Field(None, ge=1)
-    """The ranks of each probe that the table of rankings keeps, beside all its true matches; null:
-    all of them, which in MARS are 24 million rows a metric."""
+    """Ranks of each probe in the table of rankings, in addition to all its true matches; null: all,
+    which in MARS are 24 million rows a metric."""
 
 
 class ReportParameters(Group):

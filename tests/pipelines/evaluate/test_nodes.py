@@ -283,7 +283,8 @@ def test_evaluating_imports_no_torch():
 def test_rows_are_numbered_through(crowd):
     parameters = EvaluateParameters(protocol="cross_camera", resamples=0)
     logits = np.random.default_rng(0).normal(size=(12, 24))
-    for table in score_network(crowd, {}, logits, parameters, "network"):
+    tables = score_network(crowd, {}, logits, parameters, "network")
+    for table in (*tables, *score_vectors(crowd, {}, parameters, "rcn")):
         assert table.index.tolist() == list(range(len(table)))
 
 
