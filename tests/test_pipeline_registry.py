@@ -73,7 +73,7 @@ def nodes_of(features, **train):
 def test_what_is_asked_for_is_embedded_learned_on_and_evaluated():
     nodes = nodes_of(["network", "fisher"])
     assert {"initialise", "fit", "embed_by_network", "embed_by_fisher"} <= nodes
-    assert {"learn_metrics_on_fisher", "score_fisher", "draw_attention"} <= nodes
+    assert {"learn_metrics_on_fisher", "score_fisher", "draw_attention_over_time"} <= nodes
     assert not {"pool_cubes", "embed_by_untrained_network"} & nodes
 
 
@@ -81,7 +81,7 @@ def test_nothing_is_trained_for_features_without_a_network():
     assert not {"initialise", "fit"} & nodes_of(["row_pooled", "stfv3d"])
     nodes = nodes_of(["untrained"])
     assert "initialise" in nodes
-    assert not {"fit", "draw_training_curves", "draw_attention"} & nodes
+    assert not {"fit", "draw_training_curves", "draw_attention_over_time"} & nodes
 
 
 def test_a_baseline_asks_for_no_cubes():
@@ -92,7 +92,7 @@ def test_a_baseline_asks_for_no_cubes():
 
 def test_a_borrowed_network_is_not_trained():
     nodes = nodes_of(["network"], network_from="networks/{trial}.safetensors")
-    assert {"borrow", "embed_by_network", "draw_ranked_probes"} <= nodes
+    assert {"borrow", "embed_by_network", "draw_best_ranked"} <= nodes
     assert not {"fit", "initialise", "draw_training_curves"} & nodes
 
 

@@ -106,6 +106,21 @@ class _FileDataset(AbstractVersionedDataset[Any, Any]):
         return {"filepath": str(self._filepath), "version": self._version}
 
 
+class FigureDataset(_FileDataset):
+    """A :class:`matplotlib.figure.Figure` as PNG and, beside it, as PDF."""
+
+    def _write(self, data: Any, path: Path) -> None:
+        from wherewhen.reporting.figures.canvas import save_figure
+
+        save_figure(data, path)
+
+    def _read(self, path: Path) -> Any:
+        """Read the PNG as a picture."""
+        from PIL import Image
+
+        return Image.open(path)
+
+
 class PlaceDataset(_FileDataset):
     """The path of a folder, as the configuration says it: what lies there counts, and not where.
 

@@ -110,8 +110,9 @@ def build_pipelines(current: Parameters) -> dict[str, Pipeline]:
         "embed": embed.create_pipeline(trials, features),
         "learn_metric": learn_metric.create_pipeline(trials, features),
         "evaluate": evaluate.create_pipeline(trials, features),
-        "report": report.create_pipeline(trials, trained and not borrowed, "network" in features),
     }
+    made = sum(stages.values(), start=Pipeline([])).all_outputs()
+    stages["report"] = report.create_pipeline(trials, made)
     everything = [
         stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic
     ]

@@ -28,6 +28,7 @@ from wherewhen.hints import did_you_mean
 from wherewhen.lineage.records import NAME, Record, record_path
 from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
+from wherewhen.reporting.figures import shows_nobody
 from wherewhen.tracklets.files import reason
 from wherewhen.tracklets.splits import trial_name
 
@@ -40,11 +41,8 @@ FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 LOGITS = "logits_"
 """How the names of files begin that compare the tested persons of a trial with each other."""
 
-NOBODY = (
-    *("cmc", "convergence", "length_matrix", "lengths", "loss_over_lambda", "sweep"),
-    *("training_curves", "untrained_network"),
-)
-"""Figures without people, and networks that learned from nobody: how their names begin."""
+NOBODY = ("length_matrix", "sweep", "untrained_network")
+"""Files without people that no record of a figure names: how their names begin."""
 
 MIXED = "the person may be in it (--derived removes it)"
 """What is said of a figure or a network."""
@@ -479,7 +477,9 @@ def _mixes(file: Path, trained: set[str]) -> bool:
     """Whether a person may be in a file without their name; `trained`: the person's trials."""
     trial = next((part for part in file.parts if part.startswith("trial_")), None)
     fitted = file.suffix in FITTED and (trial is None or trial in trained)
-    return not file.stem.startswith(NOBODY) and (file.suffix in PICTURES or fitted)
+    return (file.suffix in PICTURES or fitted) and not (
+        file.stem.startswith(NOBODY) or shows_nobody(file.stem)
+    )
 
 
 def _delete(path: Path) -> None:

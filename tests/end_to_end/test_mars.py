@@ -52,7 +52,7 @@ def test_from_archives_to_the_official_protocol_and_on_to_others(project):
     assert set(scores.value[scores.measure == "probes"]) == {queries}
 
     re_ranking = {"evaluate.re_ranking": "{k1: 5, k2: 3, lambda: 0.3}"}
-    judged = {"report.metric": "kissme-re-ranked", "evaluate.protocol": "query_excluded"}
+    judged = {"evaluate.protocol": "query_excluded"}
     output = project.run("--env", "mars", **RENDERED, **SHRUNKEN, **re_ranking, **judged)
     assert "made by split" in output  # splits depend on the protocol: here they are the same ones
     assert len(project.made("06_models/mars/trial_00/network.safetensors")) == 1

@@ -39,7 +39,6 @@ ingest: {reader: folder, root: footage/drawn}
 split: {trials: 2}
 embed: {features: [colour_lbp], clips: 2, clip_frames: 2}
 learn_metric: {metrics: [kissme]}
-report: {metric: kissme}
 evaluate: {resamples: 0}
 """
 """An environment whose frames are drawn, and described without a network: quick to run."""

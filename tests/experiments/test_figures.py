@@ -167,20 +167,20 @@ def test_failures_of_the_first_trial_with_frames_of_the_data_set(
     assert "the worst 1 of 1 failures among 1 probes" in said
 
 
-def test_a_picture_is_saved_with_its_table_and_nothing_else(results, mine):
+def test_a_picture_is_saved_with_vectors_and_table_and_nothing_else(results, mine):
     folder = folder_of("prid2011", mine)
     assert folder == results / "data/08_reporting/prid2011/experiments/mine"
     table = pd.DataFrame({"value": [1.5]})
     paths = save(Picture("cmc", Figure(), table), folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["cmc.csv", "cmc.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cmc.csv", "cmc.pdf", "cmc.png"]
     with Image.open(paths[0]) as picture:
         assert picture.format == "PNG"
-    assert pd.read_csv(paths[1]).equals(table)
+    assert pd.read_csv(paths[2]).equals(table)
 
 
 def test_pictures_and_tables_are_logged(material, mine):
     paths = make_figures(mine, HERE)
-    assert [path.name for path in paths] == ["cmc.png", "cmc.csv"]
+    assert [path.name for path in paths] == ["cmc.png", "cmc.pdf", "cmc.csv"]
     (run,) = find_runs("prid2011", {"experiment": "mine", "stage": "figures"})
     logged = client().list_artifacts(run.info.run_id, "figures")
-    assert {file.path for file in logged} == {"figures/cmc.png", "figures/cmc.csv"}
+    assert {file.path for file in logged} == {f"figures/cmc.{end}" for end in ("png", "pdf", "csv")}

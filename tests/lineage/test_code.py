@@ -7,6 +7,7 @@ import pytest
 
 from wherewhen.lineage import code
 from wherewhen.lineage.code import SOURCE, EditedError, code_version, modules_behind, source_file
+from wherewhen.reporting.figures import FIGURES
 
 
 @pytest.fixture
@@ -115,12 +116,17 @@ class TestModulesBehind:
             "embed": ["wherewhen.model.encode", "wherewhen.features.pooling"],
             "learn_metric": ["wherewhen.metric_learning.kissme"],
             "evaluate": ["wherewhen.retrieval.scoring", "wherewhen.metric_learning.kissme"],
-            "report": ["wherewhen.reporting.figures.curves", "wherewhen.reporting.tables"],
+            "report": ["wherewhen.reporting.tables"],
             "analyse": ["wherewhen.reporting.looks", "wherewhen.retrieval.lengths"],
         }
         for stage, modules in needed.items():
             behind = modules_behind(f"wherewhen.pipelines.{stage}.nodes")
             assert set(modules) <= set(behind), stage
+
+    def test_every_figure_is_behind_the_node_that_draws_it(self):
+        behind = modules_behind("wherewhen.pipelines.figures")
+        assert {kind.draw.__module__ for kind in FIGURES.values()} <= set(behind)
+        assert {"wherewhen.model.encode", "wherewhen.reporting.looks"} <= set(behind)
 
     def test_what_is_named_exists(self):
         assert source_file("wherewhen.lineage.code") == SOURCE / "lineage/code.py"

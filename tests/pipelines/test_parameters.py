@@ -139,7 +139,6 @@ class TestPresets:
             {"evaluate": {"re_ranking": {"lamda": 0.1}}},
             "evaluate.re_ranking.lamda: no such parameter; did you mean lambda?",
         ),
-        ({"report": {"metric": "xqda"}}, "report.metric is 'xqda'"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):

@@ -6,6 +6,8 @@ import pytest
 
 from wherewhen.reporting.looks import (
     attention_table,
+    best_in_words,
+    best_metric,
     frame_weight_table,
     high_response,
     least_even,
@@ -67,3 +69,40 @@ def test_the_least_even_first_and_of_equals_the_first():
     even, some, most = np.array([0.5, 0.5]), np.array([0.4, 0.6]), np.array([0.1, 0.9])
     assert least_even([even, some, most, some], 3) == [2, 1, 3]
     assert least_even([even], 5) == [0]
+
+
+def scores_of(values):
+    rows = [
+        ("single_match", f"trial_{trial:02d}", features, metric, measure, value)
+        for (features, metric), (rank_1, mean_ap) in values.items()
+        for measure, of_trials in (("rank-1", rank_1), ("mAP", mean_ap))
+        for trial, value in enumerate(of_trials)
+    ]
+    columns = ["protocol", "trial", "features", "metric", "measure", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ({"lfda": ((0.5, 0.7), (0.1, 0.1)), "kissme": ((0.6, 0.5), (0.9, 0.9))}, "lfda"),
+        ({"lfda": ((0.5, 0.7), (0.8, 0.6)), "kissme": ((0.6, 0.6), (0.6, 0.6))}, "lfda"),
+        ({"cosine": ((0.6,), (0.7,)), "euclidean": ((0.6,), (0.7,))}, "euclidean"),
+    ],
+    ids=["rank-1 over the trials", "then mAP", "then the order of tables"],
+)
+def test_the_best_metric_is_chosen(values, best):
+    scores = scores_of({("network", metric): each for metric, each in values.items()})
+    better = scores_of({("row_pooled", "xqda"): ((1.0,), (1.0,))})
+    rankings = pd.DataFrame({"metric": [*values, *values]})
+    assert best_metric(pd.concat([scores, better]), rankings) == best
+
+
+def test_the_best_of_the_rankings_that_there_are():
+    values = {("network", "xqda"): ((0.9,), (0.9,)), ("network", "lfda"): ((0.5,), (0.25,))}
+    scores = scores_of(values)
+    assert best_metric(scores, pd.DataFrame({"metric": ["lfda"]})) == "lfda"
+    words = best_in_words(scores, "lfda")
+    assert words == (
+        "the best of 2 metrics, rank-1 50.0 %, mAP 25.0 % over all trials, single_match"
+    )

@@ -22,7 +22,10 @@ from wherewhen.experiments.rows import Request, ResolvedRow, make_missing, resol
 from wherewhen.experiments.tables import dataset_of
 from wherewhen.pipelines.types import Figure
 from wherewhen.project import from_root
+from wherewhen.reporting.figures import FIGURES
+from wherewhen.reporting.figures.canvas import save_figure
 from wherewhen.tracking import Description, Tracker
+from wherewhen.tracklets.pictures import TrackletPictures
 
 log = logging.getLogger(__name__)
 
@@ -147,13 +150,12 @@ def folder_of(dataset: str, experiment: Experiment) -> Path:
 
 
 def save(picture: Picture, folder: Path) -> list[Path]:
-    """Write a picture and the table behind it, as PNG and CSV of the same name."""
-    drawn, table = (folder / f"{picture.name}{end}" for end in (".png", ".csv"))
-    with replacing(drawn) as partial:
-        picture.figure.savefig(partial, format="png", bbox_inches="tight")
+    """Write a picture (PNG, PDF) and the table behind it (CSV) under the same name."""
+    drawn = save_figure(picture.figure, folder / f"{picture.name}.png")
+    table = folder / f"{picture.name}.csv"
     with replacing(table) as partial:
         picture.table.to_csv(partial, index=False)
-    return [drawn, table]
+    return [*drawn, table]
 
 
 # --- the kinds ------------------------------------------------------------------------------------
@@ -198,24 +200,20 @@ def draw_cmc(material: Material) -> Iterator[Picture]:
 
 def draw_lengths(material: Material) -> Iterator[Picture]:
     """Fig 7: rank-1 over the lengths of probes and gallery, the mean over a row's trials."""
-    from wherewhen.pipelines.analyse import nodes
-
     for row, title, name in _rows(material, "lengths"):
         tables = [material.analysed(row, trial, "length_matrix") for trial in material.trials[row]]
         table = pd.concat(tables, ignore_index=True)
-        yield Picture(name, nodes.draw_lengths(table, title=title), table)
+        yield Picture(name, FIGURES["lengths"].draw(table, title=title), table)
 
 
 def draw_frame_weights(material: Material) -> Iterator[Picture]:
     """Fig 6: the weights of frames over time, of the first trial."""
-    from wherewhen.pipelines.analyse import nodes
-
     for row, title, name in _rows(material, "frame_weights"):
         trial, table = _first(material, row, "frame_weights")
         yield Picture(
             name,
-            nodes.draw_frame_weights(
-                *_frames(material, row),
+            FIGURES["frame_weights"].draw(
+                _frames(material, row),
                 table,
                 material.rows[row].parameters.analyse.tracklets,
                 title=f"{title}, {trial}",
@@ -226,27 +224,23 @@ def draw_frame_weights(material: Material) -> Iterator[Picture]:
 
 def draw_attention(material: Material) -> Iterator[Picture]:
     """Fig 8: attention over time on several persons, of the first trial."""
-    from wherewhen.pipelines.analyse import nodes
-
     for row, title, name in _rows(material, "attention"):
         trial, table = _first(material, row, "attention")
         titled = f"{title}, probes of the least even attention, {trial}"
-        drawn = nodes.draw_attention(*_frames(material, row), table, title=titled)
+        drawn = FIGURES["attention"].draw(_frames(material, row), table, title=titled)
         yield Picture(name, drawn, table)
 
 
 def draw_failures(material: Material) -> Iterator[Picture]:
     """Fig 10: the worst failures, of the first trial."""
-    from wherewhen.pipelines.analyse import nodes
-
     for row, title, name in _rows(material, "failures"):
         trial, table = _first(material, row, "failures")
         rankings = material.rows[row].load(f"{trial}.rankings_network")
         parameters = material.rows[row].parameters.analyse
         yield Picture(
             name,
-            nodes.draw_failures(
-                *_frames(material, row),
+            FIGURES["failures"].draw(
+                _frames(material, row),
                 table,
                 rankings,
                 parameters.metric,
@@ -283,6 +277,7 @@ def _first(material: Material, row: str, table: str) -> tuple[str, pd.DataFrame]
     return trial, material.analysed(row, trial, table)
 
 
-def _frames(material: Material, row: str) -> tuple[str, pd.DataFrame]:
-    """Return the frames' folder and their table, as the stage ``ingest`` left them."""
-    return material.rows[row].load("frames_root"), material.rows[row].load("frames")
+def _frames(material: Material, row: str) -> TrackletPictures:
+    """Return the frames, as the stage ``ingest`` left them."""
+    root, frames = (material.rows[row].load(name) for name in ("frames_root", "frames"))
+    return TrackletPictures(from_root(root), frames)

@@ -30,6 +30,7 @@ from wherewhen.lineage.ledger import NotMade
 from wherewhen.lineage.records import NAME, Record
 from wherewhen.project import from_root
 from wherewhen.reporting import page
+from wherewhen.reporting.figures import kind_of, shows_nobody
 from wherewhen.reporting.style import describe
 from wherewhen.sessions import View
 from wherewhen.tracking import find_runs
@@ -48,31 +49,6 @@ POINTS = 250
 
 DRAWN_BY_THE_PAGE = ("cmc", "convergence", "lengths")
 """Kinds of figures that the page draws itself, from the same tables."""
-
-WITHOUT_PEOPLE = {
-    "loss_over_lambda": (
-        "Held-out persons by the weight λ of the attention penalty (the paper’s Fig 5 a).",
-        "Curves of the loss, rank-1 and mAP of held-out persons over the weight of the penalty.",
-    ),
-}
-"""Caption and description of the figures that never hold a frame; all others may."""
-
-OF_PEOPLE = {
-    "frame_weights": (
-        "When the network looks: the weights of frames over time (the paper’s Fig 6).",
-        "Frames of several tracklets with a bar each, as high as the frame’s weight.",
-    ),
-    "attention": (
-        "Where the network looks: attention over time (the paper’s Fig 8).",
-        "Frames of several tracklets, each with a heat map of attention laid over it.",
-    ),
-    "failures": (
-        "The worst failures: the probe, what was retrieved instead, and the true match "
-        "(the paper’s Fig 10).",
-        "Rows of frames: a probe, the wrong person that came first, and the right one.",
-    ),
-}
-"""The same of figures that hold frames of people."""
 
 
 @dataclass(frozen=True)
@@ -449,14 +425,14 @@ def _pictures(found: Found, asked: ReportRequest, left_out: list[str]) -> Iterat
     newest = max(datetime.fromisoformat(each.finished).timestamp() for each in found.records())
     held_back = 0
     for path in sorted(folder_of(found.dataset, found.experiment).glob("*.png")):
-        kind = next((kind for kind in _KINDS if path.stem.startswith(kind)), "")
-        if kind in DRAWN_BY_THE_PAGE:
+        kind = kind_of(path.stem)
+        if kind is not None and kind.name in DRAWN_BY_THE_PAGE:
             continue
-        if kind not in WITHOUT_PEOPLE and not asked.with_pictures:
+        if not shows_nobody(path.stem) and not asked.with_pictures:
             held_back += 1
             continue
         fallback = f"{path.stem.replace('_', ' ')}."
-        caption, description = (WITHOUT_PEOPLE | OF_PEOPLE).get(kind, (fallback, fallback))
+        caption, description = (kind.caption, kind.description) if kind else (fallback, fallback)
         if path.stat().st_mtime < newest:
             name = found.experiment.name
             caption += (
@@ -470,9 +446,6 @@ def _pictures(found: Found, asked: ReportRequest, left_out: list[str]) -> Iterat
             f"{found.name} on {found.dataset}: {figures} with frames of people left out; "
             "--with-pictures shows them, to those who may see them."
         )
-
-
-_KINDS = (*DRAWN_BY_THE_PAGE, *WITHOUT_PEOPLE, *OF_PEOPLE)
 
 
 def _elsewhere(experiment: Experiment) -> dict[str, dict[str, str]]:

@@ -455,9 +455,6 @@ class ReportParameters(Group):
     attention_tracklets: int = Field(3, ge=1)
     """Tracklets whose attention is drawn."""
 
-    metric: str = "kissme"
-    """The metric whose rankings are drawn, on the network's features."""
-
 
 class AnalyseParameters(Group):
     """What the closer look at a trained network measures and shows (Fig 6, 7, 8, 10)."""
@@ -538,21 +535,6 @@ class Parameters(Group):
                     f"synthesise.layout is {self.synthesise.layout}, but ingest.reader is "
                     f"{self.ingest.reader}: rendered people are read by the reader of their "
                     "layout's name; set both alike, or name your footage's folder in ingest.root"
-                ]
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _picture_what_is_judged(self) -> "Parameters":
-        """Find a metric that nobody learns before anything is trained."""
-        judged = ["cosine", *self.learn_metric.metrics, "euclidean", "siamese"]
-        if self.evaluate.re_ranking is not None:
-            judged += [f"{name}-re-ranked" for name in judged if name != "siamese"]
-        if self.report.metric not in judged:
-            raise Faults(
-                [
-                    f"report.metric is {self.report.metric!r}: expected one of "
-                    f"{', '.join(judged)}, or that metric in learn_metric.metrics"
                 ]
             )
         return self

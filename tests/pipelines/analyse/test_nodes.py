@@ -168,20 +168,3 @@ def test_failures_of_the_metric_the_worst_first(ranked):
     cut = nodes.list_failures(ranked, ranked=2, metric="euclidean")
     assert cut.gallery_size.isna().all()
     assert nodes.list_failures(ranked, ranked=None, metric="lfda").empty
-
-
-def test_pictures_say_what_they_show(looked, ranked, frames):
-    root, table = frames
-    weights, attention = looked
-    drawn = nodes.draw_frame_weights(root, table, weights, tracklets=2)
-    said = [text.get_text() for text in drawn.texts]
-    assert "the 2 of 5 probes whose frames are weighted least evenly" in said
-    failed = nodes.list_failures(ranked, ranked=None, metric="euclidean")
-    drawn = nodes.draw_failures(
-        root, table, failed, ranked, metric="euclidean", number=1, title="Mine"
-    )
-    said = [text.get_text() for text in drawn.texts]
-    assert {"Mine", "the worst 1 of 2 failures among 3 probes"} <= set(said)
-    strips = nodes.draw_attention(root, table, attention)
-    labels = {text.get_text() for text in strips.texts}
-    assert {f"{tracklet} (probe)" for tracklet in attention.tracklet} <= labels

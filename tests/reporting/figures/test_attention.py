@@ -1,11 +1,18 @@
 """Attention strips: the maps on the frames, the bars under them, the scale beside them."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from matplotlib.colors import LogNorm, same_color
+from matplotlib.colors import same_color
 
-from wherewhen.reporting.figures import AttentionStrip, attention_over_time
-from wherewhen.reporting.figures.attention import shown_frames, upsample
+from wherewhen.reporting.figures import (
+    FIGURES,
+    AttentionStrip,
+    attention_over_time,
+    attention_strips,
+)
+from wherewhen.reporting.figures.attention import strips_of_table, upsample
+from wherewhen.reporting.looks import attention_table
 from wherewhen.reporting.style import BLUE, SKY
 
 
@@ -36,24 +43,21 @@ def test_maps_are_relative_to_uniform_attention():
     assert data[-1, -1] == pytest.approx(0.5 / 3 * 4, rel=1e-3)
 
 
-def test_scale_is_centred_on_uniform_and_shared():
-    figure = attention_over_time([strip(), strip(label="other")])
+def test_scale_is_linear_from_zero_to_the_strongest_of_all_strips():
+    figure = attention_over_time([strip(), strip(label="even", attention=np.full((6, 2, 2), 0.25))])
     norms = [heat.norm for heat in heats(figure)]
-    assert all(isinstance(norm, LogNorm) for norm in norms)
-    assert {(norm.vmin, norm.vmax) for norm in norms} == {(0.5, 2.0)}
-    assert norms[0](1.0) == pytest.approx(0.5)
-    assert any("relative to uniform (1/4)" in axes.get_ylabel() for axes in figure.axes)
-
-
-def test_even_attention_is_not_blown_up():
-    even = strip(attention=np.full((6, 2, 2), 0.25))
-    assert heats(attention_over_time([even]))[0].norm.vmax == pytest.approx(1.1)
+    assert len(norms) == 12
+    for norm in norms:
+        assert np.asarray(norm([0, 0.5, 1, 2])) == pytest.approx([0, 0.25, 0.5, 1])
+    (bar,) = [axes for axes in figure.axes if "attention relative" in axes.get_ylabel()]
+    assert bar.get_ylabel().endswith("relative to uniform (1/4)")
+    assert bar.get_ylim() == (0, 2)
 
 
 def test_bars_show_all_frames_and_mark_the_shown():
     figure = attention_over_time([strip(count=6)], shown=3)
     heights = [bar.get_height() for bar in bars(figure).patches]
-    assert heights == pytest.approx([i / 21 for i in range(1, 7)])
+    assert heights == pytest.approx([6 * i / 21 for i in range(1, 7)])
     dark = [same_color(bar.get_facecolor(), BLUE) for bar in bars(figure).patches]
     light = [same_color(bar.get_facecolor(), SKY) for bar in bars(figure).patches]
     assert dark == [False, True, False, True, False, True]
@@ -68,7 +72,7 @@ def test_shown_frames_are_named_by_their_position():
 
 def test_a_line_marks_the_uniform_weight():
     (line,) = bars(attention_over_time([strip(count=6)])).lines
-    assert set(line.get_ydata()) == {1 / 6}
+    assert set(line.get_ydata()) == {1}
 
 
 def test_the_shown_frame_is_drawn():
@@ -93,14 +97,6 @@ def test_title_fits_a_narrow_figure():
     assert title.get_window_extent().x1 <= figure.bbox.x1
 
 
-@pytest.mark.parametrize(
-    ("count", "shown", "expected"),
-    [(6, 3, [1, 3, 5]), (3, 10, [0, 1, 2]), (40, 10, list(range(2, 40, 4))), (5, 1, [2])],
-)
-def test_shown_frames_are_even(count, shown, expected):
-    assert shown_frames(count, shown).tolist() == expected
-
-
 def test_upsampling_is_bilinear_with_cells_centred():
     rows = upsample(np.array([[0.0, 0.0], [4.0, 4.0]]), 4, 2)
     assert rows[:, 0] == pytest.approx([0, 1, 3, 4])
@@ -120,7 +116,7 @@ def test_upsampling_is_bilinear_with_cells_centred():
     ],
 )
 def test_a_strip_that_does_not_fit_together_is_named(changes, message):
-    with pytest.raises(ValueError, match=f"attention strip 'cam_a/person_0001': .*{message}"):
+    with pytest.raises(ValueError, match=f"clip 'cam_a/person_0001': .*{message}"):
         strip(**changes)
 
 
@@ -151,3 +147,51 @@ def test_responses_that_do_not_fit_are_named():
         strip(response=np.zeros((6, 3, 3)))
     with pytest.raises(ValueError, match="1 of 2 have a response"):
         attention_over_time([strip(response=np.zeros((6, 2, 2))), strip()])
+
+
+def grey(picture):
+    assert picture.dtype == np.uint8
+    assert picture.min() == picture.max()
+    return int(picture.max())
+
+
+def test_strips_hold_the_windows_frames_and_positions(pictures):
+    windows = pd.DataFrame({"tracklet": ["b/3"], "role": ["gallery"], "start": [2], "stop": [5]})
+    maps, weights = np.full((3, 2, 2), 0.25), np.full(3, 1 / 3)
+    (strip,) = attention_strips(windows, [maps], [weights], pictures)
+    assert "b/3" in strip.label
+    assert "gallery" in strip.label
+    assert [grey(frame) for frame in strip.frames] == [42, 43, 44]
+    assert strip.positions.tolist() == [2, 3, 4]
+    assert strip.attention is maps
+    assert strip.frame_weights is weights
+
+
+def test_a_table_of_attention_becomes_the_strips_it_was_made_of(pictures, windows):
+    generator = np.random.default_rng(0)
+    maps = [generator.dirichlet(np.ones(9), count).reshape(count, 3, 3) for count in (3, 2)]
+    weights = [generator.dirichlet(np.ones(count)) for count in (3, 2)]
+    responses = [(4, generator.random((3, 3, 3))), (6, generator.random((2, 3, 3)))]
+    table = attention_table(windows, maps, weights, responses)
+    strips = strips_of_table(table, pictures)
+    assert [strip.label for strip in strips] == ["b/3 (probe)", "a/1 (probe)"]
+    for strip, expected, alpha, (channel, response) in zip(
+        strips, maps, weights, responses, strict=True
+    ):
+        np.testing.assert_array_equal(strip.attention, expected)
+        np.testing.assert_array_equal(strip.frame_weights, alpha)
+        np.testing.assert_array_equal(strip.response, response)
+        assert str(channel) in strip.response_name
+    assert [grey(frame) for frame in strips[0].frames] == [42, 43, 44]
+
+
+def test_a_table_is_drawn_under_its_trial_or_a_title(pictures, windows):
+    even = [np.full((count, 2, 2), 0.25) for count in (3, 2)]
+    weights = [np.full(count, 1 / count) for count in (3, 2)]
+    responses = [(4, np.zeros((3, 2, 2))), (6, np.zeros((2, 2, 2)))]
+    table = attention_table(windows, even, weights, responses)
+    words = [text.get_text() for text in FIGURES["attention"].draw(pictures, table).texts]
+    assert {"b/3 (probe)", "a/1 (probe)"} <= set(words)
+    assert any(word.endswith("trial_00") for word in words)
+    mine = FIGURES["attention"].draw(pictures, table, title="Mine")
+    assert "Mine" in [text.get_text() for text in mine.texts]

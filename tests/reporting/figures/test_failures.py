@@ -1,11 +1,13 @@
 """Failures: the probe, the wrong answer and the true match side by side."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from wherewhen.reporting.figures import FailedProbe, failed_probes
+from wherewhen.reporting.figures import FIGURES, FailedProbe, failed_probes, failure_pictures
 from wherewhen.reporting.style import INK, RIGHT, WRONG
+from wherewhen.reporting.tables import failures
 
 
 def frames(grey, count=4):
@@ -68,3 +70,37 @@ def test_what_has_not_failed_is_refused():
         failure(rank=1)
     with pytest.raises(ValueError, match="match_frames is empty"):
         failure(match_frames=frames(1)[:0])
+
+
+def grey(picture):
+    assert picture.dtype == np.uint8
+    assert picture.min() == picture.max()
+    return int(picture.max())
+
+
+@pytest.fixture
+def ranking():
+    names = ["probe", "rank", "gallery", "distance", "correct"]
+    rows = [("a/1", 1, "b/2", 0.2, False), ("a/1", 2, "b/1", 0.5, True)]
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(trial="trial_00", features="network", metric="cosine")
+
+
+def test_failures_hold_the_wrong_answer_and_the_match(pictures, ranking):
+    (failed,) = failure_pictures(failures(ranking), pictures)
+    assert (failed.probe, failed.retrieved, failed.match) == ("a/1", "b/2", "b/1")
+    assert [grey(frame) for frame in failed.match_frames] == [20, 21, 22, 23, 24]
+    assert [grey(frame) for frame in failed.retrieved_frames] == [30, 31, 32, 33, 34]
+    assert (failed.rank, failed.gallery_size) == (2, 2)
+    assert (failed.retrieved_distance, failed.match_distance) == (0.2, 0.5)
+
+
+def test_the_record_says_how_many_failed_by_which_metric(pictures, ranking):
+    others = ranking.assign(metric="lfda", correct=True)
+    both = pd.concat([ranking, others], ignore_index=True)
+    figure = FIGURES["failures"].draw(pictures, failures(ranking), both, "cosine", 3)
+    said = [text.get_text() for text in figure.texts]
+    assert "Failures, network + cosine, trial_00" in said
+    assert "the worst 1 of 1 failures among 1 probes" in said
+    mine = FIGURES["failures"].draw(pictures, failures(ranking), both, "cosine", 3, title="Mine")
+    assert "Mine" in [text.get_text() for text in mine.texts]

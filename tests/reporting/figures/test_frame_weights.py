@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from wherewhen.reporting.figures import WeightedClip, frame_weights_over_time
+from wherewhen.reporting.figures import (
+    FIGURES,
+    WeightedClip,
+    frame_weights_over_time,
+    weighted_clips,
+)
+from wherewhen.reporting.looks import frame_weight_table
 
 
 def clip(weights=(0.1, 0.4, 0.3, 0.2), **changes):
@@ -70,3 +76,27 @@ def test_clips_that_do_not_fit_together_are_named():
         clip(frames=np.zeros((4, 8, 4, 3)))
     with pytest.raises(ValueError, match="expected at least one WeightedClip"):
         frame_weights_over_time([])
+
+
+def grey(picture):
+    assert picture.dtype == np.uint8
+    assert picture.min() == picture.max()
+    return int(picture.max())
+
+
+def test_weighted_clips_hold_the_windows_frames(pictures, windows):
+    table = frame_weight_table(windows, [np.array([0.2, 0.3, 0.5]), np.array([0.4, 0.6])])
+    first, second = weighted_clips(table, pictures)
+    assert (first.label, second.label) == ("b/3 (probe)", "a/1 (probe)")
+    assert [grey(frame) for frame in first.frames] == [42, 43, 44]
+    assert first.positions.tolist() == [2, 3, 4]
+    assert second.frame_weights.tolist() == [0.4, 0.6]
+
+
+def test_the_record_draws_the_least_even_probes(pictures, windows):
+    table = frame_weight_table(windows, [np.array([0.1, 0.1, 0.8]), np.array([0.5, 0.5])])
+    figure = FIGURES["frame_weights"].draw(pictures, table, 1)
+    said = [text.get_text() for text in figure.texts]
+    assert "b/3 (probe)" in said
+    assert "a/1 (probe)" not in said
+    assert "the 1 of 2 probes whose frames are weighted least evenly" in said

@@ -1,12 +1,14 @@
 """Picture rows: borders, words and the true match."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from wherewhen.reporting.figures import RankedProbe, ranked_probes
+from wherewhen.reporting.figures import FIGURES, RankedProbe, rank_pictures, ranked_probes
 from wherewhen.reporting.figures.ranked import match_in_words
 from wherewhen.reporting.style import RIGHT, WRONG
+from wherewhen.reporting.tables import first_matches
 
 
 def picture(grey):
@@ -120,3 +122,60 @@ def test_figures_that_cannot_be_drawn_are_refused():
         ranked_probes([])
     with pytest.raises(ValueError, match="shown: expected at least 1"):
         ranked_probes([probe()], shown=0)
+
+
+def grey(picture):
+    assert picture.dtype == np.uint8
+    assert picture.min() == picture.max()
+    return int(picture.max())
+
+
+def test_ranked_rows_hold_the_nearest_and_the_match(pictures):
+    rankings = pd.DataFrame(
+        {
+            "trial": "trial_00",
+            "features": "network",
+            "metric": "cosine",
+            "probe": "a/1",
+            "rank": [3, 1, 2],
+            "gallery": ["b/1", "b/2", "b/3"],
+            "distance": [0.9, 0.2, 0.5],
+            "correct": [True, False, False],
+        }
+    )
+    (row,) = rank_pictures(first_matches(rankings), rankings, pictures, shown=2)
+    assert grey(row.picture) == 12
+    assert [grey(picture) for picture in row.gallery] == [32, 42]
+    assert list(row.correct) == [False, False]
+    assert list(row.distances) == [0.2, 0.5]
+    assert (row.match_rank, row.match_distance, row.gallery_size) == (3, 0.9, 3)
+    assert grey(row.match_picture) == 22
+
+
+def test_the_records_show_the_best_metric_and_say_so(pictures):
+    """cosine finds a/1 at rank 2; lfda, whose rank-1 is higher over the trials, at rank 1."""
+    columns = ["probe", "rank", "gallery", "distance", "correct"]
+    rows = {
+        "cosine": [("a/1", 1, "b/2", 0.2, False), ("a/1", 2, "b/1", 0.5, True)],
+        "lfda": [("a/1", 1, "b/1", 0.3, True), ("a/1", 2, "b/3", 0.6, False)],
+    }
+    rankings = pd.concat(
+        pd.DataFrame(of_metric, columns=columns).assign(
+            trial="trial_00", features="network", metric=metric
+        )
+        for metric, of_metric in rows.items()
+    )
+    values = {("cosine", "rank-1"): 0.25, ("cosine", "mAP"): 0.9,
+              ("lfda", "rank-1"): 0.5, ("lfda", "mAP"): 0.625}  # fmt: skip
+    scores = pd.DataFrame(
+        [("network", "two_camera", *key, value) for key, value in values.items()],
+        columns=["features", "protocol", "metric", "measure", "value"],
+    )
+    for name, title in (("best_ranked", "Best ranked"), ("worst_ranked", "Worst ranked")):
+        figure = FIGURES[name].draw(pictures, scores, rankings, 1)
+        said = [text.get_text() for text in figure.texts]
+        assert f"{title}, network + LFDA, trial_00" in said
+        assert (
+            "the best of 2 metrics, rank-1 50.0 %, mAP 62.5 % over all trials, two_camera" in said
+        )
+        assert greys(figure)[:2] == [12, 22]

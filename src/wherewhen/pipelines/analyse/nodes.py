@@ -1,24 +1,21 @@
-"""Nodes of `analyse`: tables that need the network or its rankings, and their pictures."""
+"""Nodes of `analyse`: tables that need the network or its rankings."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from wherewhen.features.cube_store import CubeStore
-from wherewhen.pipelines.types import Figure, Network, Root
-from wherewhen.project import from_root
+from wherewhen.pipelines.types import Network
 from wherewhen.reporting.looks import (
     attention_table,
     frame_weight_table,
     high_response,
     least_even,
+    with_metric,
 )
-from wherewhen.reporting.pictures import failure_pictures, strips_of_table, weighted_clips
-from wherewhen.reporting.style import describe
 from wherewhen.reporting.tables import failures
 from wherewhen.retrieval.distances import DISTANCES
 from wherewhen.retrieval.lengths import length_matrix
-from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.threads import one_thread
 from wherewhen.tracklets.windows import as_clips, windows_by_length
 
@@ -64,10 +61,7 @@ def look(
     batch_size: int,
     tracklets: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Note when the network looks at all probes, and where, at those of the least even attention.
-
-    Some probes are pictured; to take the least even ones is to show what attention does at most.
-    """
+    """Return the frame weights of all probes, and the attention maps of the least even ones."""
     from wherewhen.model.encode import encode_tracklets
 
     probes = windows[windows.role == "probe"]
@@ -86,72 +80,4 @@ def look(
 
 def list_failures(rankings: pd.DataFrame, ranked: int | None, metric: str) -> pd.DataFrame:
     """List all probes whose match does not come first, the worst first."""
-    return failures(rankings[rankings.metric == metric], complete=ranked is None)
-
-
-def draw_lengths(matrix: pd.DataFrame, title: str = "") -> Figure:
-    """Draw rank-1 over the lengths of probes and gallery."""
-    from wherewhen.reporting.figures import length_map
-
-    where = f"{matrix.dataset.iloc[0]}, protocol {matrix.protocol.iloc[0]}"
-    return length_map(matrix, title=title or f"Rank-1 over lengths, {where}")
-
-
-def draw_frame_weights(
-    root: Root,
-    frames: pd.DataFrame,
-    weights: pd.DataFrame,
-    tracklets: int,
-    title: str = "",
-) -> Figure:
-    """Draw the weights of the frames of the probes that have the least even ones."""
-    from wherewhen.reporting.figures import frame_weights_over_time
-
-    clips = [rows for _, rows in weights.groupby("tracklet", sort=False)]
-    chosen = least_even([rows.weight.to_numpy() for rows in clips], tracklets)
-    shown = pd.concat([clips[place] for place in chosen])
-    return frame_weights_over_time(
-        weighted_clips(shown, _pictures(root, frames)),
-        title=title or f"When the network looks, {weights.trial.iloc[0]}",
-        facts=f"the {len(chosen)} of {len(clips)} probes whose frames are weighted least evenly",
-    )
-
-
-def draw_attention(
-    root: Root, frames: pd.DataFrame, attention: pd.DataFrame, title: str = ""
-) -> Figure:
-    """Draw where the network looks, and what its backbone answers to."""
-    from wherewhen.reporting.figures import attention_over_time
-
-    trial = attention.trial.iloc[0]
-    return attention_over_time(
-        strips_of_table(attention, _pictures(root, frames)),
-        title=title or f"Where the network looks, probes of the least even attention, {trial}",
-    )
-
-
-def draw_failures(
-    root: Root,
-    frames: pd.DataFrame,
-    failed: pd.DataFrame,
-    rankings: pd.DataFrame,
-    metric: str,
-    number: int,
-    title: str = "",
-) -> Figure:
-    """Draw the worst failures beside what was retrieved and the true match."""
-    from wherewhen.reporting.figures import failed_probes
-
-    judged = rankings[rankings.metric == metric]
-    shown = failed.head(number)
-    what = f"{describe('network', metric)}, {judged.trial.iloc[0]}"
-    return failed_probes(
-        failure_pictures(shown, _pictures(root, frames)),
-        title=title or f"Failures, {what}",
-        facts=f"the worst {len(shown)} of {len(failed)} failures "
-        f"among {judged.probe[judged.correct].nunique()} probes",
-    )
-
-
-def _pictures(root: Root, frames: pd.DataFrame) -> TrackletPictures:
-    return TrackletPictures(from_root(root), frames)
+    return failures(with_metric(rankings, metric), complete=ranked is None)

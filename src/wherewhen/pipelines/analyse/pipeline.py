@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from wherewhen.pipelines.analyse import nodes
+from wherewhen.pipelines.figures import figure_nodes
 from wherewhen.pipelines.trials import per_trial
-
-TABLES = ("length_matrix", "frame_weights", "attention", "failures")
-"""What the stage makes of a trial; each is drawn as the figure of the same name."""
 
 
 def create_pipeline(trials: Iterable[str], trained: bool = True) -> Pipeline:
@@ -19,14 +17,14 @@ def create_pipeline(trials: Iterable[str], trained: bool = True) -> Pipeline:
     trials : iterable of str
         The trials' namespaces.
     trained : bool
-        Whether there is a trained network's ranking to look at; without one there is nothing to do.
+        Whether a trained network's embeddings are ranked; else the stage is empty.
     """
     if not trained:
         return Pipeline([])
-    return per_trial(Pipeline([*_tables(), *_figures()]), trials)
+    return per_trial(Pipeline([*_tables(), *figure_nodes("analyse")]), trials)
 
 
-def _tables() -> list:
+def _tables() -> list[Node]:
     return [
         node(
             nodes.measure_lengths,
@@ -46,13 +44,7 @@ def _tables() -> list:
         ),
         node(
             nodes.look,
-            [
-                "network",
-                "cubes",
-                "windows",
-                "params:embed.batch_size",
-                "params:analyse.tracklets",
-            ],
+            ["network", "cubes", "windows", "params:embed.batch_size", "params:analyse.tracklets"],
             ["frame_weights", "attention"],
             name="look",
         ),
@@ -62,24 +54,4 @@ def _tables() -> list:
             "failures",
             name="list_failures",
         ),
-    ]
-
-
-def _figures() -> list:
-    pictures = ["frames_root", "frames"]
-    inputs = {
-        nodes.draw_lengths: ["length_matrix"],
-        nodes.draw_frame_weights: [*pictures, "frame_weights", "params:analyse.tracklets"],
-        nodes.draw_attention: [*pictures, "attention"],
-        nodes.draw_failures: [
-            *pictures,
-            "failures",
-            "rankings_network",
-            "params:analyse.metric",
-            "params:analyse.failures",
-        ],
-    }
-    return [
-        node(draw, needed, f"figure_{table}", name=draw.__name__)
-        for table, (draw, needed) in zip(TABLES, inputs.items(), strict=True)
     ]

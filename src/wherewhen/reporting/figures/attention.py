@@ -1,29 +1,41 @@
-"""Reporting: where and when the network looks, attention maps on frames over frame weights."""
+"""Reporting: where and when the network looks: attention maps on frames over frame weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from wherewhen.reporting.figures.canvas import (
+    HEAD,
+    MARGIN,
     SMALL,
     TEXT,
-    TITLE,
-    new_figure,
+    picture_figure,
     place,
+    require_at_least_one,
     room_for,
     show_picture,
-    tidy,
+    shown_frames,
     write,
 )
-from wherewhen.reporting.figures.clips import check_clip, check_sums
-from wherewhen.reporting.style import BLUE, INK, MUTED, SKY
+from wherewhen.reporting.figures.clips import WeightedClip, draw_weights
+from wherewhen.reporting.figures.record import FigureKind
+from wherewhen.reporting.looks import best_metric, with_metric
+from wherewhen.reporting.style import INK, MUTED
+from wherewhen.reporting.tables import best_and_worst
+from wherewhen.tracklets.pictures import TrackletPictures
+from wherewhen.tracklets.windows import as_clips
+
+if TYPE_CHECKING:
+    from wherewhen.features.cube_store import CubeStore
+    from wherewhen.model.siamese import SiameseAttentionNetwork
 
 _HEAT = "inferno"
 _RESPONSE = "cividis"
@@ -32,66 +44,68 @@ _LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat
 
 # inches
 _COLUMN, _GAP = 0.74, 0.05
-_LEFT, _RIGHT, _MARGIN, _TITLE = 0.95, 1.5, 0.12, 0.5
-_LABEL, _NUMBERS, _BARS, _AXIS, _FACTS = 0.2, 0.08, 0.5, 0.58, 0.19
+_LEFT, _RIGHT = 0.95, 1.5
+_LABEL, _NUMBERS, _BARS, _AXIS = 0.39, 0.08, 0.5, 0.58
 
 
-@dataclass(frozen=True, eq=False)
-class AttentionStrip:
-    """One tracklet's clip and what the network made of it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AttentionStrip(WeightedClip):
+    """A clip of a tracklet, the weights of its frames and an attention map of each.
 
     Parameters
     ----------
-    label : str
-        What the strip is called in the figure.
-    frames : numpy.ndarray
-        uint8 [n, H, W, 3].
+    label, frames, frame_weights, positions
+        As of :class:`WeightedClip`.
     attention : numpy.ndarray
         [n, K, K], the attention map m of each frame (Eq 3), which sums to 1.
-    frame_weights : numpy.ndarray
-        [n], the weight alpha of each frame in the temporal pooling (Eq 6); they sum to 1.
-    positions : numpy.ndarray, optional
-        int [n], positions of the frames in the tracklet; 0 ... n-1 without it.
     response : numpy.ndarray, optional
         [n, K, K], one channel of the cubes of each frame, from 0 to 1.
     response_name : str
-        What that channel is called.
+        Name of that channel.
 
     Raises
     ------
     ValueError
-        Names the strip, the array and its shape when arrays do not fit together.
+        Names the clip, the array and its shape when arrays do not fit together.
+
+    See Also
+    --------
+    attention_over_time : Draws some.
+    attention_strips : Makes them of a network's encodings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> strip = AttentionStrip(
+    ...     "cam_a/person_0001",
+    ...     frames=np.zeros((1, 128, 64, 3), np.uint8),
+    ...     frame_weights=np.ones(1),
+    ...     attention=np.array([[[0.5, 0.25], [0.125, 0.125]]]),
+    ... )
+    >>> strip.relative_attention.max().item()
+    2.0
     """
 
-    label: str
-    frames: np.ndarray
     attention: np.ndarray
-    frame_weights: np.ndarray
-    positions: np.ndarray | None = None
     response: np.ndarray | None = None
     response_name: str = "channel"
 
     def __post_init__(self) -> None:
-        name = f"attention strip {self.label!r}"
-        if self.positions is None:
-            object.__setattr__(self, "positions", np.arange(len(self.frames)))
-        fields = ("attention", "frame_weights", "positions")
-        check_clip(name, self.frames, {field: getattr(self, field) for field in fields})
-        if self.attention.ndim != 3 or self.attention.shape[1] != self.attention.shape[2]:
-            raise ValueError(
-                f"{name}: attention must be [n, K, K], got {list(self.attention.shape)}."
-            )
+        super().__post_init__()
+        self._require_lengths("attention")
+        shape = list(self.attention.shape)
+        if self.attention.ndim != 3 or shape[1] != shape[2]:
+            raise ValueError(f"{self._name}: attention must be [n, K, K], got {shape}.")
         if self.response is not None and self.response.shape != self.attention.shape:
             raise ValueError(
-                f"{name}: response must have the shape of attention, "
-                f"{list(self.attention.shape)}, got {list(self.response.shape)}."
+                f"{self._name}: response must have the shape of attention, {shape}, "
+                f"got {list(self.response.shape)}."
             )
-        sums = np.append(self.attention.sum((1, 2)), self.frame_weights.sum())
-        check_sums(name, "each attention map and the frame weights", sums)
+        self._require_sums("each attention map", self.attention.sum((1, 2)))
 
     @property
-    def relative(self) -> np.ndarray:
-        """Attention over uniform attention [n, K, K]: 1 where the network has no preference."""
+    def relative_attention(self) -> np.ndarray:
+        """Attention over uniform attention 1/K^2 [n, K, K]: 1 where no cell is preferred."""
         return self.attention.astype(np.float32) * self.attention.shape[1] ** 2
 
 
@@ -122,15 +136,13 @@ def attention_over_time(
     Notes
     -----
     Pictures as in the paper's Fig 8, with its feature map where the strips have a `response`, bars
-    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2 on a logarithmic scale
-    around 1, as wide as the strongest value asks for (at least a tenth), so that nearly uniform
-    attention can be read too: the colour bar says how little there is. Maps are bilinearly
-    upsampled to the frame.
+    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2, on a linear scale from
+    0 to the strongest value: nearly uniform attention looks uniform. Maps are bilinearly upsampled
+    to the frame.
     """
     if not strips:
         raise ValueError("strips: expected at least one AttentionStrip, got none.")
-    if shown < 1:
-        raise ValueError(f"shown: expected at least 1 frame, got {shown}.")
+    require_at_least_one(shown, "frame")
     grids = {strip.attention.shape[1] for strip in strips}
     if len(grids) > 1:
         raise ValueError(
@@ -142,73 +154,77 @@ def attention_over_time(
         raise ValueError(
             f"strips: {responses} of {len(strips)} have a response; expected all or none."
         )
-    norm = _colour_scale(strips)
-    columns = [min(shown, len(strip.frames)) for strip in strips]
+    norm = Normalize(0, max(float(strip.relative_attention.max()) for strip in strips))
+    columns = max(min(shown, len(strip.frames)) for strip in strips)
     tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
-    pictures = 3 if responses else 2
-    strip_height = _LABEL + _FACTS + pictures * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
-    top = _TITLE if title else _MARGIN
-    width = _LEFT + max(columns) * (_COLUMN + _GAP) + _RIGHT
-    width = max(width, room_for(title) + 2 * _MARGIN)
-    width = max(width, *(_LEFT + room_for(strip.label, TEXT) + _RIGHT - 0.6 for strip in strips))
-    figure = new_figure(width, top + len(strips) * strip_height + _MARGIN, layout=None)
-    for strip, count in zip(strips, columns, strict=True):
-        _draw_strip(figure, strip, count, top, tall, norm)
-        top += strip_height
-    _colour_bar(figure, norm, grids.pop())
-    if title:
-        write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
+    height = _LABEL + (3 if responses else 2) * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
+    top = HEAD - 0.1 if title else MARGIN
+    labels = max(room_for(strip.label, TEXT) for strip in strips) - 0.6
+    width = _LEFT + max(columns * (_COLUMN + _GAP), labels) + _RIGHT
+    figure = picture_figure(width, top + len(strips) * height + MARGIN, title)
+    for strip in strips:
+        _draw_strip(figure, strip, shown, top, tall, norm)
+        top += height
+    _draw_scale(figure, norm, grids.pop())
     return figure
 
 
-def shown_frames(count: int, shown: int) -> np.ndarray:
-    """Choose ``shown`` of ``count`` frames, the middle ones of equal parts.
-
-    The middle of a part is where its column's bars have their middle, so that a picture stands
-    above its own bar.
-    """
-    shown = min(shown, count)
-    return ((np.arange(shown) + 0.5) * count / shown).astype(int)
-
-
-def draw_weights(
-    axes: Axes,
-    heights: np.ndarray,
-    uniform: float,
-    positions: np.ndarray,
-    indices: np.ndarray,
-    highest: float,
-) -> None:
-    """Draw the weights of a clip's frames as bars, and the uniform weight as a line.
+def attention_strips(
+    windows: pd.DataFrame,
+    attention: Sequence[np.ndarray],
+    frame_weights: Sequence[np.ndarray],
+    pictures: TrackletPictures,
+    responses: Sequence[tuple[int, np.ndarray]] | None = None,
+) -> list[AttentionStrip]:
+    """Return strips of what a network returned for some windows.
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    heights : numpy.ndarray
-        [n], one a frame.
-    uniform : float
-        What they would be if all were equal.
-    positions : numpy.ndarray
-        int [n], positions of the frames in the tracklet.
-    indices : numpy.ndarray
-        int, the frames that are pictured: their bars are dark and numbered.
-    highest : float
-        What the axis must have room for.
+    windows : pandas.DataFrame
+        Columns ``tracklet, role, start, stop``, a row a strip.
+    attention, frame_weights : sequence of numpy.ndarray
+        Of each window [n, K, K] and [n].
+    pictures : TrackletPictures
+        Reads the frames.
+    responses : sequence of (int, numpy.ndarray), optional
+        Of each window, as :func:`wherewhen.reporting.looks.high_response` returns it.
+
+    Returns
+    -------
+    list of AttentionStrip
+        In the order of `windows`.
     """
-    count = len(heights)
-    colours = np.full(count, SKY, dtype=object)
-    colours[indices] = BLUE
-    axes.bar(np.arange(count), heights, width=0.8, color=list(colours))
-    axes.axhline(uniform, color=INK, linewidth=0.8, linestyle="--")
-    axes.text(count - 0.4, uniform, "uniform", fontsize=SMALL, color=MUTED, va="center")
-    axes.set_xlim(-0.5, count - 0.5)
-    axes.set_ylim(0, 1.15 * highest)
-    axes.set_xticks(indices, [str(positions[index]) for index in indices])
-    tidy(axes, grid=False)
-    axes.tick_params(labelsize=SMALL)
-    axes.set_xlabel("position in the tracklet", fontsize=SMALL, color=MUTED, labelpad=1)
-    axes.yaxis.set_major_locator(MaxNLocator(2))
+    strips = []
+    for index, row in enumerate(windows.itertuples()):
+        channel, response = responses[index] if responses else (None, None)
+        strips.append(
+            AttentionStrip(
+                label=f"{row.tracklet} ({row.role})",
+                frames=pictures.clip(row.tracklet, row.start, row.stop),
+                attention=attention[index],
+                frame_weights=frame_weights[index],
+                positions=np.arange(row.start, row.stop),
+                response=response,
+                response_name=f"channel\n{channel}",
+            )
+        )
+    return strips
+
+
+def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list[AttentionStrip]:
+    """Return strips of a table that :func:`wherewhen.reporting.looks.attention_table` made."""
+    side = int(attention["row"].max()) + 1
+    windows, maps, weights, responses = [], [], [], []
+    for (tracklet, role), rows in attention.groupby(["tracklet", "role"], sort=False):
+        rows = rows.sort_values(["position", "row", "column"])
+        frames = rows.drop_duplicates("position")
+        windows.append((tracklet, role, frames.position.min(), frames.position.max() + 1))
+        maps.append(rows.attention.to_numpy().reshape(-1, side, side))
+        weights.append(frames.weight.to_numpy())
+        response = rows.response.to_numpy().reshape(-1, side, side)
+        responses.append((int(rows.channel.iloc[0]), response))
+    table = pd.DataFrame(windows, columns=["tracklet", "role", "start", "stop"])
+    return attention_strips(table, maps, weights, pictures, responses)
 
 
 def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -217,47 +233,10 @@ def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _colour_scale(strips: Sequence[AttentionStrip]) -> LogNorm:
-    reach = max(1.1, *(float(strip.relative.max()) for strip in strips))
-    return LogNorm(1 / reach, reach, clip=True)
-
-
-def _draw_strip(
-    figure: Figure, strip: AttentionStrip, count: int, top: float, tall: float, norm: LogNorm
+def show_heat(
+    axes: Axes, frame: np.ndarray, grid: np.ndarray, norm: Normalize, colours: str = _HEAT
 ) -> None:
-    indices = shown_frames(len(strip.frames), count)
-    write(figure, _LEFT, top, strip.label, fontweight="bold")
-    strongest = f"strongest cell {strip.relative.max():.3g} × uniform"
-    write(figure, _LEFT, top + _LABEL - 0.02, strongest, fontsize=SMALL, color=MUTED)
-    top += _FACTS
-    top += _LABEL
-    layers = [(strip.relative, _HEAT, norm, "attention")]
-    if strip.response is not None:
-        layers.insert(0, (strip.response, _RESPONSE, Normalize(0, 1), strip.response_name))
-    for column, index in enumerate(indices):
-        left = _LEFT + column * (_COLUMN + _GAP)
-        frame = strip.frames[index]
-        show_picture(place(figure, left, top, _COLUMN, tall), frame)
-        for row, (maps, colours, scale, _) in enumerate(layers, start=1):
-            axes = place(figure, left, top + row * (tall + _GAP), _COLUMN, tall)
-            _show_heat(axes, frame, maps[index], colours, scale)
-    for row, name in enumerate(["frame", *(name for *_, name in layers)]):
-        middle = top + row * (tall + _GAP) + tall / 2
-        write(figure, _LEFT - 0.08, middle, name, color=MUTED, ha="right", va="center")
-    top += (1 + len(layers)) * (tall + _GAP) + _NUMBERS
-    bars = place(figure, _LEFT, top, count * (_COLUMN + _GAP) - _GAP, _BARS)
-    highest = max(float(strip.frame_weights.max()), 1 / len(strip.frames))
-    draw_weights(
-        bars, strip.frame_weights, 1 / len(strip.frames), strip.positions, indices, highest
-    )
-    write(
-        figure, _LEFT - 0.42, top + _BARS / 2, "frame\nweight", color=MUTED, ha="right", va="center"
-    )
-
-
-def _show_heat(
-    axes: Axes, frame: np.ndarray, grid: np.ndarray, colours: str, norm: Normalize
-) -> None:
+    """Draw a map [K, K] in colours over a frame (uint8 [H, W, 3]) in grey."""
     grey = Image.fromarray(frame).convert("L").convert("RGB")
     white = Image.new("RGB", grey.size, "white")
     show_picture(axes, np.asarray(Image.blend(grey, white, _LIGHT)))
@@ -265,17 +244,107 @@ def _show_heat(
     axes.imshow(heat, cmap=colours, norm=norm, alpha=_OPACITY, interpolation="nearest")
 
 
-def _colour_bar(figure: Figure, norm: LogNorm, side: int) -> None:
-    width, height = figure.get_size_inches()
-    bar_height = min(3.2, height - 1)
-    axes = place(figure, width - _RIGHT + 0.6, (height - bar_height) / 2, 0.16, bar_height)
-    bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes, extend="min")
-    reach = norm.vmax
-    ticks = [1 / reach, 1 / np.sqrt(reach), 1, np.sqrt(reach), reach]
-    digits = 2 if reach > 2 else 3
-    bar.set_ticks(ticks, labels=[f"{tick:.{digits}g}" for tick in ticks], minor=False)
-    bar.minorticks_off()
+def draw_colour_bar(figure: Figure, axes: Axes, norm: Normalize, side: int) -> None:
+    """Draw the scale of attention on K x K cells, with a line where it is uniform."""
+    bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes)
     bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=TEXT, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)
     bar.ax.tick_params(labelsize=TEXT, colors=INK)
     bar.outline.set_visible(False)
+
+
+def _draw_strip(
+    figure: Figure, strip: AttentionStrip, shown: int, top: float, tall: float, norm: Normalize
+) -> None:
+    indices = shown_frames(len(strip.frames), shown)
+    write(figure, _LEFT, top, strip.label, fontweight="bold")
+    strongest = f"strongest cell {strip.relative_attention.max():.3g} × uniform"
+    write(figure, _LEFT, top + 0.18, strongest, fontsize=SMALL, color=MUTED)
+    top += _LABEL
+    layers = [("attention", strip.relative_attention, norm, _HEAT)]
+    if strip.response is not None:
+        layers.insert(0, (strip.response_name, strip.response, Normalize(0, 1), _RESPONSE))
+    for row, name in enumerate(["frame", *(layer[0] for layer in layers)]):
+        middle = top + row * (tall + _GAP) + tall / 2
+        write(figure, _LEFT - 0.08, middle, name, color=MUTED, ha="right", va="center")
+    for column, index in enumerate(indices):
+        left = _LEFT + column * (_COLUMN + _GAP)
+        show_picture(place(figure, left, top, _COLUMN, tall), strip.frames[index])
+        for row, (_, maps, scale, colours) in enumerate(layers, start=1):
+            axes = place(figure, left, top + row * (tall + _GAP), _COLUMN, tall)
+            show_heat(axes, strip.frames[index], maps[index], scale, colours)
+    top += (1 + len(layers)) * (tall + _GAP) + _NUMBERS
+    bars = place(figure, _LEFT, top, len(indices) * (_COLUMN + _GAP) - _GAP, _BARS)
+    draw_weights(bars, strip, indices, max(1.0, strip.relative.max()))
+    middle = top + _BARS / 2
+    write(figure, _LEFT - 0.3, middle, "weight ×\nframes", color=MUTED, ha="right", va="center")
+
+
+def _draw_scale(figure: Figure, norm: Normalize, side: int) -> None:
+    width, height = figure.get_size_inches()
+    tall = min(3.2, height - 1)
+    axes = place(figure, width - _RIGHT + 0.6, (height - tall) / 2, 0.16, tall)
+    draw_colour_bar(figure, axes, norm, side)
+
+
+def _draw_ranked(
+    pictures: TrackletPictures,
+    scores: pd.DataFrame,
+    cubes: "CubeStore",
+    network: "SiameseAttentionNetwork",
+    windows: pd.DataFrame,
+    rankings: pd.DataFrame,
+    tracklets: int,
+) -> Figure:
+    """Draw the attention on the best ranked probe, its match and the worst ranked probes."""
+    from wherewhen.model.encode import encode_tracklets  # torch takes a second
+
+    judged = with_metric(rankings, best_metric(scores, rankings))
+    best, worst = best_and_worst(judged, tracklets)
+    names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
+    shown = windows.set_index("tracklet", drop=False).loc[names[:tracklets]]
+    encodings = encode_tracklets(network, cubes, as_clips(shown), progress=False, attention=True)
+    return attention_over_time(
+        attention_strips(shown, encodings.attention, encodings.frame_weights, pictures),
+        title=f"Where and when the network looks, {rankings.trial.iloc[0]}",
+    )
+
+
+def _draw_table(pictures: TrackletPictures, attention: pd.DataFrame, title: str = "") -> Figure:
+    """Draw a table of :func:`wherewhen.reporting.looks.attention_table`."""
+    trial = attention.trial.iloc[0]
+    return attention_over_time(
+        strips_of_table(attention, pictures),
+        title=title or f"Where the network looks, probes of the least even attention, {trial}",
+    )
+
+
+_ALT = "Frames of several tracklets, each with a heat map of attention laid over it."
+
+KINDS = (
+    FigureKind(
+        "attention_over_time",
+        "report",
+        _draw_ranked,
+        "Where and when the network looks: a probe, its match, and a probe that was ranked badly.",
+        _ALT,
+        (
+            "scores",
+            "cubes",
+            "{trial}.network",
+            "{trial}.windows",
+            "{trial}.rankings_network",
+            "params:report.attention_tracklets",
+        ),
+        people=True,
+    ),
+    FigureKind(
+        "attention",
+        "analyse",
+        _draw_table,
+        "Where the network looks: attention over time (the paper’s Fig 8).",
+        _ALT,
+        ("attention",),
+        people=True,
+    ),
+)

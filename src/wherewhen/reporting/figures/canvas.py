@@ -1,34 +1,78 @@
-"""Reporting: what all figures share, an empty figure, tidy axes, a picture with a border.
+"""Reporting: what all figures share: empty figures, axes, pictures, and how a figure is saved.
 
 Sizes and colours are set on the artists and not in ``rcParams``, which all threads share.
 """
+
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wherewhen.atomic import replacing
 from wherewhen.reporting.style import DPI, GRID, INK, MUTED
 
 TITLE = 12
 TEXT = 9
 SMALL = 7.5
 
+MARGIN = 0.15
+"""Inches between a picture figure's border and its content."""
+
+HEAD = 0.58
+"""Inches that title and facts take at the top of a picture figure."""
+
+_DATELESS = {"png": None, "pdf": {"CreationDate": None}}
+
+
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Save a figure as PNG and, of the same name, as PDF; equal figures give equal files.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What is saved.
+    path : pathlib.Path
+        The PNG file; each file is written whole or not at all, and this one last.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The PNG and the PDF file.
+    """
+    files = [path, path.with_suffix(".pdf")]
+    for file in reversed(files):
+        kind = file.suffix[1:]
+        with replacing(file) as partial:
+            figure.savefig(partial, format=kind, bbox_inches="tight", metadata=_DATELESS[kind])
+    return files
+
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
-    """Empty figure, ``width`` by ``height`` inches, white, at the resolution of the style."""
+    """Return an empty white figure of ``width`` by ``height`` inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
     if layout is not None:
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     return figure
 
 
+def picture_figure(width: float, height: float, title: str | None, facts: str = "") -> Figure:
+    """Return a figure for :func:`place`, at least as wide as title and facts, which are written."""
+    width = max(width, room_for(title) + 2 * MARGIN, room_for(facts, TEXT) + 2 * MARGIN)
+    figure = new_figure(width, height, layout=None)
+    if title:
+        write(figure, MARGIN, MARGIN, title, fontsize=TITLE, fontweight="bold")
+    write(figure, MARGIN, MARGIN + 0.25, facts, color=MUTED)
+    return figure
+
+
 def room_for(text: str | None, fontsize: float = TITLE) -> float:
-    """Inches that a bold line takes at most, to keep a narrow figure wide enough for its title."""
+    """Return the inches that a bold line takes at most."""
     return len(text or "") * fontsize * 0.0098
 
 
 def tidy(axes: Axes, grid: bool = True) -> None:
-    """Take away what carries nothing: upper and right border, heavy ticks, a dark grid."""
+    """Remove the upper and right border; make ticks and grid light."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
     axes.tick_params(labelsize=TEXT, colors=INK, length=3, color=MUTED)
@@ -38,7 +82,7 @@ def tidy(axes: Axes, grid: bool = True) -> None:
 
 
 def head(axes: Axes, title: str, facts: str, above: float = 8) -> None:
-    """Title over a panel, flush with its left side, the facts in smaller grey under it."""
+    """Write a title over a panel, flush with its left side, and facts in grey under it."""
     axes.set_title(title, loc="left", pad=above + 16, fontsize=TITLE, fontweight="bold", color=INK)
     small = axes.annotate(
         facts, (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points",
@@ -48,29 +92,14 @@ def head(axes: Axes, title: str, facts: str, above: float = 8) -> None:
 
 
 def show_picture(axes: Axes, picture: np.ndarray, border: str | None = None) -> None:
-    """Draw a picture, without ticks, with a coloured border where one is given.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    picture : numpy.ndarray
-        uint8 [H, W, 3].
-    border : str, optional
-        Colour of a thick border; none without it.
-    """
+    """Draw a picture (uint8 [H, W, 3]) without ticks, in a thick border of a colour if given."""
     axes.imshow(picture, interpolation="lanczos", aspect="equal")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(border is not None)
-        if border is not None:
-            spine.set_color(border)
-            spine.set_linewidth(3)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=border is not None, color=border or "none", linewidth=3)
 
 
 def require_picture(picture: np.ndarray, name: str) -> None:
-    """Refuse what is no uint8 picture [H, W, 3]; ``name`` says which in the message."""
+    """Refuse what is not a uint8 picture [H, W, 3]; ``name`` says which in the message."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(
             f"{name}: expected a uint8 picture [H, W, 3], "
@@ -78,26 +107,41 @@ def require_picture(picture: np.ndarray, name: str) -> None:
         )
 
 
+def require_at_least_one(shown: int, what: str) -> None:
+    """Refuse a parameter ``shown`` below 1."""
+    if shown < 1:
+        raise ValueError(f"shown: expected at least 1 {what}, got {shown}.")
+
+
+def shown_frames(count: int, shown: int) -> np.ndarray:
+    """Choose ``shown`` of ``count`` frames: the middle ones of equal parts.
+
+    The middle of a part is also the middle of its bars, so that a picture stands under its bar.
+    """
+    shown = min(shown, count)
+    return ((np.arange(shown) + 0.5) * count / shown).astype(int)
+
+
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place given in inches from the figure's upper left corner."""
-    whole_width, whole_height = figure.get_size_inches()
+    """Add axes at a place given in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
     return figure.add_axes(
-        (
-            left / whole_width,
-            1 - (top + height) / whole_height,
-            width / whole_width,
-            height / whole_height,
-        )
+        (left / across, 1 - (top + height) / down, width / across, height / down)
     )
 
 
 def write(figure: Figure, left: float, top: float, text: str, **style: object) -> None:
-    """Text whose upper left corner is given in inches from the figure's upper left corner."""
-    whole_width, whole_height = figure.get_size_inches()
+    """Write text whose corner is given in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
     style = {"fontsize": TEXT, "color": INK, "va": "top", "ha": "left", **style}
-    figure.text(left / whole_width, 1 - top / whole_height, text, **style)
+    figure.text(left / across, 1 - top / down, text, **style)
+
+
+def over_trials(count: int) -> str:
+    """Say what is drawn: ``"mean ± standard deviation over 10 trials"``, or ``"1 trial"``."""
+    return "1 trial" if count == 1 else f"mean ± standard deviation over {count} trials"
 
 
 def three_digits(number: float) -> str:
-    """Three significant digits, trailing zeros kept."""
+    """Write three significant digits, trailing zeros kept."""
     return f"{number:#.3g}".rstrip(".")

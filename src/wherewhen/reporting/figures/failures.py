@@ -1,34 +1,38 @@
-"""Reporting: failures, a probe's frames beside those of the wrong answer and of the true match."""
+"""Reporting: failures: a probe's frames, those of the wrong answer and of the true match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from wherewhen.reporting.figures.attention import shown_frames
 from wherewhen.reporting.figures.canvas import (
+    HEAD,
+    MARGIN,
     SMALL,
-    TEXT,
-    TITLE,
-    new_figure,
+    picture_figure,
     place,
+    require_at_least_one,
     require_picture,
-    room_for,
     show_picture,
+    shown_frames,
     three_digits,
     write,
 )
-from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG
+from wherewhen.reporting.figures.record import FigureKind
+from wherewhen.reporting.looks import with_metric
+from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG, describe
+from wherewhen.tracklets.pictures import TrackletPictures
 
 # inches
 _PICTURE, _GAP, _APART = 0.6, 0.06, 0.3
-_MARGIN, _TITLE, _LABEL, _BELOW = 0.15, 0.58, 0.22, 0.25
+_LABEL, _BELOW = 0.22, 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class FailedProbe:
-    """A probe that found somebody else first.
+    """A probe whose true match does not come first.
 
     Parameters
     ----------
@@ -47,6 +51,19 @@ class FailedProbe:
     ------
     ValueError
         Names the probe and what does not fit together.
+
+    See Also
+    --------
+    failed_probes : Draws some.
+    RankedProbe : A probe with the whole head of its ranking.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.zeros((1, 128, 64, 3), np.uint8)
+    >>> failed = FailedProbe("a/1", "b/7", "b/1", frames, frames, frames, 2, 0.3, 0.4)
+    >>> failed.rank
+    2
     """
 
     probe: str
@@ -84,10 +101,8 @@ def failed_probes(
         Drawn from top to bottom, the worst first. Without any, the figure says that nothing failed.
     shown : int
         Frames of each tracklet at most, evenly spaced.
-    title : str
-        Title of the figure.
-    facts : str
-        What stands under the title.
+    title, facts : str
+        First and second line of the title.
 
     Returns
     -------
@@ -103,56 +118,96 @@ def failed_probes(
     -----
     As the paper's Fig 10, with the true match, which it leaves out.
     """
-    if shown < 1:
-        raise ValueError(f"shown: expected at least 1 frame, got {shown}.")
+    require_at_least_one(shown, "frame")
     pictured = [shown_pictures(row, shown) for row in rows]
-    counts = [max(len(row[part]) for row in pictured) if rows else 1 for part in range(3)]
+    counts = [max((len(row[part]) for row in pictured), default=1) for part in range(3)]
     strips = [max(count * (_PICTURE + _GAP) - _GAP, 2.2) for count in counts]
-    lefts = [_MARGIN + sum(strips[:part]) + part * _APART for part in range(3)]
+    lefts = [MARGIN + sum(strips[:part]) + part * _APART for part in range(3)]
     frames = [frame for row in pictured for part in row for frame in part]
     tall = _PICTURE * max((frame.shape[0] / frame.shape[1] for frame in frames), default=1)
-    width = max(
-        lefts[2] + strips[2] + _MARGIN,
-        room_for(title) + 2 * _MARGIN,
-        room_for(facts, TEXT) + 2 * _MARGIN,
+    height = 2 * _LABEL + tall + _BELOW
+    top = HEAD + MARGIN
+    figure = picture_figure(
+        lefts[2] + strips[2] + MARGIN, top + max(len(rows), 1) * height + MARGIN, title, facts
     )
-    row_height = 2 * _LABEL + tall + _BELOW
-    top = _TITLE + _MARGIN
-    figure = new_figure(width, top + max(len(rows), 1) * row_height + _MARGIN, layout=None)
-    write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
-    write(figure, _MARGIN, _MARGIN + 0.25, facts, color=MUTED)
     if not rows:
-        write(figure, _MARGIN, top + 0.2, "No probe failed: every true match came first.")
-    for row, strips_of in zip(rows, pictured, strict=True):
-        words = _in_words(row)
-        for left, part, (head, small), colour in zip(
-            lefts, strips_of, words, (INK, WRONG, RIGHT), strict=True
-        ):
-            write(figure, left, top, head, color=colour, fontweight="bold")
+        write(figure, MARGIN, top + 0.2, "No probe failed: every true match came first.")
+    for row, parts in zip(rows, pictured, strict=True):
+        for left, part, words in zip(lefts, parts, _in_words(row), strict=True):
+            heading, small, colour = words
+            write(figure, left, top, heading, color=colour, fontweight="bold")
             write(figure, left, top + _LABEL - 0.03, small, fontsize=SMALL, color=MUTED)
             for column, frame in enumerate(part):
                 at = left + column * (_PICTURE + _GAP)
                 show_picture(place(figure, at, top + 2 * _LABEL, _PICTURE, tall), frame, colour)
-        top += row_height
+        top += height
     return figure
 
 
-def shown_pictures(row: FailedProbe, shown: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shown_pictures(row: FailedProbe, shown: int) -> list[np.ndarray]:
     """Choose the frames of probe, wrong answer and true match that are drawn."""
-    probe, retrieved, match = (
-        frames[shown_frames(len(frames), shown)]
-        for frames in (row.probe_frames, row.retrieved_frames, row.match_frames)
-    )
-    return probe, retrieved, match
+    parts = (row.probe_frames, row.retrieved_frames, row.match_frames)
+    return [frames[shown_frames(len(frames), shown)] for frames in parts]
 
 
-def _in_words(row: FailedProbe) -> tuple[tuple[str, str], ...]:
+def failure_pictures(failures: pd.DataFrame, pictures: TrackletPictures) -> list[FailedProbe]:
+    """Return the rows of a table that :func:`wherewhen.reporting.tables.failures` made."""
+    return [
+        FailedProbe(
+            probe=row.probe,
+            retrieved=row.retrieved,
+            match=row.gallery,
+            probe_frames=pictures.clip(row.probe),
+            retrieved_frames=pictures.clip(row.retrieved),
+            match_frames=pictures.clip(row.gallery),
+            rank=row.rank,
+            retrieved_distance=row.retrieved_distance,
+            match_distance=row.distance,
+            gallery_size=None if pd.isna(row.gallery_size) else int(row.gallery_size),
+        )
+        for row in failures.itertuples()
+    ]
+
+
+def _in_words(row: FailedProbe) -> tuple[tuple[str, str, str], ...]:
     of = f" of {row.gallery_size}" if row.gallery_size else ""
+    retrieved, match = map(three_digits, (row.retrieved_distance, row.match_distance))
     return (
-        ("probe", row.probe),
-        ("✗ retrieved first", f"{row.retrieved}, distance {three_digits(row.retrieved_distance)}"),
-        (
-            f"✓ true match, rank {row.rank}{of}",
-            f"{row.match}, distance {three_digits(row.match_distance)}",
-        ),
+        ("probe", row.probe, INK),
+        ("✗ retrieved first", f"{row.retrieved}, distance {retrieved}", WRONG),
+        (f"✓ true match, rank {row.rank}{of}", f"{row.match}, distance {match}", RIGHT),
     )
+
+
+def _draw(
+    pictures: TrackletPictures,
+    failed: pd.DataFrame,
+    rankings: pd.DataFrame,
+    metric: str,
+    number: int,
+    title: str = "",
+) -> Figure:
+    """Draw the worst failures of a trial."""
+    judged = with_metric(rankings, metric)
+    shown = failed.head(number)
+    what = f"{describe('network', metric)}, {judged.trial.iloc[0]}"
+    return failed_probes(
+        failure_pictures(shown, pictures),
+        title=title or f"Failures, {what}",
+        facts=f"the worst {len(shown)} of {len(failed)} failures "
+        f"among {judged.probe[judged.correct].nunique()} probes",
+    )
+
+
+KINDS = (
+    FigureKind(
+        "failures",
+        "analyse",
+        _draw,
+        "The worst failures: the probe, what was retrieved instead, and the true match "
+        "(the paper’s Fig 10).",
+        "Rows of frames: a probe, the wrong person that came first, and the right one.",
+        ("failures", "rankings_network", "params:analyse.metric", "params:analyse.failures"),
+        people=True,
+    ),
+)

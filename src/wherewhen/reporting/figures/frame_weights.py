@@ -1,67 +1,31 @@
-"""Reporting: when the network looks, the weights of a clip's frames above pictures (Fig 6)."""
+"""Reporting: when the network looks: the weights of a clip's frames above pictures (Fig 6)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from wherewhen.reporting.figures.attention import draw_weights, shown_frames
 from wherewhen.reporting.figures.canvas import (
+    HEAD,
+    MARGIN,
     SMALL,
-    TEXT,
-    TITLE,
-    new_figure,
+    picture_figure,
     place,
-    room_for,
     show_picture,
+    shown_frames,
     write,
 )
-from wherewhen.reporting.figures.clips import check_clip, check_sums
+from wherewhen.reporting.figures.clips import WeightedClip, draw_weights
+from wherewhen.reporting.figures.record import FigureKind
+from wherewhen.reporting.looks import least_even
 from wherewhen.reporting.style import BLUE, MUTED, ORANGE
+from wherewhen.tracklets.pictures import TrackletPictures
 
 # inches
 _COLUMN, _GAP, _APART = 0.62, 0.05, 0.75
-_LEFT, _MARGIN, _TITLE, _LABEL = 1.0, 0.12, 0.62, 0.24
+_LEFT, _LABEL = 1.0, 0.24
 _BARS, _AXIS, _BELOW = 0.95, 0.36, 0.42
-
-
-@dataclass(frozen=True, eq=False)
-class WeightedClip:
-    """One tracklet's clip and the weights of its frames in the temporal pooling.
-
-    Parameters
-    ----------
-    label : str
-        What the clip is called in the figure.
-    frames : numpy.ndarray
-        uint8 [n, H, W, 3].
-    frame_weights : numpy.ndarray
-        [n], alpha of Eq 6; they sum to 1.
-    positions : numpy.ndarray
-        int [n], positions of the frames in the tracklet.
-
-    Raises
-    ------
-    ValueError
-        Names the clip and what does not fit together.
-    """
-
-    label: str
-    frames: np.ndarray
-    frame_weights: np.ndarray
-    positions: np.ndarray
-
-    def __post_init__(self) -> None:
-        name = f"weighted clip {self.label!r}"
-        of_frames = {"frame_weights": self.frame_weights, "positions": self.positions}
-        check_clip(name, self.frames, of_frames)
-        check_sums(name, "frame weights", np.array([self.frame_weights.sum()]))
-
-    @property
-    def relative(self) -> np.ndarray:
-        """Weights over the uniform weight [n]: 1 where no frame is preferred."""
-        return np.asarray(self.frame_weights, dtype=np.float64) * len(self.frames)
 
 
 def frame_weights_over_time(
@@ -85,7 +49,7 @@ def frame_weights_over_time(
     title : str, optional
         Title of the figure.
     facts : str
-        What stands under the title: how the clips were chosen.
+        Second line of the title: how the clips were chosen.
 
     Returns
     -------
@@ -111,19 +75,40 @@ def frame_weights_over_time(
     tall = max(clip.frames.shape[1] / clip.frames.shape[2] for clip in clips) * _COLUMN
     highest = max(1.0, *(float(clip.relative.max()) for clip in clips))
     beside = _LEFT + columns * (_COLUMN + _GAP) + _APART
-    width = beside + 2 * extremes * (_COLUMN + _GAP) + (2 * _GAP if extremes else 0) + _MARGIN
-    width = max(width, room_for(title) + 2 * _MARGIN, room_for(facts, TEXT) + 2 * _MARGIN)
-    top = (_TITLE if title else _MARGIN) + _MARGIN
+    width = beside + 2 * extremes * (_COLUMN + _GAP) + 2 * _GAP + MARGIN
+    top = HEAD + MARGIN if title else MARGIN
     height = _LABEL + _BARS + _AXIS + tall + _BELOW
-    figure = new_figure(width, top + len(clips) * height, layout=None)
-    if title:
-        write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
-        write(figure, _MARGIN, _MARGIN + 0.25, facts, color=MUTED)
+    figure = picture_figure(width, top + len(clips) * height, title, facts)
     for clip in clips:
         _draw_clip(figure, clip, shown, top, tall, highest)
-        _draw_extremes(figure, clip, extremes, beside, top, tall)
+        _draw_extremes(figure, clip, extremes, beside, top + _LABEL + _BARS + _AXIS, tall)
         top += height
     return figure
+
+
+def weighted_clips(weights: pd.DataFrame, pictures: TrackletPictures) -> list[WeightedClip]:
+    """Return clips of a table of frame weights.
+
+    Parameters
+    ----------
+    weights : pandas.DataFrame
+        Columns ``tracklet, role, position, weight``, a row a frame; positions of a tracklet follow
+        one another.
+    pictures : TrackletPictures
+        Reads the frames.
+
+    Returns
+    -------
+    list of WeightedClip
+        In the order in which the tracklets first appear.
+    """
+    clips = []
+    for (tracklet, role), rows in weights.groupby(["tracklet", "role"], sort=False):
+        positions = rows.position.to_numpy()
+        frames = pictures.clip(tracklet, positions[0], positions[-1] + 1)
+        label = f"{tracklet} ({role})"
+        clips.append(WeightedClip(label, frames, rows.weight.to_numpy(), positions))
+    return clips
 
 
 def _draw_clip(
@@ -133,7 +118,7 @@ def _draw_clip(
     write(figure, _LEFT, top, clip.label, fontweight="bold")
     top += _LABEL
     bars = place(figure, _LEFT, top, len(indices) * (_COLUMN + _GAP) - _GAP, _BARS)
-    draw_weights(bars, clip.relative, 1.0, clip.positions, indices, highest)
+    draw_weights(bars, clip, indices, highest)
     middle = top + _BARS / 2
     write(figure, _LEFT - 0.3, middle, "weight ×\nframes", color=MUTED, ha="right", va="center")
     top += _BARS + _AXIS
@@ -146,15 +131,15 @@ def _draw_extremes(
     figure: Figure, clip: WeightedClip, extremes: int, left: float, top: float, tall: float
 ) -> None:
     count = min(extremes, len(clip.frames) // 2)
+    if not count:
+        return
     order = np.argsort(-clip.relative, kind="stable")
-    top += _LABEL + _BARS + _AXIS
     for name, chosen, colour in (
         ("heaviest", order[:count], BLUE),
-        ("lightest", order[len(order) - count :][::-1], ORANGE),
+        ("lightest", order[-count:][::-1], ORANGE),
     ):
-        if count:
-            middle = left + (count * (_COLUMN + _GAP) - _GAP) / 2
-            write(figure, middle, top - 0.06, name, color=MUTED, va="bottom", ha="center")
+        middle = left + (count * (_COLUMN + _GAP) - _GAP) / 2
+        write(figure, middle, top - 0.06, name, color=MUTED, va="bottom", ha="center")
         for index in chosen:
             axes = place(figure, left, top, _COLUMN, tall)
             show_picture(axes, clip.frames[index], colour)
@@ -162,3 +147,29 @@ def _draw_extremes(
             axes.set_xlabel(words, fontsize=SMALL, color=MUTED, labelpad=2)
             left += _COLUMN + _GAP
         left += 2 * _GAP
+
+
+def _draw(
+    pictures: TrackletPictures, weights: pd.DataFrame, tracklets: int, title: str = ""
+) -> Figure:
+    """Draw the probes of a trial that have the least even weights."""
+    clips = [rows for _, rows in weights.groupby("tracklet", sort=False)]
+    chosen = least_even([rows.weight.to_numpy() for rows in clips], tracklets)
+    return frame_weights_over_time(
+        weighted_clips(pd.concat([clips[place] for place in chosen]), pictures),
+        title=title or f"When the network looks, {weights.trial.iloc[0]}",
+        facts=f"the {len(chosen)} of {len(clips)} probes whose frames are weighted least evenly",
+    )
+
+
+KINDS = (
+    FigureKind(
+        "frame_weights",
+        "analyse",
+        _draw,
+        "When the network looks: the weights of frames over time (the paper’s Fig 6).",
+        "Frames of several tracklets with a bar each, as high as the frame’s weight.",
+        ("frame_weights", "params:analyse.tracklets"),
+        people=True,
+    ),
+)

@@ -8,7 +8,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from wherewhen.reporting.checks import require_table
-from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure
+from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, over_trials
+from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import INK, MUTED
 
 _COLOURS = "cividis"  # made to look alike with and without colour-blindness
@@ -64,8 +65,7 @@ def length_map(matrices: pd.DataFrame, *, measure: str = "rank-1", title: str) -
     bar.set_label(f"{measure}, percent", fontsize=TEXT, color=INK)
     bar.ax.tick_params(labelsize=TEXT, colors=INK)
     bar.outline.set_visible(False)
-    spread = "1 trial" if trials == 1 else f"mean ± standard deviation over {trials} trials"
-    head(axes, title, f"probes' first frames, gallery's last; {spread}")
+    head(axes, title, f"probes' first frames, gallery's last; {over_trials(trials)}")
     return figure
 
 
@@ -125,3 +125,20 @@ def _with_shares(shorter: pd.Series) -> list[str]:
         f"{frames}\n({100 * share:.0f} %)" if share else f"{frames}"
         for frames, share in shorter.items()
     ]
+
+
+def _draw(matrices: pd.DataFrame, title: str = "") -> Figure:
+    where = f"{matrices.dataset.iloc[0]}, protocol {matrices.protocol.iloc[0]}"
+    return length_map(matrices, title=title or f"Rank-1 over lengths, {where}")
+
+
+KINDS = (
+    FigureKind(
+        "lengths",
+        "analyse",
+        _draw,
+        "Rank-1 when probes and gallery are cut to so many frames (the paper’s Fig 7).",
+        "Heat map of rank-1 over the lengths of probes and gallery.",
+        ("length_matrix",),
+    ),
+)

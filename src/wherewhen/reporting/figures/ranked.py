@@ -4,30 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wherewhen.reporting.figures.canvas import (
+    HEAD,
+    MARGIN,
     SMALL,
-    TITLE,
-    new_figure,
+    picture_figure,
     place,
+    require_at_least_one,
     require_picture,
-    room_for,
     show_picture,
     three_digits,
     write,
 )
-from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG
+from wherewhen.reporting.figures.record import FigureKind
+from wherewhen.reporting.looks import best_in_words, best_metric, with_metric
+from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG, describe
+from wherewhen.reporting.tables import best_and_worst
+from wherewhen.tracklets.pictures import TrackletPictures
 
 # inches
 _PICTURE, _GAP, _APART = 0.8, 0.1, 0.35
-_MARGIN, _TITLE, _LETTER, _BELOW = 0.15, 0.62, 0.076, 0.36
+_LETTER, _BELOW, _NAMES = 0.076, 0.36, 0.26
 
 
 @dataclass(frozen=True, eq=False)
 class RankedProbe:
-    """A probe, the gallery tracklets nearest to it, and where its true match stands.
+    r"""A probe, the gallery tracklets nearest to it, and where its true match stands.
 
     Parameters
     ----------
@@ -54,6 +60,19 @@ class RankedProbe:
     ------
     ValueError
         Names the probe and what does not fit together.
+
+    See Also
+    --------
+    ranked_probes : Draws some.
+    rank_pictures : Makes them of rankings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> picture = np.zeros((128, 64, 3), np.uint8)
+    >>> probe = RankedProbe("a/1", picture, [picture], [True], [0.3], 1, 0.3, gallery_size=40)
+    >>> match_in_words(probe)
+    'a/1\nmatch at rank 1 of 40\ndistance 0.300'
     """
 
     label: str
@@ -94,7 +113,7 @@ class RankedProbe:
 
 
 def ranked_probes(
-    rows: Sequence[RankedProbe], *, shown: int = 8, title: str | None = None
+    rows: Sequence[RankedProbe], *, shown: int = 8, title: str | None = None, facts: str = ""
 ) -> Figure:
     """Probes as picture rows: the probe left, then the nearest gallery tracklets.
 
@@ -109,6 +128,8 @@ def ranked_probes(
         Gallery pictures of a row at most; a smaller gallery gives a shorter row.
     title : str, optional
         Title of the figure.
+    facts : str
+        Second line of the title: how metric and probes were chosen.
 
     Returns
     -------
@@ -125,28 +146,63 @@ def ranked_probes(
     """
     if not rows:
         raise ValueError("rows: expected at least one RankedProbe, got none.")
-    if shown < 1:
-        raise ValueError(f"shown: expected at least 1 gallery picture, got {shown}.")
+    require_at_least_one(shown, "gallery picture")
     columns = max(min(shown, len(row.gallery)) for row in rows)
     apart = any(_match_apart(row, shown) for row in rows)
     tall = _PICTURE * max(row.picture.shape[0] / row.picture.shape[1] for row in rows)
-    row_height = tall + _BELOW
-    top = (_TITLE if title else _TITLE - 0.36) + _MARGIN
-    words = _MARGIN + _PICTURE + _APART + columns * (_PICTURE + _GAP)
-    words += _APART - _GAP + _PICTURE + _GAP if apart else 0
+    height = tall + _BELOW
+    top = (HEAD if title else 0) + MARGIN + _NAMES
+    right = _left_of(columns, apart) + (_PICTURE + 2 * _GAP if apart else _GAP)
     longest = max(len(line) for row in rows for line in match_in_words(row).split("\n"))
-    width = max(words + _GAP + longest * _LETTER, room_for(title) + _MARGIN) + _MARGIN
-    figure = new_figure(width, top + len(rows) * row_height, layout=None)
-    if title:
-        write(figure, _MARGIN, _MARGIN, title, fontsize=TITLE, fontweight="bold")
+    width = right + longest * _LETTER + MARGIN
+    figure = picture_figure(width, top + len(rows) * height, title, facts)
     _write_heads(figure, top, columns, apart)
     for row in rows:
         _draw_row(figure, row, top, tall, shown, columns)
-        write(
-            figure, words + _GAP, top + tall / 2, match_in_words(row), va="center", linespacing=1.5
-        )
-        top += row_height
+        write(figure, right, top + tall / 2, match_in_words(row), va="center", linespacing=1.5)
+        top += height
     return figure
+
+
+def rank_pictures(
+    matches: pd.DataFrame, rankings: pd.DataFrame, pictures: TrackletPictures, shown: int = 8
+) -> list[RankedProbe]:
+    """Return probes with the head of their rankings.
+
+    Parameters
+    ----------
+    matches : pandas.DataFrame
+        The probes to draw: rows of :func:`wherewhen.reporting.tables.first_matches`.
+    rankings : pandas.DataFrame
+        Whole rankings of one trial, one kind of features and one metric.
+    pictures : TrackletPictures
+        Reads the frames; a tracklet's middle frame stands for it.
+    shown : int
+        Gallery pictures beside a probe.
+
+    Returns
+    -------
+    list of RankedProbe
+        In the order of `matches`.
+    """
+    rows = []
+    for match in matches.itertuples():
+        ranking = rankings[rankings.probe == match.probe].sort_values("rank")
+        nearest = ranking.head(shown)
+        rows.append(
+            RankedProbe(
+                label=match.probe,
+                picture=pictures.middle(match.probe),
+                gallery=[pictures.middle(tracklet) for tracklet in nearest.gallery],
+                correct=nearest.correct.to_list(),
+                distances=nearest.distance.to_list(),
+                match_rank=match.rank,
+                match_distance=match.distance,
+                gallery_size=len(ranking),
+                match_picture=pictures.middle(match.gallery),
+            )
+        )
+    return rows
 
 
 def match_in_words(row: RankedProbe) -> str:
@@ -165,36 +221,88 @@ def _match_apart(row: RankedProbe, shown: int) -> bool:
     return row.match_picture is not None and not among
 
 
-def _left_of(column: int) -> float:
-    return _MARGIN + _PICTURE + _APART + column * (_PICTURE + _GAP)
+def _left_of(column: int, apart: bool = False) -> float:
+    return MARGIN + _PICTURE + _APART + column * (_PICTURE + _GAP) + apart * (_APART - _GAP)
 
 
 def _write_heads(figure: Figure, top: float, columns: int, apart: bool) -> None:
-    style = {"va": "bottom", "ha": "center", "color": MUTED}
-    write(figure, _MARGIN + _PICTURE / 2, top - 0.06, "probe", **style)
-    for column in range(columns):
-        head = "rank 1" if column == 0 else str(column + 1)
-        write(figure, _left_of(column) + _PICTURE / 2, top - 0.06, head, **style)
-    if apart:
-        left = _left_of(columns) + _APART - _GAP
-        write(figure, left + _PICTURE / 2, top - 0.06, "true match", **style)
+    heads = [(MARGIN, "probe"), (_left_of(0), "rank 1")]
+    heads += [(_left_of(column), str(column + 1)) for column in range(1, columns)]
+    heads += [(_left_of(columns, True), "true match")] if apart else []
+    for left, words in heads:
+        middle = left + _PICTURE / 2
+        write(figure, middle, top - 0.06, words, va="bottom", ha="center", color=MUTED)
 
 
 def _draw_row(
     figure: Figure, row: RankedProbe, top: float, tall: float, shown: int, columns: int
 ) -> None:
-    show_picture(place(figure, _MARGIN, top, _PICTURE, tall), row.picture, INK)
+    show_picture(place(figure, MARGIN, top, _PICTURE, tall), row.picture, INK)
     answers = list(zip(row.gallery, row.correct, row.distances, strict=True))[:shown]
     for column, (picture, right, distance) in enumerate(answers):
         axes = place(figure, _left_of(column), top, _PICTURE, tall)
-        _draw_answer(axes, picture, bool(right), three_digits(distance))
+        draw_answer(axes, picture, bool(right), three_digits(distance))
     if _match_apart(row, shown):
-        left = _left_of(columns) + _APART - _GAP
-        axes = place(figure, left, top, _PICTURE, tall)
-        _draw_answer(axes, row.match_picture, True, f"rank {row.match_rank}")
+        axes = place(figure, _left_of(columns, True), top, _PICTURE, tall)
+        draw_answer(axes, row.match_picture, True, f"rank {row.match_rank}")
 
 
-def _draw_answer(axes: Axes, picture: np.ndarray, right: bool, words: str) -> None:
+def draw_answer(axes: Axes, picture: np.ndarray, right: bool, words: str) -> None:
+    """Draw a gallery picture, its border and its words green if it is right, else red-orange."""
     colour, mark = (RIGHT, "✓") if right else (WRONG, "✗")
     show_picture(axes, picture, colour)
     axes.set_xlabel(f"{mark} {words}", fontsize=SMALL, color=colour, labelpad=2)
+
+
+def _draw_best(
+    pictures: TrackletPictures, scores: pd.DataFrame, rankings: pd.DataFrame, probes: int
+) -> Figure:
+    return _draw(pictures, scores, rankings, probes, worst=False)
+
+
+def _draw_worst(
+    pictures: TrackletPictures, scores: pd.DataFrame, rankings: pd.DataFrame, probes: int
+) -> Figure:
+    return _draw(pictures, scores, rankings, probes, worst=True)
+
+
+def _draw(
+    pictures: TrackletPictures,
+    scores: pd.DataFrame,
+    rankings: pd.DataFrame,
+    probes: int,
+    worst: bool,
+) -> Figure:
+    """Draw probes of a trial, ranked by the best metric of the run."""
+    metric = best_metric(scores, rankings)
+    judged = with_metric(rankings, metric)
+    which = "Worst ranked" if worst else "Best ranked"
+    return ranked_probes(
+        rank_pictures(best_and_worst(judged, probes)[worst], judged, pictures),
+        title=f"{which}, {describe('network', metric)}, {judged.trial.iloc[0]}",
+        facts=best_in_words(scores, metric),
+    )
+
+
+_NEEDS = ("scores", "{trial}.rankings_network", "params:report.probes")
+
+KINDS = (
+    FigureKind(
+        "best_ranked",
+        "report",
+        _draw_best,
+        "Probes whose match is ranked best, beside the nearest of the gallery.",
+        "Rows of frames: a probe, then the gallery by distance, the match framed green.",
+        _NEEDS,
+        people=True,
+    ),
+    FigureKind(
+        "worst_ranked",
+        "report",
+        _draw_worst,
+        "Probes whose match is ranked worst, beside what was retrieved instead.",
+        "Rows of frames: a probe, then the gallery by distance, wrong persons framed red-orange.",
+        _NEEDS,
+        people=True,
+    ),
+)

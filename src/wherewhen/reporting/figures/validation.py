@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from wherewhen.reporting.checks import require_table
-from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, tidy
+from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, over_trials, tidy
+from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import BLUE, MUTED, VERMILION, row_style
 from wherewhen.reporting.validation import MEASURES
 
@@ -54,7 +55,7 @@ def loss_over_lambda(penalties: pd.DataFrame, *, title: str | None = None) -> Fi
         tidy(axes)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[1].set_ylim(top=min(1.02, panels[1].get_ylim()[1]))
-    facts = f"{_trials(penalties['trial'].nunique())}, at the end of each training; ◯ best mean"
+    facts = f"{over_trials(penalties['trial'].nunique())}, at the end of each training; ◯ best mean"
     head(panels[0], title or "Validation over λ", facts)
     return figure
 
@@ -146,5 +147,19 @@ def _draw_course(axes: Axes, rows: pd.DataFrame, column: str, name: str, index: 
     )  # fmt: skip
 
 
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"mean ± standard deviation over {count} trials"
+KINDS = (
+    FigureKind(
+        "loss_over_lambda",
+        "experiment",
+        loss_over_lambda,
+        "Held-out persons by the weight λ of the attention penalty (the paper’s Fig 5 a).",
+        "Loss and mAP of held-out persons over the weight of the penalty.",
+    ),
+    FigureKind(
+        "convergence",
+        "experiment",
+        convergence,
+        "Losses of training and held-out persons by epoch (the paper’s Fig 5 b).",
+        "Lines of the losses over the epochs, one for each row.",
+    ),
+)

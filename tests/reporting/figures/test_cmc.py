@@ -1,4 +1,4 @@
-"""CMC and training curves, checked by what their lines hold."""
+"""CMC curves, checked by what their lines hold."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,8 +8,8 @@ import pytest
 from matplotlib.colors import same_color
 
 from wherewhen.reporting.checks import SCORE_COLUMNS
-from wherewhen.reporting.figures import cmc_curves, row_cmc_curves, training_curves
-from wherewhen.reporting.figures.curves import BANDS
+from wherewhen.reporting.figures import cmc_curves, row_cmc_curves
+from wherewhen.reporting.figures.cmc import MOST
 from wherewhen.reporting.style import curve_style
 
 CURVES = {  # rank-1, rank-2, rank-3 in two trials
@@ -109,16 +109,51 @@ def test_empty_scores_are_refused(scores):
         cmc_curves(scores.iloc[:0])
 
 
-def test_fourteen_curves_fit_beside_the_panel(scores):
-    one = scores[(scores["features"] == "network") & (scores["measure"] == "rank-1")]
-    many = [one.assign(features=f"experiment_{i:02d}") for i in range(14)]
-    figure = cmc_curves(pd.concat(many))
+def of_rank_1(values):
+    """Scores of one trial whose curves are flat."""
+    rows = [
+        ("pets", "two_camera", "trial_00", *key, f"rank-{rank}", value)
+        for key, value in values.items()
+        for rank in (1, 2)
+    ]
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def legend_of(figure):
+    texts = figure.axes[0].get_legend().get_texts()
+    return [" ".join(text.get_text().split()) for text in texts]
+
+
+def test_the_most_curves_fit_beside_the_panel():
+    figure = cmc_curves(of_rank_1({(f"experiment_{i}", "lfda"): i / 20 for i in range(14)}))
     figure.draw_without_rendering()
     legend, inside = figure.axes[0].get_legend().get_window_extent(), figure.bbox
+    assert len(legend_of(figure)) == MOST
     assert legend.x0 > figure.axes[0].get_window_extent().x1
     assert legend.x1 <= inside.x1
     assert legend.y0 >= 0
     assert legend.y1 <= inside.y1
+
+
+def test_of_many_curves_the_best_of_each_features_then_the_best_are_drawn():
+    values = {("network", f"metric_{i}"): 0.9 - i / 50 for i in range(9)}
+    values |= {("mean_pooled", "cosine"): 0.1, ("mean_pooled", "lfda"): 0.2}
+    figure = cmc_curves(of_rank_1(values))
+    names = [f"{90 - 2 * i:.1f} network + metric {i}" for i in range(MOST - 1)]
+    assert legend_of(figure) == [*names, "20.0 mean-pooled cubes + LFDA"]
+    assert any("; 8 of 11 lines" in text for text in texts_of(figure))
+
+
+def test_curves_that_coincide_are_one_line_under_all_names():
+    values = {("network", "cosine"): 0.5, ("network", "euclidean"): 0.5}
+    values |= {("network", "lfda"): 0.5001, ("untrained", "cosine"): 0.5}
+    figure = cmc_curves(of_rank_1(values))
+    assert len(figure.axes[0].lines) == 3
+    assert sorted(legend_of(figure)) == [
+        "50.0 network + Euclidean, cosine",
+        "50.0 network + LFDA",
+        "50.0 untrained network + cosine",
+    ]
 
 
 def test_figures_are_drawn_in_threads(scores, tmp_path):
@@ -154,100 +189,24 @@ def test_quoted_rows_are_dotted_and_hollow(rows):
     assert (ours.get_linestyle(), quoted.get_linestyle()) == ("-", ":")
     assert same_color(quoted.get_markerfacecolor(), "white")
     assert not same_color(ours.get_markerfacecolor(), "white")
-    assert quoted.get_xdata().tolist() == [1, 5]
+    assert quoted.get_xdata().tolist() == [1]
 
 
-def test_many_rows_have_no_bands(rows):
-    ours = rows[rows["row"] == "ours"]
-    many = pd.concat([ours.assign(row=f"row {index}") for index in range(BANDS + 1)])
-    figure = row_cmc_curves(many, title="Table VII")
-    assert not figure.axes[0].collections
+def test_the_axis_ends_where_the_gallery_of_our_rows_does(rows):
+    (axes,) = row_cmc_curves(rows, title="Table VII").axes
+    assert axes.get_xlim()[1] == pytest.approx(2.3)
+    quoted = rows[rows["quoted"]]
+    assert row_cmc_curves(quoted, title="Theirs").axes[0].lines[0].get_xdata().tolist() == [1, 5]
+
+
+def test_of_many_rows_ours_are_drawn_before_quoted_ones(rows):
+    ours = rows[rows["row"] == "muted"]
+    many = [ours.assign(row=f"row {index}", value=ours["value"] / (index + 2))
+            for index in range(MOST - 1)]  # fmt: skip
+    figure = row_cmc_curves(pd.concat([rows, *many]), title="Table VII", facts="2 trials")
+    assert len(legend_of(figure)) == MOST
+    assert not [name for name in legend_of(figure) if "quoted" in name]
+    assert any("2 trials; 8 of 10 lines" in text for text in texts_of(figure))
     looks = {(line.get_color(), line.get_linestyle(), line.get_marker())
              for line in figure.axes[0].lines}  # fmt: skip
-    assert len(looks) == BANDS + 1
-
-
-def history(steps, scale=1.0):
-    step = np.arange(steps)
-    validation = np.full(steps, np.nan)
-    validation[::2] = 0.9 * scale
-    return pd.DataFrame(
-        {
-            "step": step,
-            "loss": scale * (steps - step),
-            "cross_entropy": scale * (steps - step) - 0.1,
-            "penalty": 0.1,
-            "gradient_norm": 1.0 + step,
-            "pair_accuracy": 0.5,
-            "pairs_per_second": 100.0,
-            "validation_loss": validation,
-        }
-    )
-
-
-def panel(figure, name):
-    return next(axes for axes in figure.axes if name in [text.get_text() for text in axes.texts])
-
-
-def lines_by_label(axes):
-    return {line.get_label(): line for line in axes.lines}
-
-
-def test_a_panel_for_each_measure():
-    figure = training_curves({"trial_00": history(4)})
-    assert len(figure.axes) == 6
-    for name in ("loss", "cross entropy", "attention penalty", "pair accuracy", "gradient norm"):
-        assert panel(figure, name)
-
-
-def test_thin_lines_are_trials_and_the_thick_one_their_mean():
-    histories = {"trial_00": history(4), "trial_01": history(4, scale=3)}
-    lines = lines_by_label(panel(training_curves(histories, smoothing=1), "loss"))
-    assert lines["_trial_00"].get_ydata().tolist() == [4, 3, 2, 1]
-    assert lines["_trial_01"].get_ydata().tolist() == [12, 9, 6, 3]
-    assert lines["training"].get_ydata() == pytest.approx([8, 6, 4, 2])
-    assert lines["training"].get_linewidth() > lines["_trial_00"].get_linewidth()
-
-
-def test_mean_covers_the_steps_that_all_trials_have():
-    histories = {"trial_00": history(4), "trial_01": history(3)}
-    lines = lines_by_label(panel(training_curves(histories), "attention penalty"))
-    assert lines["training"].get_xdata().tolist() == [0, 1, 2]
-
-
-def test_smoothing_is_a_centred_running_mean_and_is_said():
-    figure = training_curves({"trial_00": history(5)}, smoothing=3)
-    assert lines_by_label(panel(figure, "loss"))["training"].get_ydata() == pytest.approx(
-        [4.5, 4, 3, 2, 1.5]
-    )
-    assert any("running mean over 3 steps" in text for text in texts_of(figure))
-
-
-def test_validation_loss_stands_where_it_was_evaluated():
-    figure = training_curves({"trial_00": history(5), "trial_01": history(5, scale=3)})
-    line = lines_by_label(panel(figure, "loss"))["validation"]
-    assert line.get_xdata().tolist() == [0, 2, 4]
-    assert line.get_ydata() == pytest.approx([1.8] * 3)
-
-
-def test_no_validation_no_line():
-    figure = training_curves({"trial_00": history(4).assign(validation_loss=np.nan)})
-    assert "validation" not in lines_by_label(panel(figure, "loss"))
-
-
-def test_gradient_norm_is_logarithmic_unless_it_was_zero():
-    scale = panel(training_curves({"trial_00": history(4)}), "gradient norm").get_yscale()
-    assert scale == "log"
-    still = history(4).assign(gradient_norm=0.0)
-    assert panel(training_curves({"t": still}), "gradient norm").get_yscale() == "linear"
-
-
-def test_histories_that_cannot_be_drawn_are_named():
-    with pytest.raises(ValueError, match="expected at least one trial's history"):
-        training_curves({})
-    with pytest.raises(ValueError, match="history of trial_03: column penalty is missing"):
-        training_curves({"trial_03": history(3).drop(columns="penalty")})
-    with pytest.raises(ValueError, match="history of trial_03: the table is empty"):
-        training_curves({"trial_03": history(0)})
-    with pytest.raises(ValueError, match="smoothing: expected at least 1"):
-        training_curves({"trial_03": history(3)}, smoothing=0)
+    assert len(looks) == MOST

@@ -1,0 +1,51 @@
+"""Reporting: the record of a figure, which pipelines, experiments and pages read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure: what it is drawn from, how, and what is said of it.
+
+    Parameters
+    ----------
+    name : str
+        Name of its file, and of its data set after ``figure_``.
+    stage : {"report", "analyse", "experiment"}
+        Where it is drawn: once a run, once a trial, or of the rows of an experiment.
+    draw : callable
+        Takes what `needs` names, by position, and returns a figure. Where the figure shows
+        `people`, a :class:`~wherewhen.tracklets.pictures.TrackletPictures` comes first: no other
+        figure gets at a frame. Those of `analyse` take a keyword `title`, too.
+    caption, description : str
+        A sentence under the figure, and one for readers who cannot see it.
+    needs : tuple of str
+        Names of data sets and parameters. In `report`, ``{trial}`` is the first trial and a name
+        with ``{trials}`` stands for one data set a trial; in `analyse` the names are a trial's own.
+        The figure is left out of a run that makes none of these.
+    people : bool
+        Whether it shows frames of people.
+
+    See Also
+    --------
+    wherewhen.reporting.figures.FIGURES : All records by name.
+    wherewhen.pipelines.figures.figure_nodes : Makes the nodes that draw them.
+
+    Examples
+    --------
+    >>> from wherewhen.reporting.figures import FIGURES
+    >>> FIGURES["cmc_curves"].needs, FIGURES["cmc_curves"].people
+    (('scores',), False)
+    """
+
+    name: str
+    stage: Literal["report", "analyse", "experiment"]
+    draw: Callable[..., Figure]
+    caption: str
+    description: str
+    needs: tuple[str, ...] = ()
+    people: bool = False
