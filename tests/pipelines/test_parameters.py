@@ -333,12 +333,6 @@ def test_every_protocol_and_definition_may_be_asked_for():
     )
 
 
-def test_what_is_learned_or_re_ranked_may_be_pictured():
-    tree = {"report": {"metric": "xqda-re-ranked"}, "learn_metric": {"metrics": ["xqda"]}}
-    assert check_parameters(tree | {"evaluate": {"re_ranking": {}}})
-    assert check_parameters({"report": {"metric": "siamese"}})
-
-
 @pytest.mark.parametrize(
     "path",
     [
