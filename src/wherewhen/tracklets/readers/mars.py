@@ -22,6 +22,7 @@ import pandas as pd
 
 from wherewhen.tracklets.files import FileError, entries, expand_home, open_file
 from wherewhen.tracklets.folders import expected_folder, find_folder, hint_at_links, listed
+from wherewhen.tracklets.frame_numbers import frame_number
 from wherewhen.tracklets.ingest import FoundTracklet, Ingested, IngestError, ingest, published
 from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.readers.record import Footage, PathOrNumber, Reader
@@ -375,13 +376,15 @@ def _found(
     tracklets: pd.DataFrame, names: Mapping[str, Sequence[str]], images: Mapping[str, Path | None]
 ) -> Iterator[FoundTracklet]:
     for row in tracklets.itertuples():
+        files = names[row.subset][row.first - 1 : row.last]
         yield FoundTracklet(
             row.tracklet,
             row.person,
             row.camera,
-            names[row.subset][row.first - 1 : row.last],
+            files,
             images[row.subset] / _folder_name(row.person),
             {"subset": row.subset, "query": row.query, "kind": row.kind},
+            [frame_number(file) for file in files],
         )
 
 
