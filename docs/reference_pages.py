@@ -266,7 +266,7 @@ def spelling(option: click.Parameter) -> str:
 
 def components_page() -> str:
     """Return the page of the parts that parameters choose by name."""
-    return "\n".join([HEAD, COMPONENTS, readers(), metrics(), loss_terms()])
+    return "\n".join([HEAD, COMPONENTS, readers(), metrics(), loss_terms(), figures()])
 
 
 COMPONENTS = """# Components
@@ -329,6 +329,30 @@ def loss_terms() -> str:
     head = "## Terms of the loss (`train.training.<name>_weight`)\n"
     return "\n".join([head, table(["weighed by", "what it is"], rows)])
 
+
+def figures() -> str:
+    """Return the section of the figures."""
+    from wherewhen.reporting.figures import FIGURES
+
+    rows = [
+        [
+            f"`{kind.name}`",
+            DRAWN[kind.stage],
+            ", ".join(f"`{name}`" for name in kind.needs),
+            "yes" if kind.people else "no",
+            plain(kind.caption),
+        ]
+        for kind in FIGURES.values()
+    ]
+    head = ["name", "drawn", "needs", "shows people", "caption"]
+    return "\n".join(["## Figures\n", table(head, rows)])
+
+
+DRAWN = {
+    "report": "by `report`, for a run",
+    "analyse": "by `analyse`, for a trial",
+    "experiment": "for an experiment",
+}
 
 # --- text ----------------------------------------------------------------------------------------
 

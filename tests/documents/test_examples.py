@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 from wherewhen.tracklets.readers import READERS, read
 from wherewhen.training.config import TrainingConfig
 
+RECORDS = {"READER", "TERM", "KINDS"}
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -20,7 +22,7 @@ def modules(repository):
     for block in PYTHON.findall(page):
         names = {}
         exec(block, names)
-        found |= {name: value for name, value in names.items() if name in ("READER", "TERM")}
+        found |= {name: value for name, value in names.items() if name in RECORDS}
     return found
 
 
@@ -39,3 +41,10 @@ def test_the_term_is_computed(modules):
 
     compute = modules["TERM"].build(TrainingConfig(), 2, 1)
     assert compute(Inputs) == 7.5
+
+
+def test_the_figure_is_drawn(modules):
+    (kind,) = modules["KINDS"]
+    assert kind.needs == ("scores",)
+    figure = kind.draw(pd.DataFrame({"measure": ["mAP", "eer", "mAP"], "value": [0.5, 0.1, 0.7]}))
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([0.1, 0.6])
