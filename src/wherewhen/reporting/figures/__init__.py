@@ -32,6 +32,7 @@ _MODULES = (
     "wherewhen.reporting.figures.lengths",
     "wherewhen.reporting.figures.failures",
     "wherewhen.reporting.figures.validation",
+    "wherewhen.reporting.figures.where_and_when",
 )
 FIGURES = {kind.name: kind for module in _MODULES for kind in import_module(module).KINDS}
 """The records by name, in the order in which figures are shown."""

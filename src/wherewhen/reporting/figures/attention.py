@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _HEAT = "inferno"
 _RESPONSE = "cividis"
-_OPACITY = 0.6
+_OPACITY = 0.5
 _LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat hides no colour
 
 # inches
@@ -137,8 +137,8 @@ def attention_over_time(
     -----
     Pictures as in the paper's Fig 8, with its feature map where the strips have a `response`, bars
     as in its Fig 6. Colour is attention relative to uniform attention 1/K^2, on a linear scale from
-    0 to the strongest value: nearly uniform attention looks uniform. Maps are bilinearly upsampled
-    to the frame.
+    0 to the strongest value, 2 at least: nearly uniform attention looks uniform. Maps are
+    bilinearly upsampled to the frame.
     """
     if not strips:
         raise ValueError("strips: expected at least one AttentionStrip, got none.")
@@ -154,7 +154,7 @@ def attention_over_time(
         raise ValueError(
             f"strips: {responses} of {len(strips)} have a response; expected all or none."
         )
-    norm = Normalize(0, max(float(strip.relative_attention.max()) for strip in strips))
+    norm = attention_scale(strips)
     columns = max(min(shown, len(strip.frames)) for strip in strips)
     tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
     height = _LABEL + (3 if responses else 2) * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
@@ -227,6 +227,14 @@ def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list
     return attention_strips(table, maps, weights, pictures, responses)
 
 
+def attention_scale(strips: Sequence[AttentionStrip]) -> Normalize:
+    """Return a linear scale from 0 to the strongest relative attention, 2 or more.
+
+    Uniform attention then has the middle colour at most, under which the frames can be seen.
+    """
+    return Normalize(0, max(2.0, *(float(strip.relative_attention.max()) for strip in strips)))
+
+
 def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
     """Bilinearly upsample a map [K, K] to a frame [height, width], cells centred."""
     picture = Image.fromarray(np.asarray(grid, dtype=np.float32))
@@ -244,12 +252,14 @@ def show_heat(
     axes.imshow(heat, cmap=colours, norm=norm, alpha=_OPACITY, interpolation="nearest")
 
 
-def draw_colour_bar(figure: Figure, axes: Axes, norm: Normalize, side: int) -> None:
+def draw_colour_bar(
+    figure: Figure, axes: Axes, norm: Normalize, side: int, fontsize: float = TEXT
+) -> None:
     """Draw the scale of attention on K x K cells, with a line where it is uniform."""
     bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes)
-    bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=TEXT, color=INK)
+    bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=fontsize, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)
-    bar.ax.tick_params(labelsize=TEXT, colors=INK)
+    bar.ax.tick_params(labelsize=fontsize, colors=INK)
     bar.outline.set_visible(False)
 
 

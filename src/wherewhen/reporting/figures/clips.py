@@ -117,4 +117,4 @@ def draw_weights(axes: Axes, clip: WeightedClip, shown: np.ndarray, highest: flo
     tidy(axes, grid=False)
     axes.tick_params(labelsize=SMALL)
     axes.set_xlabel("position in the tracklet", fontsize=SMALL, color=MUTED, labelpad=1)
-    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
