@@ -127,7 +127,7 @@ class LibraryStep:
         mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
         outputs = self.take(StepInputs(cubes, mask, self.compared, self.scheduled, whole=True))
         self.optimiser.step(1.0)
-        return outputs.values["loss"]
+        return outputs["loss"]
 
 
 Step = PlainStep | LibraryStep

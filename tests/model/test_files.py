@@ -99,6 +99,14 @@ class TestRoundTrip:
             "grid": GRID,
         }
 
+    def test_fields_that_are_fixed_now_may_have_their_value(self, path, network):
+        """Networks of versions that had more settings can be read."""
+        rewrite(path, network, config={"attention_hidden": 64, "update_bias": 0.0})
+        assert read_network(path).config == network.config
+        rewrite(path, network, config={"update_bias": -2.0})
+        with pytest.raises(NetworkFileError, match="update_bias"):
+            read_network(path)
+
     def test_reading_the_header_needs_no_weights(self, path):
         """Of a file whose weights were cut off by another tool, say, it is refused by its size."""
         path.write_bytes(path.read_bytes()[:-1])
