@@ -30,18 +30,16 @@ PARAMETERS = {
     "learn_metric": {"metrics": ["kissme", "lfda", "rank_svm", "xqda"], "dimension": 3},
     "evaluate": {"dataset": "toy", "max_rank": 2, "resamples": 10},
     "train": {
-        "network": {"modern": {"channels": [4], "projection": 3}},
+        "network": {"channels": [4], "projection": 3},
         "training": {
-            "modern": {
-                "epochs": 2,
-                "frames": 2,
-                "persons_per_batch": 4,
-                "checkpoint_every": 1,
-                "checkpoint_seconds": 0,
-                "threads": 1,
-                "validation_fraction": 0.25,
-                "keep": "best",
-            }
+            "epochs": 2,
+            "frames": 2,
+            "persons_per_batch": 4,
+            "checkpoint_every": 1,
+            "checkpoint_seconds": 0,
+            "threads": 1,
+            "validation_fraction": 0.25,
+            "keep": "best",
         },
     },
 }

@@ -25,6 +25,7 @@ def test_the_metrics_asked_for_are_learned_from_those_who_train(embeddings):
     metrics = learn(embeddings, parameters)
     assert list(metrics) == ["xqda", "lfda"]
     assert metrics["lfda"].named_steps["lfda"].k == 3
+    assert metrics["lfda"].named_steps["pca"].components_.shape == (5, 6)
     across_cameras = 8 * 4
     assert metrics["xqda"].named_steps["xqda"].similar_pairs_ == across_cameras
     alone = learn(embeddings[embeddings.role == "train"], parameters)
