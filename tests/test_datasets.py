@@ -436,3 +436,13 @@ class TestArray:
         path.unlink()
         with pytest.raises(DatasetError, match=r"logits\.safetensors"):
             ArrayDataset(str(path)).load()
+
+
+def test_a_figure_is_read_as_its_picture(tmp_path):
+    from wherewhen.datasets import FigureDataset
+    from wherewhen.reporting.figures.canvas import new_figure
+
+    dataset = FigureDataset(str(tmp_path / "empty.png"))
+    dataset.save(new_figure(2, 1, layout=None))
+    assert dataset.load().format == "PNG"
+    assert (tmp_path / "empty.pdf").is_file()

@@ -34,6 +34,7 @@ FIGURES = (
     "attention_over_time.png",
     "best_ranked.png",
     "worst_ranked.png",
+    "where_and_when.png",
 )
 
 
