@@ -50,7 +50,7 @@ def cyclic_positions(start: int, stop: int, frames: int) -> tuple[np.ndarray, np
         The positions in the tracklet to read.
     mask : numpy.ndarray, bool [frames]
         True for frames, False for repeats, which pooling and penalty leave out
-        (paper-decisions, row 19).
+        (decision 19).
     """
     if not 0 <= start < stop:
         raise ValueError(f"window [{start}, {stop}) is empty: expected 0 <= start < stop")
@@ -70,7 +70,7 @@ def test_window(length: int, limit: int | None, role: str) -> tuple[int, int]:
         The most frames to use (128 in Section V-C); None for all of them.
     role : {"probe", "gallery", "train"}
         Of a gallery tracklet the last `limit` frames are taken, of any other the first
-        (the setting of RCN, which the paper follows; paper-decisions, row 24).
+        (the setting of RCN, which the paper follows; decision 24).
 
     Returns
     -------

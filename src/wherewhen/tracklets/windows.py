@@ -20,7 +20,7 @@ def embedding_windows(
 
     A test tracklet gets one window, by the test protocol (Section V-C). A training tracklet gets
     several short ones: they are the samples from which a metric is learned, and one a tracklet
-    would leave fewer samples than dimensions (paper-decisions, row 28).
+    would leave fewer samples than dimensions (decision 28).
 
     Parameters
     ----------
