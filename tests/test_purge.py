@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.lineage.records import Record, record_path
-from wherewhen.pipelines.parameters import SplitParameters
+from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.purge import SCOPES, Purge, PurgeError, mentioning
 
 PERSONS = ("anna_0001", "bert_0002")

@@ -1,6 +1,4 @@
-"""Which pipelines exist (the Kedro side): one a stage, and all of them as the default.
-
-``analyse``, the closer look at a trained network, is no part of the default.
+"""The pipelines (the Kedro side): one a stage, and the default, from the records of the stages.
 
 The number of trials, whether people are rendered or read, and what is embedded decide the shape of
 the pipelines, so :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before
@@ -17,25 +15,11 @@ from typing import TYPE_CHECKING, Any
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
+from wherewhen.pipelines.stages import stages
 from wherewhen.project import conf_source
 
 if TYPE_CHECKING:
     from wherewhen.pipelines.parameters import Parameters
-
-NAMES = (
-    "synthesise",
-    "ingest",
-    "split",
-    "extract",
-    "train",
-    "embed",
-    "learn_metric",
-    "evaluate",
-    "report",
-    "analyse",
-    "__default__",
-)
-"""The stages in the order of the data's way, a closer look, and the sum of the stages."""
 
 _parameters: Parameters | None = None
 
@@ -74,48 +58,24 @@ class LazyPipeline(Pipeline):
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every stage under its name, in the order of the data's way, and their sum."""
+    """Return the pipeline of every stage in the order of the stages, and the default."""
     built = cache(lambda: build_pipelines(parameters()))
-    return {name: LazyPipeline(lambda name=name: built()[name]) for name in NAMES}
+    names = (*stages(), "__default__")
+    return {name: LazyPipeline(lambda name=name: built()[name]) for name in names}
 
 
 def build_pipelines(current: Parameters) -> dict[str, Pipeline]:
     """Build what :func:`register_pipelines` returns for these parameters."""
-    from wherewhen.pipelines import (
-        analyse,
-        embed,
-        evaluate,
-        extract,
-        ingest,
-        learn_metric,
-        report,
-        split,
-        synthesise,
-        train,
-    )
-    from wherewhen.pipelines.features import of_trained_network
-
     # Outside its namespace a trial's data set is named with a dot, on purpose.
     warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-    trials, features = current.split.trial_names, current.embed.features
-    trained, borrowed = of_trained_network(features), current.train.network_from is not None
-    root = "synthetic_people" if current.ingest.synthetic else "params:ingest.root"
-    owners = root if current.split.source in ("official", "auto") else None
-    stages = {
-        "synthesise": synthesise.create_pipeline(),
-        "ingest": ingest.create_pipeline(root),
-        "split": split.create_pipeline(trials, current.split.torchreid, owners),
-        "extract": extract.create_pipeline(current.extract.tracklets == "train"),
-        "train": train.create_pipeline(trials, "untrained" in features, trained, borrowed),
-        "embed": embed.create_pipeline(trials, features),
-        "learn_metric": learn_metric.create_pipeline(trials, features),
-        "evaluate": evaluate.create_pipeline(trials, features),
-    }
-    made = sum(stages.values(), start=Pipeline([])).all_outputs()
-    stages["report"] = report.create_pipeline(trials, made)
-    everything = [
-        stage for name, stage in stages.items() if name != "synthesise" or current.ingest.synthetic
+    built: dict[str, Pipeline] = {}
+    made: set[str] = set()
+    for name, stage in stages().items():
+        built[name] = stage.create(current, made)
+        made |= built[name].all_outputs()
+    default = [
+        built[name]
+        for name, stage in stages().items()
+        if not stage.by_name and stage.applies(current)
     ]
-    whole = sum(everything, start=Pipeline([]))
-    looks = analyse.create_pipeline(trials, "network" in features)
-    return {**stages, "analyse": looks, "__default__": whole}
+    return {**built, "__default__": sum(default, start=Pipeline([]))}

@@ -20,7 +20,7 @@ from kedro.runner import SequentialRunner
 from wherewhen.environments import CONFIG_LOADER_ARGS, check_environment
 from wherewhen.hints import did_you_mean
 from wherewhen.lineage.catalog import Catalog
-from wherewhen.pipeline_registry import NAMES
+from wherewhen.pipelines.stages import stages
 from wherewhen.project import conf_source, project_root
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Session(KedroSession):
                 f"{type(runner).__name__} does not look at what was made already: expected none, "
                 "or a wherewhen.lineage.runner.Runner"
             )
-        _check_names("pipeline", options.get("pipeline_names"), NAMES[:-1])
+        _check_names("pipeline", options.get("pipeline_names"), list(stages()))
         try:
             return super().run(*arguments, runner=runner, **options)
         except ValueError:

@@ -41,7 +41,8 @@ import numpy as np, pandas as pd
 from wherewhen.metric_learning import read_metrics, write_metrics
 from wherewhen.pipelines.evaluate.nodes import score_vectors
 from wherewhen.pipelines.learn_metric.nodes import learn
-from wherewhen.pipelines.parameters import EvaluateParameters, check_name, check_parameters
+from wherewhen.pipelines.parameters import check_name, check_parameters
+from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
 from wherewhen.reporting.style import describe_metric
 
 asked = check_parameters({"learn_metric": {"metrics": ["halves"], "halves": {"scale": 3}},

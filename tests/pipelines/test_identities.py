@@ -23,17 +23,13 @@ from wherewhen.lineage.code import modules_behind
 from wherewhen.lineage.ledger import function_name, parameter
 from wherewhen.model.config import FisherConfig, NetworkConfig
 from wherewhen.pipeline_registry import build_pipelines
-from wherewhen.pipelines.parameters import (
-    EvaluateParameters,
-    ExtractParameters,
-    Group,
-    IngestParameters,
-    LearnMetricParameters,
-    Parameters,
-    ReRankingParameters,
-    SplitParameters,
-    check_parameters,
-)
+from wherewhen.pipelines.evaluate.parameters import EvaluateParameters, ReRankingParameters
+from wherewhen.pipelines.extract.parameters import ExtractParameters
+from wherewhen.pipelines.groups import Group
+from wherewhen.pipelines.ingest.parameters import IngestParameters
+from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
+from wherewhen.pipelines.parameters import Parameters, check_parameters
+from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
 from wherewhen.training.config import TrainingConfig

@@ -7,18 +7,18 @@ from omegaconf import OmegaConf
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import METRICS
 from wherewhen.model.config import NetworkConfig
+from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
+from wherewhen.pipelines.ingest.parameters import IngestParameters
+from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.parameters import (
-    EvaluateParameters,
-    IngestParameters,
-    LearnMetricParameters,
     ParameterError,
     Parameters,
-    SplitParameters,
     check_devices,
     check_name,
     check_parameters,
     known_names,
 )
+from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS

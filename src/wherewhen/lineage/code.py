@@ -33,12 +33,17 @@ DECIDES_NOTHING = {
     "wherewhen.datasets",
     "wherewhen.locks",
     "wherewhen.pipelines",
+    "wherewhen.pipelines.groups",
     "wherewhen.pipelines.parameters",
+    "wherewhen.pipelines.stages",
     "wherewhen.pipelines.types",
     "wherewhen.project",
     "wherewhen.tracking",
 }
-"""Modules that only pass on: the values of parameters and the content of files count themselves."""
+"""Modules that only pass on: the values of parameters and the content of files count themselves.
+
+The modules `parameters` of the stages belong to them, too.
+"""
 
 _read: dict[str, tuple[int, int]] = {}
 """Time and size of each module's file when it was read here."""
@@ -91,8 +96,14 @@ def modules_behind(module: str) -> list[str]:
         name = waiting.pop()
         if name not in found and source_file(name) is not None:
             found.add(name)
-            waiting += _imported(name) - DECIDES_NOTHING
+            waiting += [each for each in _imported(name) if _decides(each)]
     return sorted(found)
+
+
+def _decides(module: str) -> bool:
+    """Whether the statements of a module are a part of versions: not those that only pass on."""
+    of_stage = module.startswith("wherewhen.pipelines.") and module.endswith(".parameters")
+    return module not in DECIDES_NOTHING and not of_stage
 
 
 def source_file(module: str) -> Path | None:

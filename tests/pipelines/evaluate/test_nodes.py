@@ -15,7 +15,7 @@ from wherewhen.pipelines.evaluate.nodes import (
     score_network,
     score_vectors,
 )
-from wherewhen.pipelines.parameters import EvaluateParameters
+from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
 from wherewhen.retrieval import Task, re_rank, score
 from wherewhen.retrieval.distances import cosine, euclidean
 
@@ -264,7 +264,8 @@ def test_evaluating_imports_no_torch():
         "import sys, numpy as np, pandas as pd;"
         "from wherewhen.pipelines.evaluate.nodes import score_network;"
         "from wherewhen.pipelines.learn_metric.nodes import learn;"
-        "from wherewhen.pipelines.parameters import EvaluateParameters, LearnMetricParameters;"
+        "from wherewhen.pipelines.evaluate.parameters import EvaluateParameters;"
+        "from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters;"
         "from wherewhen.reporting.tables import console_table, summarise;"
         "roles = ['train'] * 8 + ['probe'] * 2 + ['gallery'] * 2;"
         "vectors = list(np.random.default_rng(0).normal(size=(12, 3)));"

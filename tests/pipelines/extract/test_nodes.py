@@ -10,7 +10,7 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.extraction import StreamedCubes
 from wherewhen.pipelines.extract import create_pipeline
 from wherewhen.pipelines.extract.nodes import plan_extraction
-from wherewhen.pipelines.parameters import ExtractParameters
+from wherewhen.pipelines.extract.parameters import ExtractParameters
 
 PARAMETERS = ExtractParameters(
     backbone="timm:test_resnet",

@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from wherewhen.pipelines.ingest.nodes import admit, read_frames
-from wherewhen.pipelines.parameters import IngestParameters, check_parameters
+from wherewhen.pipelines.ingest.parameters import IngestParameters
+from wherewhen.pipelines.parameters import check_parameters
 from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.ingest import IngestError
 

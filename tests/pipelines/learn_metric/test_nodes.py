@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from wherewhen.pipelines.learn_metric.nodes import learn
-from wherewhen.pipelines.parameters import LearnMetricParameters
+from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 
 
 @pytest.fixture

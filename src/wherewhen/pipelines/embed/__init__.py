@@ -1,5 +1,13 @@
 """Stage `embed`: one vector a clip, by the network and by the baselines without one."""
 
-from wherewhen.pipelines.embed.pipeline import create_pipeline
+from wherewhen.pipelines.stages import Stage
 
-__all__ = ["create_pipeline"]
+STAGE = Stage(
+    "embed",
+    "wherewhen.pipelines.embed.parameters:EmbedParameters",
+    needs=("train",),
+    arguments=lambda parameters, made: {
+        "trials": parameters.split.trial_names,
+        "features": parameters.embed.features,
+    },
+)

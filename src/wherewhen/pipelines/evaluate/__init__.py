@@ -1,5 +1,13 @@
 """Stage `evaluate`: rankings and scores, under a protocol's name."""
 
-from wherewhen.pipelines.evaluate.pipeline import create_pipeline
+from wherewhen.pipelines.stages import Stage
 
-__all__ = ["create_pipeline"]
+STAGE = Stage(
+    "evaluate",
+    "wherewhen.pipelines.evaluate.parameters:EvaluateParameters",
+    needs=("embed", "learn_metric"),
+    arguments=lambda parameters, made: {
+        "trials": parameters.split.trial_names,
+        "features": parameters.embed.features,
+    },
+)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
 from wherewhen.pipelines.features import unlearned_metrics
-from wherewhen.pipelines.parameters import EvaluateParameters
 from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean

@@ -1,5 +1,10 @@
 """Stage `extract`: every frame becomes a feature cube, once for all trials."""
 
-from wherewhen.pipelines.extract.pipeline import create_pipeline
+from wherewhen.pipelines.stages import Stage
 
-__all__ = ["create_pipeline"]
+STAGE = Stage(
+    "extract",
+    "wherewhen.pipelines.extract.parameters:ExtractParameters",
+    needs=("split",),
+    arguments=lambda parameters, made: {"train_only": parameters.extract.tracklets == "train"},
+)

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.features.extraction import CubeExtraction
-from wherewhen.pipelines.parameters import ExtractParameters
+from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.fingerprint import fingerprint

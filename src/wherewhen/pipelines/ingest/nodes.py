@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from wherewhen.pipelines.parameters import IngestParameters
+from wherewhen.pipelines.ingest.parameters import IngestParameters
 from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.ingest import Ingested, IngestError

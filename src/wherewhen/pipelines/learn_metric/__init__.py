@@ -1,5 +1,13 @@
 """Stage `learn_metric`: PCA, then KISSME, LFDA or XQDA, on the training persons alone."""
 
-from wherewhen.pipelines.learn_metric.pipeline import create_pipeline
+from wherewhen.pipelines.stages import Stage
 
-__all__ = ["create_pipeline"]
+STAGE = Stage(
+    "learn_metric",
+    "wherewhen.pipelines.learn_metric.parameters:LearnMetricParameters",
+    needs=("embed",),
+    arguments=lambda parameters, made: {
+        "trials": parameters.split.trial_names,
+        "features": parameters.embed.features,
+    },
+)

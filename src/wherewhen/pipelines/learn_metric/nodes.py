@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from wherewhen.pipelines.parameters import LearnMetricParameters
+from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.types import Metrics
 from wherewhen.tracklets.threads import one_thread
 

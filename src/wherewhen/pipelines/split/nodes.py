@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from wherewhen.pipelines.parameters import SplitParameters
+from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.readers.ilids_vid import SPLITS

@@ -1,5 +1,9 @@
 """Stage `synthesise`: render people who walk past cameras."""
 
-from wherewhen.pipelines.synthesise.pipeline import create_pipeline
+from wherewhen.pipelines.stages import Stage
 
-__all__ = ["create_pipeline"]
+STAGE = Stage(
+    "synthesise",
+    "wherewhen.synthetic.config:SyntheticConfig",
+    applies=lambda parameters: parameters.ingest.synthetic,
+)

@@ -1,5 +1,25 @@
 """Stage `train`: the Siamese attention network learns from pairs, in every trial."""
 
-from wherewhen.pipelines.train.pipeline import create_pipeline
+from collections.abc import Collection
+from typing import Any
 
-__all__ = ["create_pipeline"]
+from wherewhen.pipelines.features import of_trained_network
+from wherewhen.pipelines.stages import Stage
+
+
+def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
+    features = parameters.embed.features
+    return {
+        "trials": parameters.split.trial_names,
+        "untrained": "untrained" in features,
+        "trained": of_trained_network(features),
+        "borrowed": parameters.train.network_from is not None,
+    }
+
+
+STAGE = Stage(
+    "train",
+    "wherewhen.pipelines.train.parameters:TrainParameters",
+    needs=("extract", "split"),
+    arguments=_arguments,
+)

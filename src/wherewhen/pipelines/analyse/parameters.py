@@ -1,0 +1,31 @@
+"""Parameters of the stage `analyse`."""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from wherewhen.pipelines.groups import Group
+
+
+class AnalyseParameters(Group):
+    """What the closer look at a trained network measures and shows (Fig 6, 7, 8, 10)."""
+
+    lengths: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 16, 32, 64, 128)
+    """Frames of probes and of gallery tracklets, rising: all are paired (Section V-D.3)."""
+
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    """The distance of those evaluations, and the rankings whose failures are shown."""
+
+    tracklets: int = Field(3, ge=1)
+    """Probes that are pictured with their frame weights, and with their attention."""
+
+    failures: int = Field(4, ge=1)
+    """Failures that are pictured."""
+
+    @field_validator("lengths")
+    @classmethod
+    def _rise(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if not lengths or any(b <= a for a, b in pairwise(lengths)):
+            raise ValueError(f"lengths are {list(lengths)}: expected rising numbers of frames")
+        return lengths

@@ -1,0 +1,45 @@
+"""The base class of groups of parameters, and errors that name parameters themselves."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Group(BaseModel):
+    """A group of parameters that knows no other names than its own.
+
+    A field that is marked as `OPERATIONAL` says how something is done; all others decide what comes
+    out, and are a part of its identity. A `Path` counts by what lies there, too.
+    """
+
+    # a camera that is called 1 in YAML is the camera "1"
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True
+    )
+
+    def with_changes(self, **changes: Any) -> Self:
+        """Return a copy with other values, which are not checked again."""
+        return self.model_copy(update=changes)
+
+
+class Faults(ValueError):
+    """Faults that name their parameters themselves."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = list(lines)
+
+
+class NestedFaults(ValueError):
+    """Faults that models found in values that the group's own model takes as they are.
+
+    Parameters
+    ----------
+    faults : sequence of (tuple of str, Any, pydantic.ValidationError)
+        The place of the values below the validated one, the values, and their faults.
+    """
+
+    def __init__(self, faults: Sequence[tuple[tuple[str, ...], Any, ValidationError]]) -> None:
+        super().__init__("\n".join(str(error) for *_, error in faults))
+        self.faults = list(faults)
