@@ -238,9 +238,7 @@ def test_other_parameters_may_be_numbers(name):
     [
         "embed.baselines.fv3d.signed=no",
         "embed.baselines={fv3d: {signed: Off}}",
-        "ingest.options.prid2011.distractors=yes",
         "learn_metric.kissme.a=[on]",
-        "ingest.options.prid2011.distractors=NO",
     ],
 )
 def test_a_word_for_a_truth_is_no_text_where_any_value_goes(item):

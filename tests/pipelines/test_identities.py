@@ -42,7 +42,6 @@ TREES = {
     "fisher": {"embed": {"features": ["network", "fisher"]}},
     "a baseline": {
         "embed": {"features": ["hog3d", "rcn"], "baselines": {"rcn": {"epochs": 2}}},
-        "report": {"metric": "cosine"},
     },
     "borrowed networks": {"train": {"network_from": "lent/{trial}.safetensors"}},
     "re-ranking": {"evaluate": {"re_ranking": {"k1": 5}}},
@@ -57,6 +56,13 @@ CALLED_OTHERWISE = {
     "sides": ("analyse.lengths",),
     "number": ("analyse.failures",),
     "footage": ("ingest.root",),
+    "inputs": (
+        "report.attention_tracklets",
+        "report.probes",
+        "analyse.metric",
+        "analyse.failures",
+        "analyse.tracklets",
+    ),
     "tracklets": ("report.attention_tracklets", "analyse.tracklets"),
     "parameters": ("synthesise", "ingest", "split", "extract", "learn_metric", "evaluate"),
 }

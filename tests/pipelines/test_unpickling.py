@@ -202,12 +202,12 @@ def test_a_pickle_under_the_name_stops_the_stage(stages, tmp_path, name, stage, 
 DATA = {
     "MemoryDataset",
     "json.JSONDataset",
-    "matplotlib.MatplotlibDataset",  # only written
     "pandas.CSVDataset",
     "pandas.ParquetDataset",
     "pillow.ImageDataset",
     "wherewhen.datasets.ArrayDataset",
     "wherewhen.datasets.CubeStoreDataset",
+    "wherewhen.datasets.FigureDataset",  # reads the PNG
     "wherewhen.datasets.MetricsDataset",
     "wherewhen.datasets.NetworkDataset",
     "wherewhen.datasets.PlaceDataset",
