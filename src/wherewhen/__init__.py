@@ -1,11 +1,15 @@
 """Where and when to look: re-identify people in video, and be able to explain and repeat it.
 
-The rooms of the house, from the ground up (a room imports only from floors below):
+The packages, from the lowest layer up (a package imports only from layers below its own):
 
-- ``tracklets``, ``metric_learning``, ``retrieval``: tables, metrics and measures; numpy alone
+- ``tracklets``, ``metric_learning``, ``retrieval``: tables, metrics and measures; NumPy alone
 - ``features``, ``model``: frames to feature cubes; the Siamese attention network
-- ``training``, ``synthetic``, ``reporting``: the loop; rendered people; figures and tables
-- ``pipelines`` and the Kedro side: wires and adapters, nothing that computes
+- ``training``, ``presets``: the training loop; values of parameters by name
+- ``synthetic``, ``baselines``, ``reporting``: rendered people; other methods; figures and tables
+- ``lineage``: which code, parameters and data an artifact was made from
+- ``pipelines``: the stages' parameters, nodes and wiring; nothing that computes
+- ``experiments``, ``sweeps``: tables of many runs; searches for parameters
+- the modules beside them: the command line, sessions, MLflow, deletion
 """
 
 import os

@@ -1,3 +1,4 @@
+import ast
 import functools
 import importlib
 import sys
@@ -151,3 +152,14 @@ class TestLoading:
         (tmp_path / "some_nodes.py").write_text(PLAIN + "\nOTHER = 1\n")
         with pytest.raises(EditedError, match=r"some_nodes\.py was edited since this run began"):
             code.load_code(work)
+
+
+def test_the_version_of_python_does_not_count():
+    source = (
+        "@wrap\nclass A(B):\n    x: int = None\n\n    def f(self, *a, y=()):\n"
+        "        return f'{a!r} {self.x}'\n"
+    )
+    # equal under Python 3.11.7, 3.12.1, 3.13.0 and 3.14.10
+    assert code._hash(ast.parse(source)) == (
+        "4eaa944e1995c6386baecfeaf78f7d01f0d19aff7134e2b1b0003d97da2d1159"
+    )

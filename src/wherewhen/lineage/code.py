@@ -152,7 +152,22 @@ def _statements(module: str) -> str:
 
 
 def _hash(tree: ast.Module) -> str:
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(_dump(tree).encode()).hexdigest()
+
+
+def _dump(value: Any) -> str:
+    """Write a syntax tree without its empty fields.
+
+    `ast.dump` differs between versions of Python: 3.12 has new fields, 3.13 omits empty ones.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_dump, value))}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = (
+        f"{name}={_dump(each)}" for name, each in ast.iter_fields(value) if each not in (None, [])
+    )
+    return f"{type(value).__name__}({', '.join(fields)})"
 
 
 @cache
