@@ -6,7 +6,8 @@ import pytest
 import yaml
 from kedro.io import CatalogConfigResolver
 
-from wherewhen.pipeline_registry import build_pipelines, parameters
+from wherewhen.pipeline_registry import build_pipelines
+from wherewhen.pipelines.parameters import check_parameters
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def layer_of(repository):
 
 
 def test_layers_follow_one_another(layer_of):
-    stages = build_pipelines(parameters())
+    stages = build_pipelines(check_parameters({}))
     whole = stages["__default__"] + stages["analyse"]
     above = {}
     for node in whole.nodes:

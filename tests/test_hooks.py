@@ -102,6 +102,6 @@ def test_metadata_of_the_catalog_are_json(repository):
     for file in (repository / "conf/base").glob("catalog_*.yml"):
         for name, entry in yaml.safe_load(file.read_text()).items():
             metadata = entry.get("metadata", {})
-            assert set(metadata) <= {"mlflow", "lineage"}, name
+            assert set(metadata) <= {"mlflow", "lineage", "kedro-viz"}, name
             assert set(metadata.get("mlflow", {})) <= known, name
             assert json.dumps(metadata)

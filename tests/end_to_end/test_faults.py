@@ -193,7 +193,7 @@ def test_nobody_in_two_cameras(kedro_run, root, mine):
         ("train.training.epoch=3", "epoch"),
         ("extract.weights.sorce=random", "did you mean source?"),
         ("ingest.reader=prid2012", "no reader 'prid2012': expected one of folder, ilids_vid"),
-        ("ingest.options.prid2011.person=all200", "has no option person"),
+        ("ingest.options.prid2011.person=all200", "no such parameter; did you mean persons?"),
         ("ingest.options.prid.persons=all200", "no reader is called"),
     ],
 )

@@ -74,7 +74,7 @@ def test_runs_and_takes_over_what_a_checkout_has_made(package, wherewhen, finish
 
     code, output = wherewhen(*words, "--pipelines", "report", "--anew")
     assert code == 0, output
-    assert "5 of 5 nodes ran" in output
+    assert "7 of 7 nodes ran" in output
     assert (tmp_path / "mlflow.db").is_file()
     shutil.unpack_archive(package[1], tmp_path, filter="data")
     code, output = wherewhen("lineage", "scores", "--params", given)

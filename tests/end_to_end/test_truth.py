@@ -57,7 +57,7 @@ class TestASecondRun:
         began = time.monotonic()
         output = more.run(**tiny)
         assert time.monotonic() - began < 60  # 20 on a machine with nothing else to do
-        assert "nothing is out of date: all 47 nodes are taken over" in output
+        assert "nothing is out of date: all 49 nodes are taken over" in output
         assert "mean-pooled cubes" in output  # the table is printed all the same
         (run,) = copied.runs()
         (maker,) = {record["run_id"] for record in finished.made(SCORES)}
@@ -213,7 +213,7 @@ def test_two_runs_at_once_make_everything_once(finished, project, tiny):
     outputs = [process.communicate()[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert any("waiting for another run that is at" in output for output in outputs)
-    assert any("all 47 nodes are taken over" in output for output in outputs)
+    assert any("all 49 nodes are taken over" in output for output in outputs)
     pd.testing.assert_frame_equal(project.scores(), finished.scores())
     for trial in ("trial_00", "trial_01"):
         assert len(project.made(f"06_models/synthetic/{trial}/network.safetensors")) == 1

@@ -45,8 +45,7 @@ from wherewhen.pipelines.parameters import check_name, check_parameters
 from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
 from wherewhen.reporting.style import describe_metric
 
-asked = check_parameters({"learn_metric": {"metrics": ["halves"], "halves": {"scale": 3}},
-                          "report": {"metric": "halves"}})
+asked = check_parameters({"learn_metric": {"metrics": ["halves"], "halves": {"scale": 3}}})
 check_name("learn_metric.halves.scale")
 roles = ["train"] * 4 + ["probe"] * 2 + ["gallery"] * 2
 table = pd.DataFrame({"trial": "t", "tracklet": list("abcdefgh"), "role": roles,

@@ -9,7 +9,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from wherewhen.pipelines.figures import figure_nodes
-from wherewhen.pipelines.report import create_pipeline
+from wherewhen.pipelines.report.pipeline import create_pipeline
 from wherewhen.reporting.figures import FIGURES, FigureKind
 from wherewhen.reporting.figures.canvas import new_figure, show_picture
 

@@ -8,9 +8,9 @@ from PIL import Image
 from wherewhen.datasets import CubeStoreDataset
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.extraction import StreamedCubes
-from wherewhen.pipelines.extract import create_pipeline
 from wherewhen.pipelines.extract.nodes import plan_extraction
 from wherewhen.pipelines.extract.parameters import ExtractParameters
+from wherewhen.pipelines.extract.pipeline import create_pipeline
 
 PARAMETERS = ExtractParameters(
     backbone="timm:test_resnet",

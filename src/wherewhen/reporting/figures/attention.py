@@ -1,15 +1,13 @@
 """Reporting: where and when the network looks: attention maps on frames over frame weights."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from PIL import Image
 
 from wherewhen.reporting.figures.canvas import (
@@ -32,6 +30,11 @@ from wherewhen.reporting.style import INK, MUTED
 from wherewhen.reporting.tables import best_and_worst
 from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.windows import as_clips
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from wherewhen.features.cube_store import CubeStore
@@ -232,6 +235,8 @@ def attention_scale(strips: Sequence[AttentionStrip]) -> Normalize:
 
     Uniform attention then has the middle colour at most, under which the frames can be seen.
     """
+    from matplotlib.colors import Normalize
+
     return Normalize(0, max(2.0, *(float(strip.relative_attention.max()) for strip in strips)))
 
 
@@ -256,6 +261,8 @@ def draw_colour_bar(
     figure: Figure, axes: Axes, norm: Normalize, side: int, fontsize: float = TEXT
 ) -> None:
     """Draw the scale of attention on K x K cells, with a line where it is uniform."""
+    from matplotlib.cm import ScalarMappable
+
     bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes)
     bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=fontsize, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)
@@ -266,6 +273,8 @@ def draw_colour_bar(
 def _draw_strip(
     figure: Figure, strip: AttentionStrip, shown: int, top: float, tall: float, norm: Normalize
 ) -> None:
+    from matplotlib.colors import Normalize
+
     indices = shown_frames(len(strip.frames), shown)
     write(figure, _LEFT, top, strip.label, fontweight="bold")
     strongest = f"strongest cell {strip.relative_attention.max():.3g} × uniform"
@@ -300,8 +309,8 @@ def _draw_scale(figure: Figure, norm: Normalize, side: int) -> None:
 def _draw_ranked(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
-    cubes: "CubeStore",
-    network: "SiameseAttentionNetwork",
+    cubes: CubeStore,
+    network: SiameseAttentionNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
     tracklets: int,

@@ -3,14 +3,19 @@
 Sizes and colours are set on the artists and not in ``rcParams``, which all threads share.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wherewhen.atomic import replacing
 from wherewhen.reporting.style import DPI, GRID, INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TITLE = 12
 TEXT = 9
@@ -50,6 +55,8 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
     """Return an empty white figure of ``width`` by ``height`` inches."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
     if layout is not None:
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)

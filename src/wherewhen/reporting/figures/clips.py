@@ -1,13 +1,17 @@
 """Reporting: a clip with the weights of its frames, and how the weights are drawn."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from wherewhen.reporting.figures.canvas import SMALL, tidy
 from wherewhen.reporting.style import BLUE, INK, MUTED, SKY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _TOLERANCE = 1e-2  # of a sum that must be 1, wide enough for float16
 
@@ -105,6 +109,8 @@ def draw_weights(axes: Axes, clip: WeightedClip, shown: np.ndarray, highest: flo
     highest : float
         What the axis must have room for.
     """
+    from matplotlib.ticker import MaxNLocator
+
     count = len(clip.frames)
     colours = np.full(count, SKY, dtype=object)
     colours[shown] = BLUE

@@ -1,13 +1,13 @@
 """Reporting: cumulative match characteristic of a run, and of the rows of an experiment (Fig 9)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from wherewhen.reporting.checks import require_scores, require_table
 from wherewhen.reporting.figures.canvas import TEXT, head, new_figure, over_trials, tidy
@@ -20,6 +20,10 @@ from wherewhen.reporting.style import (
     row_style,
     sort_key,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST = 8
 """Lines in a panel at most: more cannot be told apart."""
@@ -60,7 +64,7 @@ class Curve:
         mean, deviation = self.percent.iloc[0]
         return f"{mean:.1f}" if np.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
 
-    def coincides(self, other: "Curve") -> bool:
+    def coincides(self, other: Curve) -> bool:
         """Whether the two look the same: equal means and deviations at equal ranks."""
         return (self.group, self.quoted) == (other.group, other.quoted) and (
             self.percent.index.equals(other.percent.index)
@@ -247,6 +251,8 @@ def _draw_curve(axes: Axes, curve: Curve, label: str) -> None:
 
 
 def _finish(axes: Axes, curves: Sequence[pd.DataFrame]) -> None:
+    from matplotlib.ticker import PercentFormatter
+
     last = max(int(curve.index.max()) for curve in curves)
     lowest = min((curve["mean"] - curve["std"].fillna(0)).min() for curve in curves)
     axes.set_xlim(0.7, max(last, 2) + 0.3)

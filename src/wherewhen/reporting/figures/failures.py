@@ -1,11 +1,13 @@
 """Reporting: failures: a probe's frames, those of the wrong answer and of the true match."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from wherewhen.reporting.figures.canvas import (
     HEAD,
@@ -24,6 +26,9 @@ from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.looks import with_metric
 from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG, describe
 from wherewhen.tracklets.pictures import TrackletPictures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # inches
 _PICTURE, _GAP, _APART = 0.6, 0.06, 0.3

@@ -1,10 +1,12 @@
 """Reporting: when the network looks: the weights of a clip's frames above pictures (Fig 6)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from wherewhen.reporting.figures.canvas import (
     HEAD,
@@ -21,6 +23,9 @@ from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.looks import least_even
 from wherewhen.reporting.style import BLUE, MUTED, ORANGE
 from wherewhen.tracklets.pictures import TrackletPictures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # inches
 _COLUMN, _GAP, _APART = 0.62, 0.05, 0.75

@@ -1,16 +1,21 @@
 """Reporting: rank-1 over the lengths of probe and gallery, as a map with its numbers (Fig 7)."""
 
-import matplotlib
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from wherewhen.reporting.checks import require_table
 from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, over_trials
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
 
 _COLOURS = "cividis"  # made to look alike with and without colour-blindness
 _COLUMNS = ("trial", "probe_frames", "gallery_frames", "probes_shorter", "gallery_shorter")
@@ -46,6 +51,8 @@ def length_map(matrices: pd.DataFrame, *, measure: str = "rank-1", title: str) -
     -----
     The paper's Fig 7 draws these numbers as bars in three dimensions, which cover one another.
     """
+    from matplotlib.colors import Normalize
+
     require_table(matrices, (*_COLUMNS, measure), "length matrix")
     _require_all_pairs(matrices)
     cells = matrices.pivot_table(
@@ -92,6 +99,8 @@ def _pair(row: pd.Series | dict) -> str:
 def _write_numbers(
     axes: Axes, mean: np.ndarray, deviation: np.ndarray | None, norm: Normalize
 ) -> None:
+    import matplotlib
+
     colours = matplotlib.colormaps[_COLOURS](norm(mean))
     light = colours[..., :3] @ np.array([0.299, 0.587, 0.114]) > 0.5  # luma of ITU-R BT.601
     for (row, column), value in np.ndenumerate(mean):

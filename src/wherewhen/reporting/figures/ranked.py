@@ -1,12 +1,13 @@
 """Reporting: probes as picture rows, with what the gallery answered."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wherewhen.reporting.figures.canvas import (
     HEAD,
@@ -25,6 +26,10 @@ from wherewhen.reporting.looks import best_in_words, best_metric, with_metric
 from wherewhen.reporting.style import INK, MUTED, RIGHT, WRONG, describe
 from wherewhen.reporting.tables import best_and_worst
 from wherewhen.tracklets.pictures import TrackletPictures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # inches
 _PICTURE, _GAP, _APART = 0.8, 0.1, 0.35

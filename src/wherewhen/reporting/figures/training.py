@@ -1,17 +1,21 @@
 """Reporting: the course of a training, a panel for each measure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from wherewhen.reporting.checks import require_table
 from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, tidy
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import BLUE, INK, VERMILION
 from wherewhen.tracklets.splits import trial_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PANELS = {
     "loss": "loss",
@@ -52,6 +56,8 @@ def training_curves(
     ValueError
         Without any history, for an empty one, or one that lacks a column.
     """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+
     if not histories:
         raise ValueError("histories: expected at least one trial's history, got none.")
     for trial, history in histories.items():

@@ -1,16 +1,21 @@
 """Reporting: curves of held-out persons, over lambda (Fig 5 a) and over the epochs (Fig 5 b)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from wherewhen.reporting.checks import require_table
 from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, over_trials, tidy
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import BLUE, MUTED, VERMILION, row_style
 from wherewhen.reporting.validation import MEASURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _OVER_LAMBDA = {
     "validation_loss": "loss (Eq 9, λ's penalty in it)",
@@ -45,6 +50,8 @@ def loss_over_lambda(penalties: pd.DataFrame, *, title: str | None = None) -> Fi
     Left as the paper's Fig 5 (a). Right what it leaves out: losses of two lambdas are not the same
     measure, mAP is.
     """
+    from matplotlib.ticker import PercentFormatter
+
     require_table(penalties, ("penalty_weight", "trial", *MEASURES), "penalties")
     figure = new_figure(9.6, 4.4)
     panels = figure.subplots(1, 2)
@@ -87,6 +94,8 @@ def convergence(table: pd.DataFrame, *, title: str | None = None) -> Figure:
     As the paper's Fig 5 (b), with rows in place of data sets. Only losses of the same lambda
     compare.
     """
+    from matplotlib.ticker import MaxNLocator
+
     require_table(table, ("row", "trial", "epoch", "loss", "validation_loss"), "convergence")
     rows = list(dict.fromkeys(table["row"]))
     figure = new_figure(10.4, 4.6)

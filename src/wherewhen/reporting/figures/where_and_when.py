@@ -1,10 +1,11 @@
 """Reporting: the method in one picture: a probe, its ranking, and the attention over its frames."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from wherewhen.reporting.figures.attention import (
     AttentionStrip,
@@ -33,6 +34,9 @@ from wherewhen.reporting.style import INK, MUTED, describe
 from wherewhen.reporting.tables import first_matches
 from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.windows import as_clips
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from wherewhen.features.cube_store import CubeStore
@@ -120,8 +124,8 @@ def _write_words(figure: Figure, middle: float, name: str, words: str, style: di
 def _draw(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
-    cubes: "CubeStore",
-    network: "SiameseAttentionNetwork",
+    cubes: CubeStore,
+    network: SiameseAttentionNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
 ) -> Figure:
