@@ -10,6 +10,8 @@ from wherewhen.lineage import code
 from wherewhen.lineage.code import SOURCE, EditedError, code_version, modules_behind, source_file
 from wherewhen.reporting.figures import FIGURES
 
+LOSSES = SOURCE / "training/losses"
+
 
 @pytest.fixture
 def version_of(tmp_path, monkeypatch):
@@ -90,6 +92,11 @@ class TestModulesBehind:
 
     def test_names_in_texts_are_followed(self):
         assert "wherewhen.baselines.rcn" in modules_behind("wherewhen.pipelines.embed.nodes")
+
+    def test_modules_that_are_imported_by_a_computed_name_are_followed(self):
+        terms = {f"wherewhen.training.losses.{file.stem}" for file in LOSSES.glob("[!_]*.py")}
+        assert "wherewhen.training.losses.triplet" in terms
+        assert terms <= set(modules_behind("wherewhen.pipelines.train.nodes"))
 
     def test_other_stages_are_not_behind_one(self):
         assert not [

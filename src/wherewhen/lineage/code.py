@@ -3,8 +3,8 @@
 By content and not by a number that somebody has to raise: a forgotten number would take over what
 other code has made, in silence. Comments, docstrings and layout don't count. Modules are followed
 by their import statements, inside functions too, and by texts that name one, as
-``"wherewhen.baselines.rcn:RCN"`` does. Versions of other packages stand in the record and decide
-nothing.
+``"wherewhen.baselines.rcn:RCN"`` does. A module that calls `import_module` may import any module
+beside it. Versions of other packages stand in the record and decide nothing.
 
 Two kinds of artifacts take hours to make and have a number besides, in the names of their stores:
 rendered frames (`wherewhen.synthetic.config.RENDERER`) and feature cubes
@@ -172,8 +172,18 @@ def _dump(value: Any) -> str:
 
 @cache
 def _imported(module: str) -> set[str]:
-    """Name the modules of this package that a module's source mentions."""
-    return {name for node in ast.walk(_tree(module)) for name in _mentions(node)}
+    """Name the modules of this package that a module may import."""
+    nodes = list(ast.walk(_tree(module)))
+    names = {name for node in nodes for name in _mentions(node)}
+    if any(isinstance(node, ast.Name) and node.id == "import_module" for node in nodes):
+        names |= _beside(module)
+    return names
+
+
+def _beside(module: str) -> set[str]:
+    file = source_file(module)
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return {f"{package}.{each.stem}" for each in file.parent.glob("[!_]*.py")}
 
 
 def _mentions(node: ast.AST) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 
 from torch import Tensor, nn
@@ -28,14 +29,18 @@ def used_terms(config: TrainingConfig, optional: bool = True) -> dict[str, Term]
     optional
         False for Eq 9 alone.
     """
-    names = [field.removesuffix(WEIGHT) for field in type(config).model_fields
-             if field.endswith(WEIGHT)]  # fmt: skip
-    terms = {name: import_module(f"{__package__}.{name}").TERM for name in names}
     return {
         name: term
-        for name, term in terms.items()
+        for name, term in _terms(type(config)).items()
         if not term.optional or (optional and getattr(config, name + WEIGHT) > 0)
     }
+
+
+@cache  # the schedules ask at every step
+def _terms(config_class: type[TrainingConfig]) -> dict[str, Term]:
+    fields = [field for field in config_class.model_fields if field.endswith(WEIGHT)]
+    names = [field.removesuffix(WEIGHT) for field in fields]
+    return {name: import_module(f"{__package__}.{name}").TERM for name in names}
 
 
 def scheduled_values(config: TrainingConfig, step: int, total_steps: int) -> dict[str, float]:
