@@ -126,3 +126,19 @@ def test_a_large_file_counts_by_its_size_and_time(tmp_path, monkeypatch):
     os.utime(path, ns=(6, 6))
     assert content_of(path) != before
     assert len(before) == 16
+
+
+def test_leavings_of_systems_are_no_content(tmp_path):
+    """As a NAS makes its thumbnails: readers pass them over, so nothing is read anew."""
+    frame = tmp_path / "person/1.png"
+    frame.parent.mkdir()
+    frame.write_bytes(b"one")
+    before = content_of(tmp_path)
+    for leaving in ("person/@eaDir", ".git"):
+        (tmp_path / leaving).mkdir()
+        (tmp_path / leaving / "1.png").write_bytes(b"small")
+    for leaving in ("person/.DS_Store", "Thumbs.db"):
+        (tmp_path / leaving).write_bytes(b"none")
+    assert content_of(tmp_path) == before
+    frame.with_name("2.png").write_bytes(b"two")
+    assert content_of(tmp_path) != before

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from wherewhen.tracklets.archives import is_made_of_the_rest
+from wherewhen.tracklets.files import entries
 from wherewhen.tracklets.fingerprint import file_sha256, fingerprint
 
 HASHED_UP_TO = 2**30
@@ -30,8 +31,14 @@ def content_of(path: Path) -> str:
     str
         Of a file the sha256 of its bytes. Of a folder, or a file of more than `HASHED_UP_TO` bytes,
         a hash of the names, sizes and times of the last change of all files in it, which takes
-        seconds for a million frames. What readers unpack and cut beside footage is left out: it
-        follows from the rest, and comes while it is read. `ABSENT` if nothing lies there.
+        seconds for a million frames. What readers pass over is left out (hidden files and leavings
+        of operating systems), and what they unpack and cut beside footage: it follows from the
+        rest, and comes while it is read. `ABSENT` if nothing lies there.
+
+    Raises
+    ------
+    wherewhen.tracklets.files.FileError
+        If a folder can't be listed.
     """
     if path.is_dir():
         return fingerprint(_listing(path))
@@ -58,14 +65,12 @@ def _listing(folder: Path) -> list[list[str | int]]:
     found, waiting, root = [], [str(folder)], len(str(folder)) + 1
     entered: set[str] = set()
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if _is_new_folder(entry, entered):
-                    if not is_made_of_the_rest(Path(entry.path)):
-                        waiting.append(entry.path)
-                else:
-                    state = _state(entry)
-                    found.append([entry.path[root:], state.st_size, state.st_mtime_ns])
+        for entry in entries(waiting.pop()):
+            if not _is_new_folder(entry, entered):
+                state = _state(entry)
+                found.append([entry.path[root:], state.st_size, state.st_mtime_ns])
+            elif not is_made_of_the_rest(Path(entry.path)):
+                waiting.append(entry.path)
     return sorted(found)
 
 

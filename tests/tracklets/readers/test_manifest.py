@@ -123,6 +123,8 @@ FAULTS = {
     ),
     "absolute": (change(0, "path", "/etc/1.png"), "path leaves the manifest's folder.*line 2"),
     "parent": (change(0, "path", "full/../../1.png"), "path leaves the manifest's folder"),
+    "hidden": (change(1, "path", "full/.2.png"), r"path is hidden.*line 3 \('full/.2.png'\)"),
+    "thumbnail": (change(0, "path", "@eaDir/1.png"), "path is hidden, or left by an operating"),
     "tracklet": (change(0, "tracklet", "../p"), "tracklet is no name that a folder can bear"),
     "twice": (change(1, "frame", 1), r"tracklet and frame have occurred before: line 3 \('a/p'"),
     "person differs": (change(1, "person", "q"), r"person differs inside the tracklet: line 3"),
@@ -135,6 +137,11 @@ def test_faults_are_named(pictures, fault):
     rows, message = FAULTS[fault]
     with pytest.raises(IngestError, match=message):
         read(write(pictures, rows()))
+
+
+def test_a_dot_for_the_folder_itself_hides_nothing(pictures):
+    rows = [[*row[:4], f"./{row[4]}", *row[5:]] for row in boxes()]
+    assert len(read(write(pictures, rows)).frames) == 3
 
 
 BAD_PICTURES = {

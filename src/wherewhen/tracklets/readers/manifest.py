@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from wherewhen.tracklets.files import (
     entries,
     expand_home,
     is_file,
+    is_leaving,
     read_csv,
     reason,
 )
@@ -182,6 +183,8 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
     numbers = boxes.apply(lambda column: column.str.fullmatch(_NUMBER)).all(axis=1)
     whole = rows["frame"].str.fullmatch(_WHOLE)
     frame = rows["frame"].str.partition(".")[0].str.lstrip("0")
+    paths = rows["path"].unique()
+    passed_over = [path for path in paths if any(map(is_leaving, PurePosixPath(path).parts))]
     long = [tracklet for tracklet in rows["tracklet"].unique() if _is_long(tracklet)]
     rules: list[tuple[pd.Series, str, Sequence[str]]] = [
         *((rows[column] == "", f"{column} is empty", [column]) for column in COLUMNS),
@@ -190,6 +193,12 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
         (
             rows["path"].str.contains(r"^/|^[A-Za-z]:|\\|(?:^|/)\.\.(?:/|$)"),
             "path leaves the manifest's folder, to which it must be relative (with /)",
+            ["path"],
+        ),
+        (
+            rows["path"].isin(passed_over),
+            "path is hidden, or left by an operating system, so its changes are not noticed: "
+            "expected files and folders whose names begin with no dot",
             ["path"],
         ),
         (
