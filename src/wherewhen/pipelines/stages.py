@@ -64,13 +64,17 @@ class Stage:
 
     def model(self) -> type[BaseModel]:
         """Import and return the model of the parameters."""
-        module, _, name = self.parameters.partition(":")
-        return getattr(import_module(module), name)
+        return pkgutil.resolve_name(self.parameters)
 
     def create(self, parameters: Any, made: Collection[str]) -> Pipeline:
         """Create the pipeline for the whole tree of parameters; `made` by earlier stages."""
-        module = import_module(f"{pipelines.__name__}.{self.name}.pipeline")
-        return module.create_pipeline(**self.arguments(parameters, made))
+        create = pkgutil.resolve_name(f"{pipelines.__name__}.{self.name}.pipeline:create_pipeline")
+        return create(**self.arguments(parameters, made))
+
+
+def trials_and_features(parameters: Any, made: Collection[str]) -> dict[str, Any]:
+    """Return the `arguments` of a stage with nodes for every trial and kind of features."""
+    return {"trials": parameters.split.trial_names, "features": parameters.embed.features}
 
 
 @cache

@@ -9,6 +9,7 @@ a field that is left out keeps its default.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,17 @@ def load_preset(name: str) -> dict[str, dict[str, Any]]:
     --------
     overlay : Lays other values over these.
     """
-    import yaml
-
     if name not in preset_names():
         raise ValueError(f"unknown preset {name!r}: choose from {', '.join(preset_names())}")
-    return yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+    return _read(FOLDER / f"{name}.yml")
+
+
+@cache
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    """Read a file once: it takes milliseconds, and every check of parameters asks."""
+    import yaml
+
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:

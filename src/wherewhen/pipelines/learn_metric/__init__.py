@@ -1,13 +1,10 @@
 """Stage `learn_metric`: PCA, then KISSME, LFDA or XQDA, on the training persons alone."""
 
-from wherewhen.pipelines.stages import Stage
+from wherewhen.pipelines.stages import Stage, trials_and_features
 
 STAGE = Stage(
     "learn_metric",
     "wherewhen.pipelines.learn_metric.parameters:LearnMetricParameters",
     needs=("embed",),
-    arguments=lambda parameters, made: {
-        "trials": parameters.split.trial_names,
-        "features": parameters.embed.features,
-    },
+    arguments=trials_and_features,
 )
