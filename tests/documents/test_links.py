@@ -43,7 +43,7 @@ def links():
                 yield pytest.param(document, target, id=f"{name}: {target}")
 
 
-@pytest.mark.parametrize(("document", "target"), links())
+@pytest.mark.parametrize(("document", "target"), list(links()))
 def test_a_link_leads_to_a_file_and_its_anchor_to_a_heading(document, target):
     path, _, anchor = target.partition("#")
     file = document.parent / path if path else document
