@@ -170,7 +170,37 @@ def test_weights_of_another_architecture(lite0, tmp_path):
     with pytest.raises(WeightsError) as caught:
         build_backbone("googlenet", WeightsSource(source="file", path=tmp_path / "lite0.pth"))
     assert "lite0.pth does not fit googlenet" in str(caught.value)
-    assert "conv1.conv.weight: not in the file" in str(caught.value)
+    assert "missing: conv1.conv.weight [64, 3, 7, 7]; " in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16:fc7"])
+def test_a_compiled_networks_file_with_another_classifier_loads(tmp_path, name):
+    expected = build_backbone("vgg16:fc7", RANDOM).module.state_dict()
+    state = {
+        **expected,
+        "classifier.6.weight": torch.ones(7, 4096),
+        "classifier.6.bias": torch.ones(7),
+    }
+    state = {f"_orig_mod.{name}": tensor.half() for name, tensor in state.items()}
+    torch.save({"epoch": 3, "model": state}, tmp_path / "vgg16.pth")
+    source = WeightsSource(source="file", path=tmp_path / "vgg16.pth")
+    loaded = build_backbone(name, source).module.state_dict()
+    assert len(loaded) == (26 if name == "vgg16" else 30)
+    assert all(
+        torch.equal(tensor, expected[name].half().float()) for name, tensor in loaded.items()
+    )
+
+
+def test_the_key_chooses_among_networks_of_a_file(tmp_path):
+    expected = build_backbone("timm:resnet18", RANDOM, fold=False)
+    teacher = expected.module.network.state_dict()
+    student = timm.create_model("resnet18").state_dict()
+    torch.save({"student": student, "teacher": teacher}, tmp_path / "both.pth")
+    source = WeightsSource(source="file", path=tmp_path / "both.pth", key="teacher")
+    assert (
+        build_backbone("timm:resnet18", source).record["weights"]["sha256"]
+        == (expected.record["weights"]["sha256"])
+    )
 
 
 def test_a_timm_file_with_another_classifier_loads(tmp_path, images):

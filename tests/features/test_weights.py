@@ -1,9 +1,12 @@
 """Where weights come from: what is accepted, and what the refusals say."""
 
+import argparse
+import datetime
 import hashlib
 import io
 import json
 import os
+import pathlib
 import pickle
 import resource
 import struct
@@ -45,6 +48,7 @@ def small(channels=4):
         ({"source": "random"}, "source `random` needs `seed`"),
         ({"source": "package"}, "source `package` needs `package`"),
         ({"source": "imagenet", "seed": 1}, "`seed` means nothing to source `imagenet`"),
+        ({"source": "imagenet", "key": "teacher"}, "`key` means nothing to source `imagenet`"),
         ({"source": "random", "seed": 1, "sha256": "0" * 64}, "`sha256` means nothing"),
         ({"source": "file", "path": "a.pth", "sha256": "12"}, "sha256"),
         ({"source": "imagnet"}, "imagenet"),
@@ -87,12 +91,129 @@ def test_a_package_fits_one_backbone():
         checkpoint_path(LITE0, WeightsSource(source="package", package="other"))
 
 
-@pytest.mark.parametrize("wrapping", [None, "state_dict", "model"])
-def test_checkpoints_are_unwrapped(tmp_path, wrapping):
-    state = {f"module.{name}": tensor for name, tensor in small().state_dict().items()}
-    torch.save({wrapping: state, "epoch": 3} if wrapping else state, tmp_path / "w.pth")
-    read = read_checkpoint(tmp_path / "w.pth")
-    assert list(read) == list(small().state_dict())
+# --- what stands around the tensors --------------------------------------------------------------
+
+
+def put(state, prefix):
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+WRAPPINGS = {
+    "none": lambda state: state,
+    "classifier": lambda state: {**state, "classifier.weight": torch.ones(7, 4)},
+    "data parallel": lambda state: {"state_dict": put(state, "module."), "epoch": 3},
+    "compiled": lambda state: put(state, "_orig_mod."),
+    "compiled in data parallel": lambda state: put(state, "module._orig_mod."),
+    "data parallel in compiled": lambda state: {"model": put(state, "_orig_mod.module.")},
+    "twice": lambda state: put(state, "module.module."),
+    "lightning": lambda state: {
+        "state_dict": {**put(state, "model.backbone."), "model.head.weight": torch.ones(3)},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(4)}}}],
+    },
+    "part compiled": lambda state: {
+        name.replace(".", "._orig_mod.module.", 1): tensor for name, tensor in state.items()
+    },
+    "containers": lambda state: {"teacher": {"net": {"params": {"ema": put(state, "encoder.")}}}},
+    "list": lambda state: {"models": [state]},
+    "average": lambda state: {"n_averaged": torch.tensor(5), **put(state, "module.")},
+    "name of one's own": lambda state: {"weights of epoch 3": put(state, "my.siamese_net.cnn.")},
+    "the same twice": lambda state: {
+        "model": state,
+        "ema": {n: t.clone() for n, t in state.items()},
+    },
+    "itself": lambda state: (lambda content: content.update(me=content) or content)({"net": state}),
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_what_trainers_put_around_tensors_is_taken_off(tmp_path, wrapping):
+    expected, module = small(), small()
+    torch.save(WRAPPINGS[wrapping](expected.state_dict()), tmp_path / "w.pth")
+    load_into(module, read_checkpoint(tmp_path / "w.pth"), "small", tmp_path / "w.pth")
+    assert state_sha256(module) == state_sha256(expected)
+
+
+def test_containers_in_containers_are_read_once(tmp_path):
+    content = [torch.ones(2)]
+    for _ in range(30):
+        content = [content] * 10
+    torch.save({"net": small().state_dict(), "other": content}, tmp_path / "w.pth")
+    assert len(read_checkpoint(tmp_path / "w.pth")) == 7
+
+
+def test_wrapped_safetensors_are_unwrapped(tmp_path):
+    expected, module = small(), small()
+    save_file(put(expected.state_dict(), "_orig_mod.backbone."), tmp_path / "w.safetensors")
+    load_into(module, read_checkpoint(tmp_path / "w.safetensors"), "small", tmp_path)
+    assert state_sha256(module) == state_sha256(expected)
+
+
+def test_a_part_may_be_called_as_a_wrapper_is(tmp_path):
+    expected, module = (nn.ModuleDict({"stem": nn.ModuleDict({"module": small()})}) for _ in "ab")
+    load_into(module, put(expected.state_dict(), "module."), "own", tmp_path)
+    assert state_sha256(module) == state_sha256(expected)
+
+
+def test_one_of_two_networks_is_chosen_by_key(tmp_path):
+    student, teacher, module = small(), small(), small()
+    both = {"student": put(student.state_dict(), "module."), "teacher": teacher.state_dict()}
+    torch.save(both, tmp_path / "w.pth")
+    tensors = read_checkpoint(tmp_path / "w.pth")
+    with pytest.raises(
+        WeightsError,
+        match=r"different networks that fit small: under `student.module`, under `teacher`; set "
+        r"`extract.weights.key` .* such as `teacher`",
+    ):
+        load_into(module, tensors, "small", tmp_path / "w.pth")
+    for key, network in (("teacher", teacher), ("student", student), ("student.module", student)):
+        load_into(module, tensors, "small", tmp_path / "w.pth", key=key)
+        assert state_sha256(module) == state_sha256(network)
+    with pytest.raises(WeightsError, match=r"no tensors under `ema`.* begin with student, teacher"):
+        load_into(module, tensors, "small", tmp_path / "w.pth", key="ema")
+
+
+def test_what_is_left_out_is_said(tmp_path, caplog):
+    state = {**small().state_dict(), "classifier.weight": torch.ones(7, 4)}
+    with caplog.at_level("INFO", logger="wherewhen.features.weights"):
+        load_into(small(), state, "small", tmp_path / "w.pth")
+    assert f"weights of small: left out of {tmp_path}/w.pth: classifier.weight" in caplog.text
+
+
+def test_a_layer_more_is_another_network(tmp_path):
+    """A classifier may be left out; what stands inside of the backbone's own parts may not."""
+    state = put({**small().state_dict(), "1.attention.weight": torch.ones(4)}, "module.")
+    with pytest.raises(WeightsError, match=r"left over: module.1.attention.weight \[4\]"):
+        load_into(small(), state, "small", tmp_path / "w.pth")
+    load_into(small(), state, "small", tmp_path / "w.pth", heads=("1.attention.",))
+
+
+def test_a_misfit_lists_what_is_missing_of_another_shape_and_left_over(tmp_path):
+    state = {**put(small(5).state_dict(), "net.module."), "extra.weight": torch.zeros(2)}
+    state["net.renamed"] = state.pop("net.module.1.running_var")
+    before = state_sha256(module := small(4))
+    with pytest.raises(WeightsError) as caught:
+        load_into(module, state, "googlenet", tmp_path / "w.pth")
+    assert str(caught.value).startswith(
+        f"weights: {tmp_path}/w.pth does not fit googlenet: 6 of the backbone's 7 tensors were "
+        "found by name under `net.module`.\n"
+        "  missing: 1.running_var [4]\n"
+        "  of another shape: net.module.0.weight [5, 3, 3, 3] instead of [4, 3, 3, 3]; "
+        "net.module.0.bias [5] instead of [4]; net.module.1.weight [5] instead of [4]; "
+        "and 2 more\n"
+        "  left over: extra.weight [2]; net.renamed [5]\n"
+    )
+    assert "source: random" in str(caught.value)
+    assert "another architecture" not in str(caught.value)
+    assert state_sha256(module) == before
+
+
+def test_names_that_are_not_known_at_all_are_shown(tmp_path):
+    state = {f"tensor{i}": tensor for i, tensor in enumerate(small().state_dict().values())}
+    with pytest.raises(WeightsError) as caught:
+        load_into(small(), state, "small", tmp_path / "w.pth")
+    assert "0 of the backbone's 7 tensors were found by name without a prefix" in str(caught.value)
+    assert "missing: 0.weight [4, 3, 3, 3]; 0.bias [4]; 1.weight [4]; and 3" in str(caught.value)
+    assert "left over: tensor0 [4, 3, 3, 3]; tensor1 [4]; tensor2 [4]; and 4" in str(caught.value)
 
 
 def test_safetensors_and_torch_files_are_alike(tmp_path):
@@ -120,35 +241,6 @@ def test_a_damaged_file_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"not weights")
     with pytest.raises(WeightsError, match=f"{name} can't be read as a checkpoint"):
         read_checkpoint(tmp_path / name)
-
-
-def test_what_is_no_state_dict_is_named(tmp_path):
-    torch.save({"epoch": 3}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"w.pth holds no state dict"):
-        read_checkpoint(tmp_path / "w.pth")
-
-
-def test_another_architecture_names_file_and_tensors(tmp_path):
-    other = {**small(5).state_dict(), "extra.weight": torch.zeros(2)}
-    del other["1.running_var"]
-    before = state_sha256(module := small(4))
-    with pytest.raises(WeightsError) as caught:
-        load_into(module, other, "googlenet", tmp_path / "w.pth")
-    message = str(caught.value)
-    assert f"{tmp_path / 'w.pth'} does not fit googlenet" in message
-    assert "0.weight: [5, 3, 3, 3] in the file, [4, 3, 3, 3] in the backbone" in message
-    assert "and 4 more" in message  # five shapes, one missing, one unknown; three are shown
-    assert "source: random" in message
-    assert state_sha256(module) == before
-
-
-def test_missing_and_unknown_tensors(tmp_path):
-    state = small().state_dict()
-    state["renamed"] = state.pop("0.bias")
-    with pytest.raises(WeightsError) as caught:
-        load_into(small(), state, "small", tmp_path)
-    assert "0.bias: not in the file (the backbone has [4])" in str(caught.value)
-    assert "renamed: not in the backbone" in str(caught.value)
 
 
 def test_order_stands_in_for_names():
@@ -204,7 +296,6 @@ NO_CHECKPOINTS = {
     "html": ("w.pth", b"<!DOCTYPE html>", "a text that begins with '<!DOCTYPE html>'"),
     "pointer": ("w.pth", LFS, "a text that begins with 'version https://git-lfs"),
     "old pickle": ("w.pth", b"cos\nsystem\n(S'echo it ran'\ntR.", "a text that begins with"),
-    "other pickle": ("w.pth", pickle.dumps({"a": 1}), "a pickle that holds more than"),
     "truncated": ("w.pth", saved(STATE)[:-300], "a zip archive that is truncated or damaged"),
     "truncated legacy": ("w.pth", LEGACY[:-50], "unexpected EOF|EOFError"),
     "zip": ("w.pth", zipped({"a.txt": "x"}), "a zip .* torch.save did not write, with 'a.txt'"),
@@ -272,26 +363,70 @@ def test_absurd_claims_take_neither_time_nor_memory(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
 
 
-@pytest.mark.parametrize("legacy", [False, True])
+class Custom:
+    """Some class of a training script."""
+
+
+BESIDE_TENSORS = {
+    "number of numpy": (np.float32(0.85), "numpy._core.multiarray.scalar"),
+    "array of numpy": (np.ones(2), "numpy._core.multiarray._reconstruct"),
+    "namespace": (argparse.Namespace(lr=0.1), "argparse.Namespace"),
+    "time": (datetime.datetime(2020, 1, 1), "datetime.datetime"),
+    "path": (pathlib.PurePosixPath("runs"), "pathlib.PurePosixPath"),
+    "own class": (Custom(), f"{__name__}.Custom"),
+    "code": (Evil(), "print"),
+    "model": (small(), "torch.nn.modules.container.Sequential"),
+}
+
+
 @pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        ({"state_dict": STATE, "rank1": np.float32(0.85)}, r"numpy\S*\.scalar"),
-        (small(), r"torch\.nn\.modules\.container\.Sequential"),
-    ],
-    ids=["number of numpy", "whole model"],
+    "form", [{}, {"_use_new_zipfile_serialization": False}], ids=["zip", "old"]
 )
-def test_more_than_tensors_is_refused_with_the_lines_that_help(tmp_path, content, what, legacy):
-    (tmp_path / "w.pth").write_bytes(saved(content, _use_new_zipfile_serialization=not legacy))
-    with pytest.raises(WeightsError, match=rf"it holds more than tensors \({what}\)") as caught:
+@pytest.mark.parametrize("kind", BESIDE_TENSORS)
+def test_more_than_tensors_is_refused_with_the_lines_that_help(tmp_path, kind, form, capfd):
+    content, what = BESIDE_TENSORS[kind]
+    (tmp_path / "w.pth").write_bytes(saved({"state_dict": STATE, "beside": content}, **form))
+    with pytest.raises(WeightsError) as caught:
         read_checkpoint(tmp_path / "w.pth")
-    _, load, save_line = str(caught.value).rsplit("\n", 2)
-    assert load.strip().startswith(f"content = torch.load({str(tmp_path / 'w.pth')!r}, ")
-    assert save_line.strip().startswith('torch.save(content["state_dict"], "clean.pth")')
+    assert "must not run" not in capfd.readouterr().out
+    first, _, load, save_line = str(caught.value).split("\n")
+    assert first.endswith(
+        f"can't be read as a checkpoint: it holds more than tensors ({what}), and unpickling more "
+        "may run code."
+    )
+    check_lines(tmp_path, load, save_line)
+    assert caught.value.__cause__ is None  # torch advises to switch its safety off
+    assert caught.value.__suppress_context__
+
+
+def check_lines(tmp_path, load, save_line):
+    """Run the advice on the file, and expect one that is read."""
+    program = f"import torch\n{load.strip()}\n{save_line.strip()}".replace("clean.pth", "c.pth")
+    assert f"torch.load({str(tmp_path / 'w.pth')!r}, " in program
+    exec(program.replace('"c.pth"', repr(str(tmp_path / "c.pth"))), {})
+    assert list(read_checkpoint(tmp_path / "c.pth")) == list(STATE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        saved({"state_dict": STATE, "beside": Custom()}, pickle_protocol=4),
+        saved(STATE, pickle_protocol=5),
+        pickle.dumps({"a": 1}),
+    ],
+    ids=["own class", "tensors alone", "pickle of Python"],
+)
+def test_pickles_of_other_protocols_are_refused_in_our_words(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(
+        WeightsError, match="holds more than tensors, or is a pickle of another kind or damaged"
+    ) as caught:
+        read_checkpoint(tmp_path / "w.pth")
+    assert "torch.save(content" in str(caught.value)
     assert "PyTorch 2.6" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [{1: torch.ones(2)}, [torch.ones(2)], torch.ones(2), {}])
+@pytest.mark.parametrize("content", [{"epoch": 3}, torch.ones(2), [], {}])
 def test_tensors_without_names_are_no_state_dict(tmp_path, content):
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"w\.pth holds no state dict"):

@@ -397,7 +397,7 @@ def _load_checkpoint(name: str, module: nn.Module, trunk: _Trunk, weights: Weigh
     state = read_checkpoint(path)
     if weights.package is not None:  # names of another library, tensors in the same order
         state = in_order_of(module, _without((PACKAGES[weights.package].head,), state))
-    load_into(module, _without(trunk.heads, state), name, path)
+    load_into(module, state, name, path, trunk.heads, weights.key)
 
 
 def _without(prefixes: tuple[str, ...], state: dict[str, Tensor]) -> dict[str, Tensor]:

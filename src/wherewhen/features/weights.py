@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
+import pickle
 import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
@@ -38,10 +41,19 @@ MISMATCHES_SHOWN = 3
 LARGEST_HEADER = 4 * 2**20
 """Bytes of a .safetensors file's header: enough for some 40,000 tensors, and parsed in a second."""
 
+DEEPEST = 16
+"""Names before a tensor's own that are looked at."""
+WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""What data-parallel and compiled networks write into names, at the beginning or within."""
+COUNTER = "num_batches_tracked"
+"""Counts the steps of a training; some files have none."""
+
+log = logging.getLogger(__name__)
+
 _SAFETENSORS = ".safetensors"
 _CLEAN = """If you trust whoever made it, write its tensors alone, where all it needs is installed:
   content = torch.load({path!r}, map_location="cpu", weights_only=False)  # may run code
-  torch.save(content["state_dict"], "clean.pth")  # of a whole model: content.state_dict()"""
+  torch.save(content["state_dict"], "clean.pth")  # or content["model"], content.state_dict()"""
 
 
 class WeightsError(ValueError):
@@ -62,20 +74,22 @@ class WeightsSource(BaseModel):
     """The module of source ``package``; one of `PACKAGES`."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     """Expected hash of the checkpoint's bytes (``file`` and ``package``)."""
+    key: str | None = None
+    """What stands before the names of the network in a file that holds several, such as
+    ``teacher`` or ``state_dict.encoder_q``."""
     seed: int | None = Field(None, ge=0)
     """Seed of source ``random``."""
 
     @model_validator(mode="after")
     def _fields_belong_to_the_source(self) -> Self:
-        belongs = {"path": {"file"}, "package": {"package"}, "seed": {"random"}}
+        needed = {"path": {"file"}, "package": {"package"}, "seed": {"random"}}
+        belongs = {**needed, "key": {"file"}, "sha256": {"file", "package"}}
         for field, sources in belongs.items():
             given = getattr(self, field) is not None
-            if self.source in sources and not given:
+            if self.source in sources and not given and field in needed:
                 raise ValueError(f"source `{self.source}` needs `{field}`")
             if self.source not in sources and given:
                 raise ValueError(f"`{field}` means nothing to source `{self.source}`: leave it out")
-        if self.sha256 is not None and self.source not in {"file", "package"}:
-            raise ValueError(f"`sha256` means nothing to source `{self.source}`: leave it out")
         return self
 
 
@@ -221,7 +235,7 @@ def _packaged(backbone: str, module: str) -> tuple[Path, str]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a .safetensors file or one written by ``torch.save``.
+    """Read the tensors of a .safetensors file, or of one written by ``torch.save``.
 
     Parameters
     ----------
@@ -231,34 +245,47 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Returns
     -------
     dict
-        Tensor name -> tensor, in the file's order.  The usual wrappings (``state_dict``,
-        ``model``, a ``module.`` prefix of data-parallel training) are taken off.
+        Name -> tensor, in the file's order.  The names of containers stand before it, with dots:
+        ``state_dict.module.conv1.weight``.
 
     Raises
     ------
     WeightsError
-        If the file can't be read as a state dict.
+        If the file can't be read, or holds no tensors by name.
     """
-    import torch
-
     with _opened(path) as file:
         _check_form(path, file)
     try:
-        state = _loaded(path)
+        content = _loaded(path)
     except Exception as error:  # each format and version has errors of its own
-        raise _no_checkpoint(path, error) from error
-    for wrapping in ("state_dict", "model_state_dict", "model"):
-        if isinstance(state, Mapping) and isinstance(state.get(wrapping), Mapping):
-            state = state[wrapping]
-    tensors = isinstance(state, Mapping) and all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
-    )
-    if not tensors or not state:
+        raise _no_checkpoint(path, error) from None  # torch advises to switch its safety off
+    tensors = {".".join(names): tensor for names, tensor in _tensors(content, set()) if names}
+    if not tensors:
         raise WeightsError(
             f"weights: {path} holds no state dict; expected tensors by name, such as "
             "`torch.save(model.state_dict(), path)` writes"
         )
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return tensors
+
+
+def _tensors(
+    content: Any, seen: set[int], names: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    """Find the tensors of nested containers; a container in two places is read once."""
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        yield names, content
+        return
+    if (
+        not isinstance(content, Mapping | list | tuple)
+        or id(content) in seen
+        or len(names) >= DEEPEST
+    ):
+        return
+    seen.add(id(content))
+    for name, each in content.items() if isinstance(content, Mapping) else enumerate(content):
+        yield from _tensors(each, seen, (*names, str(name)))
 
 
 def _loaded(path: Path) -> Any:
@@ -339,17 +366,16 @@ def _looks(head: bytes) -> str:
 
 
 def _no_checkpoint(path: Path, error: Exception) -> WeightsError:
-    """Say in our words why a file can't be loaded: torch advises to switch its safety off."""
+    """Say in our words why a file can't be loaded."""
     message = str(error)
-    if found := re.search(r"Unsupported global: GLOBAL (\S+)", message):
+    found = re.search(r"Unsupported global: GLOBAL (\S+)", message)
+    if found or isinstance(error, pickle.UnpicklingError):
+        what = f" ({found[1]})" if found else ", or is a pickle of another kind or damaged"
         return WeightsError(
-            f"weights: {displayed(path)} can't be read as a checkpoint: it holds more than tensors "
-            f"({found[1]}), and unpickling more may run code.\n" + _CLEAN.format(path=str(path))
+            f"weights: {displayed(path)} can't be read as a checkpoint: it holds more than tensors"
+            f"{what}, and unpickling more may run code.\n" + _CLEAN.format(path=str(path))
         )
-    if "eights_only" in message or "eights only" in message:
-        cause = "a pickle that holds more than torch.save writes of a state dict"
-    else:
-        cause = f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
+    cause = f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
     return WeightsError(_NO_CHECKPOINT.format(path=displayed(path), cause=cause.rstrip(": ")))
 
 
@@ -378,40 +404,59 @@ def in_order_of(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Ten
     return {ours: b for (ours, _), (_, b) in pairs} if fits else dict(state)
 
 
-def load_into(module: nn.Module, state: Mapping[str, Tensor], backbone: str, origin: Path) -> None:
-    """Load a state dict that has to fit tensor by tensor.
+def load_into(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    backbone: str,
+    origin: Path,
+    heads: tuple[str, ...] = (),
+    key: str | None = None,
+) -> None:
+    """Load the tensors of a checkpoint that has to hold every tensor of a module.
+
+    Whatever stands before a name, such as ``state_dict.module.`` or ``model.backbone.``, is taken
+    off where the whole module is found behind it.
 
     Parameters
     ----------
     module
         The backbone's convolutional part.
-    state
-        Tensors by name; a classifier's were taken out before.
+    tensors
+        The checkpoint, as `read_checkpoint` returns it.
     backbone, origin
-        Named in the error.
+        Named in the error and the log.
+    heads
+        What classifiers' names begin with: they are left out, as are parts that the module has not.
+    key
+        What stands before the names; None finds it.
 
     Raises
     ------
     WeightsError
-        If a tensor is missing, unknown, or of another shape, or its values can't be computed with
-        (NaN, infinite, integers).  The first few are named, and nothing is loaded.
+        If a tensor is missing or of another shape, a part of the module has more tensors than the
+        backbone's, two different networks in the file fit, or values can't be computed with (NaN,
+        infinite, integers).  Nothing is loaded then.
     """
     wanted = module.state_dict()
-    faults = [
-        f"{name}: not in the file (the backbone has {list(tensor.shape)})"
-        if name not in state
-        else f"{name}: {list(state[name].shape)} in the file, {list(tensor.shape)} in the backbone"
-        for name, tensor in wanted.items()
-        if (name not in state and not name.endswith("num_batches_tracked"))
-        or (name in state and state[name].shape != tensor.shape)
-    ]
-    faults += [f"{name}: not in the backbone" for name in state if name not in wanted]
-    if faults:
+    copies = _copies(_behind(key, tensors, origin), wanted)
+    whole = [each for each in copies if not any(_faults(each, tensors, wanted, heads).values())]
+    if not whole:
+        best = max(copies, key=lambda copy: len(copy.names), default=_Copy("", {}))
         raise WeightsError(
-            f"weights: {origin} does not fit {backbone}; it is of another architecture or "
-            f"library.{_first(faults)}\n"
-            f"Name the backbone that the file was made for, or other weights.\n{ways_out(backbone)}"
+            f"weights: {origin} does not fit {backbone}: {len(best.names)} of the backbone's "
+            f"{len(wanted)} tensors were found by name{_under(best)}."
+            f"{_misfit(best, tensors, wanted, heads)}\n"
+            "Name the backbone that the file was made for, rename its tensors, or use other "
+            f"weights.\n{ways_out(backbone)}"
         )
+    copy = whole[0]
+    if others := [each for each in whole if not _equal(each, copy, tensors)]:
+        raise WeightsError(
+            f"weights: {origin} holds different networks that fit {backbone}:"
+            f"{','.join(map(_under, (copy, *others)))}; set `extract.weights.key` to what stands "
+            f"before the names of the one you mean, such as `{others[0].prefix}`"
+        )
+    state = {name: tensors[theirs] for name, theirs in copy.names.items()}
     faults = [
         f"{name}: {fault}"
         for name, tensor in state.items()
@@ -420,17 +465,121 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], backbone: str, ori
     if faults:
         raise WeightsError(
             f"weights: {origin} fits {backbone}, but holds values that can't be computed with."
-            f"{_first(faults)}\n"
+            f"\n  {_few(faults, chr(10) + '  ')}\n"
             "Training may have diverged, or the file be damaged or quantised: use an earlier or "
             f"another one.\n{ways_out(backbone)}"
         )
+    if unused := copy.unused(tensors):
+        log.info("weights of %s: left out of %s: %s", backbone, origin, _few(unused))
     module.load_state_dict(state, strict=False)
 
 
-def _first(faults: list[str]) -> str:
-    more = len(faults) - MISMATCHES_SHOWN
-    shown = "".join(f"\n  {fault}" for fault in faults[:MISMATCHES_SHOWN])
-    return shown + (f"\n  and {more} more" if more > 0 else "")
+@dataclass(frozen=True)
+class _Copy:
+    """The names of a module's tensors in a file, all behind one prefix."""
+
+    prefix: str
+    names: dict[str, str]
+    """The module's name -> the file's."""
+
+    def unused(self, tensors: Iterable[str]) -> list[str]:
+        used = set(self.names.values())
+        return [name for name in tensors if name not in used]
+
+
+def _behind(key: str | None, tensors: Mapping[str, Tensor], origin: Path) -> list[str]:
+    """Return the names that begin with a key; without one, all."""
+    names = [name for name in tensors if key is None or name.startswith(f"{key}.")]
+    if not names:
+        known = dict.fromkeys(name.partition(".")[0] for name in tensors)
+        raise WeightsError(
+            f"weights: {origin} has no tensors under `{key}`, as extract.weights.key says; its "
+            f"names begin with {_few(list(known))}"
+        )
+    return names
+
+
+def _copies(names: Iterable[str], wanted: Collection[str]) -> list[_Copy]:
+    """Find a module's names behind every prefix that is before some of them."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in names:
+        parts = name.split(".")
+        for start, part in enumerate(parts[:DEEPEST]):
+            inner = ".".join(parts[start:])
+            if inner not in wanted:  # some networks have a part that is called as a wrapper is
+                inner = _unwrapped(parts[start:])
+            if part not in WRAPPERS and inner in wanted:
+                found[".".join(parts[:start])].setdefault(inner, name)
+    return [_Copy(prefix, ours) for prefix, ours in found.items()]
+
+
+def _unwrapped(parts: Iterable[str]) -> str:
+    return ".".join(part for part in parts if part not in WRAPPERS)
+
+
+def _faults(
+    copy: _Copy,
+    tensors: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    heads: tuple[str, ...],
+) -> dict[str, list[str]]:
+    """Name what keeps a copy from being the module: by the file's names, but for the missing."""
+    parts = {name.partition(".")[0] for name in wanted}
+    start = f"{copy.prefix}." if copy.prefix else ""
+    behind = {
+        name: _unwrapped(name.removeprefix(start).split("."))
+        for name in copy.unused(tensors)
+        if name.startswith(start) and not name.endswith(COUNTER)
+    }
+    return {
+        "missing": [n for n in wanted if n not in copy.names and not n.endswith(COUNTER)],
+        "of another shape": [
+            theirs for n, theirs in copy.names.items() if tensors[theirs].shape != wanted[n].shape
+        ],
+        "left over": [
+            name
+            for name, inner in behind.items()
+            if inner.partition(".")[0] in parts and not inner.startswith(heads)
+        ],
+    }
+
+
+def _misfit(
+    copy: _Copy,
+    tensors: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    heads: tuple[str, ...],
+) -> str:
+    """List what is missing, of another shape and left over; of each the first few."""
+    faults = _faults(copy, tensors, wanted, heads)
+    faults["left over"] = list(dict.fromkeys((*faults["left over"], *copy.unused(tensors))))
+    ours = {theirs: name for name, theirs in copy.names.items()}
+    shapes = {name: f"{name} {list(tensor.shape)}" for name, tensor in (wanted | tensors).items()}
+    for name in faults["of another shape"]:
+        shapes[name] += f" instead of {list(wanted[ours[name]].shape)}"
+    return "".join(
+        f"\n  {title}: {_few([shapes[name] for name in names], '; ')}"
+        for title, names in faults.items()
+        if names
+    )
+
+
+def _under(copy: _Copy) -> str:
+    return f" under `{copy.prefix}`" if copy.prefix else " without a prefix"
+
+
+def _few(items: Sequence[str], between: str = ", ") -> str:
+    more = len(items) - MISMATCHES_SHOWN
+    return between.join([*items[:MISMATCHES_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _equal(one: _Copy, other: _Copy, tensors: Mapping[str, Tensor]) -> bool:
+    import torch
+
+    pairs = [
+        (tensors[one.names[n]], tensors[other.names[n]]) for n in one.names if n in other.names
+    ]
+    return all(a is b or (a.dtype == b.dtype and torch.equal(a, b)) for a, b in pairs)
 
 
 def _value_fault(name: str, tensor: Tensor, wanted: Tensor) -> str | None:
@@ -465,8 +614,8 @@ def state_sha256(module: nn.Module) -> str:
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
-        if name.endswith("num_batches_tracked"):
-            continue  # a training counter, absent from some files
+        if name.endswith(COUNTER):
+            continue
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
