@@ -5,8 +5,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from wherewhen.baselines.colour_lbp import ColourLBP, _patterns, stripe_histograms
-from wherewhen.baselines.describe import build_baseline
+from wherewhen.baselines.colour_lbp import ColourLBP, _patterns
 
 
 def noise(count=2, height=128, width=64, seed=0):
@@ -18,14 +17,14 @@ def test_colours_of_stripes_by_hand():
     frame = np.zeros((1, 128, 64, 3), dtype=np.uint8)
     frame[:, :64, :, 0] = 255
     frame[:, 64:, :, 2] = 128
-    above, below = stripe_histograms(frame, stripes=2, bins=4, colour_spaces=["rgb"])[0]
+    above, below = ColourLBP(stripes=2, bins=4, colour_spaces=["rgb"]).histograms(frame)[0]
     assert above[:12].tolist() == [0, 0, 0, 1] + [1, 0, 0, 0] * 2
     assert below[:12].tolist() == [1, 0, 0, 0] * 2 + [0, 0, 1, 0]
 
 
 def test_colour_histograms_against_a_loop_over_pixels():
     frames = noise()
-    found = stripe_histograms(frames, stripes=3, bins=8, colour_spaces=["rgb", "hsv"])
+    found = ColourLBP(stripes=3, bins=8, colour_spaces=["rgb", "hsv"]).histograms(frames)
     for stripe, (top, bottom) in enumerate([(0, 43), (43, 85), (85, 128)]):
         pixels = frames[1, top:bottom].reshape(-1, 3)
         red = np.zeros(8)
@@ -74,7 +73,7 @@ def test_patterns_against_a_loop_over_pixels():
 
 
 def test_every_histogram_sums_to_one():
-    described = stripe_histograms(noise(), bins=16)
+    described = ColourLBP().histograms(noise())
     assert described.shape == (2, 6, 9 * 16 + 59)
     colours = described[..., : 9 * 16].reshape(2, 6, 9, 16)
     np.testing.assert_allclose(colours.sum(axis=3), 1)
@@ -82,7 +81,7 @@ def test_every_histogram_sums_to_one():
 
 
 def test_a_vector_is_the_mean_of_its_frames_whatever_their_size_and_number():
-    baseline = build_baseline("colour_lbp")
+    baseline = ColourLBP()
     frames = noise(3)
     singles = [baseline.describe(frames[[index]]) for index in range(3)]
     vector = baseline.describe(frames)
@@ -104,12 +103,20 @@ def test_a_half_turned_person_differs_in_place_not_in_colour():
     assert np.abs(upright - turned).max() > 0.1
 
 
-def test_errors_name_what_is_wrong():
-    with pytest.raises(ValueError, match="stripes is 0"):
-        ColourLBP(stripes=0)
-    with pytest.raises(ValueError, match="bins is 1"):
-        ColourLBP(bins=1)
-    with pytest.raises(ValueError, match="colour_spaces holds cmyk: expected some of rgb"):
-        ColourLBP(colour_spaces=["rgb", "cmyk"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stripes": 0}, "stripes is 0"),
+        ({"bins": 1}, "bins is 1"),
+        ({"colour_spaces": ["rgb", "cmyk"]}, "colour_spaces holds cmyk: expected some of rgb"),
+        ({"colour_spaces": []}, "colour_spaces holds nothing"),
+    ],
+)
+def test_options_without_histograms_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ColourLBP(**options)
+
+
+def test_frames_of_another_type_are_refused():
     with pytest.raises(ValueError, match=r"float64 \[1, 4, 4, 3\]"):
         ColourLBP().describe(np.zeros((1, 4, 4, 3)))

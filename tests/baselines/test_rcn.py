@@ -5,7 +5,6 @@ import pytest
 import torch
 from skimage.filters import gaussian
 
-from wherewhen.baselines.describe import build_baseline
 from wherewhen.baselines.rcn import CROP, RCN, SIZE, RCNNetwork, colour_and_flow, optical_flow
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -107,35 +106,6 @@ def network_of(baseline):
     return baseline.network.classifier.weight, baseline.network.classifier.bias
 
 
-@pytest.fixture(scope="module")
-def trained(people):
-    options = {"epochs": 8, "frames": 3, "dropout": 0.0, "progress": False}
-    return build_baseline("rcn", options).fit(people.clips(range(5)))
-
-
-def test_training_lowers_the_loss_and_ranks_persons(trained, people):
-    assert np.mean(trained.losses[-3:]) < 0.8 * np.mean(trained.losses[:3])
-    assert people.rank_1(trained, range(5)) >= 0.8
-
-
-def test_vectors_have_one_size_whatever_the_clip(trained, people):
-    for frames, size in ((1, (32, 64)), (2, (64, 128)), (40, (20, 40))):
-        vector = trained.describe(people.frames(0, 0, frames=frames, size=size))
-        assert vector.shape == (128,)
-        assert vector.dtype == np.float64
-        assert np.isfinite(vector).all()
-
-
-def test_equal_seeds_give_equal_vectors(people):
-    options = {"epochs": 1, "frames": 2, "progress": False}
-    one, two, other = (
-        RCN(seed=seed, **options).fit(people.clips(range(2))).describe(people.frames(5, 0))
-        for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(one, two)
-    assert not np.allclose(one, other)
-
-
 def test_the_vectors_are_the_same_whatever_threads_the_machine_offers(people):
     """Here sums of a step depend on their number."""
     found = set()
@@ -160,5 +130,3 @@ def test_the_option_decides_on_the_threads_of_a_step(people, monkeypatch):
     for threads in (1, 2):
         RCN(epochs=1, frames=2, threads=threads, progress=False).fit(people.clips(range(2)))
     assert seen == [1] * (len(seen) // 2) + [2] * (len(seen) // 2)
-    with pytest.raises(ValueError, match="threads is 0: expected at least 1"):
-        RCN(threads=0)

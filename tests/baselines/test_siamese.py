@@ -1,37 +1,33 @@
 """Pairs, loss and loop of the baselines that learn a network, on the mean colour."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from wherewhen.baselines.base import Clip
+from wherewhen.baselines.describe import build_baseline
 from wherewhen.baselines.siamese import (
     SiameseBaseline,
-    TrainingDiverged,
     alternating_pairs,
     contrastive_loss,
 )
 
-OPTIONS = {
-    "epochs": 3,
-    "frames": 4,
-    "margin": 1.0,
-    "batch": 2,
-    "seed": 0,
-    "device": "cpu",
-    "threads": 1,
-    "clips_per_camera": 4,
-    "progress": False,
-}
 
-
+@dataclass(eq=False, kw_only=True)
 class MeanColour(SiameseBaseline):
     """A linear map of a clip's mean colour."""
 
-    def __init__(self, rate=0.1, **options):
-        super().__init__(**OPTIONS | options)
-        self.rate, self.shapes = rate, set()
+    epochs: int = 3
+    frames: int = 4
+    batch: int = 2
+    rate: float = 0.1
+    margin: float = 1.0
+    threads: int = 1
+    progress: bool = False
+    shapes: set = field(default_factory=set)
 
     def look(self, frames):
         return frames.mean(axis=(1, 2)) / 255
@@ -146,16 +142,67 @@ def test_many_clips_of_a_camera_are_spread_over_and_read_once():
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_batch(people):
-    with pytest.raises(TrainingDiverged, match=r"epoch \d+, batch \d \([ab]/\d and [ab]/\d; "):
+    with pytest.raises(FloatingPointError, match=r"epoch \d+, batch \d \([ab]/\d and [ab]/\d; "):
         MeanColour(rate=1e30, epochs=20).fit(people.clips(range(3)))
 
 
-def test_errors_name_what_is_wrong(people):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": -1}, "epochs is -1: expected at least 0"),
+        ({"batch": 0}, "batch is 0: expected at least 1"),
+        ({"threads": 0}, "threads is 0: expected at least 1"),
+        ({"margin": 0}, "margin is 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        MeanColour(**options)
+
+
+def test_it_is_fitted_before_it_describes(people):
     with pytest.raises(RuntimeError, match="MeanColour describes nothing before `fit`"):
         MeanColour().describe(people.frames(0, 0))
-    with pytest.raises(ValueError, match="epochs is -1"):
-        MeanColour(epochs=-1)
-    with pytest.raises(ValueError, match="batch is 0"):
-        MeanColour(batch=0)
-    with pytest.raises(ValueError, match="margin is 0"):
-        MeanColour(margin=0)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("name", "options", "persons", "share"),
+    [
+        ("rcn", {"epochs": 8, "frames": 3, "dropout": 0.0}, 5, 0.8),
+        (
+            "s_lstm",
+            {"epochs": 15, "stripes": 8, "hidden": 16, "batch": 4, "rate": 3e-3},
+            8,
+            0.6,
+        ),
+    ],
+)
+class TestBaselinesThatTrain:
+    """RCN and S-LSTM on few persons."""
+
+    def test_training_lowers_the_loss_and_ranks_persons(
+        self, people, name, options, persons, share
+    ):
+        trained = build_baseline(name, options | {"progress": False})
+        trained.fit(people.clips(range(persons)))
+        assert np.mean(trained.losses[-3:]) < share * np.mean(trained.losses[:3])
+        assert people.rank_1(trained, range(persons)) >= 0.8
+        sizes = set()
+        for frames, size in ((1, (32, 64)), (2, (64, 128)), (40, (20, 40))):
+            vector = trained.describe(people.frames(0, 0, frames=frames, size=size))
+            assert vector.dtype == np.float64
+            assert np.isfinite(vector).all()
+            sizes.add(vector.shape)
+        assert sizes == {(128,)}
+
+    def test_equal_seeds_give_equal_vectors(self, people, name, options, persons, share):
+        options = options | {"epochs": 1, "progress": False}
+        one, two, other = (
+            build_baseline(name, options | {"seed": seed})
+            .fit(people.clips(range(2)))
+            .describe(people.frames(5, 0))
+            for seed in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(one, two)
+        assert not np.allclose(one, other)

@@ -1,11 +1,11 @@
-"""Baselines at work: built by name, fitted on a trial's training clips, asked about all clips."""
+"""Build baselines by name; fit one on a trial's training clips and describe all clips."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from importlib import import_module
 from inspect import signature
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ CLASSES = {
     "s_lstm": "wherewhen.baselines.s_lstm:SLSTM",
     "rcn": "wherewhen.baselines.rcn:RCN",
 }
-"""Where the baseline of a name is: ``module:class``, imported when it is asked for."""
+"""The class of each baseline, ``module:class``; imported on use."""
 
 
 def build_baseline(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
@@ -34,15 +34,20 @@ def build_baseline(name: str, options: Mapping[str, Any] | None = None) -> Basel
 
     Parameters
     ----------
-    name
-        A name of :data:`wherewhen.baselines.BASELINES`.
-    options
-        What its constructor takes.
+    name : str
+        One of `wherewhen.baselines.BASELINES`.
+    options : mapping, optional
+        Arguments of its constructor.
 
     Raises
     ------
     ValueError
-        If there is no such baseline, or it does not take one of the options.
+        If the name or an option is unknown.
+
+    Examples
+    --------
+    >>> build_baseline("hog3d", {"blocks": 2}).blocks
+    2
     """
     of_class = _class_of(name)
     try:
@@ -54,53 +59,45 @@ def build_baseline(name: str, options: Mapping[str, Any] | None = None) -> Basel
 
 
 def options_of(name: str) -> list[str]:
-    """Name the options of a baseline: what its constructor takes.
-
-    Parameters
-    ----------
-    name
-        A name of :data:`wherewhen.baselines.BASELINES`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such baseline.
-    """
+    """Return the names of a baseline's options: the parameters of its constructor."""
     return list(signature(_class_of(name)).parameters)
 
 
 def _class_of(name: str) -> type[Baseline]:
     if name not in BASELINES:
         raise ValueError(f"no baseline is called {name!r}: {', '.join(BASELINES)} are")
-    module, _, of_class = CLASSES[name].partition(":")
-    return getattr(import_module(module), of_class)
+    return resolve_name(CLASSES[name])
 
 
 def describe_windows(
     baseline: Baseline, windows: pd.DataFrame, pictures: TrackletPictures, title: str = ""
 ) -> list[np.ndarray]:
-    """Fit a baseline on the training windows of a trial, and let it describe them all.
+    """Fit a baseline on a trial's training windows, and describe all windows.
 
     Parameters
     ----------
-    baseline
+    baseline : Baseline
         Is fitted here.
-    windows
+    windows : pandas.DataFrame
         Columns ``tracklet, person, camera, role, start, stop``.
-    pictures
-        Where frames come from.
-    title
-        Stands before the progress bar.
+    pictures : TrackletPictures
+        Reads the frames.
+    title : str
+        Of the progress bar.
 
     Returns
     -------
-    list of numpy.ndarray
-        float64, [D] each, in the order of the windows.
+    list of numpy.ndarray, float64 [D]
+        Vectors in the order of the windows.
     """
     clips = [
-        Clip(row.tracklet, row.person, row.camera, partial(pictures.clip, row.tracklet, *window))
+        Clip(
+            row.tracklet,
+            row.person,
+            row.camera,
+            partial(pictures.clip, row.tracklet, row.start, row.stop),
+        )
         for row in windows.itertuples(index=False)
-        for window in [(row.start, row.stop)]
     ]
     training = [clip for clip, role in zip(clips, windows.role, strict=True) if role == "train"]
     with one_thread():

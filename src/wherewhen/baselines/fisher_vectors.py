@@ -1,10 +1,10 @@
-"""Local descriptors encoded by Fisher vectors: what FV2D, FV3D and STFV3D have in common.
+"""Base of FV2D, FV3D and STFV3D: local descriptors encoded by Fisher vectors.
 
-Each says where descriptors are taken and in which regions they belong; here a mixture of Gaussians
-is fitted to each region's descriptors of training persons, and a clip becomes the regions' Fisher
-vectors, side by side. The Fisher vector is Eq 10's (`wherewhen.model.fisher_vector`), with signed
-square roots and length 1 (Perronnin et al., "Improving the Fisher Kernel for Large-Scale Image
-Classification", ECCV 2010), region by region, so that each weighs alike.
+A subclass says where descriptors are taken and to which regions they belong. A mixture of Gaussians
+is fitted to each region's descriptors of training persons, and a clip becomes the concatenated
+Fisher vectors of the regions. The Fisher vector is that of Eq 10 (`wherewhen.model.fisher_vector`),
+with signed square roots and length 1 (Perronnin et al., "Improving the Fisher Kernel for
+Large-Scale Image Classification", ECCV 2010) for each region, so that all have the same weight.
 """
 
 from __future__ import annotations
@@ -28,18 +28,34 @@ class FisherBaseline(Baseline):
 
     Parameters
     ----------
-    size
-        Width and height to which frames are brought.
-    components
+    size : (int, int)
+        Width and height to which frames are resized.
+    components : int
         Gaussians a region.
-    samples
-        About as many descriptors a region as its mixture is fitted to.
-    fit_clips
-        At most so many training clips, drawn, does fitting look at.
-    improved
-        Signed square roots and length 1 for each region's vector.
-    seed
-        Of what is drawn, and of the mixtures' start.
+    samples : int
+        Approximate number of descriptors of a region to which its mixture is fitted.
+    fit_clips : int
+        The most training clips, drawn, that `fit` reads.
+    improved : bool
+        Take signed square roots and normalise to length 1, region by region.
+    seed : int
+        Of the draws and of the mixtures' initialisation.
+
+    See Also
+    --------
+    wherewhen.baselines.fv2d.FV2D : Pixels of images.
+    wherewhen.baselines.fv3d.FV3D : Histograms of gradients of walk cycles.
+    wherewhen.baselines.stfv3d.STFV3D : Pixels of body parts in phases of walk cycles.
+
+    Examples
+    --------
+    >>> class Pixels(FisherBaseline):
+    ...     def descriptors(self, frames):  # each frame is a fragment of one region
+    ...         return [[frame.reshape(-1, 3) / 255] for frame in frames]
+    >>> frames = np.random.default_rng(0).integers(0, 256, (4, 128, 64, 3), dtype=np.uint8)
+    >>> clip = Clip("a/1", "1", "a", lambda: frames)
+    >>> Pixels(components=2).fit([clip]).describe(frames).shape  # 2 x components x D
+    (12,)
     """
 
     size: tuple[int, int] = SIZE
@@ -52,27 +68,22 @@ class FisherBaseline(Baseline):
 
     @abstractmethod
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Take local descriptors.
+        """Compute local descriptors.
 
         Parameters
         ----------
-        frames
-            uint8, [T, height, width, 3], RGB, of `size`.
+        frames : numpy.ndarray, uint8 [T, height, width, 3]
+            RGB, of `size`.
 
         Returns
         -------
-        list of list of numpy.ndarray
-            By fragment (an image, a walk cycle) and region: float, [N, D]. Every fragment has the
-            same regions; one may be empty.
+        list of list of numpy.ndarray, float [N, D]
+            By fragment (an image, a walk cycle) and region. Every fragment has the same regions;
+            some may be empty.
         """
 
     def fit(self, clips: Sequence[Clip]) -> Self:
-        """Fit a mixture of Gaussians to each region's descriptors.
-
-        Parameters
-        ----------
-        clips
-            Clips of training persons.
+        """Fit a mixture of Gaussians to each region's descriptors of training persons.
 
         Raises
         ------
@@ -91,14 +102,14 @@ class FisherBaseline(Baseline):
         return self
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Average fragments' Fisher vectors, region by region: [regions x 2 x components x D].
+        """Mean of the fragments' Fisher vectors, by region: float64 [regions 2 components D].
 
-        A region that a fragment has no pixels in is 0 there.
+        Where a region of a fragment is empty, its Fisher vector is 0.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            If the mixtures have not been fitted.
+            If the mixtures are not fitted.
         """
         if not self._regions:
             raise NotFittedError(f"{type(self).__name__}: fit to clips of training persons first")
@@ -111,7 +122,7 @@ class FisherBaseline(Baseline):
         )
 
     def _sample(self, clip: Clip, share: int, generator: np.random.Generator) -> list[np.ndarray]:
-        """Draw at most `share` descriptors of each region, from all fragments of a clip."""
+        """Draw at most `share` descriptors of each region from all fragments of a clip."""
         fragments = self.descriptors(to_size(clip.frames(), self.size))
         regions = [np.concatenate(region) for region in zip(*fragments, strict=True)]
         return [generator.permutation(region)[:share] for region in regions]
@@ -124,22 +135,20 @@ class FisherBaseline(Baseline):
             )
         mean, deviation = descriptors.mean(0), descriptors.std(0)
         deviation[deviation == 0] = 1.0
-        encoder = FisherVector(self.components, improved=self.improved, random_state=self.seed).fit(
-            [(descriptors - mean) / deviation]
-        )
-        return _Region(mean, deviation, encoder)
+        encoder = FisherVector(self.components, improved=self.improved, random_state=self.seed)
+        return _Region(mean, deviation, encoder.fit([(descriptors - mean) / deviation]))
 
 
 @dataclass(frozen=True)
 class _Region:
-    """Gaussians of a region's descriptors, all entries in one scale: k-means starts them."""
+    """Mixture of a region's descriptors, standardised for the k-means that initialises it."""
 
     mean: np.ndarray
     deviation: np.ndarray
     encoder: FisherVector
 
     def encode(self, fragments: Sequence[np.ndarray]) -> np.ndarray:
-        """Average Fisher vectors over fragments; of one without pixels it is 0."""
+        """Mean of the fragments' Fisher vectors; that of an empty fragment is 0."""
         scaled = [
             (fragment - self.mean) / self.deviation for fragment in fragments if len(fragment)
         ]

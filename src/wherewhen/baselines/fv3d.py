@@ -1,12 +1,12 @@
-"""FV3D: HOG3D's local histograms, encoded by Fisher vectors instead of laid side by side.
+"""FV3D: the local histograms of HOG3D, encoded by Fisher vectors instead of concatenated.
 
-As Section V-E of the paper has it, after Liu et al., "A Spatio-Temporal Appearance Representation
-for Video-Based Pedestrian Re-Identification", ICCV 2015: on a regular grid over each walk cycle a
-histogram of gradients a cell (`wherewhen.baselines.hog3d`), all of them encoded by one mixture.
+As in Section V-E of the paper, after Liu et al., "A Spatio-Temporal Appearance Representation for
+Video-Based Pedestrian Re-Identification", ICCV 2015: a histogram of gradients for each cell of a
+regular grid over a walk cycle (`wherewhen.baselines.hog3d`), all encoded by one mixture.
 
-Deviations. The paper gives no size of the grid: 6 x 12 cells in space and 6 in time are this
-project's choice. Each histogram is scaled to length 1 and followed by its cell's place, without
-which a Fisher vector of one mixture would not know a head from a foot.
+Deviations: the paper gives no size of the grid; 6 x 12 cells in space and 6 in time are this
+project's choice. Each histogram is normalised to length 1 and followed by the position of its cell,
+without which a Fisher vector of one mixture could not tell a head from a foot.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ class FV3D(FisherBaseline):
 
     Parameters
     ----------
-    cells
-        Along width, height and time.
-    overlap
-        Share of a cell that the next one covers.
-    blocks
-        Blocks a cell along each of the three.
-    signed
-        Tell a gradient from its opposite.
-    step_frames
-        Frames that the fastest and the slowest step last.
+    cells, overlap, blocks, signed, step_frames
+        See `wherewhen.baselines.hog3d.HOG3D`.
     size, components, samples, fit_clips, improved, seed
-        As of `wherewhen.baselines.fisher_vectors.FisherBaseline`.
+        See `wherewhen.baselines.fisher_vectors.FisherBaseline`.
+
+    See Also
+    --------
+    wherewhen.baselines.hog3d.HOG3D : Concatenates the histograms.
+
+    Examples
+    --------
+    >>> ((cells,),) = FV3D().descriptors(np.zeros((5, 128, 64, 3), np.uint8))
+    >>> cells.shape  # 6 x 12 x 6 cells
+    (432, 23)
     """
 
     cells: tuple[int, int, int] = (6, 12, 6)
@@ -47,18 +49,18 @@ class FV3D(FisherBaseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Histogram and place of each cell of each walk cycle; there is one region.
+        """Histogram and position of each cell of each walk cycle, in one region.
 
         Parameters
         ----------
-        frames
-            uint8, [T, height, width, 3], RGB.
+        frames : numpy.ndarray, uint8 [T, height, width, 3]
+            RGB.
 
         Returns
         -------
-        list of list of numpy.ndarray
-            By walk cycle: float64, [cells, 23], namely 20 directions (10 if not signed) and the
-            cell's centre in time, height and width (0 to 1).
+        list of list of numpy.ndarray, float64 [cells, 23]
+            By walk cycle: 20 directions (10 if not signed) and the cell's centre in time, height
+            and width (0 to 1).
         """
         gradients = clip_gradients(frames)
         centres = [cell_bounds(count, self.overlap).mean(1) for count in self.cells[::-1]]

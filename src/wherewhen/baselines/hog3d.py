@@ -1,18 +1,18 @@
 """HOG3D: histograms of gradients in space and time over the cells of a walk cycle.
 
 The descriptor of Kläser et al., "A Spatio-Temporal Descriptor Based on 3D-Gradients", BMVC 2008, on
-the walk cycles of Wang et al., "Person Re-Identification by Video Ranking", ECCV 2014, as Section
-V-E of the paper has it: 2 x 5 cells in space and 2 in time that overlap by half, a histogram each,
+the walk cycles of Wang et al., "Person Re-Identification by Video Ranking", ECCV 2014, as in
+Section V-E of the paper: 2 x 5 cells in space and 2 in time that overlap by half, a histogram each,
 concatenated.
 
-A cell's gradients are averaged over blocks. A block votes for the faces of an icosahedron that its
-mean gradient points to. The vector of a fragment is scaled to length 1, its entries are cut, and it
-is scaled again; a clip's is the mean over its fragments.
+The gradients of a cell are averaged over blocks. A block votes for the faces of an icosahedron that
+its mean gradient points to. The vector of a fragment (a walk cycle) is normalised to length 1, its
+entries are clipped, and it is normalised again; a clip's is the mean over its fragments.
 
-Deviations. Blocks are averaged by exact overlap with pixels instead of from an integral video, so
-that cells need not end at a pixel's border and any number of frames will do. The paper doesn't say
-whether "2 x 5 x 2 cells" counts the overlapping ones: here it does. Discriminative ranking of
-fragments (DVR) is no part of it.
+Deviations: blocks are averaged by exact overlap with pixels instead of from an integral video, so
+that cells need not end at pixel borders and any number of frames will do. The paper does not say
+whether "2 x 5 x 2 cells" includes the overlapping ones; here it does. Discriminative ranking of
+fragments (DVR) is not part of it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from wherewhen.baselines.base import Baseline
 from wherewhen.baselines.pixels import SIZE, first_derivative, grey, to_size
 from wherewhen.baselines.walk_cycles import STEP_FRAMES, flow_energy, walk_cycles
 
+_TINY = np.finfo(float).tiny
+
 
 def icosahedron_faces() -> np.ndarray:
-    """Directions of the faces of an icosahedron.
+    """Return the normals of an icosahedron's faces, float64 [20, 3].
 
-    Returns
-    -------
-    numpy.ndarray
-        float64, [20, 3], of length 1; the last ten are opposite to the first ten.
+    They have length 1, and the last ten are opposite to the first ten.
     """
     golden = (1 + 5**0.5) / 2
     corners = [(1.0, y, z) for y, z in product((-1, 1), repeat=2)]
@@ -46,50 +45,49 @@ def icosahedron_faces() -> np.ndarray:
 def votes(
     gradients: np.ndarray, directions: np.ndarray, threshold: float, signed: bool = True
 ) -> np.ndarray:
-    """Share each gradient among the directions it points to (Kläser et al., Section 2.2).
+    """Divide each gradient among the directions it points to (Kläser et al., Section 2.2).
 
     Parameters
     ----------
-    gradients
-        float, [..., 3].
-    directions
-        float, [B, 3], of length 1.
-    threshold
-        Cosine below which a gradient has nothing to do with a direction.
-    signed
-        Tell a gradient from its opposite.
+    gradients : numpy.ndarray [..., 3]
+        The gradients.
+    directions : numpy.ndarray [B, 3]
+        Of length 1.
+    threshold : float
+        Cosine up to which a direction gets no vote.
+    signed : bool
+        Distinguish a gradient from its opposite.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [..., B]; a gradient's votes are as long as itself.
+    numpy.ndarray, float64 [..., B]
+        The vector of votes is as long as the gradient.
     """
     lengths = np.linalg.norm(gradients, axis=-1, keepdims=True)
-    tiny = np.finfo(float).tiny
-    cosines = gradients @ directions.T / np.maximum(lengths, tiny)
+    cosines = gradients @ directions.T / np.maximum(lengths, _TINY)
     beyond = np.maximum((cosines if signed else np.abs(cosines)) - threshold, 0.0)
-    return beyond * lengths / np.maximum(np.linalg.norm(beyond, axis=-1, keepdims=True), tiny)
+    return beyond * lengths / np.maximum(np.linalg.norm(beyond, axis=-1, keepdims=True), _TINY)
 
 
 def cell_bounds(cells: int, overlap: float) -> np.ndarray:
-    """Where equal cells lie that cover an axis and overlap their neighbours.
+    """Cover an axis from 0 to 1 with cells of equal length that overlap.
 
     Parameters
     ----------
-    cells
-        How many.
-    overlap
-        Share of a cell's length that the next one covers.
+    cells : int
+        Their number.
+    overlap : float
+        Share of a cell's length that the next one covers, in [0, 1).
 
     Returns
     -------
-    numpy.ndarray
-        float64, [cells, 2]: start and stop of each, of an axis from 0 to 1.
+    numpy.ndarray, float64 [cells, 2]
+        Start and stop of each.
 
     Raises
     ------
     ValueError
-        If there are no cells, or one lies where the next does.
+        If a parameter is out of range.
     """
     if cells < 1 or not 0 <= overlap < 1:
         raise ValueError(
@@ -102,21 +100,21 @@ def cell_bounds(cells: int, overlap: float) -> np.ndarray:
 
 
 def block_means(extent: int, bounds: np.ndarray, blocks: int) -> np.ndarray:
-    """Weights by which the blocks of each cell average an axis.
+    """Return the weights by which the blocks of each cell average an axis.
 
     Parameters
     ----------
-    extent
-        Pixels, or frames, of the axis.
-    bounds
-        As of `cell_bounds`.
-    blocks
+    extent : int
+        Pixels or frames of the axis.
+    bounds : numpy.ndarray [cells, 2]
+        From `cell_bounds`.
+    blocks : int
         Blocks a cell.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [cells * blocks, extent]; rows sum to 1.
+    numpy.ndarray, float64 [cells blocks, extent]
+        The rows sum to 1.
 
     Raises
     ------
@@ -128,8 +126,7 @@ def block_means(extent: int, bounds: np.ndarray, blocks: int) -> np.ndarray:
     edges = np.linspace(bounds[:, 0], bounds[:, 1], blocks + 1, axis=1) * extent
     starts, stops = edges[:, :-1].reshape(-1, 1), edges[:, 1:].reshape(-1, 1)
     pixel = np.arange(extent)
-    covered = np.minimum(stops, pixel + 1) - np.maximum(starts, pixel)
-    covered = np.maximum(covered, 0.0)
+    covered = np.maximum(np.minimum(stops, pixel + 1) - np.maximum(starts, pixel), 0.0)
     return covered / covered.sum(1, keepdims=True)
 
 
@@ -140,25 +137,19 @@ def cell_histograms(
     blocks: int,
     signed: bool,
 ) -> np.ndarray:
-    """Histograms of gradients of the cells of a volume.
+    """Compute the histograms of gradients of the cells of a volume.
 
     Parameters
     ----------
-    gradients
-        float, [T, H, W, 3]: along width, height and time.
-    cells
-        How many along width, height and time.
-    overlap
-        Share of a cell that the next one covers.
-    blocks
-        Blocks a cell along each of the three.
-    signed
-        Tell a gradient from its opposite: 20 faces instead of 10.
+    gradients : numpy.ndarray [T, H, W, 3]
+        From `clip_gradients`.
+    cells, overlap, blocks, signed
+        See `HOG3D`.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [cells in time, cells in height, cells in width, 20 or 10].
+    numpy.ndarray, float64
+        [cells in time, cells in height, cells in width, 20 or 10].
     """
     along_x, along_y, along_t = (
         block_means(extent, cell_bounds(count, overlap), blocks)
@@ -168,24 +159,24 @@ def cell_histograms(
     means = np.einsum("bh,ahwc->abwc", along_y, means, optimize=True)
     means = np.einsum("dw,abwc->abdc", along_x, means, optimize=True)
     faces = icosahedron_faces()
-    threshold = np.sort(faces @ faces[0])[-2]  # full votes for a face leave nothing to the next
+    threshold = np.sort(faces @ faces[0])[-2]  # a gradient along a face has no vote for the next
     histograms = votes(means, faces if signed else faces[:10], threshold, signed)
     of_cells = [part for count in cells[::-1] for part in (count, blocks)]
     return histograms.reshape(*of_cells, -1).mean(axis=(1, 3, 5))
 
 
 def clip_gradients(frames: np.ndarray) -> np.ndarray:
-    """Gradients of the lightness in space and time.
+    """Compute the gradients of the lightness (0 to 1) in space and time.
 
     Parameters
     ----------
-    frames
-        uint8, [T, H, W, 3], RGB.
+    frames : numpy.ndarray, uint8 [T, H, W, 3]
+        RGB.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [T, H, W, 3]: along width, height and time, a pixel or a frame the unit.
+    numpy.ndarray, float64 [T, H, W, 3]
+        Derivatives along width, height (by pixel) and time (by frame).
     """
     shades = grey(frames).astype(np.float64) / 255
     return np.stack([first_derivative(shades, axis) for axis in (2, 1, 0)], axis=-1)
@@ -197,20 +188,30 @@ class HOG3D(Baseline):
 
     Parameters
     ----------
-    size
-        Width and height to which frames are brought.
-    cells
-        Along width, height and time.
-    overlap
+    size : (int, int)
+        Width and height to which frames are resized.
+    cells : (int, int, int)
+        Cells along width, height and time.
+    overlap : float
         Share of a cell that the next one covers.
-    blocks
-        Blocks a cell along each of the three.
-    signed
-        Tell a gradient from its opposite.
-    cut
-        Where entries of a fragment's vector of length 1 are cut (Kläser et al.: 0.25).
-    step_frames
-        Frames that the fastest and the slowest step last.
+    blocks : int
+        Blocks of a cell along each of the three axes.
+    signed : bool
+        Distinguish a gradient from its opposite: 20 directions instead of 10.
+    cut : float
+        Where entries of a fragment's vector of length 1 are clipped (Kläser et al.: 0.25).
+    step_frames : (int, int)
+        Frames of the fastest and of the slowest step.
+
+    See Also
+    --------
+    wherewhen.baselines.fv3d.FV3D : Encodes the histograms by Fisher vectors.
+
+    Examples
+    --------
+    >>> frames = np.random.default_rng(0).integers(0, 256, (5, 128, 64, 3), dtype=np.uint8)
+    >>> HOG3D().describe(frames).shape  # 2 x 5 x 2 cells
+    (400,)
     """
 
     size: tuple[int, int] = SIZE
@@ -222,9 +223,9 @@ class HOG3D(Baseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Average the histograms of walk cycles: [cells x 20].
+        """Mean of the walk cycles' histograms, float64 [cells 20]; 0 without any gradient.
 
-        Time is slowest, then height, width, direction; 0 for frames without any gradient.
+        Time varies slowest, then height, width and direction.
         """
         frames = to_size(frames, self.size)
         gradients = clip_gradients(frames)
@@ -239,18 +240,5 @@ class HOG3D(Baseline):
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors to length 1, and leave those without length alone.
-
-    Parameters
-    ----------
-    vectors
-        float, [..., D].
-
-    Returns
-    -------
-    numpy.ndarray
-        float, [..., D].
-    """
-    return vectors / np.maximum(
-        np.linalg.norm(vectors, axis=-1, keepdims=True), np.finfo(float).tiny
-    )
+    """Normalise vectors [..., D] to length 1; vectors of length 0 stay 0."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY)

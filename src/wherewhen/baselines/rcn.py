@@ -6,6 +6,10 @@ Person Re-Identification. CVPR 2016.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,39 +18,37 @@ from wherewhen.baselines.pixels import grey, to_size
 from wherewhen.baselines.siamese import SiameseBaseline
 
 SIZE = (48, 64)
-"""Width and height to which frames are brought."""
+"""Width and height to which frames are resized."""
 
 CROP = (40, 56)
-"""Width and height of what the network sees: a drawn place in training, the middle in the test."""
+"""Width and height of the network's input: a random crop in training, the centre in the test."""
 
 FLOW_SPAN = 8.0
-"""Pixels of `SIZE` that a flow of 1 stands for; what moves further counts as this far."""
+"""Flow in pixels of `SIZE` that becomes 1; larger values are clipped."""
 
 
 def optical_flow(pictures: np.ndarray) -> np.ndarray:
-    """Find how far each pixel moves until the next frame, by Lucas and Kanade.
+    """Compute the optical flow to the next frame at every pixel by Lucas and Kanade's method.
 
     Parameters
     ----------
-    pictures
-        uint8, [T, H, W], grey.
+    pictures : numpy.ndarray, uint8 [T, H, W]
+        Lightness.
 
     Returns
     -------
-    numpy.ndarray
-        float32, [T, 2, H, W]: to the right and down, in pixels; 0 where it is not found. The last
-        frame repeats the one before; a single frame does not move.
+    numpy.ndarray, float32 [T, 2, H, W]
+        To the right and down, in pixels; 0 where it is not found. The last frame has the flow of
+        the one before, a single frame has none.
     """
-    import cv2
-
     count, height, width = pictures.shape
     flow = np.zeros((count, 2, height, width), dtype=np.float32)
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2)
     places = grid.reshape(-1, 1, 2).astype(np.float32)
-    for index in range(count - 1):
+    for index, (before, after) in enumerate(pairwise(pictures)):
         moved, found, _ = cv2.calcOpticalFlowPyrLK(
-            pictures[index],
-            pictures[index + 1],
+            before,
+            after,
             places,
             None,
             winSize=(9, 9),
@@ -61,43 +63,52 @@ def optical_flow(pictures: np.ndarray) -> np.ndarray:
 
 
 def colour_and_flow(frames: np.ndarray) -> np.ndarray:
-    """Turn frames into the five channels that RCN sees.
+    """Compute the five input channels of RCN.
 
     Parameters
     ----------
-    frames
-        uint8, [T, H, W, 3], RGB, any size.
+    frames : numpy.ndarray, uint8 [T, H, W, 3]
+        RGB, any size.
 
     Returns
     -------
-    numpy.ndarray
-        float32, [T, 5, 64, 48]: Y, U and V, each with mean 0 and deviation 1 over a frame, then
-        the flow to the right and down, between -1 and 1.
+    numpy.ndarray, float32 [T, 5, 64, 48]
+        Y, U and V, each with mean 0 and deviation 1 over a frame; the flow to the right and down,
+        in [-1, 1].
     """
-    import cv2
-
     frames = to_size(frames, SIZE)
     colours = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2YUV) for frame in frames])
     colours = colours.transpose(0, 3, 1, 2).astype(np.float32)
     colours -= colours.mean(axis=(2, 3), keepdims=True)
-    colours /= np.maximum(colours.std(axis=(2, 3), keepdims=True), 1.0)  # 1: a plain channel stays
+    # at least 1: the rounding of a uniform channel is not amplified
+    colours /= np.maximum(colours.std(axis=(2, 3), keepdims=True), 1.0)
     flow = np.clip(optical_flow(grey(frames)) / FLOW_SPAN, -1, 1)
     return np.concatenate([colours, flow], axis=1)
 
 
 class RCNNetwork(nn.Module):
-    """Three convolutions, a full connection, a recurrent layer and the mean over time.
+    """Three convolutions, a linear layer, a recurrent layer and the mean over time.
 
     Parameters
     ----------
-    size
+    size : (int, int)
         Height and width of the input.
-    persons
-        How many persons the classifier tells apart.
-    features
+    persons : int
+        Classes of the classifier.
+    features : int
         Entries of a vector.
-    dropout
-        Share of a frame's features that training drops.
+    dropout : float
+        Probability of dropout of the convolutions' output.
+
+    See Also
+    --------
+    RCN : Trains it.
+
+    Examples
+    --------
+    >>> network = RCNNetwork((56, 40), persons=3, features=128, dropout=0.6)
+    >>> network(torch.zeros(2, 4, 5, 56, 40)).shape
+    torch.Size([2, 128])
     """
 
     def __init__(self, size: tuple[int, int], persons: int, features: int, dropout: float):
@@ -114,10 +125,10 @@ class RCNNetwork(nn.Module):
         self.classifier = nn.Linear(features, persons)
 
     def forward(self, sequences: Tensor) -> Tensor:
-        """Turn sequences [B, T, 5, H, W] into vectors [B, features].
+        """Vectors [B, features] of sequences [B, T, 5, H, W].
 
-        The pooled output is the recurrent layer's before its tanh, which `torch.nn.RNN` does not
-        give away: o_t = W_i f_t + W_s r_(t-1), r_t = tanh(o_t).
+        o_t = W_i f_t + W_s r_(t-1), r_t = tanh(o_t); the mean is over o_t, which `torch.nn.RNN`
+        does not return.
         """
         count, steps = sequences.shape[:2]
         pictures = sequences.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # faster
@@ -130,76 +141,54 @@ class RCNNetwork(nn.Module):
         return total / steps
 
 
+@dataclass(eq=False, kw_only=True)
 class RCN(SiameseBaseline):
     """The recurrent convolutional network of McLaughlin et al., written from the paper.
 
-    Each pair adds the contrastive loss and, for both sides, the cross-entropy of a classifier of
-    the training persons. What the paper leaves open, or is not known here to say, is chosen: the
-    rate of dropout, how flow is scaled (`FLOW_SPAN`) and found (Lucas-Kanade by OpenCV at every
-    pixel), padding of convolutions (to equal size) and the initial weights (those of torch).
-
-    Memory for training: about 600 kB a clip of 20 frames.
+    The loss of a pair is the contrastive loss and, for both sides, the cross-entropy of a
+    classifier of the training persons. Chosen here, because the paper leaves it open or it is not
+    known: the dropout, the optical flow (Lucas-Kanade by OpenCV at every pixel) and its scale
+    (`FLOW_SPAN`), the convolutions' padding (to equal size) and the initial weights (torch's).
+    Training takes about 600 kB of memory a clip of 20 frames.
 
     Parameters
     ----------
-    epochs
-        20, so that a set of 40 training persons takes minutes on one core (0.1 s a step, two steps
-        a person and epoch); the paper: 500.
-    rate
-        Of stochastic gradient descent, as in the paper.
-    momentum
-        Of the same; the paper names none. Without it 20 epochs teach nothing
+    epochs : int
+        20 take minutes on one core for 40 training persons (0.1 s a step, two steps a person and
+        epoch); the paper: 500.
+    momentum : float
+        Of stochastic gradient descent. The paper names none; without it 20 epochs teach nothing
         (docs/reference/baselines.md).
-    frames
-        T of a training sequence, as in the paper.
-    margin
-        Of the contrastive loss, as in the paper.
-    features
+    features : int
         Entries of a vector, as in the paper.
-    dropout
-        Of the convolutions' output, in training.
-    batch
-        Pairs a step; 1 as in the paper, positive and negative ones in turns.
-    seed, device, threads, clips_per_camera, progress
-        See :class:`wherewhen.baselines.siamese.SiameseBaseline`.
+    dropout : float
+        Probability of dropout of the convolutions' output.
+    rate, frames, margin, batch, seed, device, threads, clips_per_camera, progress
+        See `wherewhen.baselines.siamese.SiameseBaseline`; the first four as in the paper.
+
+    See Also
+    --------
+    wherewhen.baselines.s_lstm.SLSTM : A recurrent network over the rows of a picture.
+
+    Examples
+    --------
+    >>> RCN().look(np.zeros((4, 128, 64, 3), np.uint8)).shape
+    (4, 5, 64, 48)
     """
 
-    def __init__(
-        self,
-        epochs: int = 20,
-        rate: float = 1e-3,
-        momentum: float = 0.9,
-        frames: int = 16,
-        margin: float = 2.0,
-        features: int = 128,
-        dropout: float = 0.6,
-        batch: int = 1,
-        seed: int = 0,
-        device: str = "cpu",
-        threads: int = 2,
-        clips_per_camera: int = 4,
-        progress: bool = True,
-    ):
-        super().__init__(
-            epochs=epochs,
-            frames=frames,
-            margin=margin,
-            batch=batch,
-            seed=seed,
-            device=device,
-            threads=threads,
-            clips_per_camera=clips_per_camera,
-            progress=progress,
-        )
-        self.rate, self.momentum = rate, momentum
-        self.features, self.dropout = features, dropout
+    epochs: int = 20
+    frames: int = 16
+    batch: int = 1
+    momentum: float = 0.9
+    features: int = 128
+    dropout: float = 0.6
 
     def look(self, frames: np.ndarray) -> np.ndarray:
         """Return colours and flow of frames."""
         return colour_and_flow(frames)
 
     def view(self, sequence: np.ndarray, generator: np.random.Generator | None) -> np.ndarray:
-        """Crop, and mirror half of the time, all frames of a sequence alike."""
+        """Crop, and mirror with probability 1/2, all frames of a sequence alike."""
         width, height = CROP
         margins = np.array([SIZE[1] - height, SIZE[0] - width])
         top, left = margins // 2 if generator is None else generator.integers(0, margins + 1)
@@ -211,7 +200,7 @@ class RCN(SiameseBaseline):
         return mirrored
 
     def build(self, example: np.ndarray, persons: int) -> nn.Module:
-        """Build the network for as many training persons."""
+        """Build the network for the size of the example."""
         return RCNNetwork(example.shape[2:], persons, self.features, self.dropout)
 
     def optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -219,10 +208,9 @@ class RCN(SiameseBaseline):
         return torch.optim.SGD(network.parameters(), lr=self.rate, momentum=self.momentum)
 
     def loss(self, left: Tensor, right: Tensor, same: Tensor, who: Tensor) -> Tensor:
-        """Add the two sides' identity losses to the contrastive one."""
-        named = nn.functional.cross_entropy
+        """Contrastive loss and the cross-entropies of both sides."""
         identity = sum(
-            named(self.network.classifier(side), persons)
+            nn.functional.cross_entropy(self.network.classifier(side), persons)
             for side, persons in zip((left, right), who, strict=True)
         )
         return super().loss(left, right, same, who) + identity

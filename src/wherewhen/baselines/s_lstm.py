@@ -1,31 +1,41 @@
 """S-LSTM: the rows of a picture as a sequence, read by a Siamese LSTM (Table VI, [33]).
 
 R. R. Varior, B. Shuai, J. Lu, D. Xu, G. Wang: A Siamese Long Short-Term Memory Architecture for
-Human Re-Identification. ECCV 2016. "Style", because its LOMO and Color Names features of a row are
-replaced by the histograms of :mod:`wherewhen.baselines.colour_lbp`.
+Human Re-Identification. ECCV 2016. LOMO and Color Names, its features of a row, are replaced by the
+histograms of `wherewhen.baselines.colour_lbp`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wherewhen.baselines.colour_lbp import check_stripes, stripe_histograms
+from wherewhen.baselines.colour_lbp import ColourLBP
 from wherewhen.baselines.siamese import SiameseBaseline
 
 
 class RowNetwork(nn.Module):
-    """An LSTM from the top row to the bottom one; its states of all rows, frames' mean.
+    """An LSTM over the rows of a picture, top to bottom; its states of all rows, mean over frames.
 
     Parameters
     ----------
-    size
-        Entries of a row's features.
-    hidden
-        Entries of the LSTM's state.
+    size : int
+        Features F of a row.
+    hidden : int
+        Units of the LSTM.
+
+    See Also
+    --------
+    SLSTM : Trains it.
+
+    Examples
+    --------
+    >>> RowNetwork(size=5, hidden=4)(torch.zeros(2, 3, 6, 5)).shape
+    torch.Size([2, 24])
     """
 
     def __init__(self, size: int, hidden: int):
@@ -33,82 +43,66 @@ class RowNetwork(nn.Module):
         self.lstm = nn.LSTM(size, hidden, batch_first=True)
 
     def forward(self, sequences: Tensor) -> Tensor:
-        """Turn sequences of rows [B, T, R, F] into vectors [B, R hidden]."""
+        """Vectors [B, R hidden] of sequences of frames of rows [B, T, R, F]."""
         count, steps = sequences.shape[:2]
         states, _ = self.lstm(sequences.flatten(0, 1))
         return states.reshape(count, steps, -1).mean(dim=1)
 
 
+@dataclass(eq=False, kw_only=True)
 class SLSTM(SiameseBaseline):
     """A Siamese LSTM over the rows of pictures, averaged over frames.
 
-    A picture's vector holds the LSTM's states after every row, so that it knows what was seen
-    where. Pairs of pictures are learned from, as in the paper; a clip's vector is the mean over
-    frames (Section V-F: "average pooling").
+    The vector of a picture has the LSTM's states after each row, so that positions are kept. It
+    learns from pairs of pictures, as in the paper; a clip's vector is the mean over its frames
+    (Section V-F: "average pooling").
 
     Parameters
     ----------
-    epochs
-        100, seconds on a processor for 40 training persons: pictures are few numbers here. An
-        epoch is one positive and one negative pair a person, so it cannot be set beside the
-        paper's, which are over all pairs of pictures.
-    rate
-        Of RMSProp.
-    stripes
-        Rows of a picture, 8 pixels each of 128.
-    bins, colour_spaces
-        See :func:`wherewhen.baselines.colour_lbp.stripe_histograms`.
-    hidden
-        Entries of the LSTM's state.
-    margin
-        Of the contrastive loss.
-    frames
+    epochs : int
+        100 take seconds on a CPU for 40 training persons. An epoch is one positive and one negative
+        pair a person, unlike the paper's, which are all pairs of pictures.
+    frames : int
         Consecutive frames of a training sequence, averaged; 1 as in the paper.
-    batch
-        Pairs a step, positive and negative ones in turns.
-    seed, device, threads, clips_per_camera, progress
-        See :class:`wherewhen.baselines.siamese.SiameseBaseline`.
+    stripes : int
+        Rows of a picture, 8 of 128 pixels each.
+    bins, colour_spaces
+        See `wherewhen.baselines.colour_lbp.ColourLBP`.
+    hidden : int
+        Units of the LSTM.
+    rate, margin, batch, seed, device, threads, clips_per_camera, progress
+        See `wherewhen.baselines.siamese.SiameseBaseline`; the optimiser is RMSProp.
+
+    See Also
+    --------
+    wherewhen.baselines.rcn.RCN : A recurrent network over frames.
+
+    Examples
+    --------
+    >>> SLSTM().look(np.zeros((4, 128, 64, 3), np.uint8)).shape
+    (4, 16, 203)
     """
 
-    def __init__(
-        self,
-        epochs: int = 100,
-        rate: float = 1e-3,
-        stripes: int = 16,
-        bins: int = 16,
-        colour_spaces: Sequence[str] = ("rgb", "hsv", "ycrcb"),
-        hidden: int = 50,
-        margin: float = 2.0,
-        frames: int = 1,
-        batch: int = 20,
-        seed: int = 0,
-        device: str = "cpu",
-        threads: int = 2,
-        clips_per_camera: int = 4,
-        progress: bool = True,
-    ):
-        super().__init__(
-            epochs=epochs,
-            frames=frames,
-            margin=margin,
-            batch=batch,
-            seed=seed,
-            device=device,
-            threads=threads,
-            clips_per_camera=clips_per_camera,
-            progress=progress,
+    epochs: int = 100
+    frames: int = 1
+    batch: int = 20
+    stripes: int = 16
+    bins: int = 16
+    colour_spaces: Sequence[str] = ("rgb", "hsv", "ycrcb")
+    hidden: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rows = ColourLBP(
+            stripes=self.stripes, bins=self.bins, colour_spaces=self.colour_spaces
         )
-        check_stripes(stripes, bins, colour_spaces)
-        self.rate, self.hidden = rate, hidden
-        self.rows = {"stripes": stripes, "bins": bins, "colour_spaces": tuple(colour_spaces)}
 
     def look(self, frames: np.ndarray) -> np.ndarray:
-        """Return the rows of frames, [T, R, F].
+        """Square roots of the rows' histograms, [T, R, F].
 
-        Square roots of histograms: their Euclidean distance is the Hellinger distance, and no bin
-        drowns the others.
+        Their Euclidean distance is the Hellinger distance, in which no bin dominates.
         """
-        return np.sqrt(stripe_histograms(frames, **self.rows))
+        return np.sqrt(self.rows.histograms(frames))
 
     def build(self, example: np.ndarray, persons: int) -> nn.Module:
         """Build the network for rows as in the example."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -16,12 +17,8 @@ from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.clips import cyclic_positions, training_window
 
 
-class TrainingDiverged(ArithmeticError):
-    """The loss of a baseline is no longer a number."""
-
-
 class Pair(NamedTuple):
-    """Two training clips, as positions in the list of all, and whether they show one person."""
+    """Indices of two training clips, and whether they show the same person."""
 
     left: int
     right: int
@@ -29,21 +26,21 @@ class Pair(NamedTuple):
 
 
 def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, margin: float) -> Tensor:
-    """Compute the contrastive loss of Hadsell, Chopra and LeCun (CVPR 2006), mean over pairs.
+    """Compute the contrastive loss of Hadsell, Chopra and LeCun (CVPR 2006).
 
     Parameters
     ----------
-    left, right
-        Vectors, [B, D].
-    same
-        Whether a pair shows one person, bool [B].
-    margin
-        m: how far apart two persons should be.
+    left, right : Tensor [B, D]
+        Vectors of the pairs.
+    same : Tensor of bool [B]
+        Whether a pair shows the same person.
+    margin : float
+        m, the distance up to which two persons are pushed apart.
 
     Returns
     -------
-    torch.Tensor
-        Scalar: the mean of d^2 / 2 for one person, of max(m - d, 0)^2 / 2 for two.
+    Tensor
+        Scalar: the mean of d^2 / 2 for one person and max(m - d, 0)^2 / 2 for two.
     """
     distance = nn.functional.pairwise_distance(left, right, eps=1e-8)
     short = (margin - distance).clamp(min=0)
@@ -53,29 +50,34 @@ def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, margin: float) -
 def alternating_pairs(
     persons: Sequence[str], cameras: Sequence[str], generator: np.random.Generator
 ) -> list[Pair]:
-    """Draw an epoch: for each person in turn a pair of theirs, then a pair of two persons.
+    """Draw the pairs of an epoch: for each person one of two of their clips, and one with another.
 
     Parameters
     ----------
-    persons, cameras
+    persons, cameras : sequence of str [N]
         Of every clip.
-    generator
+    generator : numpy.random.Generator
         Source of the draws.
 
     Returns
     -------
     list of Pair
-        Positive and negative ones in turns, all across cameras; as many positive ones as there are
-        persons seen by several cameras, in a drawn order.
+        Positive and negative pairs in turns, all across cameras; one of each for every person in
+        several cameras, in random order.
 
     Raises
     ------
     ValueError
-        If no person is seen by two cameras, or nobody else by another one.
+        If no person is in two cameras, or nobody else is in another one.
     """
     persons, cameras = np.asarray(persons), np.asarray(cameras)
     cameras_of = {person: np.unique(cameras[persons == person]) for person in np.unique(persons)}
     several = [person for person, by in cameras_of.items() if len(by) > 1]
+    if not several:
+        raise ValueError(
+            f"{len(cameras_of)} persons in {len(set(cameras))} cameras make no pairs: expected a "
+            "person seen by two cameras"
+        )
     pairs = []
     for person in generator.permutation(several):
         here, there = generator.choice(cameras_of[person], 2, replace=False)
@@ -87,88 +89,79 @@ def alternating_pairs(
         for partners, same in ((again, True), (others, False)):
             left, right = generator.choice(own), generator.choice(partners)
             pairs.append(Pair(int(left), int(right), same))
-    if not pairs:
-        raise ValueError(
-            f"{len(cameras_of)} persons in {len(set(cameras))} cameras make no pairs: expected a "
-            "person seen by two cameras"
-        )
     return pairs
 
 
+@dataclass(eq=False, kw_only=True)
 class SiameseBaseline(Baseline):
-    """A network that learns to bring clips of one person together and of two apart.
+    """A network trained to map clips of one person close together and of two persons apart.
 
-    What it looks at is made of each training clip once and kept in memory as float16. Training is
-    the same to the last bit for the same seed and number of threads, on the same device.
+    The input of each training clip is computed once and kept in memory as float16. The same seed,
+    number of threads and device give the same weights, bit for bit.
 
-    A subclass says what it looks at (`look`), builds its network (`build`) and its optimiser, and
-    may augment (`view`) and add to the loss (`loss`).
+    A subclass defines the input (`look`), the network (`build`) and the `optimiser`; it may augment
+    (`view`) and extend the `loss`.
 
     Parameters
     ----------
-    epochs
-        How often every training person is shown, in one positive and one negative pair.
-    frames
-        T of a training sequence, consecutive frames drawn anew each time; shorter clips repeat.
-    margin
+    epochs : int
+        In each, every training person has one positive and one negative pair.
+    frames : int
+        T of a training sequence, consecutive frames at a random position; shorter clips repeat.
+    batch : int
+        Pairs a step; positive and negative ones in turns.
+    rate : float
+        Learning rate.
+    margin : float
         Of the contrastive loss.
-    batch
-        Pairs a step.
-    seed
+    seed : int
         Of weights, pairs, sequences and augmentation.
-    device
-        Of torch.
-    threads
-        Of a CPU, which compute a step of the training: not as many as the machine happens to have,
-        since the last digits of sums depend on their number.
-    clips_per_camera
-        At most so many training clips of a person in a camera are kept, spread over all.
-    progress
+    device : str
+        Torch device.
+    threads : int
+        CPU threads of a training step. It is fixed because the order of sums, and with it the last
+        digits, depends on it.
+    clips_per_camera : int
+        The most training clips of a person in a camera, spread over all of them.
+    progress : bool
         Show progress bars.
 
     Attributes
     ----------
-    network : torch.nn.Module
+    network : torch.nn.Module or None
         After `fit`.
     losses : list of float
-        Mean loss of each epoch, after `fit`.
+        Mean loss of each epoch.
+
+    See Also
+    --------
+    wherewhen.baselines.rcn.RCN, wherewhen.baselines.s_lstm.SLSTM : Subclasses.
     """
 
-    def __init__(
-        self,
-        *,
-        epochs: int,
-        frames: int,
-        margin: float,
-        batch: int,
-        seed: int,
-        device: str,
-        threads: int,
-        clips_per_camera: int,
-        progress: bool,
-    ):
-        counts = {
-            "frames": frames,
-            "batch": batch,
-            "threads": threads,
-            "clips_per_camera": clips_per_camera,
-        }
-        for name, value in counts.items():
-            if value < 1:
-                raise ValueError(f"{name} is {value}: expected at least 1")
-        if epochs < 0:
-            raise ValueError(f"epochs is {epochs}: expected at least 0")
-        if margin <= 0:
-            raise ValueError(f"margin is {margin}: expected more than 0")
-        self.epochs, self.frames, self.margin, self.batch = epochs, frames, margin, batch
-        self.seed, self.device, self.progress = seed, torch.device(device), progress
-        self.threads, self.clips_per_camera = threads, clips_per_camera
-        self.network: nn.Module | None = None
-        self.losses: list[float] = []
+    epochs: int
+    frames: int
+    batch: int
+    rate: float = 1e-3
+    margin: float = 2.0
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 2
+    clips_per_camera: int = 4
+    progress: bool = True
+    network: nn.Module | None = field(init=False, repr=False, default=None)
+    losses: list[float] = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        least = {"frames": 1, "batch": 1, "threads": 1, "clips_per_camera": 1, "epochs": 0}
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected at least {smallest}")
+        if self.margin <= 0:
+            raise ValueError(f"margin is {self.margin}: expected more than 0")
 
     @abstractmethod
     def look(self, frames: np.ndarray) -> np.ndarray:
-        """Turn frames, uint8 [T, H, W, 3], into what the network sees, float [T, ...]."""
+        """Input of the network, float [T, ...], from frames, uint8 [T, H, W, 3]."""
 
     @abstractmethod
     def build(self, example: np.ndarray, persons: int) -> nn.Module:
@@ -179,31 +172,21 @@ class SiameseBaseline(Baseline):
         """Build the optimiser."""
 
     def view(self, sequence: np.ndarray, generator: np.random.Generator | None) -> np.ndarray:
-        """Augment a training sequence, [T, ...]; without a generator, leave nothing to chance."""
+        """Augment a sequence [T, ...] at random, or, without a generator, always alike."""
         return sequence
 
     def loss(self, left: Tensor, right: Tensor, same: Tensor, who: Tensor) -> Tensor:
-        """Compute the loss of a batch from vectors [B, D]; `who` numbers the persons, [2, B]."""
+        """Loss of a batch of vectors [B, D]; `who` has the numbers of the persons, [2, B]."""
         return contrastive_loss(left, right, same, self.margin)
 
     def fit(self, clips: Sequence[Clip]) -> Self:
-        """Train the network on the training persons' clips.
-
-        Parameters
-        ----------
-        clips
-            Clips of training persons.
-
-        Returns
-        -------
-        SiameseBaseline
-            This baseline.
+        """Train the network on clips of training persons.
 
         Raises
         ------
         ValueError
             If the clips make no pairs.
-        TrainingDiverged
+        FloatingPointError
             If the loss becomes NaN or infinite, naming the batch.
         """
         clips = _spread(clips, self.clips_per_camera)
@@ -213,11 +196,12 @@ class SiameseBaseline(Baseline):
         reading = tqdm(clips, desc="read clips", unit="clip", disable=not self.progress)
         seen = [self._seen(clip.frames()) for clip in reading]
         names, who = np.unique(persons, return_inverse=True)
-        cuda = [self.device] if self.device.type == "cuda" else []
+        device = torch.device(self.device)
+        cuda = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), torch_threads(self.threads):
             torch.manual_seed(self.seed)
             example = self.view(seen[0], None)
-            self.network = self.build(example, len(names)).to(self.device).train()
+            self.network = self.build(example, len(names)).to(device).train()
             optimiser = self.optimiser(self.network)
             self.losses = []
             bar = tqdm(range(self.epochs), desc="train", unit="epoch", disable=not self.progress)
@@ -232,7 +216,7 @@ class SiameseBaseline(Baseline):
                             f"{clips[pair.left].tracklet} and {clips[pair.right].tracklet}"
                             for pair in batch
                         )
-                        raise TrainingDiverged(
+                        raise FloatingPointError(
                             f"the loss is {loss.item()} in epoch {epoch + 1}, batch "
                             f"{start // self.batch + 1} ({shown}): lower the rate, or look at "
                             "these clips"
@@ -247,7 +231,7 @@ class SiameseBaseline(Baseline):
         return self
 
     def describe(self, frames: np.ndarray) -> np.ndarray:
-        """Ask the trained network.
+        """Vector of a clip by the trained network, float64 [D].
 
         Raises
         ------
@@ -273,7 +257,7 @@ class SiameseBaseline(Baseline):
         who: np.ndarray,
         generator: np.random.Generator,
     ) -> Tensor:
-        """Draw the sequences of a batch and compute their loss."""
+        """Draw the sequences of a batch of pairs and compute the loss."""
         sides = np.array([pair[:2] for pair in batch]).T
         sequences = [self._draw(seen[index], generator) for index in sides.ravel()]
         left, right = self.network(self._tensor(sequences)).chunk(2)
@@ -287,7 +271,7 @@ class SiameseBaseline(Baseline):
 
 
 def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Keep at most so many clips of a person in a camera, spread over all, in their order."""
+    """Keep at most `count` clips of a person in a camera, evenly spaced, in their order."""
     groups: dict[tuple[str, str], list[int]] = {}
     for index, clip in enumerate(clips):
         groups.setdefault((clip.person, clip.camera), []).append(index)

@@ -2,14 +2,14 @@
 
 Liu et al., "A Spatio-Temporal Appearance Representation for Video-Based Pedestrian
 Re-Identification", ICCV 2015, as Section V-E of the paper summarises it: a clip is cut into walk
-cycles, a cycle into phases, and a person into six body parts. What a body part does in a phase is a
-body-action unit; its pixels are described by place, time, colour and the colour's derivatives in
-space and time, and encoded by a mixture of its own. The units' vectors stand side by side, and a
-clip's is the mean over its walk cycles.
+cycles, a cycle into phases, and a person into six body parts. A body part in a phase is a
+body-action unit, with a mixture of its own; its pixels are described by position, time, colour and
+the colour's derivatives in space and time. The units' vectors are concatenated, and a clip's is the
+mean over its walk cycles.
 
-Deviations. Body parts are boxes at fixed places of the crop instead of detected ones. A cycle has
-four phases of equal length (`phases`). In a clip without a whole cycle the phases are those of the
-clip (`wherewhen.baselines.walk_cycles`). Not all pixels are taken.
+Deviations: body parts are boxes at fixed positions of the crop instead of detected ones. A cycle
+has four phases of equal length (`phases`). In a clip without a whole cycle the phases are those of
+the clip (`wherewhen.baselines.walk_cycles`). Not all pixels are used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BODY_PARTS = {
     "left_leg": (0.1, 0.55, 0.5, 1.0),
     "right_leg": (0.5, 0.55, 0.9, 1.0),
 }
-"""Left, top, right and bottom of each body part, as shares of the crop; left is the picture's."""
+"""Left, top, right and bottom of each body part as shares of the crop; left as in the picture."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -39,14 +39,24 @@ class STFV3D(FisherBaseline):
 
     Parameters
     ----------
-    phases
+    phases : int
         Phases of a walk cycle.
-    stride
-        Every which pixel is taken along width and height.
-    step_frames
-        Frames that the fastest and the slowest step last.
+    stride : int
+        Distance between the pixels that are used, along width and height.
+    step_frames : (int, int)
+        Frames of the fastest and of the slowest step.
     size, components, samples, fit_clips, improved, seed
-        As of `wherewhen.baselines.fisher_vectors.FisherBaseline`.
+        See `wherewhen.baselines.fisher_vectors.FisherBaseline`.
+
+    See Also
+    --------
+    wherewhen.baselines.fv2d.FV2D : Without time.
+
+    Examples
+    --------
+    >>> (units,) = STFV3D().descriptors(np.zeros((8, 128, 64, 3), np.uint8))
+    >>> len(units), units[0].shape  # 4 phases, 6 body parts; the head in the first phase
+    (24, (416, 24))
     """
 
     phases: int = 4
@@ -54,19 +64,19 @@ class STFV3D(FisherBaseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Place, time, colours and their derivatives of pixels, by phase and body part.
+        """Position, time, colours and their derivatives of pixels, by phase and body part.
 
         Parameters
         ----------
-        frames
-            uint8, [T, height, width, 3], RGB.
+        frames : numpy.ndarray, uint8 [T, height, width, 3]
+            RGB.
 
         Returns
         -------
-        list of list of numpy.ndarray
-            By walk cycle and unit (phases, and in each the body parts): float32, [N, 24], namely
-            x, y and the time in the phase (0 to 1); hue, saturation and value; and the three's
-            derivatives along x, y, t, x twice, y twice, t twice.
+        list of list of numpy.ndarray, float32 [N, 24]
+            By walk cycle and unit (phases, and in each the body parts): x, y and the time in the
+            phase (0 to 1); hue, saturation and value; their derivatives along x, y, t, x twice, y
+            twice, t twice.
         """
         pixels = self._pixels(frames)
         return [
@@ -79,9 +89,9 @@ class STFV3D(FisherBaseline):
         ]
 
     def _pixels(self, frames: np.ndarray) -> np.ndarray:
-        """Of every pixel that is taken: x, y, colours, derivatives; [T, h, w, 23]."""
+        """x, y, colours and derivatives of the pixels that are used: [T, h, w, 23]."""
         colours = hsv(frames)
-        thin = (slice(None), slice(None, None, self.stride), slice(None, None, self.stride))
+        thin = np.s_[:, :: self.stride, :: self.stride]
         derived = [
             derivative(colours, axis)[thin]
             for derivative in (first_derivative, second_derivative)
@@ -94,10 +104,10 @@ class STFV3D(FisherBaseline):
         return np.concatenate([places, colours[thin], *derived], axis=-1)
 
     def _units(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Descriptors of a phase by body part."""
-        time = np.broadcast_to(place(len(pixels))[:, None, None, None], (*pixels.shape[:3], 1))
+        """Descriptors of a phase, by body part."""
+        count, height, width = pixels.shape[:3]
+        time = np.broadcast_to(place(count)[:, None, None, None], (count, height, width, 1))
         timed = np.concatenate([pixels[..., :2], time, pixels[..., 2:]], axis=-1)
-        height, width = pixels.shape[1:3]
         return [
             timed[
                 :,

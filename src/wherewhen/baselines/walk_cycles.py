@@ -1,25 +1,25 @@
-"""Walk cycles: where in a clip a person's steps begin, by the motion of the legs.
+"""Walk cycles: the steps of a person in a clip, found by the motion of the legs.
 
 The flow energy profile (FEP) of Wang et al., "Person Re-Identification by Video Ranking", ECCV
-2014: how much the lower half of the body moves, frame by frame. It rises and falls once a step; two
-steps are a cycle. Made regular as in Liu et al., "A Spatio-Temporal Appearance Representation for
-Video-Based Pedestrian Re-Identification", ICCV 2015: of the profile's frequencies only those around
-the strongest at which people step are kept, so that its minima are steps and not noise. Section V-E
-of the paper names both.
+2014, is the motion of the lower half of the body by frame. It has one period a step; two steps are
+a cycle. As in Liu et al., "A Spatio-Temporal Appearance Representation for Video-Based Pedestrian
+Re-Identification", ICCV 2015, only frequencies around the strongest one in the range of steps are
+kept, so that minima are steps and not noise. Section V-E of the paper names both.
 
-Deviations. The flow is OpenCV's dense inverse search. Each frame's median flow is taken away first,
-because the box around a person trembles. The frequencies are a cosine transform's, which does not
-take the clip to begin where it ended. A cycle starts at every minimum, at those of the other leg's
-step too: which leg is in front cannot be told. Maxima start none.
+Deviations: the flow is OpenCV's dense inverse search. The median flow of each frame is subtracted,
+because the box around a person is not steady. The frequencies are those of a cosine transform,
+which does not assume that a clip is periodic. A cycle starts at every minimum, also at those of the
+other leg's step, because the legs cannot be told apart; none starts at a maximum.
 
-A clip without a whole cycle is one fragment, as it is. At 25 frames a second a cycle is about 25
-frames, and many tracklets are shorter; their fragments are not aligned in phase.
+A clip without a whole cycle is one fragment. At 25 frames a second a cycle has about 25 frames, and
+many tracklets are shorter; their fragments are not aligned in phase.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from scipy.fft import dct, idct
 from scipy.signal import argrelmin
@@ -27,36 +27,32 @@ from scipy.signal import argrelmin
 from wherewhen.baselines.pixels import grey
 
 STEP_FRAMES = (8, 20)
-"""Frames that the fastest and the slowest step last, at 25 frames a second."""
+"""Frames of the fastest and of the slowest step, at 25 frames a second."""
 
 _AROUND = 1.3
-"""Steps that last so many times longer or shorter than this person's are somebody else's."""
+"""Ratio of periods, both ways, within which frequencies are kept."""
 
 _RIPPLE = 0.01
-"""A profile that rises and falls by less than this share of its mean shows nobody walking."""
+"""Smallest range of the filtered profile that is walking, as a share of the profile's mean."""
 
 
-def flow_energy(frames: np.ndarray, legs_from: float = 0.5) -> np.ndarray:
-    """Flow energy profile of a clip.
+def flow_energy(frames: np.ndarray) -> np.ndarray:
+    """Compute the flow energy profile of a clip.
 
     Parameters
     ----------
-    frames
-        uint8, [T, H, W, 3], RGB.
-    legs_from
-        Share of the height, from the top, below which the legs are.
+    frames : numpy.ndarray, uint8 [T, H, W, 3]
+        RGB.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [T]: mean length of the flow below there, in pixels. A frame's flow is the mean of
-        those from the frame before and to the frame after.
+    numpy.ndarray, float64 [T]
+        Mean length of the flow in the lower half, in pixels: the mean of the flow from the frame
+        before and of that to the frame after.
     """
-    import cv2
-
     if len(frames) == 1:
         return np.zeros(1)
-    legs = grey(frames[:, int(legs_from * frames.shape[1]) :])
+    legs = grey(frames[:, frames.shape[1] // 2 :])
     engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     between = []
     for before, after in pairwise(legs):
@@ -66,40 +62,39 @@ def flow_energy(frames: np.ndarray, legs_from: float = 0.5) -> np.ndarray:
 
 
 def regular_energy(energy: np.ndarray, step_frames: tuple[int, int] = STEP_FRAMES) -> np.ndarray:
-    """Keep of a flow energy profile what is as fast as steps.
+    """Filter a flow energy profile to frequencies of steps.
 
     Parameters
     ----------
-    energy
-        float, [T].
-    step_frames
-        Frames that the fastest and the slowest step last.
+    energy : numpy.ndarray [T]
+        From `flow_energy`.
+    step_frames : (int, int)
+        Frames of the fastest and of the slowest step.
 
     Returns
     -------
-    numpy.ndarray
-        float64, [T], around 0; 0 throughout where nobody walks.
+    numpy.ndarray, float64 [T]
+        With mean 0; 0 throughout where nobody walks.
 
     Raises
     ------
     ValueError
-        If the slowest step is no slower than the fastest, or that is no motion.
+        Unless 2 <= fastest < slowest.
     """
     shortest, longest = step_frames
     if not 2 <= shortest < longest:
         raise ValueError(f"step_frames are {list(step_frames)}: expected 2 <= fastest < slowest")
     energy = np.asarray(energy, np.float64)
-    lasts = _step(energy, shortest, longest)
+    period = _step_period(energy, shortest, longest)
     waves = dct(energy, norm="ortho")
     periods = 2 * len(energy) / np.maximum(np.arange(len(energy)), 1e-9)
-    steps = (lasts / _AROUND <= periods) & (periods <= lasts * _AROUND)
-    kept = idct(np.where(steps, waves, 0.0), norm="ortho")
+    near = (period / _AROUND <= periods) & (periods <= period * _AROUND)
+    kept = idct(np.where(near, waves, 0.0), norm="ortho")
     return kept if np.ptp(kept) > _RIPPLE * np.mean(energy) else np.zeros(len(energy))
 
 
-def _step(energy: np.ndarray, shortest: int, longest: int) -> float:
-    """Frames that this person's steps last: the strongest of the profile's periods in between."""
-    # at any period, not at those alone that fit the clip a whole number of times
+def _step_period(energy: np.ndarray, shortest: int, longest: int) -> float:
+    """Return the strongest period in between, whether or not it divides the clip."""
     periods = np.linspace(shortest, longest, 100)
     faded = (energy - energy.mean()) * np.hanning(len(energy) + 2)[1:-1]
     waves = np.exp(2j * np.pi * np.arange(len(energy)) / periods[:, None])
@@ -109,20 +104,18 @@ def _step(energy: np.ndarray, shortest: int, longest: int) -> float:
 def walk_cycles(
     energy: np.ndarray, step_frames: tuple[int, int] = STEP_FRAMES
 ) -> list[tuple[int, int]]:
-    """Walk cycles of a flow energy profile.
+    """Find the walk cycles of a flow energy profile.
 
     Parameters
     ----------
-    energy
-        float, [T].
-    step_frames
-        Frames that the fastest and the slowest step last.
+    energy, step_frames
+        See `regular_energy`.
 
     Returns
     -------
     list of (int, int)
-        Start and stop (excluded) of each: from a minimum of the regular profile to the next but
-        one. Where there is none, the clip.
+        Start and stop (excluded) of each, from a minimum of the filtered profile to the next but
+        one; the whole clip where there is none.
     """
     (minima,) = argrelmin(regular_energy(energy, step_frames))
     cycles = [(int(start), int(stop)) for start, stop in zip(minima, minima[2:], strict=False)]
