@@ -21,10 +21,8 @@ from wherewhen.tracking import (
     described,
     experiment_id,
     find_runs,
-    flat,
     is_dead,
     known_model,
-    log_finished,
     score_metrics,
 )
 
@@ -43,8 +41,7 @@ def database(tmp_path_factory):
 
 @pytest.fixture
 def tracker(database):
-    found = Tracker("small")
-    found.start("a run", {"dataset": "small"})
+    found = Tracker.start("small", "a run", {"dataset": "small"})
     yield found
     found.end("FINISHED")
 
@@ -96,9 +93,9 @@ class TestTracker:
 
     def test_what_is_described_names_the_run_and_is_told_its_id(self, database):
         said = Description("table_iv · max pooling", {"row": "max pooling"}, "how to repeat it")
-        other = Tracker("small")
         with described(said):
-            other.start("another name", {"dataset": "small", "command": "kedro run"})
+            given = {"dataset": "small", "command": "kedro run"}
+            other = Tracker.start("small", "another name", given)
         other.end("FINISHED")
         run = mlflow.MlflowClient().get_run(said.run_id)
         assert run.info.run_name == "table_iv · max pooling"
@@ -167,9 +164,7 @@ class TestTracker:
         }
         ids = {name: client.create_run(experiment, tags=each).info.run_id
                for name, each in tags.items()}  # fmt: skip
-        other = Tracker("small")
-        other.start("the next one", {})
-        other.end("FINISHED")
+        Tracker.start("small", "the next one", {}).end("FINISHED")
         found = {name: client.get_run(run_id).info.status for name, run_id in ids.items()}
         for run_id in ids.values():
             client.set_terminated(run_id)
@@ -182,11 +177,9 @@ class TestTracker:
         }
 
     def test_a_run_that_an_interrupt_left_open_is_killed_by_the_next(self, database):
-        first, second = Tracker("small"), Tracker("small")
-        left = first.start("interrupted", {})
-        second.start("next", {})
-        second.end("FINISHED")
-        assert mlflow.MlflowClient().get_run(left).info.status == "KILLED"
+        left = Tracker.start("small", "interrupted", {})
+        Tracker.start("small", "next", {}).end("FINISHED")
+        assert run_of(left).info.status == "KILLED"
 
 
 class TestFoundRuns:
@@ -210,9 +203,11 @@ class TestFoundRuns:
 
 def test_numbers_are_added_to_a_run_that_has_ended(database):
     with Tracker.of_its_own("small", "x", {}) as tracker:
-        run_id = tracker.run_id
-    log_finished(run_id, {"rank-1": 0.5}, {"scores": "1234"})
-    run = mlflow.MlflowClient().get_run(run_id)
+        pass
+    again = Tracker(tracker.run_id)
+    again.log_metrics({"rank-1": 0.5})
+    again.set_tags({"scores": "1234"})
+    run = run_of(tracker)
     assert run.data.metrics == {"rank-1": 0.5} and run.data.tags["scores"] == "1234"
     assert run.info.status == "FINISHED"
 
@@ -229,7 +224,7 @@ def test_a_database_that_is_none_is_named_with_what_to_do(tmp_path, monkeypatch,
             TrackingError,
             match=r"mlflow\.db can't be used: file is not a database.*move a damaged file away",
         ):
-            Tracker("small")
+            Tracker.start("small", "a run", {})
     finally:
         mlflow.set_tracking_uri(None)
     assert path.read_bytes() == content
@@ -255,11 +250,6 @@ def test_scores_become_means_and_deviations():
     assert list(score_metrics(scores[scores.trial == "trial_00"])) == [
         "score.network.cosine.rank-1"
     ]
-
-
-def test_nested_parameters_are_spelled_with_dots():
-    assert flat({"a": {"b": 1, "c": {}}, "d": [1, 2]}) == {"a.b": 1, "a.c": {}, "d": [1, 2]}
-    assert flat(3, "a.b.") == {"a.b": 3}
 
 
 def test_artifacts_are_listed_with_place_hash_and_maker(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wherewhen.tracking import flat
+from wherewhen.lineage.records import flat
 
 log = logging.getLogger(__name__)
 

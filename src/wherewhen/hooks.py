@@ -91,7 +91,8 @@ class RunHooks:
     ) -> None:
         """Start the MLflow run: what it is, and what decides its numbers."""
         from wherewhen.describe import command_of, commit, name_of, versions
-        from wherewhen.tracking import Tracker, flat
+        from wherewhen.lineage.records import flat
+        from wherewhen.tracking import Tracker
 
         ledger = catalog.ledger
         names = _parameter_names(ledger, pipeline)
@@ -105,10 +106,11 @@ class RunHooks:
             "git_dirty": str(dirty).lower(),
         }
         self._made.clear()
-        self._tracker = Tracker(dataset)
-        run_id = self._tracker.start(name_of(ledger, run_params), tags)
+        self._tracker = Tracker.start(dataset, name_of(ledger, run_params), tags)
         commit_text = f"{revision}+" if dirty else revision
-        self._stamp = {"commit": commit_text, "versions": versions(), "run_id": run_id}
+        self._stamp = {
+            "commit": commit_text, "versions": versions(), "run_id": self._tracker.run_id
+        }  # fmt: skip
         self._tracker.log_parameters(
             {
                 path: value
@@ -149,10 +151,9 @@ class RunHooks:
         from wherewhen.tracking import is_described
 
         self._log_results(pipeline)
-        run_id = self._tracker.run_id
         self._tracker.end("FINISHED")
         if "scores" in pipeline.all_outputs() and not is_described():
-            print_scores(catalog, run_id)
+            print_scores(catalog, self._tracker.run_id)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import unquote, urlparse
 
 import pandas as pd
@@ -499,28 +499,20 @@ def _unknown(what: str, name: str, where: str, known: list[str]) -> str:
 
 def _logged_places(name: str) -> Iterator[tuple[str, float]]:
     """Give the folders of an MLflow experiment's runs and models, and when they were made."""
+    import mlflow
     from mlflow.entities import ViewType
 
-    from wherewhen.tracking import client, tracking_uri, understood
+    from wherewhen.tracking import client, search, tracking_uri, understood
 
     database = Path(tracking_uri().removeprefix("sqlite:///"))
     if tracking_uri().startswith("sqlite:///") and not database.is_file():
         return  # asking would make one
     with understood():
         experiment = client().get_experiment_by_name(name)
-        ids = [experiment.experiment_id] if experiment else []
-        for run in _all(client().search_runs, ids, run_view_type=ViewType.ALL) if ids else ():
-            yield run.info.artifact_uri, (run.info.end_time or run.info.start_time) / 1000
-        for model in _all(client().search_logged_models, ids) if ids else ():
-            yield model.artifact_location, model.creation_timestamp / 1000
-
-
-def _all(search: Callable[..., Any], ids: list[str], **options: Any) -> Iterator[Any]:
-    """Give what all pages of a search hold."""
-    token: str | None = None
-    while True:
-        page = search(ids, page_token=token, **options)
-        yield from page
-        token = page.token
-        if not token:
+        if experiment is None:
             return
+        ids = [experiment.experiment_id]
+        for run in search(experiment_ids=ids, run_view_type=ViewType.ALL):
+            yield run.info.artifact_uri, (run.info.end_time or run.info.start_time) / 1000
+        for model in mlflow.search_logged_models(ids, output_format="list"):
+            yield model.artifact_location, model.creation_timestamp / 1000

@@ -1,8 +1,8 @@
-"""What MLflow is told (the Kedro side): a run a command, with all that made its numbers.
+"""Logging to MLflow (the Kedro side): one run per command, with all that made its numbers.
 
-A run says its parameters as the stages saw them, its command, environment, commit and data; scores
-as means, deviations and by trial; and of every artifact behind them where it lies, its hash, and
-the run that made it.
+A run has the parameters as the stages saw them, the command, environment, commit and data; scores
+as means, deviations and by trial; and of every artifact behind them the file, its hash, and the run
+that made it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,10 +21,8 @@ from typing import Any, Self
 
 from wherewhen.project import project_root, to_root
 
-Record = Mapping[str, float]
-
-BATCH = 100
-"""Metrics, parameters or tags in one request; MLflow takes no more parameters or tags at a time."""
+BATCH = {"metrics": 500, "params": 100, "tags": 100}
+"""Entities in one request; MLflow takes no more parameters or tags at a time."""
 
 LONGEST_PARAMETER = 6000
 """Characters; a longer one stands in ``parameters.yml`` alone."""
@@ -45,7 +43,7 @@ class TrackingError(RuntimeError):
 
 @dataclass
 class Description:
-    """What a command that runs sessions says of each: an experiment's row, a sweep's evaluation."""
+    """Name and tags of a session's run, from a command that runs several sessions."""
 
     name: str
     """Of the MLflow run."""
@@ -135,24 +133,36 @@ def _first_cause(error: BaseException) -> str:
 
 
 class Tracker:
-    """The MLflow run of a Kedro run.
+    """A run of MLflow, and what is logged to it.
 
     Parameters
     ----------
-    dataset : str
-        The data set: the name of the MLflow experiment.
+    run_id : str
+        The run.
+
+    See Also
+    --------
+    Tracker.start : Starts the run of a Kedro session.
+    Tracker.of_its_own : Starts a run for a table or a sweep.
     """
 
-    def __init__(self, dataset: str) -> None:
-        self._experiment = experiment_id(dataset)
-        self._client = client()
-        self.run_id: str | None = None
-        atexit.register(self.end, "KILLED")  # whatever ends the process before the run is ended
+    def __init__(self, run_id: str) -> None:
+        self.run_id, self._client = run_id, client()
 
-    def start(self, name: str, tags: Mapping[str, str]) -> str:
-        """Start the run as the active one, and end those whose processes have died; return its id.
+    @classmethod
+    def start(cls, dataset: str, name: str, tags: Mapping[str, str]) -> Self:
+        """Start a run as the active one, and end those whose processes have died.
 
-        A command that runs several sessions says their names and tags (`described`).
+        A command that runs several sessions gives their names and tags (`described`).
+
+        Parameters
+        ----------
+        dataset : str
+            The data set: the name of the MLflow experiment.
+        name : str
+            The run's name.
+        tags : mapping
+            Its tags.
         """
         import mlflow
 
@@ -160,78 +170,88 @@ class Tracker:
         own = dict(description.tags)
         if description.command is not None:
             own["command"] = description.command
+        experiment = experiment_id(dataset)
         with understood():
             close_dead()
             while mlflow.active_run():  # of a session that was interrupted in this process
                 mlflow.end_run("KILLED")
             run = mlflow.start_run(
-                experiment_id=self._experiment,
+                experiment_id=experiment,
                 run_name=description.name,
                 tags={**tags, **own, **_process_tags()},
             )
-        self.run_id = description.run_id = run.info.run_id
-        return self.run_id
-
-    def end(self, status: str) -> None:
-        """End the run, if it is not ended."""
-        import mlflow
-
-        active = mlflow.active_run()
-        if self.run_id is not None and active is not None and active.info.run_id == self.run_id:
-            mlflow.end_run(status)
-        elif self.run_id is not None:
-            self._client.set_terminated(self.run_id, status)
-        self.run_id = None
-        atexit.unregister(self.end)
+        description.run_id = run.info.run_id
+        return cls(run.info.run_id)._killed_at_exit()
 
     @classmethod
     @contextmanager
     def of_its_own(
         cls, dataset: str, name: str, tags: Mapping[str, str], again: str | None = None
     ) -> Iterator[Self]:
-        """Give what is no Kedro run, a table or a sweep, a run that is not the active one.
+        """Start a run that is no Kedro run and not the active one; end it after the block.
 
         Parameters
         ----------
         dataset, name, tags
-            See `Tracker` and `start`.
+            See `start`.
         again : str, optional
             The id of a run that goes on; None: a new one.
         """
-        tracker = cls(dataset)
+        experiment = experiment_id(dataset)
         with understood():
             close_dead()
             if again is None:
-                run = tracker._client.create_run(tracker._experiment, run_name=name)
-                again = run.info.run_id
-            tracker.run_id = again
+                again = client().create_run(experiment, run_name=name).info.run_id
+            tracker = cls(again)._killed_at_exit()
             tracker.set_tags({**tags, **_process_tags()})
             tracker._client.update_run(again, status="RUNNING")
+        status = "KILLED"
         try:
             yield tracker
+            status = "FINISHED"
         except Exception:
-            tracker.end("FAILED")
+            status = "FAILED"
             raise
-        except BaseException:
-            tracker.end("KILLED")
-            raise
-        tracker.end("FINISHED")
+        finally:
+            tracker.end(status)
+
+    def _killed_at_exit(self) -> Self:
+        atexit.register(self.end, "KILLED")  # whatever ends the process before the run is ended
+        return self
+
+    def end(self, status: str) -> None:
+        """End the run."""
+        import mlflow
+
+        active = mlflow.active_run()
+        if active is not None and active.info.run_id == self.run_id:
+            mlflow.end_run(status)
+        else:
+            self._client.set_terminated(self.run_id, status)
+        atexit.unregister(self.end)
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log parameters by their dotted names."""
         from mlflow.entities import Param
 
-        short = {name: str(value) for name, value in parameters.items()}
-        for part in _parts(short.items()):
-            params = [Param(*each) for each in part if len(each[1]) <= LONGEST_PARAMETER]
-            self._client.log_batch(self.run_id, params=params)
+        params = [Param(name, str(value)) for name, value in parameters.items()]
+        self._log(params=[each for each in params if len(each.value) <= LONGEST_PARAMETER])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
 
-        for part in _parts(tags.items()):
-            self._client.log_batch(self.run_id, tags=[RunTag(*each) for each in part])
+        self._log(tags=[RunTag(*each) for each in tags.items()])
+
+    def log_metrics(
+        self,
+        values: Mapping[str, float],
+        model_id: str | None = None,
+        data: tuple[str, str] = ("", ""),
+        step: int = 0,
+    ) -> None:
+        """Log numbers, of a model and a data set (name and digest) where they are known."""
+        self._log(metrics=_metrics(values, step, model_id, self.run_id, data))
 
     def log_file(self, path: Path, folder: str) -> None:
         """Log a file, or all files of a folder, as artifacts."""
@@ -247,37 +267,90 @@ class Tracker:
         self._client.log_text(self.run_id, text, name)
 
     def log_data(self, name: str, digest: str, source: Mapping[str, Any], context: str) -> None:
-        """Log what the run worked on as a dataset, which MLflow's pages and filters know."""
+        """Log an input of the run as a dataset, which MLflow's pages and filters know."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(name, digest, "local", json.dumps(source))
         tags = [InputTag("mlflow.data.context", context)]
         self._client.log_inputs(self.run_id, [DatasetInput(dataset, tags)])
 
-    def log_metrics(
-        self,
-        values: Mapping[str, float],
-        model_id: str | None = None,
-        data: tuple[str, str] = ("", ""),
-        step: int = 0,
-    ) -> None:
-        """Log numbers, of a model and a data set (name and digest) where they are known."""
-        from mlflow.entities import Metric
-        from mlflow.utils.time import get_current_time_millis
+    def _log(self, **entities: list[Any]) -> None:
+        """Log metrics, params or tags, in as many requests as MLflow needs."""
+        for kind, each in entities.items():
+            for first in range(0, len(each), BATCH[kind]):
+                self._client.log_batch(self.run_id, **{kind: each[first : first + BATCH[kind]]})
 
-        now = get_current_time_millis()
-        of = {"dataset_name": data[0] or None, "dataset_digest": data[1] or None}
-        metrics = [
-            Metric(name, float(value), now, step, model_id=model_id, run_id=self.run_id, **of)
-            for name, value in values.items()
-            if math.isfinite(value)
-        ]
-        for part in _parts(metrics):
-            self._client.log_batch(self.run_id, metrics=part)
+
+class MetricLog:
+    """Sends training records to the active MLflow run, in batches; nowhere if there is none.
+
+    Parameters
+    ----------
+    prefix : str
+        Put before every metric's name with a dot: the trial, ``trial_00.loss``.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        import mlflow
+
+        run = mlflow.active_run()
+        self._tracker = Tracker(run.info.run_id) if run else None
+        self._prefix = prefix
+        self._pending: list[Any] = []
+        self._steps: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def record(self, values: Mapping[str, float]) -> None:
+        """Take the values of one step: ``step`` and any number of metrics."""
+        if self._tracker is None:
+            return
+        step = int(values["step"])
+        self._steps.add(step)
+        named = {f"{self._prefix}.{name}": each for name, each in values.items() if name != "step"}
+        self._pending += _metrics(named, step)
+        if len(self._pending) >= BATCH["metrics"]:
+            self.flush()
+
+    def complete(self, history: Iterable[Mapping[str, float]]) -> None:
+        """Send the steps of a history that this run did not see: those before a resumption."""
+        for values in history:
+            if int(values["step"]) not in self._steps:
+                self.record(values)
+
+    def flush(self) -> None:
+        """Send what is pending."""
+        if self._tracker is not None:
+            self._tracker._log(metrics=self._pending)
+            self._pending.clear()
+
+
+def _metrics(
+    values: Mapping[str, float],
+    step: int,
+    model_id: str | None = None,
+    run_id: str | None = None,
+    data: tuple[str, str] = ("", ""),
+) -> list[Any]:
+    """Make MLflow's entities of the values that are finite."""
+    from mlflow.entities import Metric
+    from mlflow.utils.time import get_current_time_millis
+
+    now = get_current_time_millis()
+    of = {"dataset_name": data[0] or None, "dataset_digest": data[1] or None}
+    return [
+        Metric(name, float(value), now, step, model_id=model_id, run_id=run_id, **of)
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
 
 
 def _process_tags() -> dict[str, str]:
-    """Say which process a run is of."""
+    """Tag a run with its process, so that `is_dead` can judge it."""
     import psutil
 
     process = psutil.Process()
@@ -286,56 +359,6 @@ def _process_tags() -> dict[str, str]:
         PROCESS: str(process.pid),
         STARTED: f"{process.create_time():.2f}",
     }
-
-
-def close_dead() -> None:
-    """End the runs that processes of this machine left open when they were killed."""
-    for run in _running():
-        if is_dead(run.data.tags):
-            client().set_terminated(run.info.run_id, status="KILLED")
-
-
-def _running() -> Iterator[Any]:
-    """Give all runs that are not ended."""
-    experiments = [each.experiment_id for each in client().search_experiments()]
-    token: str | None = None
-    while experiments:
-        page = client().search_runs(experiments, "attributes.status = 'RUNNING'", page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def known_model(model_id: str | None) -> str | None:
-    """Return a model's id if MLflow knows it: it may have been deleted, or logged elsewhere."""
-    from mlflow.exceptions import MlflowException
-
-    if model_id is None:
-        return None
-    try:
-        return client().get_logged_model(model_id).model_id
-    except MlflowException:
-        return None
-
-
-def find_runs(dataset: str, tags: Mapping[str, str]) -> list[Any]:
-    """Return the runs of a data set that have all these tags, the newest first."""
-    exact = {name: value for name, value in tags.items() if "'" not in value}
-    condition = " and ".join(f"tags.{name} = '{value}'" for name, value in exact.items())
-    found = client().search_runs([experiment_id(dataset)], condition, max_results=10_000)
-    # MLflow's filters know no escape for an apostrophe
-    return [run for run in found if tags.items() <= run.data.tags.items()]
-
-
-def log_finished(run_id: str, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
-    """Add numbers and tags to a run that has ended."""
-    from mlflow.entities import Metric, RunTag
-    from mlflow.utils.time import get_current_time_millis
-
-    now = get_current_time_millis()
-    metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
-    client().log_batch(run_id, metrics=metrics, tags=[RunTag(*each) for each in tags.items()])
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:
@@ -349,6 +372,42 @@ def is_dead(tags: Mapping[str, str]) -> bool:
     except (psutil.NoSuchProcess, KeyError, ValueError):
         return True
     return abs(started - float(tags[STARTED])) > 1  # another process has its number
+
+
+def close_dead() -> None:
+    """End the runs that processes of this machine left open when they were killed."""
+    for run in search("attributes.status = 'RUNNING'", search_all_experiments=True):
+        if is_dead(run.data.tags):
+            client().set_terminated(run.info.run_id, status="KILLED")
+
+
+def search(condition: str = "", **which: Any) -> list[Any]:
+    """Return all runs that fit MLflow's filter, the newest first; see `mlflow.search_runs`."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri())
+    return mlflow.search_runs(filter_string=condition, output_format="list", **which)
+
+
+def find_runs(dataset: str, tags: Mapping[str, str]) -> list[Any]:
+    """Return the runs of a data set that have all these tags, the newest first."""
+    exact = {name: value for name, value in tags.items() if "'" not in value}
+    condition = " and ".join(f"tags.{name} = '{value}'" for name, value in exact.items())
+    found = search(condition, experiment_ids=[experiment_id(dataset)])
+    # MLflow's filters know no escape for an apostrophe
+    return [run for run in found if tags.items() <= run.data.tags.items()]
+
+
+def known_model(model_id: str | None) -> str | None:
+    """Return a model's id if MLflow knows it: it may have been deleted, or logged elsewhere."""
+    from mlflow.exceptions import MlflowException
+
+    if model_id is None:
+        return None
+    try:
+        return client().get_logged_model(model_id).model_id
+    except MlflowException:
+        return None
 
 
 def score_metrics(scores: Any) -> dict[str, float]:
@@ -371,76 +430,6 @@ def score_metrics(scores: Any) -> dict[str, float]:
         spread = values.std(ddof=1)
         metrics |= {f"score.{'.'.join(kind)}.std": each for kind, each in spread.items()}
     return metrics
-
-
-def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Spell nested parameters with dots; an empty mapping is a value."""
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix.removesuffix("."): tree}
-    return {
-        path: value
-        for name, inner in tree.items()
-        for path, value in flat(inner, f"{prefix}{name}.").items()
-    }
-
-
-class MetricLog:
-    """Sends training records to the active MLflow run, in batches; to nobody when there is none.
-
-    Parameters
-    ----------
-    prefix : str
-        Put before every metric's name with a dot: the trial, ``trial_00.loss``.
-    """
-
-    SIZE = 500
-    """Metrics in one request, half of what MLflow takes at most."""
-
-    def __init__(self, prefix: str) -> None:
-        import mlflow
-
-        run = mlflow.active_run()
-        self._prefix = prefix
-        self._run_id = run.info.run_id if run else None
-        self._pending: list[Any] = []
-        self._steps: set[int] = set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.flush()
-
-    def record(self, values: Record) -> None:
-        """Take the values of one step: ``step`` and any number of finite metrics."""
-        from mlflow.entities import Metric
-        from mlflow.utils.time import get_current_time_millis
-
-        if self._run_id is None:
-            return
-        now, step = get_current_time_millis(), int(values["step"])
-        self._steps.add(step)
-        self._pending += [
-            Metric(f"{self._prefix}.{name}", float(value), now, step)
-            for name, value in values.items()
-            if name != "step" and math.isfinite(value)
-        ]
-        if len(self._pending) >= self.SIZE:
-            self.flush()
-
-    def complete(self, history: Iterable[Record]) -> None:
-        """Send the steps of a history that this run did not see: those before a resumption."""
-        for values in history:
-            if int(values["step"]) not in self._steps:
-                self.record(values)
-
-    def flush(self) -> None:
-        """Send what is pending."""
-        from mlflow import MlflowClient
-
-        while self._run_id and self._pending:
-            MlflowClient().log_batch(self._run_id, metrics=self._pending[: self.SIZE])
-            del self._pending[: self.SIZE]
 
 
 def log_network(weights: Path, name: str) -> str:
@@ -535,9 +524,3 @@ def artifact_list(ledger: Any, names: Iterable[str], made: set[str]) -> list[dic
         if ledger.is_kept(name) and ledger.is_there(name)
         for record in [ledger.record(name)]
     ]
-
-
-def _parts(items: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    items = list(items)
-    for first in range(0, len(items), BATCH):
-        yield items[first : first + BATCH]

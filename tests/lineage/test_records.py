@@ -1,7 +1,7 @@
 import pytest
 
 from wherewhen.lineage.content import content_of
-from wherewhen.lineage.records import Record, differences, record_path
+from wherewhen.lineage.records import Record, differences, flat, record_path
 
 
 @pytest.fixture
@@ -88,3 +88,8 @@ class TestDifferences:
     def test_another_function_is_named_alone(self, record):
         now = making(record, function="elsewhere.fit", parameters={"other": 1}, code="c0d3")
         assert differences(record, now) == [f"made by {record.function}, now by elsewhere.fit"]
+
+
+def test_nested_parameters_are_spelled_with_dots():
+    assert flat({"a": {"b": 1, "c": {}}, "d": [1, 2]}) == {"a.b": 1, "a.c": {}, "d": [1, 2]}
+    assert flat(3, "a.b.") == {"a.b": 3}

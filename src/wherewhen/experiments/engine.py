@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from wherewhen.commands import SHOW_TRACEBACK, on_purpose
 from wherewhen.experiments.rows import ResolvedRow, make, make_missing
-from wherewhen.tracking import Description, find_runs, log_finished, score_metrics
+from wherewhen.tracking import Description, Tracker, find_runs, score_metrics
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,9 @@ def _run(row: ResolvedRow) -> None:
     shown = {  # by plain names, so that MLflow compares rows
         name.removeprefix(prefix): value for name, value in score_metrics(row.shown()).items()
     }
-    log_finished(described.run_id, shown, {"scores": row.identity})
+    run = Tracker(described.run_id)
+    run.log_metrics(shown)
+    run.set_tags({"scores": row.identity})
 
 
 def _describe(row: ResolvedRow, what: str, **tags: str) -> Description:

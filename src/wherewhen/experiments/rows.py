@@ -19,12 +19,12 @@ import pandas as pd
 from wherewhen.describe import as_params
 from wherewhen.experiments.config import Experiment, ExperimentError, Row, nested
 from wherewhen.lineage.catalog import file_of
-from wherewhen.lineage.records import Record
+from wherewhen.lineage.records import Record, flat
 from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.project import to_root
 from wherewhen.sessions import Tree, View, environment_parameters, merged, run
-from wherewhen.tracking import Description, described, flat
+from wherewhen.tracking import Description, described
 from wherewhen.tracklets.fingerprint import fingerprint
 
 COLUMNS = ["dataset", "protocol", "trial", "features", "metric", "measure", "value"]

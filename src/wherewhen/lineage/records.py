@@ -7,6 +7,7 @@ afterwards. Neither is ever used.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,7 +99,7 @@ def differences(before: Record, now: dict[str, Any]) -> list[str]:
     then, said = before.model_dump(), []
     if then["function"] != now["function"]:
         return [f"made by {then['function']}, now by {now['function']}"]
-    old, new = (_flat(each["parameters"]) for each in (then, now))
+    old, new = (flat(each["parameters"]) for each in (then, now))
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             said.append(f"{name} {_shown(old, name)} -> {_shown(new, name)}")
@@ -110,13 +111,20 @@ def differences(before: Record, now: dict[str, Any]) -> list[str]:
     return said
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict) or not tree:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Spell nested parameters with dots; an empty mapping is a value.
+
+    Examples
+    --------
+    >>> flat({"embed": {"frames": 128, "baselines": {}}})
+    {'embed.frames': 128, 'embed.baselines': {}}
+    """
+    if not isinstance(tree, Mapping) or not tree:
         return {prefix.removesuffix("."): tree}
     return {
         path: value
         for name, inner in tree.items()
-        for path, value in _flat(inner, f"{prefix}{name}.").items()
+        for path, value in flat(inner, f"{prefix}{name}.").items()
     }
 
 
