@@ -3,21 +3,22 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 
+from wherewhen.metric_learning import KISSME, LFDA, XQDA, RankSVM
 from wherewhen.metric_learning.base import MahalanobisMetric
 
 
 class Doubling(MahalanobisMetric):
     """A metric that looks at twice the first coordinate."""
 
-    def fit(self, X, y, cameras=None):
-        self.seen_, self.person_, self.camera_ = self._labelled(X, y, cameras)
+    def _fit(self, X, person, camera):
+        self.seen_, self.person_, self.camera_ = X, person, camera
         self.components_ = np.array([[2.0, 0.0]])
-        return self
 
 
 def test_by_hand():
     metric = Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"])
-    np.testing.assert_array_equal(metric.seen_, [[-1, 0], [1, 0]])
+    np.testing.assert_array_equal(metric.seen_, [[1, 5], [3, 5]])
+    assert metric.seen_.dtype == np.float64
     np.testing.assert_array_equal(metric.person_, [1, 0])
     assert metric.camera_ is None
     metric.fit([[1.0, 5.0], [3.0, 5.0], [4.0, 0.0]], [0, 1, 1], cameras=["b", "a", "b"])
@@ -28,13 +29,19 @@ def test_by_hand():
     assert metric.get_feature_names_out().tolist() == ["doubling0"]
 
 
-def test_errors_name_what_is_wrong():
+@pytest.mark.parametrize("kind", [KISSME, LFDA, XQDA, RankSVM, Doubling])
+def test_every_metric_checks_its_training_data(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__} learns .* got 1 class"):
+        kind().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "p"])
+    with pytest.raises(ValueError, match="cameras has 1 entries: expected 2"):
+        kind().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "q"], cameras=["a"])
+    with pytest.raises(ValueError, match="NaN"):
+        kind().fit([[1.0, 2.0], [3.0, np.nan]], ["p", "q"])
+
+
+def test_vectors_of_other_sizes_and_unfitted_metrics_are_refused():
     with pytest.raises(NotFittedError):
         Doubling().transform([[1.0, 2.0]])
-    with pytest.raises(ValueError, match=r"Doubling learns .* got 1 class"):
-        Doubling().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "p"])
-    with pytest.raises(ValueError, match="cameras has 1 entries: expected 2"):
-        Doubling().fit([[1.0, 2.0], [3.0, 4.0]], ["p", "q"], cameras=["a"])
     with pytest.raises(ValueError, match="3 features"):
         Doubling().fit([[1.0, 5.0], [3.0, 5.0]], ["q", "p"]).transform([[1.0, 2.0, 3.0]])
 

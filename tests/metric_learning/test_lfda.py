@@ -120,16 +120,16 @@ def test_the_first_direction_parts_the_persons():
 
 def test_errors_name_what_is_wrong():
     X, y = samples()
-    with pytest.raises(ValueError, match="1 class"):
-        LFDA().fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="no scatter within"):
         LFDA().fit(X, np.arange(len(X)))
-    with pytest.raises(ValueError, match="n_components is 9"):
+    with pytest.raises(ValueError, match="n_components == 9, must be <= 4"):
         LFDA(n_components=9).fit(X, y)
-    with pytest.raises(ValueError, match="k is 0"):
+    with pytest.raises(ValueError, match="k == 0, must be >= 1"):
         LFDA(k=0).fit(X, y)
     with pytest.raises(ValueError, match="embedding is 'raw'"):
         LFDA(embedding="raw").fit(X, y)
+    with pytest.raises(TypeError, match="LFDA takes no cameras"):
+        LFDA().fit(X, y, cameras=y)
     wide = np.random.default_rng(0).normal(size=(len(y), 40))
     with pytest.raises(ValueError, match="Raise shrinkage"):
         LFDA(shrinkage=0).fit(wide, y)

@@ -34,5 +34,5 @@ def test_the_dimension_is_capped_with_a_warning():
 
 
 def test_a_dimension_below_one_is_named():
-    with pytest.raises(ValueError, match="PCA dimension is 0"):
+    with pytest.raises(ValueError, match="PCA dimension == 0, must be >= 1"):
         CappedPCA(0).fit(np.eye(3))

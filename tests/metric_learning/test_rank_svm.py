@@ -126,14 +126,10 @@ def test_the_penalty_means_the_same_in_other_units():
 
 
 def test_errors_name_what_is_wrong():
-    X, person, camera = samples()
-    with pytest.raises(ValueError, match="penalty is 0"):
+    X, person, _ = samples()
+    with pytest.raises(ValueError, match="penalty == 0, must be > 0"):
         RankSVM(penalty=0).fit(X, person)
-    with pytest.raises(ValueError, match="1 class"):
-        RankSVM().fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="nothing to rank"):
         RankSVM().fit(X, np.arange(len(X)))
-    with pytest.raises(ValueError, match="cameras has 3 entries"):
-        RankSVM().fit(X, person, camera[:3])
     with pytest.raises(RuntimeError, match="no minimum in 1 steps"):
         RankSVM(max_iter=1).fit(X, person)

@@ -25,13 +25,10 @@ class Halves(MahalanobisMetric):
     def __init__(self, scale=1.0):
         self.scale = scale
 
-    def fit(self, X, y):
-        """Look at the number of features alone."""
-        X, *_ = self._labelled(X, y)
+    def _fit(self, X, person, camera):
         half = X.shape[1] // 2
         signs = np.repeat([self.scale, -self.scale], [half, X.shape[1] - half])
         self.components_ = signs[None] / half
-        return self
 '''
 RECORD = (
     '        MetricKind("halves", "Halves", "wherewhen.metric_learning.halves:Halves", False),\n'

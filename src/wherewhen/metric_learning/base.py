@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,26 +13,48 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 
-class MetricLearner(BaseEstimator):
-    """Base of estimators that are fitted on vectors, persons and, some, cameras.
+class MetricLearner(BaseEstimator, ABC):
+    """Base of the estimators; a subclass implements `_fit`.
 
     Attributes
     ----------
     FITTED : mapping of str to str
         The fitted attributes that a file of metrics holds, and their axes: D for the features that
         come in, E for those that go out, "" for a whole number.
+    n_features_in_ : int
+        D.
 
     See Also
     --------
-    MahalanobisMetric : The base of KISSME, LFDA and XQDA.
+    MahalanobisMetric : The base of KISSME, LFDA and XQDA, with an example.
     """
 
     FITTED: ClassVar[Mapping[str, str]]
 
-    def _labelled(
-        self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Check the training data; return float64 vectors, and persons and cameras from 0."""
+    def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
+        """Learn from labelled vectors.
+
+        Parameters
+        ----------
+        X : array_like [N, D]
+            The vectors.
+        y : array_like [N]
+            The person of each.
+        cameras : array_like [N], optional
+            The camera of each. Only pairs across cameras are then used, as in a test (KISSME, XQDA,
+            RankSVM).
+
+        Returns
+        -------
+        MetricLearner
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, shapes do not fit, there is one person only, or the
+            samples do not suffice; the message says which it is.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         persons, person = np.unique(y, return_inverse=True)
@@ -40,12 +63,20 @@ class MetricLearner(BaseEstimator):
                 f"{type(self).__name__} learns to tell persons apart: expected 2 classes or more, "
                 "got 1 class"
             )
-        if cameras is None:
-            return X, person, None
-        cameras = column_or_1d(np.asarray(cameras))
-        if len(cameras) != len(X):
-            raise ValueError(f"cameras has {len(cameras)} entries: expected {len(X)}, one a sample")
-        return X, person, np.unique(cameras, return_inverse=True)[1]
+        camera = None
+        if cameras is not None:
+            cameras = column_or_1d(np.asarray(cameras))
+            if len(cameras) != len(X):
+                raise ValueError(
+                    f"cameras has {len(cameras)} entries: expected {len(X)}, one a sample"
+                )
+            camera = np.unique(cameras, return_inverse=True)[1]
+        self._fit(X, person, camera)
+        return self
+
+    @abstractmethod
+    def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
+        """Set the fitted attributes from float64 [N, D], and persons and cameras from 0, [N]."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -56,15 +87,13 @@ class MetricLearner(BaseEstimator):
 class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetricLearner):
     """A metric (a - b)' M (a - b) with M = L' L, positive semidefinite by construction.
 
-    A subclass's ``fit`` sets `components_`. `get_metric`, `pair_distance`, `pair_score` and
+    A subclass sets `components_`. `get_metric`, `pair_distance`, `pair_score` and
     `get_mahalanobis_matrix` are as in metric-learn.
 
     Attributes
     ----------
     components_ : numpy.ndarray [E, D]
         L.
-    n_features_in_ : int
-        D.
 
     See Also
     --------
@@ -85,30 +114,13 @@ class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Metri
     components_: np.ndarray
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Map vectors so that the metric becomes the Euclidean distance.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, E]
-            The mapped vectors.
-        """
+        """Map vectors [N, D] to float64 [N, E], whose Euclidean distance is the metric."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return X @ self.components_.T
 
     def get_mahalanobis_matrix(self) -> np.ndarray:
-        """Return M of the metric (a - b)' M (a - b).
-
-        Returns
-        -------
-        numpy.ndarray [D, D]
-            M, symmetric and positive semidefinite.
-        """
+        """Return M [D, D]."""
         check_is_fitted(self)
         return self.components_.T @ self.components_
 
@@ -136,18 +148,7 @@ class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Metri
         return metric
 
     def pair_distance(self, pairs: ArrayLike) -> np.ndarray:
-        """Compute the distance of each pair of vectors.
-
-        Parameters
-        ----------
-        pairs : array_like [P, 2, D]
-            The pairs.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [P]
-            The distances.
-        """
+        """Compute the distances, float64 [P], of pairs of vectors [P, 2, D]."""
         check_is_fitted(self)
         pairs = check_array(pairs, dtype=np.float64, allow_nd=True, ensure_2d=False)
         if pairs.shape[1:] != (2, self.n_features_in_):
@@ -157,26 +158,8 @@ class MahalanobisMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Metri
         return np.linalg.norm((pairs[:, 0] - pairs[:, 1]) @ self.components_.T, axis=1)
 
     def pair_score(self, pairs: ArrayLike) -> np.ndarray:
-        """Compute minus the distance of each pair: the higher, the more similar.
-
-        Parameters
-        ----------
-        pairs : array_like [P, 2, D]
-            The pairs.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [P]
-            The scores.
-        """
+        """Compute minus the distances of pairs of vectors: the higher, the more similar."""
         return -self.pair_distance(pairs)
-
-    def _labelled(
-        self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Remove the mean, too: differences do not depend on it, and keep more digits without."""
-        X, person, camera = super()._labelled(X, y, cameras)
-        return X - X.mean(axis=0), person, camera
 
     @property
     def _n_features_out(self) -> int:

@@ -62,25 +62,15 @@ def write_metrics(metrics: Mapping[str, Pipeline], path: str | Path) -> None:
     try:
         header, tensors = _described(metrics)
         _rebuilt(header, tensors)  # the checks of reading
-    except _Refused as refused:
-        raise MetricsFileError(f"{path}: these metrics can't be stored: {refused}") from refused
+    except MetricsFileError as error:
+        raise MetricsFileError(f"{path}: these metrics can't be stored: {error}") from error
     text = json.dumps(header, sort_keys=True, allow_nan=False)
     with replacing(Path(path)) as partial:
         save_file(tensors, partial, metadata={HEADER: text})
 
 
 def read_metrics(path: str | Path) -> dict[str, Pipeline]:
-    """Read fitted metrics.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file of `write_metrics`.
-
-    Returns
-    -------
-    dict of str to sklearn.pipeline.Pipeline
-        The metrics in their order; equal steps are shared.
+    """Read fitted metrics, in their order; equal steps are shared.
 
     Raises
     ------
@@ -109,13 +99,9 @@ def read_metrics(path: str | Path) -> dict[str, Pipeline]:
         ) from error
 
 
-class _Refused(ValueError):
-    """The cause, for a message that names the file."""
-
-
 def _require(holds: Any, message: str) -> None:
     if not holds:
-        raise _Refused(message)
+        raise MetricsFileError(message)
 
 
 def _classes() -> dict[str, type[BaseEstimator]]:
@@ -141,10 +127,7 @@ def _described(metrics: Mapping[str, Pipeline]) -> tuple[dict[str, Any], dict[st
         for step, estimator in metric.steps:
             where = f"metric {name}, step {step}"
             arrays = _fitted_arrays(step, estimator, where)
-            parameters = {
-                key: _plain(value, f"{where}: parameter {key}")
-                for key, value in estimator.get_params(deep=False).items()
-            }
+            parameters = _plain(estimator.get_params(deep=False), where)
             content = [(key, array.shape, array.tobytes()) for key, array in arrays.items()]
             number = known.setdefault((step, str(parameters), *content), len(known))
             if number == len(header["steps"]):
@@ -174,16 +157,21 @@ def _fitted_arrays(step: str, estimator: BaseEstimator, where: str) -> dict[str,
     return arrays
 
 
-def _plain(value: Any, where: str) -> Any:
-    """Return a value that JSON keeps exactly."""
-    value = value.item() if isinstance(value, np.generic) else value
-    _require(
-        value is None
-        or isinstance(value, (bool, int, str))
-        or (isinstance(value, float) and np.isfinite(value)),
-        f"{where} is {value!r}: expected a finite number, a text or None, which a file can hold",
-    )
-    return value
+def _plain(parameters: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return parameters as values that JSON keeps exactly."""
+    plain = {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in parameters.items()
+    }
+    for key, value in plain.items():
+        _require(
+            value is None
+            or isinstance(value, (bool, int, str))
+            or (isinstance(value, float) and np.isfinite(value)),
+            f"{where}: parameter {key} is {value!r}: expected a finite number, a text or None, "
+            "which a file can hold",
+        )
+    return plain
 
 
 def _rebuilt(header: Any, tensors: Mapping[str, np.ndarray]) -> dict[str, Pipeline]:
@@ -253,9 +241,7 @@ def _estimator(
         f"step {number} has parameters that {name} doesn't know: expected among "
         f"{', '.join(sorted(known))}",
     )
-    for key, value in parameters.items():
-        _plain(value, f"step {number}: parameter {key}")
-    estimator = classes[name](**parameters)
+    estimator = classes[name](**_plain(parameters, f"step {number}"))
     sizes: dict[str, int] = {}
     for attribute, axes in _axes(classes[name]).items():
         value = _taken(f"{number}.{attribute}", axes, unused, sizes)

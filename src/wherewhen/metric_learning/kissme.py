@@ -31,15 +31,9 @@ class KISSME(MahalanobisMetric):
     ----------
     dissimilar_weight : float
         w, the weight of the dissimilar pairs' term; 1 as published.
-    shrinkage : float
-        s of C <- (1 - s) C + s tr(C)/n I, for both covariances. Few pairs make them singular
-        (decision 28). A large s lets through the directions of the view, which have most of the
-        trace and are those to suppress. On simulated clips (35 persons, 2 cameras, 4 clips each, 40
-        test persons, 4 seeds; cosine .35 rank-1; the script is not kept) s = .001, .01, .1 gave
-        rank-1 .69, .64, .48, and .63, .43, .31 with near-duplicate clips of a tracklet.
-    shrinkage_scale : {"dimensions", "samples"}
-        n of that formula: the number of dimensions, which keeps the trace, or of vectors, as in
-        the RSL-NEU benchmark.
+    shrinkage, shrinkage_scale
+        s and n of `matrices.shrink`, applied to both covariances: few pairs make them singular
+        (decision 28). A large s no longer suppresses the directions in which views differ.
     projection : {"clip", "mars"}
         How M is made positive semidefinite: see `matrices.project_semidefinite`.
 
@@ -83,32 +77,8 @@ class KISSME(MahalanobisMetric):
         self.shrinkage_scale = shrinkage_scale
         self.projection = projection
 
-    def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
-        """Learn from labelled vectors: all similar and all dissimilar pairs.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : array_like [N]
-            The person of each.
-        cameras : array_like [N], optional
-            The camera of each; pairs are then made across cameras only. In simulations (shrinkage
-            .01 and .1) rank-1 was 4 to 7 points lower than with all pairs.
-
-        Returns
-        -------
-        KISSME
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If there are no similar or no dissimilar pairs, all similar pairs are of equal vectors,
-            or a covariance has no inverse.
-        """
-        X, person, camera = self._labelled(X, y, cameras)
-        return self._learn(*similar_and_dissimilar(X, person, camera), samples=len(X))
+    def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
+        self._learn(*similar_and_dissimilar(X, person, camera), samples=len(X))
 
     def fit_pairs(
         self, X: ArrayLike, left: ArrayLike, right: ArrayLike, similar: ArrayLike
@@ -142,9 +112,7 @@ class KISSME(MahalanobisMetric):
                 "entries: expected one each for every pair"
             )
         for name, rows in (("left", left), ("right", right)):
-            if rows.dtype.kind not in "iu" or (
-                len(rows) and not 0 <= rows.min() <= rows.max() < len(X)
-            ):
+            if rows.dtype.kind not in "iu" or not np.isin(rows, np.arange(len(X))).all():
                 raise ValueError(
                     f"{name} holds no rows of X: expected integers from 0 to {len(X) - 1}"
                 )
@@ -155,13 +123,14 @@ class KISSME(MahalanobisMetric):
             )
         similar = similar == 1
         differences = X[left] - X[right]
-        return self._learn(
+        self._learn(
             Pairs.of(differences[similar]),
             Pairs.of(differences[~similar]),
             samples=len(np.union1d(left, right)),
         )
+        return self
 
-    def _learn(self, similar: Pairs, dissimilar: Pairs, samples: int) -> Self:
+    def _learn(self, similar: Pairs, dissimilar: Pairs, samples: int) -> None:
         within, between = similar.covariance("similar"), dissimilar.covariance("dissimilar")
         if np.trace(within) <= _ROUNDING * np.trace(between):
             raise ValueError(
@@ -176,7 +145,6 @@ class KISSME(MahalanobisMetric):
         self.components_ = components_of(project_semidefinite((M + M.T) / 2, self.projection))
         self.similar_pairs_ = similar.count
         self.dissimilar_pairs_ = dissimilar.count
-        return self
 
 
 def _inverse(C: np.ndarray, name: str) -> np.ndarray:

@@ -8,15 +8,16 @@ this project: Section V-C, after PCA.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, eigh, qr
 from scipy.spatial.distance import cdist
+from sklearn.utils import check_scalar
 
 from wherewhen.metric_learning.base import MahalanobisMetric
-from wherewhen.metric_learning.matrices import fix_signs, shrink
+from wherewhen.metric_learning.matrices import check_choice, fix_signs, shrink
 
 EMBEDDINGS = ("weighted", "plain", "orthonormalized")
 
@@ -36,23 +37,15 @@ class LFDA(MahalanobisMetric):
     k : int
         A sample's scale is the distance to its min(k, n_c - 1)-th neighbour in its class; the
         affinity is exp(-|x_i - x_j|^2 / (scale_i scale_j)), and 0 where a scale is 0. 7 as in the
-        paper of LFDA (decision 29). Clips of one tracklet are each other's nearest neighbours, so
-        with k below their number pairs across cameras get less weight; with 4 clips k = 3 and 7
-        were within 2 points in simulations where learning helped.
-    shrinkage : float
-        s of S_w <- (1 - s) S_w + s tr(S_w)/n I. A large s lets through the directions of the view,
-        which have most of the trace and are those to suppress. On simulated clips (35 persons, 2
-        cameras, 4 clips each, 40 test persons, 4 seeds; cosine .35 rank-1; the script is not kept)
-        s = .0003, .001, .01, .1 gave rank-1 .68, .70, .69, .50, and .69, .71, .49, .25 with
-        near-duplicate clips of a tracklet.
-    shrinkage_scale : {"dimensions", "samples"}
-        n of that formula.
+        paper of LFDA (decision 29). With k below the clips a tracklet, which are each other's
+        nearest neighbours, pairs across cameras get less weight.
+    shrinkage, shrinkage_scale
+        s and n of `matrices.shrink`, applied to S_w. A large s no longer suppresses the directions
+        in which views differ.
     embedding : {"weighted", "plain", "orthonormalized"}
         As in metric-learn. ``plain``: eigenvectors with v' S_w v = 1. ``weighted``: those times
         sqrt(lambda), as the paper of LFDA defines the map; a negative lambda counts as 0.
-        ``orthonormalized``: the plain ones made orthonormal. In that simulation weighted was 1 to 3
-        points ahead of plain at s = .001 and .003, and level at .0003; in an easier one with fewer
-        dimensions plain was up to 3 points ahead.
+        ``orthonormalized``: the plain ones made orthonormal.
 
     Attributes
     ----------
@@ -90,30 +83,15 @@ class LFDA(MahalanobisMetric):
         self.shrinkage_scale = shrinkage_scale
         self.embedding = embedding
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn the map from labelled vectors.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : array_like [N]
-            The person of each.
-
-        Returns
-        -------
-        LFDA
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, there is one class only or no class with two different
-            samples, or S_w is not positive definite.
-        """
-        X, person, _ = self._labelled(X, y)
-        kept = self._checked_components(X.shape[1])
-        within, between = _local_scatters(X, person, self.k)
+    def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
+        if camera is not None:
+            raise TypeError("LFDA takes no cameras: its neighbours are those of all of them")
+        dimensions = X.shape[1]
+        kept = dimensions if self.n_components is None else self.n_components
+        check_scalar(kept, "n_components", Integral, min_val=1, max_val=dimensions)
+        check_scalar(self.k, "k", Integral, min_val=1)
+        check_choice("embedding", self.embedding, EMBEDDINGS)
+        within, between = _local_scatters(X - X.mean(axis=0), person, self.k)
         if not np.trace(within) > 0:
             raise ValueError(
                 "LFDA finds no scatter within the classes: expected a class with at least two "
@@ -129,31 +107,13 @@ class LFDA(MahalanobisMetric):
             ) from None
         self.eigenvalues_ = values[::-1][:kept]
         self.components_ = _embed(vectors.T[::-1][:kept], self.eigenvalues_, self.embedding)
-        return self
-
-    def _checked_components(self, dimensions: int) -> int:
-        if self.embedding not in EMBEDDINGS:
-            raise ValueError(
-                f"embedding is {self.embedding!r}: expected one of {', '.join(EMBEDDINGS)}"
-            )
-        if self.k < 1:
-            raise ValueError(f"k is {self.k}: expected at least 1")
-        if self.n_components is None:
-            return dimensions
-        if not 1 <= self.n_components <= dimensions:
-            raise ValueError(
-                f"n_components is {self.n_components}: expected from 1 to the {dimensions} "
-                "dimensions of the vectors, or None for all"
-            )
-        return self.n_components
 
 
 def _affinity(X: np.ndarray, k: int) -> np.ndarray:
     """Compute the local scaling affinity inside one class of at least two samples."""
     distances = cdist(X, X)
-    neighbour = min(k, len(X) - 1)
     # Column 0 of the sorted distances is the sample itself (or its equal).
-    scales = np.sort(distances, axis=1)[:, neighbour]
+    scales = np.sort(distances, axis=1)[:, min(k, len(X) - 1)]
     products = np.outer(scales, scales)
     scaled = np.divide(
         distances**2, products, out=np.full_like(products, np.inf), where=products > 0

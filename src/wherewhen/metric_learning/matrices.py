@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from numbers import Real
+
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh
+from sklearn.utils import check_scalar
 
 SHRINKAGE_SCALES = ("dimensions", "samples")
 PROJECTIONS = ("clip", "mars")
@@ -29,12 +33,8 @@ def shrink(C: np.ndarray, shrinkage: float, scale: str, samples: int) -> np.ndar
     numpy.ndarray [D, D]
         The shrunk covariance.
     """
-    if not 0 <= shrinkage <= 1:
-        raise ValueError(f"shrinkage is {shrinkage}: expected between 0 and 1")
-    if scale not in SHRINKAGE_SCALES:
-        raise ValueError(
-            f"shrinkage_scale is {scale!r}: expected one of {', '.join(SHRINKAGE_SCALES)}"
-        )
+    check_scalar(shrinkage, "shrinkage", Real, min_val=0, max_val=1)
+    check_choice("shrinkage_scale", scale, SHRINKAGE_SCALES)
     n = len(C) if scale == "dimensions" else samples
     return (1 - shrinkage) * C + shrinkage * np.trace(C) / n * np.eye(len(C))
 
@@ -56,8 +56,7 @@ def project_semidefinite(M: np.ndarray, projection: str) -> np.ndarray:
     numpy.ndarray [D, D]
         M itself if nothing needs to change.
     """
-    if projection not in PROJECTIONS:
-        raise ValueError(f"projection is {projection!r}: expected one of {', '.join(PROJECTIONS)}")
+    check_choice("projection", projection, PROJECTIONS)
     if projection == "mars" and _is_definite(M):
         return M
     values, vectors = eigh(M)
@@ -72,38 +71,22 @@ def project_semidefinite(M: np.ndarray, projection: str) -> np.ndarray:
 
 
 def components_of(M: np.ndarray) -> np.ndarray:
-    """Return L with L' L = M, the direction of the largest eigenvalue first.
-
-    Parameters
-    ----------
-    M : numpy.ndarray [D, D]
-        A symmetric positive semidefinite matrix.
-
-    Returns
-    -------
-    numpy.ndarray [D, D]
-        L; Euclidean distances between the rows of ``X @ L.T`` are those of the metric M.
-    """
+    """Return L with L' L = M for a positive semidefinite M [D, D], largest eigenvalue first."""
     values, vectors = eigh(M)
     rows = (vectors * np.sqrt(np.maximum(values, 0.0))).T[::-1]
     return fix_signs(rows)
 
 
 def fix_signs(rows: np.ndarray) -> np.ndarray:
-    """Choose the sign of each row so that its largest entry is positive.
-
-    Parameters
-    ----------
-    rows : numpy.ndarray [E, D]
-        Eigenvectors, whose signs are arbitrary.
-
-    Returns
-    -------
-    numpy.ndarray [E, D]
-        The same, some of them negated.
-    """
+    """Choose the signs of eigenvectors [E, D] so that the largest entry of each is positive."""
     largest = np.argmax(np.abs(rows), axis=1)
     return rows * np.where(rows[np.arange(len(rows)), largest] < 0, -1.0, 1.0)[:, None]
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise a ValueError if a parameter's value is not among its choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: expected one of {', '.join(choices)}")
 
 
 def _is_definite(M: np.ndarray) -> bool:

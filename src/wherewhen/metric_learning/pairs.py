@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pairs:
-    """The scatter of the differences of some pairs, without removal of a mean, and their number.
+    """The scatter of the differences of pairs, without removal of a mean, and their number.
 
     Attributes
     ----------
@@ -34,20 +34,12 @@ class Pairs:
 
     @classmethod
     def of(cls, differences: np.ndarray) -> Self:
-        """Make them from differences [P, D]."""
+        """Make them of differences [P, D]."""
         return cls(differences.T @ differences, len(differences))
 
     @classmethod
     def within(cls, X: np.ndarray, groups: np.ndarray) -> Self:
-        """Make all unordered pairs inside groups.
-
-        Parameters
-        ----------
-        X : numpy.ndarray [N, D]
-            The vectors, best with their mean removed.
-        groups : numpy.ndarray of int [N]
-            The group of each, numbered from 0.
-        """
+        """Make all unordered pairs of vectors [N, D] inside groups [N], numbered from 0."""
         sizes = np.bincount(groups)
         sums = np.zeros((len(sizes), X.shape[1]))
         np.add.at(sums, groups, X)
@@ -59,18 +51,7 @@ class Pairs:
         return Pairs(self.scatter - other.scatter, self.count - other.count)
 
     def covariance(self, name: str) -> np.ndarray:
-        """Divide the scatter by the number of pairs.
-
-        Parameters
-        ----------
-        name : {"similar", "dissimilar"}
-            For the message.
-
-        Raises
-        ------
-        ValueError
-            If there are no pairs.
-        """
+        """Divide the scatter by the number of pairs; the name of the pairs is for the error."""
         if self.count == 0:
             expected = "a person with several samples" if name == "similar" else "several persons"
             raise ValueError(
@@ -88,17 +69,16 @@ def similar_and_dissimilar(
     Parameters
     ----------
     X : numpy.ndarray [N, D]
-        The vectors, best with their mean removed.
-    person : numpy.ndarray of int [N]
-        The person of each, numbered from 0.
-    camera : numpy.ndarray of int [N] or None
-        The camera of each, numbered from 0; None takes pairs inside cameras too.
+        The vectors.
+    person, camera : numpy.ndarray of int [N]
+        The person and the camera of each, numbered from 0; without cameras (None) all pairs count.
 
     Returns
     -------
     similar, dissimilar : Pairs
-        Pairs of one person, and of two.
+        Pairs of the same person, and of two persons.
     """
+    X = X - X.mean(axis=0)  # differences do not depend on the mean, and are more precise without
     similar = Pairs.within(X, person)
     total = Pairs.within(X, np.zeros(len(X), dtype=np.int64))
     if camera is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 _EXACT = 1000
@@ -53,23 +55,9 @@ class CappedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Compute the principal components.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : ignored
-            For scikit-learn's pipelines.
-
-        Returns
-        -------
-        CappedPCA
-            This estimator.
-        """
+        """Compute the principal components of vectors [N, D]; `y` is not used."""
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        if self.dimension < 1:
-            raise ValueError(f"PCA dimension is {self.dimension}: expected at least 1")
+        check_scalar(self.dimension, "PCA dimension", Integral, min_val=1)
         samples, dimensions = X.shape
         kept = min(self.dimension, samples - 1, dimensions)
         if kept < self.dimension:
@@ -86,18 +74,7 @@ class CappedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Project vectors on the principal components.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, E]
-            The projected vectors.
-        """
+        """Project vectors [N, D] on the principal components, float64 [N, E]."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return X @ self.components_.T - self.mean_[None] @ self.components_.T

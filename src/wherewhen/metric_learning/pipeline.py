@@ -40,8 +40,8 @@ def metric_pipeline(
         Dimensions after PCA, at most those that the samples allow; not every metric has a PCA
         before it.
     normalise : bool
-        Divide every vector by its length first, as the cosine does: the strength of the features
-        depends more on the light than on the person.
+        Normalise vectors to length 1 first, as the cosine does: the strength of features depends
+        more on the light than on the person.
     random_state : int
         The seed of every random draw.
     **options
@@ -87,18 +87,12 @@ def metric_pipeline(
 
 
 class Space(NamedTuple):
-    """A metric in two steps, so that vectors are projected once and compared often.
-
-    Attributes
-    ----------
-    project : callable
-        Maps vectors [N, D] to float64 [N, E].
-    distance : callable
-        Maps projected probes [P, E] and gallery [G, E] to float64 [P, G].
-    """
+    """A metric in two steps, so that vectors are projected once and compared often."""
 
     project: Callable[[ArrayLike], np.ndarray]
+    """Maps vectors [N, D] to float64 [N, E]."""
     distance: Distance
+    """Maps projected probes [P, E] and gallery [G, E] to float64 [P, G]."""
 
 
 def space_of(metric: Pipeline | BaseEstimator, euclidean: Distance = cdist) -> Space:
@@ -149,22 +143,7 @@ def space_of(metric: Pipeline | BaseEstimator, euclidean: Distance = cdist) -> S
 
 
 def distance_of(metric: Pipeline | BaseEstimator, euclidean: Distance = cdist) -> Distance:
-    """Return the distance by a fitted metric between vectors as they come.
-
-    Parameters
-    ----------
-    metric, euclidean
-        See `space_of`.
-
-    Returns
-    -------
-    callable
-        ``distance(probes [P, D], gallery [G, D]) -> float64 [P, G]``.
-
-    See Also
-    --------
-    space_of : Projects once where the same vectors are compared several times.
-    """
+    """Return the distance of vectors by a fitted metric: both steps of `space_of` together."""
     project, distance = space_of(metric, euclidean)
     return lambda probes, gallery: distance(project(probes), project(gallery))
 
@@ -181,14 +160,13 @@ def fit_metrics(
     Parameters
     ----------
     vectors : numpy.ndarray [N, D]
-        The training persons' vectors.
+        Vectors of training persons.
     persons, cameras : array_like [N]
-        The person and the camera of each. Metrics whose record says ``across_cameras`` are given
-        the cameras.
+        The person and the camera of each; only metrics ``across_cameras`` get the cameras.
     options : mapping
-        The metrics to learn by name, and the parameters of each.
+        The metrics to learn by name, and arguments of `metric_pipeline` for each.
     dimension : int
-        Dimensions after PCA, at most those that the samples allow.
+        See `metric_pipeline`.
 
     Returns
     -------
@@ -213,6 +191,6 @@ def fit_metrics(
                 projected = step.fit_transform(projected)
             heads[key] = before, projected
         before, projected = heads[key]
-        across = {"cameras": cameras} if METRICS[kind].across_cameras else {}
-        fitted[kind] = Pipeline([*before, (kind, learner.fit(projected, persons, **across))])
+        learner.fit(projected, persons, cameras if METRICS[kind].across_cameras else None)
+        fitted[kind] = Pipeline([*before, (kind, learner)])
     return fitted

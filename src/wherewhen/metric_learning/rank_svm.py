@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wherewhen.metric_learning.base import MetricLearner
@@ -44,19 +45,9 @@ class RankingProblem:
     penalty: float
 
     def objective(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """Compute 1/2 |w|^2 + C mean(max(0, 1 - w' z)^2) and its gradient.
+        """Compute 1/2 |w|^2 + C mean(max(0, 1 - w' z)^2) and its gradient by w, both [D].
 
-        Parameters
-        ----------
-        weights : numpy.ndarray [D]
-            w; z is the relevant row minus the irrelevant one.
-
-        Returns
-        -------
-        value : float
-            The objective.
-        gradient : numpy.ndarray [D]
-            Its derivative with respect to w.
+        z is the relevant row minus the irrelevant one.
         """
         scores = self.differences @ weights
         short = np.maximum(0, 1 - (scores[self.relevant] - scores[self.irrelevant]))
@@ -82,8 +73,9 @@ class RankSVM(MetricLearner):
 
     n samples have of the order of n^3 triplets. A sample is drawn: at most `queries` queries, as
     equally over persons as possible, and for each at most `relevant` samples of its person and
-    `irrelevant` others, in all combinations. Time and memory are proportional to queries (relevant
-    + irrelevant) D: 8 bytes each, 240 MB for the defaults and 2,500 dimensions.
+    `irrelevant` others, in all combinations; from other cameras, where cameras are given. Time and
+    memory are proportional to queries (relevant + irrelevant) D: 8 bytes each, 240 MB for the
+    defaults and 2,500 dimensions.
 
     Parameters
     ----------
@@ -92,7 +84,7 @@ class RankSVM(MetricLearner):
     queries, relevant, irrelevant : int
         The most that are drawn, see above.
     max_iter : int
-        The most steps of L-BFGS; not to converge in them is an error.
+        The most steps of L-BFGS; if they do not suffice, `fit` raises a RuntimeError.
     random_state : int, numpy.random.RandomState or None
         The seed of the draw.
 
@@ -134,34 +126,9 @@ class RankSVM(MetricLearner):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
-        """Learn from labelled vectors.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : array_like [N]
-            The person of each.
-        cameras : array_like [N], optional
-            The camera of each; a query is then ranked against other cameras only, as in a test.
-
-        Returns
-        -------
-        RankSVM
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or no sample has both a relevant and an irrelevant one.
-        RuntimeError
-            If the minimum is not found within `max_iter` steps.
-        """
+    def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
         for name in ("penalty", "queries", "relevant", "irrelevant", "max_iter"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected more than 0")
-        X, person, camera = self._labelled(X, y, cameras)
+            check_scalar(getattr(self, name), name, Real, min_val=0, include_boundaries="neither")
         problem, scale = self._problem(X, person, camera)
         found = minimize(
             problem.objective,
@@ -177,7 +144,6 @@ class RankSVM(MetricLearner):
             )
         self.weights_ = found.x / scale
         self.triplets_ = len(problem.relevant)
-        return self
 
     def distance(self, probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
         """Compute -w' |x - y|: smaller is more alike; it may be negative and is no metric.

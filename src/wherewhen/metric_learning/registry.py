@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 
 @dataclass(frozen=True)
 class MetricKind:
-    """A learned metric.
-
-    Every metric is fitted on labelled vectors. The fitted attributes that its file holds are named
-    by its estimator: see `wherewhen.metric_learning.base.MetricLearner`.
+    """A learned metric: the record of its estimator.
 
     Attributes
     ----------
@@ -25,11 +22,12 @@ class MetricKind:
     after_pca : bool
         Whether PCA comes before it.
     across_cameras : bool
-        Whether its ``fit`` takes the cameras.
+        Whether it is fitted with the cameras.
 
     See Also
     --------
     wherewhen.metric_learning.fit_metrics : Fits metrics by name.
+    wherewhen.metric_learning.base.MetricLearner : The base of the estimators.
 
     Examples
     --------
@@ -45,8 +43,7 @@ class MetricKind:
 
     def estimator(self) -> type[Any]:
         """Import and return the class."""
-        module, _, name = self.path.partition(":")
-        return getattr(import_module(module), name)
+        return resolve_name(self.path)
 
 
 METRICS = {

@@ -7,11 +7,12 @@ Representation and Metric Learning. CVPR 2015. Not in the paper of this project.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, eigh
+from sklearn.utils import check_scalar
 
 from wherewhen.metric_learning.base import MahalanobisMetric
 from wherewhen.metric_learning.matrices import fix_signs
@@ -25,7 +26,7 @@ class XQDA(MahalanobisMetric):
     subspace W holds the directions with C_E w = lambda (C_I + r I) w and lambda > 1, where persons
     differ more than their views do; the metric is M = W (inv(W' C_I W) - inv(W' C_E W)) W'. These
     directions diagonalise both, so that M = sum_i (1 - 1/lambda_i) w_i w_i', which is positive
-    semidefinite without a projection.
+    semidefinite without a projection. With cameras, pairs are made across them alone, as published.
 
     Parameters
     ----------
@@ -67,37 +68,10 @@ class XQDA(MahalanobisMetric):
         self.n_components = n_components
         self.regularisation = regularisation
 
-    def fit(self, X: ArrayLike, y: ArrayLike, cameras: ArrayLike | None = None) -> Self:
-        """Learn from labelled vectors: all similar and all dissimilar pairs.
-
-        Parameters
-        ----------
-        X : array_like [N, D]
-            The vectors.
-        y : array_like [N]
-            The person of each.
-        cameras : array_like [N], optional
-            The camera of each; pairs are then made across cameras only, which is the method's
-            "cross-view". Without them all pairs count.
-
-        Returns
-        -------
-        XQDA
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, there are no similar or no dissimilar pairs, C_I is not
-            positive definite, or persons differ in no direction more than their views.
-        """
-        X, person, camera = self._labelled(X, y, cameras)
-        if self.n_components is not None and self.n_components < 1:
-            raise ValueError(
-                f"n_components is {self.n_components}: expected at least 1, or None for all"
-            )
-        if self.regularisation < 0:
-            raise ValueError(f"regularisation is {self.regularisation}: expected at least 0")
+    def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
+        if self.n_components is not None:
+            check_scalar(self.n_components, "n_components", Integral, min_val=1)
+        check_scalar(self.regularisation, "regularisation", Real, min_val=0)
         similar, dissimilar = similar_and_dissimilar(X, person, camera)
         within = similar.covariance("similar") + self.regularisation * np.eye(X.shape[1])
         try:
@@ -117,4 +91,3 @@ class XQDA(MahalanobisMetric):
         self.eigenvalues_ = values[kept]
         self.components_ = fix_signs(rows[kept] * np.sqrt(1 - 1 / self.eigenvalues_)[:, None])
         self.similar_pairs_, self.dissimilar_pairs_ = similar.count, dissimilar.count
-        return self
