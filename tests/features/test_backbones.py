@@ -14,7 +14,13 @@ from sklearn.datasets import load_sample_image
 
 from wherewhen.features import backbones
 from wherewhen.features.backbones import Preprocessing, build_backbone
-from wherewhen.features.weights import WeightsError, WeightsSource, in_order_of, read_checkpoint
+from wherewhen.features.weights import (
+    WeightsError,
+    WeightsInput,
+    WeightsSource,
+    in_order_of,
+    read_checkpoint,
+)
 from wherewhen.tracklets.fingerprint import canonical_json
 
 RANDOM = WeightsSource(source="random", seed=0)
@@ -337,6 +343,96 @@ def test_the_image_is_not_written_to(images):
 def test_other_images_are_refused(images):
     with pytest.raises(ValueError, match=r"expected uint8 \[N, H, W, 3\]"):
         Preprocessing()(images)
+
+
+# --- the input of a file's network ---------------------------------------------------------------
+
+
+def own(path, **given):
+    return WeightsSource(source="file", path=path, input=given)
+
+
+def test_a_googlenet_without_its_input_transform(images, tmp_path):
+    """As a script trains it that builds torchvision's network and normalises as for ImageNet."""
+    torch.manual_seed(0)
+    network = torchvision.models.googlenet(
+        weights=None, aux_logits=True, num_classes=9, init_weights=False, transform_input=False
+    ).eval()
+    torch.save({"state_dict": network.state_dict()}, tmp_path / "own.pth")
+    seen = []
+    network.inception5b.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    image = np.ascontiguousarray(np.resize(images, (1, 224, 224, 3)))
+    with torch.inference_mode():
+        tensor = torch.stack([torchvision.transforms.functional.to_tensor(each) for each in image])
+        network(torchvision.transforms.functional.normalize(tensor, IMAGENET_MEAN, IMAGENET_STD))
+    source = own(tmp_path / "own.pth", mean=IMAGENET_MEAN, deviation=IMAGENET_STD)
+    cubes = build_backbone("googlenet", source)(image)
+    expected = seen[0].permute(0, 2, 3, 1)
+    torch.testing.assert_close(cubes, expected, rtol=1e-3, atol=1e-5)
+    default = build_backbone("googlenet", WeightsSource(source="file", path=tmp_path / "own.pth"))
+    assert (default(image) - expected).abs().max() > 0.1 * expected.abs().max()
+
+
+PIXEL = np.array([[[[255, 51, 102]]]], np.uint8)
+"""Red 1, green 0.2, blue 0.4."""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.4 - 0.406) / 0.225]),
+        # each colour keeps its mean; the order is the network's
+        (
+            {"channels": "BGR"},
+            [(0.4 - 0.406) / 0.225, (0.2 - 0.456) / 0.224, (1 - 0.485) / 0.229],
+        ),
+        ({"mean": (0.5, 0.1, 0.4), "deviation": (0.5, 0.1, 1)}, [1, 1, 0]),
+        ({"mean": (0, 0, 0), "deviation": (1, 1, 1), "range": "0..1"}, [1, 0.2, 0.4]),
+        ({"mean": (0, 0, 0), "deviation": (1, 1, 1), "range": "-1..1"}, [1, -0.6, -0.2]),
+        ({"mean": (0.2, 0.4, -1), "deviation": (0.4, 0.5, 2), "range": "-1..1"}, [2, -2, 0.4]),
+        # Caffe's: blue first, with blue's mean first
+        (
+            {
+                "mean": (103.939, 116.779, 123.68),
+                "deviation": (1, 1, 1),
+                "range": "0..255",
+                "channels": "BGR",
+            },
+            [102 - 103.939, 51 - 116.779, 255 - 123.68],
+        ),
+        ({"mean": (0, 51, 0), "deviation": (255, 51, 51), "range": "0..255"}, [1, 0, 2]),
+    ],
+)
+def test_pixels_become_what_the_network_was_trained_on(given, expected):
+    library = Preprocessing(size=1, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    prepared = library.for_input(WeightsInput(**given))(PIXEL)
+    torch.testing.assert_close(
+        prepared.flatten(), torch.tensor(expected, dtype=torch.float32), rtol=1e-4, atol=2e-5
+    )
+
+
+def test_the_input_is_a_part_of_the_record_where_it_is_not_the_librarys(tmp_path):
+    module = build_backbone("vgg16", RANDOM).module
+    torch.save(module.state_dict(), tmp_path / "w.pth")
+
+    def record(**given):
+        return build_backbone("vgg16", own(tmp_path / "w.pth", **given)).record
+
+    plain = build_backbone("vgg16", WeightsSource(source="file", path=tmp_path / "w.pth")).record
+    assert plain["preprocessing"] == {
+        "size": 224,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "interpolation": "bilinear",
+        "resize": "torch, uint8, antialias",
+    }
+    assert record() == record(mean=IMAGENET_MEAN, deviation=IMAGENET_STD) == plain
+    others = [
+        record(channels="BGR"),
+        record(mean=(0, 0, 0), deviation=(1, 1, 1)),
+        record(mean=(0, 0, 0), deviation=(1, 1, 1), range="-1..1"),
+    ]
+    assert len({canonical_json(each) for each in [plain, *others]}) == 4
 
 
 # --- without a network ---------------------------------------------------------------------------

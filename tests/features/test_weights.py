@@ -24,6 +24,7 @@ from wherewhen.features.weights import (
     LARGEST_HEADER,
     PACKAGES,
     WeightsError,
+    WeightsInput,
     WeightsSource,
     checkpoint_path,
     in_order_of,
@@ -49,6 +50,7 @@ def small(channels=4):
         ({"source": "package"}, "source `package` needs `package`"),
         ({"source": "imagenet", "seed": 1}, "`seed` means nothing to source `imagenet`"),
         ({"source": "imagenet", "key": "teacher"}, "`key` means nothing to source `imagenet`"),
+        ({"source": "random", "seed": 1, "input": {}}, "`input` means nothing to source `random`"),
         ({"source": "random", "seed": 1, "sha256": "0" * 64}, "`sha256` means nothing"),
         ({"source": "file", "path": "a.pth", "sha256": "12"}, "sha256"),
         ({"source": "imagnet"}, "imagenet"),
@@ -58,6 +60,29 @@ def small(channels=4):
 def test_fields_that_do_not_fit_are_named(fields, message):
     with pytest.raises(ValidationError, match=message):
         WeightsSource(**fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mean": (0, 0, 0)}, "`mean` and `deviation` go together"),
+        ({"deviation": (1, 1, 1)}, "`mean` and `deviation` go together"),
+        ({"range": "0..255"}, "`range` is that of `mean` and `deviation`: give them, too"),
+        ({"mean": (123.7, 116.8, 103.9), "deviation": (1, 1, 1)}, r"pixels in 0\.\.1: set `range`"),
+        ({"mean": (0, 0, 0), "deviation": (58.4, 57.1, 57.4)}, r"pixels in 0\.\.1: set `range`"),
+        (
+            {"mean": (0, 0, -2), "deviation": (1, 1, 1), "range": "-1..1"},
+            r"pixels in -1\.\.1: set",
+        ),
+        ({"mean": (0, 0, 0), "deviation": (1, 0, 1)}, "greater than 0"),
+        ({"mean": (0, float("nan"), 0), "deviation": (1, 1, 1)}, "finite number"),
+        ({"mean": (0, 0), "deviation": (1, 1)}, "mean"),
+        ({"channels": "GRB"}, "'RGB' or 'BGR'"),
+    ],
+)
+def test_an_input_that_can_not_be_is_refused(given, message):
+    with pytest.raises(ValidationError, match=message):
+        WeightsInput(**given)
 
 
 def test_missing_file_names_the_ways_out(tmp_path):

@@ -8,12 +8,13 @@ record of everything that its cubes depend on; that record is part of the cube s
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import urllib.error
 import urllib.request
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from wherewhen.features.weights import (
     PACKAGES,
     WeightsError,
+    WeightsInput,
     WeightsSource,
     checkpoint_path,
     in_order_of,
@@ -43,6 +45,8 @@ HALF = (0.5, 0.5, 0.5)
 POOLED = ":pool"
 """What follows a backbone's name where its grid is averaged into one cell."""
 
+log = logging.getLogger(__name__)
+
 Precision = Literal["float32", "bfloat16"]
 """What a backbone multiplies in."""
 
@@ -60,15 +64,39 @@ class Preprocessing:
     size
         Height and width of the input in pixels.
     mean, std
-        Per channel (red, green, blue), of values in 0..1.
+        Per channel, in the order of `channels`, of values in 0..1.
     interpolation
         ``bilinear`` or ``bicubic``.
+    channels
+        Order of the colours in the network's input.
     """
 
     size: int = INPUT_SIZE
     mean: tuple[float, float, float] = HALF
     std: tuple[float, float, float] = HALF
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    channels: Literal["RGB", "BGR"] = "RGB"
+
+    def for_input(self, given: WeightsInput | None) -> Preprocessing:
+        """Return the preprocessing of a network that was trained on another input."""
+        if given is None:
+            return self
+        mean, std = self.mean, self.std
+        if given.channels != self.channels:
+            mean, std = mean[::-1], std[::-1]
+        if given.mean is not None and given.deviation is not None:
+            low, width = given.bounds
+            mean = tuple((value - low) / width for value in given.mean)
+            std = tuple(value / width for value in given.deviation)
+        return replace(self, mean=mean, std=std, channels=given.channels)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What cubes depend on; the usual order of colours is not said, nor was it before."""
+        fields = {**asdict(self), "resize": "torch, uint8, antialias"}
+        if self.channels == "RGB":
+            del fields["channels"]
+        return fields
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """Prepare images.
@@ -99,6 +127,8 @@ class Preprocessing:
         if not images.flags.writeable:  # torch would warn, though nothing is written
             images = images.copy()
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+        if self.channels == "BGR":
+            pixels = pixels.flip(1)
         if pixels.shape[-2:] != (self.size, self.size):
             size = (self.size, self.size)
             pixels = interpolate(pixels, size, mode=self.interpolation, antialias=True)
@@ -165,7 +195,7 @@ class Backbone:
         self.record = {
             **record,
             "name": name,
-            "preprocessing": {**asdict(preprocess), "resize": "torch, uint8, antialias"},
+            "preprocessing": preprocess.record,
             "grid": self.grid,
             "channels": self.channels,
             "precision": precision,
@@ -297,7 +327,16 @@ def build_backbone(
     network = trunk.wrap(module)
     if name != whole:
         network = torch.nn.Sequential(network, torch.nn.AdaptiveAvgPool2d(1))
-    return Backbone(name, network, trunk.preprocessing, record, device, precision, compiled)
+    preprocessing = trunk.preprocessing.for_input(weights.input)
+    if weights.source == "file":
+        log.info(
+            "weights of %s: pixels in 0..1, %s, mean %s, deviation %s (extract.weights.input)",
+            name,
+            preprocessing.channels,
+            list(preprocessing.mean),
+            list(preprocessing.std),
+        )
+    return Backbone(name, network, preprocessing, record, device, precision, compiled)
 
 
 def usable_device(device: str) -> str:
@@ -412,7 +451,8 @@ def _googlenet_trunk() -> _Trunk:
 
     Its published weights were trained on values scaled to -1..1.  torchvision takes images
     normalised with ImageNet's mean and deviation and undoes that inside (``transform_input``); here
-    the preprocessing scales to -1..1 at once, which is the same.
+    the preprocessing scales to -1..1 at once, which is the same.  A network trained without
+    ``transform_input`` says what it was trained on in `WeightsSource.input`.
     """
 
     def build() -> nn.Module:

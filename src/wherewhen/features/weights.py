@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 from wherewhen.tracklets.files import (
     FileError,
@@ -60,6 +60,46 @@ class WeightsError(ValueError):
     """Weights that can't be had, are damaged or belong to another architecture."""
 
 
+class WeightsInput(BaseModel):
+    """What a network was trained on: how a pixel becomes a number."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    mean: tuple[float, float, float] | None = None
+    """Subtracted, a number a channel in the order of `channels`; null: as the library's own weights
+    of the backbone want it."""
+    deviation: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """Divided by; given and left out together with `mean`."""
+    range: Literal["0..1", "0..255", "-1..1"] | None = None
+    """What pixels are scaled to before mean and deviation, which are of this range; null: 0..1.
+    Asks for `mean` and `deviation`: ``[0, 0, 0]`` and ``[1, 1, 1]`` for none."""
+    channels: Literal["RGB", "BGR"] = "RGB"
+    """Order of the colours; ``BGR`` is OpenCV's and Caffe's."""
+
+    @model_validator(mode="after")
+    def _numbers_belong_together(self) -> Self:
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("`mean` and `deviation` go together: give both or neither")
+        if self.mean is None or self.deviation is None:
+            if self.range is not None:
+                raise ValueError("`range` is that of `mean` and `deviation`: give them, too")
+            return self
+        low, width = self.bounds
+        if min(self.mean) < low or max(self.mean) > low + width or max(self.deviation) > width:
+            raise ValueError(
+                f"mean {list(self.mean)} and deviation {list(self.deviation)} can't be those of "
+                f"pixels in {self.range or '0..1'}: set `range` to what they are of"
+            )
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest value of `range`, and its width."""
+        return {"0..255": (0.0, 255.0), "-1..1": (-1.0, 2.0)}.get(self.range or "", (0.0, 1.0))
+
+
 class WeightsSource(BaseModel):
     """Where the weights of a backbone come from."""
 
@@ -77,13 +117,17 @@ class WeightsSource(BaseModel):
     key: str | None = None
     """What stands before the names of the network in a file that holds several, such as
     ``teacher`` or ``state_dict.encoder_q``."""
+    input: WeightsInput | None = None
+    """What the network of source ``file`` was trained on; null: the same as the library's own
+    weights of the backbone (``googlenet``: pixels in -1..1; ``vgg16``: ImageNet's mean and
+    deviation; timm's for its own)."""
     seed: int | None = Field(None, ge=0)
     """Seed of source ``random``."""
 
     @model_validator(mode="after")
     def _fields_belong_to_the_source(self) -> Self:
         needed = {"path": {"file"}, "package": {"package"}, "seed": {"random"}}
-        belongs = {**needed, "key": {"file"}, "sha256": {"file", "package"}}
+        belongs = {**needed, "key": {"file"}, "input": {"file"}, "sha256": {"file", "package"}}
         for field, sources in belongs.items():
             given = getattr(self, field) is not None
             if self.source in sources and not given and field in needed:
