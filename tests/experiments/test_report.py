@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from dataclasses import replace
+from math import isnan
 
 import pandas as pd
 import pytest
@@ -11,14 +13,15 @@ from PIL import Image
 from wherewhen.environments import ConfigurationError
 from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
-from wherewhen.experiments.figures import folder_of
 from wherewhen.experiments.report import (
     ReportRequest,
+    _histories,
     _short_commit,
     gather,
     with_results,
     write_report,
 )
+from wherewhen.experiments.results import Results
 from wherewhen.experiments.rows import Request, resolve
 from wherewhen.reporting.page import Status, render
 from wherewhen.tracking import Tracker, client
@@ -71,7 +74,7 @@ def results(root, finish):
 
 @pytest.fixture(scope="module")
 def figures(results):
-    folder = folder_of("prid2011", load_experiments("prid2011")["tiny"])
+    folder = Results.of(load_experiments("prid2011")["tiny"], Request("prid2011")).folder
     folder.mkdir(parents=True)
     for name in ("lengths_ours", "loss_over_lambda", "attention", "failures_ours", "unheard_of"):
         Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
@@ -131,10 +134,10 @@ def test_numbers_are_those_of_the_scores_and_of_the_paper(rows):
     assert rank_1.published == 74.8
     assert rank_1.difference == pytest.approx(62.5 - 74.8)
     assert rows["muted"].numbers["rank-1"].deviation == 0.0
-    assert rows["half"].numbers["rank-1"].deviation is None
-    assert rows["max"].numbers["rank-1"].mean is None
-    assert rows["max"].numbers["rank-1"].published is not None
-    assert not rows["never"].numbers or rows["never"].numbers["mAP"].mean is None
+    assert isnan(rows["half"].numbers["rank-1"].deviation)
+    assert isnan(rows["max"].numbers["rank-1"].mean)
+    assert rows["max"].numbers["rank-1"].published == 72.4
+    assert not rows["never"].numbers
 
 
 def test_each_row_says_how_far_it_is(rows):
@@ -154,10 +157,10 @@ def test_every_number_has_its_origin(rows, run_of_ours):
     ours = rows["ours"]
     assert ours.facts["data"] == "da7a" and ours.facts["cubes"] == "cube-key"
     assert ours.facts["commit"] == "c" * 12 and ours.facts["MLflow run"] == run_of_ours
-    first, second = ours.trials
-    assert first.facts["split"] == "5p-0" and second.facts["made in MLflow run"] == "a-run"
-    assert first.facts["network"] == "b53ae5b3a3934225"  # printf "ours 0" | sha256sum
-    assert first.facts["scores"] == resolved()["ours"].record("trial_00").identity
+    first, second = ours.trials.values()
+    assert first["split"] == "5p-0" and second["made in MLflow run"] == "a-run"
+    assert first["network"] == "b53ae5b3a3934225"  # printf "ours 0" | sha256sum
+    assert first["scores"] == resolved()["ours"].record("trial_00").identity
     assert rows["muted"].parameters == {
         "embed.features": ["network"],
         "train.network.attention": "muted",
@@ -165,10 +168,10 @@ def test_every_number_has_its_origin(rows, run_of_ours):
 
 
 def test_commands_name_the_trials_that_are_finished(rows):
-    row, plain = (command.line for command in rows["ours"].commands)
+    row, plain = rows["ours"].commands.values()
     assert row == "uv run kedro experiment run tiny --rows ours --env prid2011"
     assert "--to-outputs trial_00.scores_network,trial_01.scores_network" in plain
-    row, plain = (command.line for command in rows["half"].commands)
+    row, plain = rows["half"].commands.values()
     assert row.endswith("--rows half --env prid2011 --trials 1")
     assert "--to-outputs trial_00.scores_network --params" in plain
 
@@ -185,18 +188,30 @@ def test_only_hashes_are_shortened(commit, shown):
     assert _short_commit(commit) == shown
 
 
-def test_curves_and_courses_are_means_over_the_trials(page):
+def test_plots_are_of_means_over_the_trials_and_of_published_values(page):
     (experiment,) = page.datasets[0].experiments
-    ours, muted, half, quoted = experiment.curves
-    assert (ours.name, ours.ranks, ours.mean) == ("ours", [1, 5], [62.5, 87.5])
-    assert muted.deviation == [0.0, 0.0] and half.deviation == ()
-    assert quoted.name == "max" and quoted.ranks == () and 1 in quoted.published
-    course = experiment.histories[0]
-    assert (course.epochs, course.loss) == ([0, 1, 2], [3.0, 1.5, 0.75])
-    assert (course.validation_epochs, course.validation) == ([2], [0.75])
-    (matrix,) = experiment.matrices
-    assert matrix.name == "ours" and matrix.percent == [[50.0], [75.0]]
-    assert (matrix.probe_lengths, matrix.gallery_lengths) == ([1, 8], [4])
+    cmc, convergence, matrix = (plot.drawing["data"] for plot in experiment.plots)
+    lines = {trace["name"]: trace for trace in cmc if "hovertemplate" in trace}
+    assert list(lines) == ["ours", "muted", "half", "published figures"]
+    assert (lines["ours"]["x"], lines["ours"]["y"]) == ([1, 5], [62.5, 87.5])
+    assert lines["muted"]["customdata"] == [" ± 0.0"] * 2 and lines["half"]["customdata"][0] == ""
+    published = [trace for trace in cmc if trace["name"] == "published figures"]
+    assert [trace["customdata"][0] for trace in published] == ["ours", "max"]
+    assert [trace["y"][0] for trace in published] == [74.8, 72.4]  # as Table IV prints them
+    course, validation = convergence[:2]
+    assert (course["x"], course["y"]) == ([0, 1, 2], [3.0, 1.5, 0.75])
+    assert (validation["x"], validation["y"]) == ([2], [0.75])
+    assert "lengths of videos: ours" in experiment.plots[2].heading
+    assert [matrix[0][name] for name in "xyz"] == [["4"], ["1", "8"], [[50.0], [75.0]]]
+
+
+def test_rows_that_share_their_networks_have_one_course(root, results, finish):
+    finish(resolved()["half"], "trial_01", network=b"half 1")
+    same = Results.of(load_experiments("prid2011")["tiny"], Request("prid2011"))
+    assert list(_histories(same)) == ["ours", "muted", "half"]
+    rows = {name: same.rows["ours"] for name in ("ours", "by another metric")}
+    assert list(_histories(replace(same, rows=rows))) == ["ours"]
+    shutil.rmtree(same.rows["half"].view.ledger.file("trial_01.scores_network").parent)
 
 
 def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page):
@@ -230,7 +245,7 @@ def test_on_other_footage_the_papers_figures_stand_aside(results, finish):
         shutil.rmtree("data/07_model_output/drawn")
     (tiny,) = dataset.experiments
     assert [row.name for row in tiny.rows] == ["ours", "muted", "half", "never"]
-    assert tiny.compared == []
+    assert not tiny.compared
     # Table IV's max pooling on PRID 2011, as the paper prints it
     cell = tiny.elsewhere["max"]["prid2011, rank-1 / rank-5 / rank-10 / rank-20"]
     assert cell.startswith("72.4 / 90.8 / 96.0 / ")
@@ -249,7 +264,7 @@ def test_rows_of_networks_from_elsewhere_name_where_they_were_trained(results, m
     assert (found.name, found.title) == ("across --trained-on mars", "Across, trained on mars")
     (row,) = found.rows
     assert row.status is Status.FINISHED and len(row.trials) == 1
-    command = row.commands[0].line
+    command = next(iter(row.commands.values()))
     assert command.endswith("--rows ours --env prid2011 --trained-on mars --trials 1")
 
 

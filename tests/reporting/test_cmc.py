@@ -15,12 +15,12 @@ def scores(trial="trial_00", **changes):
 def test_ours_by_rank_then_the_quoted():
     table = cmc_table({"ours": pd.concat([scores("t1"), scores("t0")])}, {"TDL": {1: 0.4, 5: 0.8}})
     assert table.to_numpy().tolist() == [
-        ["ours", False, "t0", 1, 0.5],
-        ["ours", False, "t0", 2, 0.7],
-        ["ours", False, "t1", 1, 0.5],
-        ["ours", False, "t1", 2, 0.7],
-        ["TDL", True, QUOTED, 1, 0.4],
-        ["TDL", True, QUOTED, 5, 0.8],
+        ["ours", False, "p", "t0", 1, 0.5],
+        ["ours", False, "p", "t0", 2, 0.7],
+        ["ours", False, "p", "t1", 1, 0.5],
+        ["ours", False, "p", "t1", 2, 0.7],
+        ["TDL", True, "", QUOTED, 1, 0.4],
+        ["TDL", True, "", QUOTED, 5, 0.8],
     ]
 
 

@@ -18,21 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from wherewhen.experiments.published import methods
+from wherewhen.hints import did_you_mean
+from wherewhen.reporting.figures import FIGURES
 from wherewhen.sessions import Tree, config_loader, merged
 
 DEFAULTS = "defaults"
 OVERRIDES = "overrides"
-
-
-FigureKind = Literal[
-    "loss_over_lambda", "convergence", "frame_weights", "lengths", "attention", "cmc", "failures"
-]
-"""Figures 5 (a), 5 (b), 6, 7, 8, 9 and 10 of the paper."""
 
 
 class ExperimentError(ValueError):
@@ -100,8 +96,9 @@ class Experiment(Parametrised):
     table: str | None = None
     """The paper's table, ``III`` to ``VIII``."""
 
-    figure: FigureKind | None = None
-    """What `kedro experiment figures` draws; CMC curves of all rows where nothing is said."""
+    figure: str | None = None
+    """The figure that `kedro experiment figures` draws (``wherewhen.reporting.figures.FIGURES``);
+    null: CMC curves of all rows."""
 
     published_from: str | None = None
     """The data set that the published figures were trained on, if not the one of the test."""
@@ -111,6 +108,15 @@ class Experiment(Parametrised):
 
     rows: tuple[Row, ...]
     """In the order of the table; their parameters hold the experiment's, too."""
+
+    @field_validator("figure")
+    @classmethod
+    def _know_figure(cls, figure: str | None) -> str | None:
+        known = [name for name, kind in FIGURES.items() if kind.stage != "report"]
+        if figure is not None and figure not in known:
+            hint = did_you_mean(figure, known, f"there are {', '.join(known)}")
+            raise ValueError(f"no figure is called {figure!r}; {hint}")
+        return figure
 
     @model_validator(mode="after")
     def _compare_with_what_is_there(self) -> Self:

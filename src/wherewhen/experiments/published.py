@@ -1,6 +1,6 @@
-"""The figures that the paper prints in its tables III to VIII, to be read beside ours.
+"""The numbers in the paper's tables III to VIII, for comparison with ours.
 
-They are kept in ``published_results.csv`` with what is odd about them: nothing is corrected.
+``published_results.csv`` has them as printed; misprints are noted in it, not corrected.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ SOURCE = (
     "L. Wu, Y. Wang, J. Gao, X. Li: Where-and-When to Look: Deep Siamese Attention Networks for "
     "Video-based Person Re-identification"
 )
-"""Where the figures come from."""
+"""The paper."""
 
 DATASETS = ("ilids_vid", "prid2011", "mars")
-"""The sets that the paper reports, by the project's names."""
+"""Data sets of the paper, by this project's names."""
 
 _FILE = Path(__file__).with_name("published_results.csv")
 
 
 @cache
 def published_results() -> pd.DataFrame:
-    """Return all published figures.
+    """Return all published numbers.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``table`` (III to VIII), ``method``, ``dataset``, ``measure`` (``rank-1`` ...),
-        ``value`` (percent) and ``note`` (empty where nothing is odd). Not to be written to.
+        ``value`` (percent) and ``note`` (on a misprint; else empty). Shared: do not change it.
     """
     table = pd.read_csv(_FILE, comment="#", keep_default_na=False)
     table["measure"] = [f"rank-{rank}" for rank in table["rank"]]
@@ -45,20 +45,27 @@ def methods(table: str) -> list[str]:
 
 
 def figures(table: str | None, method: str | None, dataset: str) -> pd.DataFrame:
-    """Return what the paper prints of a method on a data set.
+    """Return the published numbers of a method on a data set.
 
     Parameters
     ----------
     table, method : str or None
-        As `published_results` names them; None: of nothing.
+        As in `published_results`; None: no numbers.
     dataset : str
-        One of `DATASETS`; of any other the paper knows nothing.
+        One of `DATASETS`; of others there are no numbers.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by measure, columns ``value`` (percent) and ``note``; empty where there is nothing.
+        Indexed by measure, columns ``value`` (percent) and ``note``; may be empty.
     """
     results = published_results()
     chosen = (results.table == table) & (results.method == method) & (results.dataset == dataset)
     return results[chosen].set_index("measure")[["value", "note"]]
+
+
+def curve(table: str | None, method: str | None, dataset: str) -> dict[int, float]:
+    """Return the published CMC curve of a method on a data set: rank to fraction; may be empty."""
+    found = figures(table, method, dataset)
+    ranks = found.index.str.removeprefix("rank-").astype(int)
+    return dict(zip(ranks, found.value / 100, strict=True))

@@ -9,29 +9,31 @@ import pandas as pd
 from wherewhen.reporting.checks import require_scores
 
 QUOTED = "published"
-"""What stands for the trial in a quoted row: its number of trials is not ours to say."""
+"""Value of ``trial`` in published lines, whose number of trials is unknown."""
 
-_COLUMNS = ["row", "quoted", "trial", "rank", "value"]
+_COLUMNS = ["row", "quoted", "protocol", "trial", "rank", "value"]
 
 
 def cmc_table(
-    scores: Mapping[str, pd.DataFrame], quoted: Mapping[str, Mapping[int, float]] | None = None
+    scores: Mapping[str, pd.DataFrame],
+    published: Mapping[str, Mapping[int, float]] | None = None,
 ) -> pd.DataFrame:
-    """Put the curves of an experiment's rows into one table: what Fig 9 draws.
+    """Return the CMC curves of an experiment's rows, from which Fig 9 is drawn.
 
     Parameters
     ----------
     scores : mapping of str to pandas.DataFrame
         Row to its scores, of one kind of features and one metric: columns ``dataset, protocol,
         trial, features, metric, measure, value``; measures ``rank-k`` are taken.
-    quoted : mapping of str to mapping of int to float, optional
-        Quoted row to its published fractions by rank.
+    published : mapping of str to mapping of int to float, optional
+        Row to its published fractions by rank.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``row, quoted, trial, rank, value`` (a fraction), in the order of the rows, ours
-        first; the trial of a quoted row is :data:`QUOTED`.
+        Columns ``row, quoted, protocol, trial, rank, value`` (a fraction), in the order of the
+        rows, ours first. A published line is `quoted`, its trial is :data:`QUOTED` and it has no
+        protocol.
 
     Raises
     ------
@@ -41,13 +43,30 @@ def cmc_table(
     """
     tables = [_ours(row, of_row) for row, of_row in scores.items()]
     tables += [
-        pd.DataFrame({"row": row, "quoted": True, "trial": QUOTED,
+        pd.DataFrame({"row": row, "quoted": True, "protocol": "", "trial": QUOTED,
                       "rank": list(ranks), "value": list(ranks.values())})
-        for row, ranks in (quoted or {}).items()
+        for row, ranks in (published or {}).items()
     ]  # fmt: skip
     if not tables:
         raise ValueError("scores: expected at least one row of an experiment, got none.")
     return pd.concat(tables, ignore_index=True)
+
+
+def percent_over_trials(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard deviation of a curve over the trials, in percent.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        Columns ``trial, rank, value`` (a fraction).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``mean, std`` (ddof 1; NaN for one trial), by the ranks that all trials have.
+    """
+    values = curve.pivot(index="rank", columns="trial", values="value").sort_index().dropna()
+    return 100 * pd.DataFrame({"mean": values.mean(axis=1), "std": values.std(axis=1, ddof=1)})
 
 
 def _ours(row: str, scores: pd.DataFrame) -> pd.DataFrame:

@@ -194,4 +194,5 @@ def test_a_table_is_drawn_under_its_trial_or_a_title(pictures, windows):
     assert {"b/3 (probe)", "a/1 (probe)"} <= set(words)
     assert any(word.endswith("trial_00") for word in words)
     mine = FIGURES["attention"].draw(pictures, table, title="Mine")
-    assert "Mine" in [text.get_text() for text in mine.texts]
+    title = "Mine, probes of the least even attention, trial_00"
+    assert title in [text.get_text() for text in mine.texts]

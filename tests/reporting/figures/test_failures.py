@@ -103,4 +103,4 @@ def test_the_record_says_how_many_failed_by_which_metric(pictures, ranking):
     assert "Failures, network + cosine, trial_00" in said
     assert "the worst 1 of 1 failures among 1 probes" in said
     mine = FIGURES["failures"].draw(pictures, failures(ranking), both, "cosine", 3, title="Mine")
-    assert "Mine" in [text.get_text() for text in mine.texts]
+    assert "Mine, trial_00" in [text.get_text() for text in mine.texts]

@@ -10,7 +10,7 @@ def test_records_are_complete():
         assert kind.name == name
         assert kind.caption.endswith(".")
         assert kind.description.endswith(".")
-        assert (kind.stage == "experiment") == (not kind.needs)
+        assert kind.needs and (kind.stage == "experiment") == (kind.table is not None)
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,21 @@
 import io
 import math
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from wherewhen.reporting.page import (
-    Command,
-    Curve,
     Dataset,
     Experiment,
-    History,
-    LengthMatrix,
     Number,
     Page,
     Picture,
     Row,
     Status,
-    Trial,
+    cmc_plot,
+    convergence_plot,
+    length_plot,
 )
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -30,21 +29,20 @@ def picture() -> bytes:
     return file.getvalue()
 
 
-def own(name: str, rank_1: float, deviation: float | None, published: float | None, **more) -> Row:
-    difference = None if published is None else rank_1 - published
+def own(name: str, rank_1: float, deviation: float, published: float) -> Row:
     numbers = {
-        "rank-1": Number(rank_1, deviation, published, difference),
-        "rank-5": Number(rank_1 + 9.5, 1.25, None, None),
-        "mAP": Number(rank_1 - 3, 1.5, None, None),
+        "rank-1": Number(rank_1, deviation, published, rank_1 - published),
+        "rank-5": Number(rank_1 + 9.5, 1.25),
+        "mAP": Number(rank_1 - 3, 1.5),
     }
     return Row(
         name,
         Status.FINISHED,
         "network, Euclidean",
-        trials=[
-            Trial(f"trial_0{k}", {"MLflow run": "5d41402abc4b2a76b9719d911017c592", "took": "40 s"})
-            for k in range(1 if deviation is None else 3)
-        ],
+        trials={
+            f"trial_0{k}": {"MLflow run": "5d41402abc4b2a76b9719d911017c592", "took": "40 s"}
+            for k in range(1 if math.isnan(deviation) else 3)
+        },
         numbers=numbers,
         parameters={"train.network.muted": True, "train.network.channels": [64]},
         facts={
@@ -54,10 +52,7 @@ def own(name: str, rank_1: float, deviation: float | None, published: float | No
             "network": "ff00ff00ff00ff00",
             "commit": "2a6fba2",
         },
-        commands=(
-            Command("All trials of this row", f"uv run kedro experiment run t --rows {name!r}"),
-        ),
-        **more,
+        commands={"All trials of this row": f"uv run kedro experiment run t --rows {name!r}"},
     )
 
 
@@ -66,44 +61,60 @@ def experiment() -> Experiment:
     rows = (
         own("GoogLeNet + FC-GRU", 51.04, 2.36, 54.0),
         own("Ours", 63.96, 1.04, 61.2),
-        own("Ours, attention <muted> & more", 60.5, None, None),
+        own("Ours, attention <muted> & more", 60.5, math.nan, math.nan),
         Row("RFA-net", Status.QUOTED, numbers={"rank-1": Number(published=49.3)}),
         Row("VGG16 + FC-GRU", Status.FAILED, "network, Euclidean", notes=["trial_01 failed"]),
         Row("HOG3D", Status.NOT_RUN, "hog3d, Euclidean"),
     )
-    ranks = tuple(range(1, 21))
-    curves = [
-        Curve(
-            row.name,
-            ranks,
-            [100 - (100 - row.numbers["rank-1"].mean) / math.sqrt(k) for k in ranks],
-            [2 / k for k in ranks] if row.numbers["rank-1"].deviation else [],
-            {1: 61.2, 5: 80.7, 20: 97.3} if row.name == "Ours" else {},
-        )
-        for row in rows[:3]
-    ]
-    histories = [
-        History(
-            row.name,
-            range(0, 200, 2),
-            [math.exp(-step / (30 + 9 * place)) for step in range(0, 200, 2)],
-            range(0, 200, 20),
-            [math.exp(-step / 60) + 0.1 for step in range(0, 200, 20)],
-        )
-        for place, row in enumerate(rows[:3])
-    ]
-    percent = [[10 * math.log2(a * b) + 20 - a / 8 for b in LENGTHS] for a in LENGTHS]
+    names = [row.name for row in rows]
     return Experiment(
         "table_iii",
         "Table III: kernels and backbones",
         "Which kernel sizes, over which backbone, and does attention help?",
         rows,
         "two_camera",
-        curves,
-        histories,
-        [LengthMatrix("Ours", LENGTHS, LENGTHS, percent)],
-        [Picture(picture(), "image/png", "Loss over <lambda>.", 'A curve with a "minimum".')],
+        [
+            cmc_plot(curves(rows[:3]), names),
+            convergence_plot(losses(names[:3])),
+            length_plot("Ours", lengths()),
+        ],
+        [Picture(picture(), "Loss over <lambda>.", 'A curve with a "minimum".')],
     )
+
+
+def curves(rows: tuple[Row, ...]) -> pd.DataFrame:
+    """Return curves of two trials each, of one where the row has no deviation."""
+    lines = []
+    for row in rows:
+        rank_1 = row.numbers["rank-1"]
+        for k in range(1, 21):
+            mean = 100 - (100 - rank_1.mean) / math.sqrt(k)
+            apart = 0 if math.isnan(rank_1.deviation) else math.sqrt(2) / k  # a deviation of 2 / k
+            for trial, value in {"trial_00": mean - apart, "trial_01": mean + apart}.items():
+                if apart or trial == "trial_00":
+                    lines.append((row.name, False, trial, k, value / 100))
+    published = {1: 0.612, 5: 0.807, 20: 0.973}
+    lines += [("Ours", True, "published", *point) for point in published.items()]
+    return pd.DataFrame(lines, columns=["row", "quoted", "trial", "rank", "value"])
+
+
+def losses(names: list[str]) -> pd.DataFrame:
+    lines = [
+        (name, "trial_00", step, math.exp(-step / (30 + 9 * place)),
+         math.exp(-step / 60) + 0.1 if step % 20 == 0 else math.nan)
+        for place, name in enumerate(names)
+        for step in range(0, 200, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=["row", "trial", "epoch", "loss", "validation_loss"])
+
+
+def lengths() -> pd.DataFrame:
+    lines = [
+        ("trial_00", a, b, (10 * math.log2(a * b) + 20 - a / 8) / 100)
+        for a in LENGTHS
+        for b in LENGTHS
+    ]
+    return pd.DataFrame(lines, columns=["trial", "probe_frames", "gallery_frames", "rank-1"])
 
 
 @pytest.fixture(scope="session")

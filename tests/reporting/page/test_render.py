@@ -1,11 +1,12 @@
+import math
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 
-from wherewhen.reporting.page import Command, Dataset, Experiment, Page, Row, Status, Trial, render
-from wherewhen.reporting.page.render import anchor, progress
+from wherewhen.reporting.page import Dataset, Experiment, Page, Row, Status, render
+from wherewhen.reporting.page.render import anchor, percent, signed, spread
 
 NASTY = "<script>alert(\"1\")</script> & 'x' {{ 7 * 7 }}"
 
@@ -54,8 +55,8 @@ def test_names_are_never_html():
         texts.append(f"{NASTY} {len(texts)};")
         return texts[-1]
 
-    row = Row(one(), Status.FAILED, one(), [Trial(one(), {one(): one()})], {}, {one(): one()},
-              {one(): one()}, [Command(one(), one())], [one()])  # fmt: skip
+    row = Row(one(), Status.FAILED, one(), {one(): {one(): one()}}, {}, {one(): one()},
+              {one(): one()}, {one(): one()}, [one()])  # fmt: skip
     paper = {one(): {one(): one()}}
     experiment = Experiment(one(), one(), one(), [row], one(), elsewhere=paper)
     dataset = Dataset(one(), "base", {one(): one()}, [experiment])
@@ -145,7 +146,21 @@ def test_anchor_is_an_address_whatever_the_name():
     assert anchor("prid2011", "Table_III: <x>") == "prid2011-table-iii-x"
 
 
-def test_progress_counts_what_is_ours(experiment):
-    assert progress(experiment) == "3 of 5 rows finished, 1 failed, 1 not run"
-    quoted = Experiment("q", "Q", rows=[Row("a", Status.QUOTED)])
-    assert progress(quoted) == "published figures only"
+@pytest.mark.parametrize(
+    "value, text", [(83.14, "83.1"), (100.0, "100.0"), (0.0, "0.0"), (math.nan, "–")]
+)
+def test_percent_has_one_digit_and_a_dash_for_nothing(value, text):
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize("value, text", [(2.36, "± 2.4"), (0.0, "± 0.0"), (math.nan, "")])
+def test_spread_is_left_away_where_there_is_none(value, text):
+    assert spread(value) == text
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(2.14, "+2.1"), (-0.44, "−0.4"), (-0.04, "0.0"), (0.0, "0.0"), (math.nan, "–")],
+)
+def test_difference_has_a_sign_unless_it_is_nothing_as_printed(value, text):
+    assert signed(value) == text

@@ -331,10 +331,10 @@ def _draw_ranked(
 
 def _draw_table(pictures: TrackletPictures, attention: pd.DataFrame, title: str = "") -> Figure:
     """Draw a table of :func:`wherewhen.reporting.looks.attention_table`."""
-    trial = attention.trial.iloc[0]
+    what = f"probes of the least even attention, {attention.trial.iloc[0]}"
     return attention_over_time(
         strips_of_table(attention, pictures),
-        title=title or f"Where the network looks, probes of the least even attention, {trial}",
+        title=f"{title or 'Where the network looks'}, {what}",
     )
 
 

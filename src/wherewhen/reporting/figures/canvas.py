@@ -144,9 +144,11 @@ def write(figure: Figure, left: float, top: float, text: str, **style: object) -
     figure.text(left / across, 1 - top / down, text, **style)
 
 
-def over_trials(count: int) -> str:
+def over_trials(fewest: int, most: int | None = None) -> str:
     """Say what is drawn: ``"mean ± standard deviation over 10 trials"``, or ``"1 trial"``."""
-    return "1 trial" if count == 1 else f"mean ± standard deviation over {count} trials"
+    most = most or fewest
+    count = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return "1 trial" if most == 1 else f"mean ± standard deviation over {count} trials"
 
 
 def three_digits(number: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.reporting.checks import require_scores, require_table
+from wherewhen.reporting.cmc import cmc_table, percent_over_trials
 from wherewhen.reporting.figures.canvas import TEXT, head, new_figure, over_trials, tidy
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import (
@@ -187,10 +188,10 @@ def _with_ranks(scores: pd.DataFrame, max_rank: int | None) -> pd.DataFrame:
 
 def _over_trials(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Percent over the trials at the ranks that all of them have: columns mean and std."""
-    values = rows.pivot(index="rank", columns="trial", values="value").sort_index().dropna()
-    if values.empty:
+    percent = percent_over_trials(rows)
+    if percent.empty:
         raise ValueError(f"scores: the trials of {name} share no rank.")
-    return 100 * pd.DataFrame({"mean": values.mean(axis=1), "std": values.std(axis=1, ddof=1)})
+    return percent
 
 
 def _named_together(curves: Sequence[Curve]) -> list[Curve]:
@@ -269,6 +270,14 @@ def _finish(axes: Axes, curves: Sequence[pd.DataFrame]) -> None:
     )  # fmt: skip
 
 
+def _draw_rows(table: pd.DataFrame, title: str) -> Figure:
+    """Draw the rows of an experiment; the facts name protocol and trials of our own."""
+    ours = table[~table["quoted"].astype(bool)]
+    trials = ours.groupby("row")["trial"].nunique()
+    facts = f"protocol {ours['protocol'].iloc[0]}, {over_trials(trials.min(), trials.max())}"
+    return row_cmc_curves(table, title=title, facts=facts)
+
+
 _ALT = "Cumulative match characteristic: the share of probes found, rising with the rank."
 
 KINDS = (
@@ -283,9 +292,11 @@ KINDS = (
     FigureKind(
         "cmc",
         "experiment",
-        row_cmc_curves,
+        _draw_rows,
         "The share of probes whose match is among the first k of the gallery, by row (the paper’s "
         "Fig 9).",
         _ALT,
+        ("scores", "published"),
+        table=cmc_table,
     ),
 )

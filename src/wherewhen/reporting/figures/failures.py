@@ -195,10 +195,10 @@ def _draw(
     """Draw the worst failures of a trial."""
     judged = with_metric(rankings, metric)
     shown = failed.head(number)
-    what = f"{describe('network', metric)}, {judged.trial.iloc[0]}"
+    title = title or f"Failures, {describe('network', metric)}"
     return failed_probes(
         failure_pictures(shown, pictures),
-        title=title or f"Failures, {what}",
+        title=f"{title}, {judged.trial.iloc[0]}",
         facts=f"the worst {len(shown)} of {len(failed)} failures "
         f"among {judged.probe[judged.correct].nunique()} probes",
     )

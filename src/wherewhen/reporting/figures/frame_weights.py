@@ -162,7 +162,7 @@ def _draw(
     chosen = least_even([rows.weight.to_numpy() for rows in clips], tracklets)
     return frame_weights_over_time(
         weighted_clips(pd.concat([clips[place] for place in chosen]), pictures),
-        title=title or f"When the network looks, {weights.trial.iloc[0]}",
+        title=f"{title or 'When the network looks'}, {weights.trial.iloc[0]}",
         facts=f"the {len(chosen)} of {len(clips)} probes whose frames are weighted least evenly",
     )
 

@@ -149,5 +149,6 @@ KINDS = (
         "Rank-1 when probes and gallery are cut to so many frames (the paper’s Fig 7).",
         "Heat map of rank-1 over the lengths of probes and gallery.",
         ("length_matrix",),
+        all_trials=True,
     ),
 )

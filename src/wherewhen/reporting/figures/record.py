@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -23,15 +24,23 @@ class FigureKind:
     draw : callable
         Takes what `needs` names, by position, and returns a figure. Where the figure shows
         `people`, a :class:`~wherewhen.tracklets.pictures.TrackletPictures` comes first: no other
-        figure gets at a frame. Those of `analyse` take a keyword `title`, too.
+        figure gets at a frame. Those of `analyse` take a keyword `title`, to which they add the
+        trial. Those of `experiment` take what `table` returns, and `title`.
     caption, description : str
         A sentence under the figure, and one for readers who cannot see it.
     needs : tuple of str
         Names of data sets and parameters. In `report`, ``{trial}`` is the first trial and a name
         with ``{trials}`` stands for one data set a trial; in `analyse` the names are a trial's own.
-        The figure is left out of a run that makes none of these.
+        The figure is left out of a run that makes none of these. In `experiment` a name stands for
+        a mapping by row: ``scores`` (those that the row shows), ``published`` (quoted rows: rank to
+        fraction), ``{trials}.x`` (a mapping by trial), or a parameter.
     people : bool
         Whether it shows frames of people.
+    table : callable, optional
+        For `experiment`: takes what `needs` names and returns the table that is drawn.
+    all_trials : bool
+        For `analyse`: whether an experiment draws the tables of all trials, one under another; else
+        the first trial's.
 
     See Also
     --------
@@ -52,3 +61,5 @@ class FigureKind:
     description: str
     needs: tuple[str, ...] = ()
     people: bool = False
+    table: Callable[..., pd.DataFrame] | None = None
+    all_trials: bool = False

@@ -11,7 +11,7 @@ from wherewhen.reporting.checks import require_table
 from wherewhen.reporting.figures.canvas import SMALL, TEXT, head, new_figure, over_trials, tidy
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import BLUE, MUTED, VERMILION, row_style
-from wherewhen.reporting.validation import MEASURES
+from wherewhen.reporting.validation import MEASURES, convergence_table, penalty_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,6 +163,8 @@ KINDS = (
         loss_over_lambda,
         "Held-out persons by the weight λ of the attention penalty (the paper’s Fig 5 a).",
         "Loss and mAP of held-out persons over the weight of the penalty.",
+        ("{trials}.history", "params:train.training.penalty_weight"),
+        table=lambda histories, weights: penalty_table(convergence_table(histories), weights),
     ),
     FigureKind(
         "convergence",
@@ -170,5 +172,7 @@ KINDS = (
         convergence,
         "Losses of training and held-out persons by epoch (the paper’s Fig 5 b).",
         "Lines of the losses over the epochs, one for each row.",
+        ("{trials}.history",),
+        table=convergence_table,
     ),
 )

@@ -1,42 +1,38 @@
-"""The room of the one page: every finished experiment as a single static file of HTML.
+"""The report of experiments as one static HTML file.
 
-``content`` says what a page shows, ``numbers`` writes figures for people, ``plots`` lays out the
-plots that answer to the mouse, ``render`` puts all of it into ``page.html.jinja`` with ``page.css``
-and ``page.js``. The page asks nobody for anything: plotly.js, pictures and style are in the file,
-and a content security policy in its head lets the browser refuse everything else.
+``model`` holds the data that it shows, ``plots`` the interactive plots, ``render`` fills
+``page.html.jinja`` (with ``page.css`` and ``page.js``). The file loads nothing: plotly.js, pictures
+and style are in it, and a content security policy makes the browser refuse everything else.
 
-May import from ``retrieval`` and the rest of ``reporting``. Gathering what a page shows is the
-Kedro side's, see :mod:`wherewhen.experiments.report`.
+May import from ``retrieval`` and the rest of ``reporting``.
+:mod:`wherewhen.experiments.report` collects the data.
 """
 
-from wherewhen.reporting.page.content import (
-    Command,
-    Curve,
+from wherewhen.reporting.page.model import (
     Dataset,
     Experiment,
-    History,
-    LengthMatrix,
     Number,
     Page,
     Picture,
+    Plot,
     Row,
     Status,
-    Trial,
 )
+from wherewhen.reporting.page.plots import PLOTTED, cmc_plot, convergence_plot, length_plot
 from wherewhen.reporting.page.render import render
 
 __all__ = [
-    "Command",
-    "Curve",
+    "PLOTTED",
     "Dataset",
     "Experiment",
-    "History",
-    "LengthMatrix",
     "Number",
     "Page",
     "Picture",
+    "Plot",
     "Row",
     "Status",
-    "Trial",
+    "cmc_plot",
+    "convergence_plot",
+    "length_plot",
     "render",
 ]

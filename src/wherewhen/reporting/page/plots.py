@@ -1,186 +1,233 @@
-"""The one page: plots that answer to the mouse, laid out for plotly.js.
+"""Interactive plots of the page, as data and layout of plotly.js.
 
-Ink, grid and background are the style sheet's, so that the same plot is readable by day, by night
-and on paper; here stand the data, and the colours that tell rows apart.
+Ink, grid and background come from the style sheet, which has a light, a dark and a printed version.
 """
 
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from wherewhen.reporting.page.content import Curve, History, LengthMatrix
+import numpy as np
+import pandas as pd
+
+from wherewhen.reporting.cmc import percent_over_trials
+from wherewhen.reporting.page.model import Plot
 from wherewhen.reporting.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, SKY, VERMILION
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+PLOTTED = ("cmc", "convergence", "lengths")
+"""Kinds of figures that have an interactive plot, so that the page leaves their pictures out."""
+
+PUBLISHED = "published figures"
+"""Name in the legend of all published curves, which are shown and hidden together."""
+
+POINTS = 250
+"""Epochs of a loss curve at most; more can't be told apart on a page."""
 
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 
-PUBLISHED = "published figures"
-"""What the legend calls the paper's curves, which it shows and hides together."""
 
-
-def cmc_plot(curves: Sequence[Curve]) -> Figure:
-    """CMC curves, one a row, with a band of one deviation and the published points on demand.
+def cmc_plot(table: pd.DataFrame, order: Iterable[str]) -> Plot:
+    """CMC curves, one for each row, with a band of one deviation and the published points.
 
     Parameters
     ----------
-    curves : sequence of Curve
-        At least one.
+    table : pandas.DataFrame
+        As :func:`wherewhen.reporting.cmc.cmc_table` returns it; a row may have lines of its own and
+        published ones.
+    order : iterable of str
+        Names of rows, in the order of the legend.
 
     Returns
     -------
-    plotly.graph_objects.Figure
-        The legend takes a row's curve away; the published figures are hidden at first.
+    Plot
+        A click in the legend hides a row's curve; published points are hidden at first.
     """
-    figure = _figure("rank", "probes found up to this rank (%)")
-    for place, curve in enumerate(curves):
-        if curve.ranks:
-            _add_curve(figure, curve, place)
-    published = [(place, curve) for place, curve in enumerate(curves) if curve.published]
-    for first, (place, curve) in zip([True] + [False] * len(published), published, strict=False):
-        _add_published(figure, curve, place, first)
-    last = max(max((*curve.ranks, *curve.published), default=1) for curve in curves)
-    figure.update_yaxes(range=[_lowest(curves), 101])
-    figure.update_xaxes(
-        range=[0.5, last + 0.5],
-        tickvals=[1, *range(5, last + 1, 5)] if last > 10 else list(range(1, last + 1)),
-    )
-    return figure
-
-
-def convergence_plot(histories: Sequence[History]) -> Figure:
-    """Loss over epochs, one line a row, the validation loss dotted in the same colour.
-
-    Parameters
-    ----------
-    histories : sequence of History
-        At least one.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        The legend takes a row's two lines away together.
-    """
-    figure = _figure("epoch", "loss")
-    hover = "<b>%{fullData.name}</b><br>epoch %{x}: %{y:.3f}<extra></extra>"
-    for place, history in enumerate(histories):
-        colour, name = _COLOURS[place % len(_COLOURS)], _plain(history.name)
-        figure.add_scatter(
-            x=list(history.epochs), y=_rounded(history.loss, 5), name=name, legendgroup=name,
-            mode="lines", hovertemplate=hover, line={"color": colour, "width": 2, "dash": "solid"},
-        )  # fmt: skip
-        if history.validation:
-            figure.add_scatter(
-                x=list(history.validation_epochs), y=_rounded(history.validation, 5),
-                name=f"{name}, validation", legendgroup=name, showlegend=False,
-                mode="lines+markers", hovertemplate=hover, marker={"size": 5},
-                line={"color": colour, "width": 1.5, "dash": "dot"},
-            )  # fmt: skip
-    figure.update_yaxes(rangemode="tozero")
-    return figure
-
-
-def length_plot(matrix: LengthMatrix) -> Figure:
-    """Rank-1 over the lengths of probe and gallery videos, as a map with its numbers in it.
-
-    Parameters
-    ----------
-    matrix : LengthMatrix
-        Of one row.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Lengths are names here: each doubles the one before, and every cell is as wide.
-    """
-    figure = _figure("gallery video (frames)", "probe video (frames)")
-    figure.add_heatmap(
-        x=[str(length) for length in matrix.gallery_lengths],
-        y=[str(length) for length in matrix.probe_lengths],
-        z=[_rounded(line) for line in matrix.percent],
-        colorscale="Cividis", texttemplate="%{z:.0f}", xgap=1, ygap=1,
-        colorbar={"title": {"text": "rank-1 (%)", "side": "right"}, "thickness": 12, "len": 0.9},
-        hovertemplate="probe %{y}, gallery %{x} frames<br><b>rank-1 %{z:.1f}%</b><extra></extra>",
-    )  # fmt: skip
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_yaxes(type="category", showgrid=False)
-    return figure
-
-
-def to_json(figure: Figure) -> dict[str, Any]:
-    """Return a figure's data and layout as what JSON holds, without plotly's theme."""
-    parts = json.loads(figure.to_json(engine="json"))
-    layout = {name: value for name, value in parts["layout"].items() if name != "template"}
-    return {"data": parts["data"], "layout": layout}
-
-
-def _figure(across: str, up: str) -> Figure:
-    from plotly.graph_objects import Figure
-
-    figure = Figure()
-    figure.update_layout(
-        template="none", height=440, margin={"l": 56, "r": 12, "t": 32, "b": 48},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13}, hovermode="closest",
-        hoverlabel={"align": "left"}, modebar={"bgcolor": "rgba(0,0,0,0)", "color": MUTED},
-    )  # fmt: skip
-    axis = {"zeroline": False, "showline": False, "automargin": True}
-    figure.update_xaxes(title={"text": across, "standoff": 8}, **axis)
-    figure.update_yaxes(title={"text": up, "standoff": 8}, **axis)
-    return figure
-
-
-def _add_curve(figure: Figure, curve: Curve, place: int) -> None:
-    colour, name = _COLOURS[place % len(_COLOURS)], _plain(curve.name)
-    turn = place // len(_COLOURS) % len(_DASHES)
-    ranks, mean = list(curve.ranks), _rounded(curve.mean)
-    if curve.deviation:
-        pairs = list(zip(curve.mean, curve.deviation, strict=True))
-        edge = [min(m + d, 100) for m, d in pairs] + [max(m - d, 0) for m, d in reversed(pairs)]
-        figure.add_scatter(
-            x=ranks + ranks[::-1], y=_rounded(edge), fill="toself", mode="lines",
-            line={"width": 0, "color": colour}, fillcolor=colour, opacity=0.12,
-            name=name, legendgroup=name, showlegend=False, hoverinfo="skip",
-        )  # fmt: skip
-    figure.add_scatter(
-        x=ranks, y=mean, name=name, legendgroup=name, mode="lines+markers",
-        customdata=[f" ± {d:.1f}" for d in curve.deviation] or [""] * len(ranks),
-        hovertemplate=(
-            "<b>%{fullData.name}</b><br>rank-%{x}: %{y:.1f}%{customdata} %<extra></extra>"
+    names = [name for name in order if name in set(table["row"])]
+    quoted = table["quoted"].astype(bool)
+    ours, published = (dict(list(part.groupby("row"))) for part in (table[~quoted], table[quoted]))
+    traces: list[dict[str, Any]] = []
+    for place, name in enumerate(names):
+        if name in ours:
+            traces += _curve(_plain(name), percent_over_trials(ours[name]), place)
+    lowest = min((value for trace in traces if "fill" not in trace for value in trace["y"]),
+                 default=np.inf)  # fmt: skip
+    theirs = [
+        _published(_plain(name), published[name].sort_values("rank"), place)
+        for place, name in enumerate(names)
+        if name in published
+    ]
+    for number, trace in enumerate(theirs):
+        trace["showlegend"] = number == 0
+        lowest = min(lowest, *trace["y"])
+    last = int(table["rank"].max())
+    return Plot(
+        "Cumulative match characteristic",
+        "The share of probes whose person is among the first k of the gallery; the mean over "
+        "the trials, shaded by one standard deviation. Point at a curve to read it; click a "
+        "name to hide or show it, double-click to see it alone."
+        + (" The paper’s figures are in the legend too, hidden at first." if theirs else ""),
+        f"CMC curves of {_enumerate(names)}; the table above has their numbers.",
+        _drawing(
+            traces + theirs,
+            "rank",
+            "probes found up to this rank (%)",
+            xaxis={
+                "range": [0.5, last + 0.5],
+                "tickvals": [1, *range(5, last + 1, 5)] if last > 10 else [*range(1, last + 1)],
+            },
+            yaxis={"range": [max(0, 10 * int(lowest // 10) - 10), 101]},
         ),
-        line={"color": colour, "width": 2, "dash": _DASHES[turn]},
-        marker={"size": 6, "symbol": _SYMBOLS[turn]},
-    )  # fmt: skip
+    )
 
 
-def _add_published(figure: Figure, curve: Curve, place: int, first: bool) -> None:
-    ranks = sorted(curve.published)
-    figure.add_scatter(
-        x=ranks, y=[curve.published[rank] for rank in ranks], mode="lines+markers",
-        name=PUBLISHED, legendgroup=PUBLISHED, showlegend=first, visible="legendonly",
-        customdata=[_plain(curve.name)] * len(ranks),
-        hovertemplate="<b>%{customdata}, published</b><br>rank-%{x}: %{y:.1f} %<extra></extra>",
-        line={"color": _COLOURS[place % len(_COLOURS)], "width": 1, "dash": "dot"},
-        marker={"size": 8, "symbol": "x-thin-open", "line": {"width": 2}},
-    )  # fmt: skip
+def convergence_plot(table: pd.DataFrame) -> Plot:
+    """Loss over epochs, one line for each row, the validation loss dotted in the same colour.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`wherewhen.reporting.validation.convergence_table` returns it.
+
+    Returns
+    -------
+    Plot
+        Means over the trials at the epochs that all trials have. A click in the legend hides both
+        lines of a row.
+    """
+    hover = "<b>%{fullData.name}</b><br>epoch %{x}: %{y:.3f}<extra></extra>"
+    traces, validated, rows = [], False, table.groupby("row", sort=False)
+    for place, (row, of_row) in enumerate(rows):
+        colour, name = _COLOURS[place % len(_COLOURS)], _plain(row)
+        shared = {"type": "scatter", "legendgroup": name, "hovertemplate": hover}
+        traces.append(shared | _course(of_row, "loss") | {
+            "name": name, "mode": "lines", "line": {"color": colour, "width": 2, "dash": "solid"},
+        })  # fmt: skip
+        validation = _course(of_row, "validation_loss")
+        if validation["x"]:
+            validated = True
+            traces.append(shared | validation | {
+                "name": f"{name}, validation", "showlegend": False, "mode": "lines+markers",
+                "marker": {"size": 5}, "line": {"color": colour, "width": 1.5, "dash": "dot"},
+            })  # fmt: skip
+    return Plot(
+        "Convergence",
+        "Training loss by epoch, averaged over the trials"
+        + ("; the loss on validation persons dotted." if validated else "."),
+        f"Loss over epochs of {_enumerate(list(rows.groups))}.",
+        _drawing(traces, "epoch", "loss", yaxis={"rangemode": "tozero"}),
+    )
 
 
-def _lowest(curves: Sequence[Curve]) -> int:
-    """Tens below the lowest point drawn."""
-    values = [value for curve in curves for value in (*curve.mean, *curve.published.values())]
-    return max(0, 10 * int(min(values, default=0) // 10) - 10)
+def length_plot(row: str, table: pd.DataFrame) -> Plot:
+    """Rank-1 over the lengths of probe and gallery videos, as a heat map.
+
+    Parameters
+    ----------
+    row : str
+        Name of the row.
+    table : pandas.DataFrame
+        Columns ``trial, probe_frames, gallery_frames, rank-1``.
+
+    Returns
+    -------
+    Plot
+        Means over the trials. Lengths are categories: each doubles the one before.
+    """
+    cells = 100 * table.pivot_table("rank-1", "probe_frames", "gallery_frames", "mean")
+    trace = {
+        "type": "heatmap", "x": [*map(str, cells.columns)], "y": [*map(str, cells.index)],
+        "z": [_rounded(line) for line in cells.to_numpy()],
+        "colorscale": "Cividis", "texttemplate": "%{z:.0f}", "xgap": 1, "ygap": 1,
+        "colorbar": {"title": {"text": "rank-1 (%)", "side": "right"}, "thickness": 12, "len": 0.9},
+        "hovertemplate": "probe %{y}, gallery %{x} frames<br><b>rank-1 %{z:.1f}%</b>"
+                         "<extra></extra>",
+    }  # fmt: skip
+    categories = {"type": "category", "showgrid": False}
+    across, up = "gallery video (frames)", "probe video (frames)"
+    return Plot(
+        f"Rank-1 over lengths of videos: {row}",
+        "Rank-1 in percent when the probe video (up) and the gallery videos (across) are cut "
+        "to so many frames.",
+        f"Heat map of rank-1 over probe and gallery lengths of {row}.",
+        _drawing([trace], across, up, xaxis=categories, yaxis=categories),
+    )
 
 
-def _rounded(values: Sequence[float], digits: int = 2) -> list[float]:
+def _drawing(
+    data: Sequence[Mapping[str, Any]],
+    across: str,
+    up: str,
+    xaxis: Mapping[str, Any] | None = None,
+    yaxis: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    axis = {"zeroline": False, "showline": False, "automargin": True}
+    layout = {
+        "height": 440, "margin": {"l": 56, "r": 12, "t": 32, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 13}, "hovermode": "closest",
+        "hoverlabel": {"align": "left"}, "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED},
+        "xaxis": {"title": {"text": across, "standoff": 8}, **axis, **(xaxis or {})},
+        "yaxis": {"title": {"text": up, "standoff": 8}, **axis, **(yaxis or {})},
+    }  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _curve(name: str, percent: pd.DataFrame, place: int) -> list[dict[str, Any]]:
+    """Return the mean over the trials, after its band where there are several trials."""
+    turn = place // len(_COLOURS) % len(_DASHES)
+    colour, ranks = _COLOURS[place % len(_COLOURS)], percent.index.to_list()
+    mean, deviation = percent["mean"], percent["std"].dropna()
+    shared = {"type": "scatter", "name": name, "legendgroup": name}
+    line = shared | {
+        "x": ranks, "y": _rounded(mean), "mode": "lines+markers",
+        "customdata": [f" ± {each:.1f}" for each in deviation] or [""] * len(ranks),
+        "hovertemplate": "<b>%{fullData.name}</b><br>rank-%{x}: %{y:.1f}%{customdata} %"
+                         "<extra></extra>",
+        "line": {"color": colour, "width": 2, "dash": _DASHES[turn]},
+        "marker": {"size": 6, "symbol": _SYMBOLS[turn]},
+    }  # fmt: skip
+    if deviation.empty:
+        return [line]
+    upper, lower = (mean + deviation).clip(upper=100), (mean - deviation).clip(lower=0)
+    band = shared | {
+        "x": ranks + ranks[::-1], "y": _rounded([*upper, *lower[::-1]]), "fill": "toself",
+        "mode": "lines", "line": {"width": 0, "color": colour}, "fillcolor": colour,
+        "opacity": 0.12, "showlegend": False, "hoverinfo": "skip",
+    }  # fmt: skip
+    return [band, line]
+
+
+def _published(name: str, points: pd.DataFrame, place: int) -> dict[str, Any]:
+    return {
+        "type": "scatter", "x": points["rank"].to_list(), "y": _rounded(100 * points["value"]),
+        "mode": "lines+markers", "name": PUBLISHED, "legendgroup": PUBLISHED,
+        "visible": "legendonly", "customdata": [name] * len(points),
+        "hovertemplate": "<b>%{customdata}, published</b><br>rank-%{x}: %{y:.1f} %<extra></extra>",
+        "line": {"color": _COLOURS[place % len(_COLOURS)], "width": 1, "dash": "dot"},
+        "marker": {"size": 8, "symbol": "x-thin-open", "line": {"width": 2}},
+    }  # fmt: skip
+
+
+def _course(table: pd.DataFrame, column: str) -> dict[str, list[Any]]:
+    """Return the mean over the trials at the epochs that all of them have, thinned."""
+    values = table.pivot(index="epoch", columns="trial", values=column).dropna().mean(axis=1)
+    values = values.iloc[:: max(1, -(-len(values) // POINTS))]
+    return {"x": values.index.to_list(), "y": _rounded(values, 5)}
+
+
+def _rounded(values: Iterable[float], digits: int = 2) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
 def _plain(name: str) -> str:
-    """Keep plotly from reading a name as its own kind of HTML: it knows bold, and links."""
+    """Escape a name: plotly.js reads bold and links."""
     return html.escape(name, quote=False)
+
+
+def _enumerate(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

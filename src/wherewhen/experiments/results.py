@@ -1,0 +1,107 @@
+"""What is finished of an experiment, for its table, its figures and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from wherewhen.experiments.config import Experiment
+from wherewhen.experiments.published import curve
+from wherewhen.experiments.rows import Request, ResolvedRow, make_missing, resolve
+from wherewhen.lineage.ledger import parameter
+from wherewhen.project import from_root
+from wherewhen.sessions import View
+from wherewhen.tracking import Description
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """An experiment's rows and their finished trials."""
+
+    experiment: Experiment
+    """Of the request's environment."""
+    request: Request
+    """Options of the command."""
+    rows: Mapping[str, ResolvedRow]
+    """By the row's name, quoted rows left out."""
+    dataset: str
+    """The data set tested on."""
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, request: Request, contents: dict[Path, str] | None = None
+    ) -> Self:
+        """Resolve an experiment's rows; see :func:`wherewhen.experiments.rows.resolve`."""
+        rows = resolve(experiment, request, contents)
+        return cls(experiment, request, rows, View.of(request.env).dataset)
+
+    @cached_property
+    def trials(self) -> dict[str, list[str]]:
+        """Names of the finished trials of each row that has any."""
+        found = {name: row.trials for name, row in self.rows.items()}
+        return {name: trials for name, trials in found.items() if trials}
+
+    @property
+    def folder(self) -> Path:
+        """Folder of its figures."""
+        return from_root(f"data/08_reporting/{self.dataset}/experiments/{self.experiment.name}")
+
+    def scores(self) -> dict[str, pd.DataFrame]:
+        """Return the scores that each row shows."""
+        return {name: self.rows[name].shown() for name in self.trials}
+
+    def published(self, quoted: bool = False) -> dict[str, dict[int, float]]:
+        """Return published CMC curves on this data set, as fractions by rank.
+
+        Parameters
+        ----------
+        quoted : bool
+            Of quoted rows alone.
+        """
+        rows = [row for row in self.experiment.rows if row.quoted or not quoted]
+        curves = {
+            row.name: curve(self.experiment.table, row.published, self.dataset) for row in rows
+        }
+        return {name: points for name, points in curves.items() if points}
+
+    def by_row(self, need: str) -> Mapping[str, Any]:
+        """Return what a figure of the experiment needs, by the rows with finished trials.
+
+        Parameters
+        ----------
+        need : str
+            See :class:`wherewhen.reporting.figures.record.FigureKind`.
+        """
+        if need == "scores":
+            return self.scores()
+        if need == "published":
+            return self.published(quoted=True)
+        return {name: self._of_row(name, need) for name in self.trials}
+
+    def of_trial(self, row: str, trial: str, need: str) -> Any:
+        """Return an artifact of a trial, made now by ``analyse`` if it is missing, or a parameter.
+
+        Parameters
+        ----------
+        row, trial : str
+            Their names.
+        need : str
+            As ``length_matrix`` or ``params:analyse.tracklets``.
+        """
+        if need.startswith("params:"):
+            return parameter(self.rows[row].parameters, need)
+        view, name = self.rows[row].view, f"{trial}.{need}"
+        described = Description(f"{self.experiment.name} · {row} · {trial} · {need}")
+        make_missing(view, [name], described, ["analyse"])
+        return view.catalog.load(name)
+
+    def _of_row(self, name: str, need: str) -> Any:
+        row = self.rows[name]
+        if need.startswith("params:"):
+            return parameter(row.parameters, need)
+        return {trial: row.load(need.format(trials=trial)) for trial in self.trials[name]}
