@@ -1,14 +1,15 @@
-"""Kedro data sets of our own: what pandas can't hold (the Kedro side).
+"""Kedro data sets for networks, metrics, arrays, figures and stores (the Kedro side).
 
-Two of them save something lazy. A node hands over a plan (which tracklets, and how each is made);
-saving makes what is missing, tracklet by tracklet, in a store that may hold the work of several
-runs, and then writes a small file that names the store. A run that was killed therefore goes on
-where it stopped, and a half-written tracklet is never taken for whole.
+Rendered people and cubes are saved lazily: a node returns a plan (which tracklets, and how each is
+made); saving makes what is missing, tracklet by tracklet, in a store that may hold the work of
+several runs, and then writes a small file that names the store. A run that was killed therefore
+continues where it stopped, and a half-written tracklet is never taken for whole.
 """
 
 from __future__ import annotations
 
 import json
+import pkgutil
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class WorkspaceDataset(AbstractDataset[Any, Path]):
-    """A folder that a node keeps for itself, so that it can go on after a fault.
+    """The folder of a node's checkpoints, so that it can continue after a fault.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class WorkspaceDataset(AbstractDataset[Any, Path]):
 
 
 class _FileDataset(AbstractVersionedDataset[Any, Any]):
-    """A file that a function of this project writes and another reads.
+    """A file that one function writes and another reads; they are imported when they are used.
 
     Parameters
     ----------
@@ -72,6 +73,9 @@ class _FileDataset(AbstractVersionedDataset[Any, Any]):
     metadata : dict, optional
         Not read here; hooks do.
     """
+
+    WRITE = READ = ""
+    """``module:function``, of data and path, and of the path."""
 
     def __init__(
         self,
@@ -88,43 +92,62 @@ class _FileDataset(AbstractVersionedDataset[Any, Any]):
 
     def load(self) -> Any:
         """Read the file."""
-        return self._read(Path(str(self._get_load_path())))
+        return self._read(self._place)
+
+    @property
+    def _place(self) -> Path:
+        return Path(str(self._get_load_path()))
 
     def _write(self, data: Any, path: Path) -> None:
-        raise NotImplementedError
+        pkgutil.resolve_name(self.WRITE)(data, path)
 
     def _read(self, path: Path) -> Any:
-        raise NotImplementedError
+        return pkgutil.resolve_name(self.READ)(path)
 
     def _exists(self) -> bool:
-        try:
-            return Path(str(self._get_load_path())).is_file()
-        except DatasetError:
-            return False
+        return self._place.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}
 
 
 class FigureDataset(_FileDataset):
-    """A :class:`matplotlib.figure.Figure` as PNG and, beside it, as PDF."""
+    """A :class:`matplotlib.figure.Figure` as PNG, which is loaded, and beside it as PDF."""
 
-    def _write(self, data: Any, path: Path) -> None:
-        from wherewhen.reporting.figures.canvas import save_figure
+    WRITE, READ = "wherewhen.reporting.figures.canvas:save_figure", "PIL.Image:open"
 
-        save_figure(data, path)
+
+class NetworkDataset(_FileDataset):
+    """A network: its weights as safetensors, its configuration in the same file's header."""
+
+    WRITE, READ = "wherewhen.model.files:write_network", "wherewhen.model.files:read_network"
 
     def _read(self, path: Path) -> Any:
-        """Read the PNG as a picture."""
-        from PIL import Image
-
-        return Image.open(path)
+        return super()._read(path).eval()
 
 
-class PlaceDataset(_FileDataset):
-    """The path of a folder, as the configuration says it: what lies there counts, and not where.
+class MetricsDataset(_FileDataset):
+    """Fitted metrics by name: arrays as safetensors, the rest as JSON in the same file's header."""
 
-    So what was made of the folder's content stays when it is moved, but the path is made anew.
+    WRITE = "wherewhen.metric_learning.files:write_metrics"
+    READ = "wherewhen.metric_learning.files:read_metrics"
+
+
+class _JSONDataset(_FileDataset):
+    """A small JSON file."""
+
+    def _write(self, data: Any, path: Path) -> None:
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(data, sort_keys=True) + "\n", encoding="utf-8")
+
+    def _read(self, path: Path) -> Any:
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+class PlaceDataset(_JSONDataset):
+    """The path of a folder as configured: its content decides identities, the path does not.
+
+    What was made of the content stays when the folder is moved, but this file is made anew.
     """
 
     def counts(self) -> str:
@@ -136,44 +159,19 @@ class PlaceDataset(_FileDataset):
         place = from_root(self.load())
         return None if place.exists() else f"{place} is gone"
 
-    def _write(self, data: Any, path: Path) -> None:
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(data) + "\n", encoding="utf-8")
-
-    def _read(self, path: Path) -> Any:
-        return json.loads(path.read_text(encoding="utf-8"))
-
-
-class NetworkDataset(_FileDataset):
-    """A network: its weights as safetensors, its configuration in the same file's header."""
-
-    def _write(self, data: Any, path: Path) -> None:
-        from wherewhen.model.files import write_network  # torch: seconds
-
-        write_network(data, path)
-
-    def _read(self, path: Path) -> Any:
-        from wherewhen.model.files import read_network
-
-        return read_network(path).eval()
-
-
-class MetricsDataset(_FileDataset):
-    """Fitted metrics by name: arrays as safetensors, the rest as JSON in the same file's header."""
-
-    def _write(self, data: Any, path: Path) -> None:
-        from wherewhen.metric_learning.files import write_metrics  # scikit-learn: a second
-
-        write_metrics(data, path)
-
-    def _read(self, path: Path) -> Any:
-        from wherewhen.metric_learning.files import read_metrics
-
-        return read_metrics(path)
-
 
 class ArrayDataset(_FileDataset):
-    """One array of numbers, of any shape, as a safetensors file with one tensor."""
+    """One array of numbers, of any shape, as a safetensors file with one tensor.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     dataset = ArrayDataset(f"{folder}/array.safetensors")
+    ...     dataset.save(np.eye(2))
+    ...     dataset.load().tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
 
     TENSOR = "array"
 
@@ -208,8 +206,8 @@ def _unreadable(path: Path, why: str) -> str:
     )
 
 
-class _StoreDataset(_FileDataset):
-    """What lies in a folder of stores, and a file that names one of them.
+class _StoreDataset(_JSONDataset):
+    """A folder of stores, and a file that names one of them.
 
     Parameters
     ----------
@@ -237,18 +235,19 @@ class _StoreDataset(_FileDataset):
 
     def counts(self) -> str:
         """Return what stands for the content in what is made of it."""
-        return self._named()["store"]
+        return self._store.name
 
     def remove(self) -> None:
         """Remove the store, so that all of it is made anew."""
-        shutil.rmtree(self._stores / self._named()["store"], ignore_errors=True)
+        shutil.rmtree(self._store, ignore_errors=True)
 
-    def _name(self, path: Path, **named: str) -> None:
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(named, sort_keys=True) + "\n", encoding="utf-8")
-
+    @property
     def _named(self) -> dict[str, str]:
-        return json.loads(Path(str(self._get_load_path())).read_text(encoding="utf-8"))
+        return _JSONDataset._read(self, self._place)
+
+    @property
+    def _store(self) -> Path:
+        return self._stores / self._named["store"]
 
 
 class SyntheticPeopleDataset(_StoreDataset):
@@ -258,10 +257,9 @@ class SyntheticPeopleDataset(_StoreDataset):
         """Say whether frames are missing or were changed: by their sizes and times."""
         from wherewhen.lineage.content import content_of
 
-        named = self._named()
-        if content_of(self._stores / named["store"]) != named["files"]:
-            return f"files in {self._stores / named['store']} are gone or were changed"
-        return None
+        if content_of(self._store) == self._named["files"]:
+            return None
+        return f"files in {self._store} are gone or were changed"
 
     def _write(self, data: Any, path: Path) -> None:
         """Render what is missing of a :class:`wherewhen.synthetic.SyntheticSet`."""
@@ -270,16 +268,16 @@ class SyntheticPeopleDataset(_StoreDataset):
 
         read_from = write_set(data, self._stores)
         store = home_of(data, self._stores)
-        self._name(
-            path,
-            store=store.name,
-            read_from=read_from.relative_to(self._stores).as_posix(),
-            files=content_of(store),
-        )
+        named = {
+            "store": store.name,
+            "read_from": read_from.relative_to(self._stores).as_posix(),
+            "files": content_of(store),
+        }
+        super()._write(named, path)
 
     def _read(self, path: Path) -> Path:
         """Return the folder or the archive."""
-        return self._stores / self._named()["read_from"]
+        return self._stores / super()._read(path)["read_from"]
 
 
 class CubeStoreDataset(_StoreDataset):
@@ -303,7 +301,7 @@ class CubeStoreDataset(_StoreDataset):
         from wherewhen.features.extraction import PLAN
 
         try:
-            store = CubeStore(self._stores / self._named()["store"])
+            store = CubeStore(self._store)
             complete = store.complete
         except (CubeStoreError, FileNotFoundError) as error:
             return str(error)
@@ -324,14 +322,14 @@ class CubeStoreDataset(_StoreDataset):
         (store.folder / PLAN).unlink(missing_ok=True)
         if data.kept is not None:
             data.save(store.folder)
-        self._name(path, store=store.key)
+        super()._write({"store": store.key}, path)
 
     def _read(self, path: Path) -> CubeStore | StreamedCubes:
         """Open the store."""
         from wherewhen.features.cube_store import CubeStore
         from wherewhen.features.extraction import PLAN, CubeExtraction, StreamedCubes
 
-        folder = self._stores / self._named()["store"]
+        folder = self._store
         if self._loaded is None or self._loaded.key != folder.name:
             self._loaded = CubeStore(folder)
             if (folder / PLAN).is_file():
