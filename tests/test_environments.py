@@ -9,11 +9,12 @@ from wherewhen.environments import (
     ConfigurationError,
     check_environment,
     check_footage,
+    config_loader,
     environments,
     new_dataset,
 )
 from wherewhen.pipelines.parameters import check_parameters
-from wherewhen.sessions import Session, config_loader
+from wherewhen.sessions import Session
 from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.readers import READERS, read
 

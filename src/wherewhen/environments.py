@@ -93,6 +93,27 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
         )
 
 
+def config_loader(env: str | None = None, source: Path | None = None, **patterns: list[str]) -> Any:
+    """Return what reads an environment's configuration as a session does.
+
+    Parameters
+    ----------
+    env : str, optional
+        The environment; None: Kedro's default.
+    source : Path, optional
+        The configuration; None: the project's.
+    **patterns : list of str
+        File names of configuration that is this project's own, by its key; merged softly.
+    """
+    from kedro.config import OmegaConfigLoader
+
+    source = source or conf_source()
+    check_environment(env, source)
+    soft = CONFIG_LOADER_ARGS["merge_strategy"] | dict.fromkeys(patterns, "soft")
+    options = {**CONFIG_LOADER_ARGS, "merge_strategy": soft, "config_patterns": patterns}
+    return OmegaConfigLoader(str(source), env=env, **options)
+
+
 def check_footage(parameters: Any, loader: Any) -> None:
     """Refuse real footage under the name of rendered people.
 
@@ -113,7 +134,7 @@ def check_footage(parameters: Any, loader: Any) -> None:
         return
     dataset = parameters.evaluate.dataset
     given = (loader.runtime_params or {}).get("ingest") or {}
-    if dataset in RENDERED or ("root" in given and _renders(loader)):
+    if dataset in RENDERED or ("root" in given and _renders(loader.env, loader.conf_source)):
         raise ConfigurationError(
             f"ingest.root is {root}, but {dataset} is a data set of rendered people: real footage "
             "needs an environment of its own, so that neither is taken for the other. Make one: "
@@ -122,18 +143,10 @@ def check_footage(parameters: Any, loader: Any) -> None:
         )
 
 
-def _renders(loader: Any) -> bool:
+def _renders(env: str | None, source: str) -> bool:
     """Whether an environment renders its people, as long as no parameter is given."""
-    from kedro.config import OmegaConfigLoader
-
-    plain = OmegaConfigLoader(
-        loader.conf_source,
-        env=loader.env,
-        base_env=loader.base_env,
-        default_run_env=loader.default_run_env,
-        merge_strategy=loader.merge_strategy,
-    )
-    return plain["parameters"].get("ingest", {}).get("root") is None
+    ingest = config_loader(env, Path(source))["parameters"].get("ingest", {})
+    return ingest.get("root") is None
 
 
 def new_dataset(name: str, reader: str, root: str) -> list[Path]:

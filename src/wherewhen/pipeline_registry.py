@@ -12,11 +12,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
+from wherewhen.environments import config_loader
 from wherewhen.pipelines.stages import stages
-from wherewhen.project import conf_source
 
 if TYPE_CHECKING:
     from wherewhen.pipelines.parameters import Parameters
@@ -34,10 +33,7 @@ def parameters() -> Parameters:
     """Return the parameters of this run, or those of ``conf/base`` when no session has started."""
     from wherewhen.pipelines.parameters import check_parameters
 
-    if _parameters is not None:
-        return _parameters
-    loader = OmegaConfigLoader(str(conf_source()), base_env="base", default_run_env="base")
-    return check_parameters(loader["parameters"])
+    return _parameters or check_parameters(config_loader("base")["parameters"])
 
 
 class LazyPipeline(Pipeline):

@@ -17,11 +17,12 @@ from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from wherewhen.environments import CONFIG_LOADER_ARGS, check_environment
+from wherewhen.environments import check_environment, config_loader
 from wherewhen.hints import did_you_mean
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.pipelines.stages import stages
-from wherewhen.project import conf_source, project_root
+from wherewhen.presets import overlay
+from wherewhen.project import project_root
 
 if TYPE_CHECKING:
     from wherewhen.lineage.ledger import Ledger
@@ -196,55 +197,22 @@ class View:
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 
-        parameters = check_parameters(merged(environment_parameters(env), overrides or {}))
-        catalog = Catalog.from_config(_catalog_config(env, project_root()))
+        parameters = check_parameters(overlay(environment_parameters(env), overrides or {}))
+        config = _config(env, project_root(), "catalog")
+        catalog = Catalog.from_config(_absolute(config, project_root()))
         catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog, contents)
         return cls(env, dict(overrides or {}), parameters, catalog)
 
 
-def merged(*trees: Mapping[str, Any]) -> Tree:
-    """Lay trees over each other, the last uppermost: mappings merge, all else is replaced."""
-    result: Tree = {}
-    for tree in trees:
-        for name, value in tree.items():
-            below = result.get(name)
-            both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            result[name] = merged(below, value) if both else value
-    return result
-
-
-def config_loader(env: str | None = None, **patterns: list[str]) -> Any:
-    """Return what reads an environment's configuration as a session does.
-
-    Parameters
-    ----------
-    env : str, optional
-        The environment; None: Kedro's default.
-    **patterns : list of str
-        File names of configuration that is this project's own, by its key; merged softly.
-    """
-    from kedro.config import OmegaConfigLoader
-
-    check_environment(env)
-    options = dict(CONFIG_LOADER_ARGS)
-    options["merge_strategy"] = options["merge_strategy"] | dict.fromkeys(patterns, "soft")
-    return OmegaConfigLoader(str(conf_source()), env=env, config_patterns=patterns, **options)
-
-
 def environment_parameters(env: str | None) -> Tree:
     """Return the parameters of an environment as its files say them, nested."""
-    return _parameters(env, project_root())
+    return _config(env, project_root(), "parameters")
 
 
 @cache
-def _parameters(env: str | None, root: Path) -> Tree:
-    """Read parameters once; `root` tells projects of a process apart."""
-    return config_loader(env)["parameters"]
-
-
-@cache
-def _catalog_config(env: str | None, root: Path) -> Tree:
-    return _absolute(config_loader(env)["catalog"], root)
+def _config(env: str | None, root: Path, kind: str) -> Tree:
+    """Read a part of the configuration once; `root` tells projects of a process apart."""
+    return config_loader(env)[kind]
 
 
 def _absolute(config: Any, root: Path) -> Any:

@@ -8,7 +8,7 @@ from wherewhen.experiments.config import (
     nested,
     read_experiments,
 )
-from wherewhen.sessions import merged
+from wherewhen.presets import overlay
 
 
 def one(rows, **said):
@@ -28,7 +28,7 @@ class TestParameters:
 
     def test_the_last_tree_wins_and_lists_are_replaced(self):
         below, above = {"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}
-        assert merged(below, above) == {"a": {"b": 1, "c": [3]}, "d": {"e": 2}}
+        assert overlay(below, above) == {"a": {"b": 1, "c": [3]}, "d": {"e": 2}}
         assert below == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
 
 

@@ -22,10 +22,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from wherewhen.environments import config_loader
 from wherewhen.experiments.published import methods
 from wherewhen.hints import did_you_mean
+from wherewhen.presets import overlay
 from wherewhen.reporting.figures import FIGURES
-from wherewhen.sessions import Tree, config_loader, merged
+from wherewhen.sessions import Tree
 
 DEFAULTS = "defaults"
 OVERRIDES = "overrides"
@@ -250,7 +252,7 @@ def nested(parameters: Mapping[str, Any]) -> Tree:
             value = {part: value}
         if _overlap(tree, {path[0]: value}):
             raise ExperimentError(f"{name} is given twice, in two spellings: keep one")
-        tree = merged(tree, {path[0]: value})
+        tree = overlay(tree, {path[0]: value})
     return tree
 
 
@@ -286,7 +288,7 @@ def _row(experiment: str, name: str, said: Any, first: Tree, own: Tree, last: Tr
         row = Row.model_validate({**said, "name": name})
         if row.quoted:
             return row
-        whole = merged(first, own, row.parameters, last)
+        whole = overlay(first, own, row.parameters, last)
         return row.model_copy(update={"parameters": whole})
 
 

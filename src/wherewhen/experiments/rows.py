@@ -22,8 +22,9 @@ from wherewhen.lineage.catalog import file_of
 from wherewhen.lineage.records import Record, flat
 from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
+from wherewhen.presets import overlay
 from wherewhen.project import to_root
-from wherewhen.sessions import Tree, View, environment_parameters, merged, run
+from wherewhen.sessions import Tree, View, environment_parameters, run
 from wherewhen.tracking import Description, described
 from wherewhen.tracklets.fingerprint import fingerprint
 
@@ -72,7 +73,7 @@ class ResolvedRow:
         """The artifacts it asks for; networks of another environment are taken as they are now."""
         if self.source is None:
             return self.own
-        overrides = merged(self.own.overrides, self._borrowed())
+        overrides = overlay(self.own.overrides, self._borrowed())
         return look(self.place, self.request.env, overrides, self.contents)
 
     @property
@@ -297,9 +298,9 @@ def _resolve(experiment: str, row: Row, request: Request, contents: dict[Path, s
     source = None
     if request.trained_on is not None:
         common = {name: value for name, value in given.items() if name not in OF_THE_TEST}
-        overrides = merged(row.parameters, common)
+        overrides = overlay(row.parameters, common)
         source = look(f"{place}, training", request.trained_on, overrides, contents)
-    own = look(place, request.env, merged(row.parameters, given), contents)
+    own = look(place, request.env, overlay(row.parameters, given), contents)
     resolved = ResolvedRow(experiment, row, request, own, source, contents)
     _check_shown(resolved)
     _check_trials(resolved)

@@ -60,6 +60,10 @@ def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
     >>> changed["network"]["channels"], changed["network"]["readout"]
     ([32, 64, 64], 'top')
     """
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_container(OmegaConf.merge(*layers))
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            below = result.get(name)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            result[name] = overlay(below, value) if both else value
+    return result

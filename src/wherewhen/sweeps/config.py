@@ -18,7 +18,8 @@ from wherewhen.experiments.config import (
 )
 from wherewhen.experiments.rows import check_metric, look
 from wherewhen.pipelines.parameters import check_name
-from wherewhen.sessions import Tree, View, merged
+from wherewhen.presets import overlay
+from wherewhen.sessions import Tree, View
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -245,7 +246,7 @@ def evaluation_view(sweep: Sweep, env: str | None, values: Mapping[str, Any], gi
         "evaluate": {"resamples": 0},
         "split": {"trials": sweep.trials, "validation": sweep.validation},
     }
-    overrides = merged(sweep.parameters, given, nested(values), own)
+    overrides = overlay(sweep.parameters, given, nested(values), own)
     return look(f"sweep {sweep.name}", env, overrides)
 
 

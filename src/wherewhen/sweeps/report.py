@@ -10,8 +10,9 @@ import pandas as pd
 from wherewhen.atomic import replacing
 from wherewhen.describe import as_params
 from wherewhen.experiments.config import nested
+from wherewhen.presets import overlay
 from wherewhen.project import to_root
-from wherewhen.sessions import Tree, merged
+from wherewhen.sessions import Tree
 from wherewhen.sweeps.study import ERROR, RUN, Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def best_parameters(outcome: Outcome) -> Tree | None:
     if not _complete(outcome):
         return None
     found = nested(outcome.sweep.values(outcome.study.best_trial.params))
-    return merged(outcome.sweep.parameters, outcome.given, found)
+    return overlay(outcome.sweep.parameters, outcome.given, found)
 
 
 def table(outcome: Outcome) -> pd.DataFrame:
