@@ -9,7 +9,7 @@ import pytest
 import wherewhen
 from wherewhen import metric_learning
 from wherewhen.metric_learning import METRICS
-from wherewhen.metric_learning.base import MetricLearner
+from wherewhen.metric_learning.base import MahalanobisMetric, MetricLearner
 from wherewhen.metric_learning.pipeline import metric_pipeline
 
 HALVES = '''"""A metric of one number: the difference of the means of both halves."""
@@ -80,6 +80,7 @@ def test_every_record_is_of_its_estimator(name):
     kind = METRICS[name]
     assert kind.name == name
     assert issubclass(kind.estimator(), MetricLearner)
+    assert kind.is_distance == issubclass(kind.estimator(), MahalanobisMetric)
     assert kind.estimator().FITTED
     steps = metric_pipeline(name).named_steps
     assert ("pca" in steps) == kind.after_pca

@@ -139,6 +139,10 @@ class TestPresets:
             {"evaluate": {"re_ranking": {"lamda": 0.1}}},
             "evaluate.re_ranking.lamda: no such parameter; did you mean lambda?",
         ),
+        (
+            {"evaluate": {"re_ranking": {}}, "learn_metric": {"metrics": ["xqda", "rank_svm"]}},
+            "evaluate.re_ranking needs distances, but the score of rank_svm may be negative",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):

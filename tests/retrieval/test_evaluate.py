@@ -229,27 +229,40 @@ def test_ties_with_what_is_dropped_are_none():
     assert (result.ties, result.match_ranks[0].tolist()) == (0, [2, 4])
 
 
-def test_errors_name_what_is_wrong():
-    with pytest.raises(ValueError, match="probe_persons has 3 entries: expected 2"):
-        evaluate(DISTANCES[:2], **SMALL)
-    with pytest.raises(ValueError, match="no average precision 'map'"):
-        evaluate(DISTANCES, **SMALL, average_precision="map")
-    with pytest.raises(ValueError, match=r"1 are NaN, first in row 1, column 2"):
-        evaluate([[1, 2, 3], [1, 2, np.nan], [1, 2, 3]], **SMALL)
-    with pytest.raises(ValueError, match=r"single_match: probe 0 .* rows \[0, 2, 3\]"):
-        evaluate(**(CROSS | {"protocol": "single_match"}))
-    with pytest.raises(ValueError, match="none of 3 probes"):
-        evaluate(DISTANCES, **(SMALL | {"gallery_persons": ["a", "b", "c"]}))
-    with pytest.raises(ValueError, match="shape"):
-        evaluate(DISTANCES[0], **SMALL)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (SMALL | {"distances": DISTANCES[:2]}, "probe_persons has 3 entries: expected 2"),
+        (SMALL | {"distances": DISTANCES[0]}, "shape"),
+        (
+            SMALL | {"distances": [[1, 2, 3], [1, 2, np.nan], [1, 2, 3]]},
+            "1 are NaN, first in row 1, column 2",
+        ),
+        (
+            SMALL | {"distances": DISTANCES, "average_precision": "map"},
+            "no average precision 'map'",
+        ),
+        (
+            SMALL | {"distances": DISTANCES, "gallery_persons": ["a", "b", "c"]},
+            "none of 3 probes",
+        ),
+        (CROSS | {"protocol": "single_match"}, r"single_match: probe 0 .* rows \[0, 2, 3\]"),
+        (CROSS | {"gallery_junk": [True]}, "gallery_junk has 1 entries: expected 5"),
+        (
+            CROSS | {"gallery_junk": np.zeros(5, dtype=np.int64)},
+            "gallery_junk holds int64: expected True or False",
+        ),
+        (CROSS | {"gallery_junk": [True] * 5}, "all 5 gallery tracklets are junk"),
+    ],
+)
+def test_a_task_without_an_answer_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(**given)
+
+
+def test_rankings_without_names_or_ranks_are_refused():
     with pytest.raises(ValueError, match="gallery_ids has 4 entries: expected 5"):
         rankings(Task(**CROSS), ["p"], list("abcd"))
-    with pytest.raises(ValueError, match="gallery_junk has 1 entries: expected 5"):
-        evaluate(**CROSS, gallery_junk=[True])
-    with pytest.raises(ValueError, match="gallery_junk holds int64: expected True or False"):
-        evaluate(**CROSS, gallery_junk=np.zeros(5, dtype=np.int64))
-    with pytest.raises(ValueError, match="all 5 gallery tracklets are junk"):
-        evaluate(**CROSS, gallery_junk=[True] * 5)
     with pytest.raises(ValueError, match="max_rank is 0"):
         rankings(Task(**CROSS), ["p"], list("abcde"), max_rank=0)
 

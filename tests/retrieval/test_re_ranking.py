@@ -86,13 +86,15 @@ def test_neighbours_that_are_shared_bring_a_match_nearer():
     assert re_rank(probe, gallery, k1=3, k2=1, weight=0.0)[0].argmin() < 3
 
 
-def test_errors_name_what_is_wrong():
-    probes, gallery = vectors(0)
-    with pytest.raises(ValueError, match="k1 is 0"):
-        re_rank(probes, gallery, k1=0)
-    with pytest.raises(ValueError, match="k2 is 0"):
-        re_rank(probes, gallery, k2=0)
-    with pytest.raises(ValueError, match="lambda is 2"):
-        re_rank(probes, gallery, weight=2)
-    with pytest.raises(ValueError, match=r"the distance is -\d.* none below 0"):
-        re_rank(probes, gallery, lambda left, right: -euclidean(left, right))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k1": 0}, "k1 is 0"),
+        ({"k2": 0}, "k2 is 0"),
+        ({"weight": 2}, "lambda is 2"),
+        ({"distance": lambda a, b: -euclidean(a, b)}, r"the distance is -\d.* none below 0"),
+    ],
+)
+def test_errors_name_what_is_wrong(options, message):
+    with pytest.raises(ValueError, match=message):
+        re_rank(*vectors(0), **options)

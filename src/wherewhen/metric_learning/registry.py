@@ -23,6 +23,8 @@ class MetricKind:
         Whether PCA comes before it.
     across_cameras : bool
         Whether it is fitted with the cameras.
+    is_distance : bool
+        Whether it is never negative, as re-ranking needs it.
 
     See Also
     --------
@@ -40,6 +42,7 @@ class MetricKind:
     path: str
     after_pca: bool = True
     across_cameras: bool = False
+    is_distance: bool = True
 
     def estimator(self) -> type[Any]:
         """Import and return the class."""
@@ -53,7 +56,12 @@ METRICS = {
         MetricKind("lfda", "LFDA", "wherewhen.metric_learning.lfda:LFDA"),
         # RankSVM weighs single features: PCA would replace them by mixtures.
         MetricKind(
-            "rank_svm", "RankSVM", "wherewhen.metric_learning.rank_svm:RankSVM", False, True
+            "rank_svm",
+            "RankSVM",
+            "wherewhen.metric_learning.rank_svm:RankSVM",
+            after_pca=False,
+            across_cameras=True,
+            is_distance=False,
         ),
         MetricKind("xqda", "XQDA", "wherewhen.metric_learning.xqda:XQDA", across_cameras=True),
     )

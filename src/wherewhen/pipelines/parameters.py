@@ -65,6 +65,19 @@ class _Parameters(Group):
         return self
 
     @model_validator(mode="after")
+    def _re_rank_distances(self) -> Self:
+        scores = [name for name in self.learn_metric.metrics if not METRICS[name].is_distance]
+        if self.evaluate.re_ranking is not None and scores:
+            raise Faults(
+                [
+                    f"evaluate.re_ranking needs distances, but the score of {', '.join(scores)} "
+                    "may be negative: set it to null, or leave the metric out of "
+                    "learn_metric.metrics"
+                ]
+            )
+        return self
+
+    @model_validator(mode="after")
     def _read_what_is_rendered(self) -> Self:
         """Find a reader of another layout before anybody is rendered."""
         if self.ingest.synthetic and self.ingest.reader != self.synthesise.layout:

@@ -12,46 +12,38 @@ import numpy as np
 
 
 def mean_precision(ranks: np.ndarray) -> float:
-    """Average the precision over the true matches, as most papers and libraries do.
+    """Mean of the precision i / rank_i over the matches i = 1..m, as in most papers and libraries.
 
     Parameters
     ----------
     ranks : numpy.ndarray of int [m]
         The ranks of all true matches of a probe, from 1, increasing.
-
-    Returns
-    -------
-    float
-        The mean of i / rank_i over the matches i = 1..m.
 
     Examples
     --------
     >>> mean_precision(np.array([1, 4]))
     0.75
     """
-    return float(np.mean(_found(ranks) / ranks))
+    return float(np.mean(np.arange(1, len(ranks) + 1) / ranks))
 
 
 def trapezoid(ranks: np.ndarray) -> float:
     """Integrate precision over recall by trapezoids, as the code of the MARS authors does.
+
+    It is the mean over the matches of (precision one rank earlier + precision at the match) / 2,
+    where the precision before rank 1 counts as 1.
 
     Parameters
     ----------
     ranks : numpy.ndarray of int [m]
         The ranks of all true matches of a probe, from 1, increasing.
 
-    Returns
-    -------
-    float
-        The mean over the matches of (precision one rank earlier + precision at the match) / 2,
-        where the precision before rank 1 counts as 1.
-
     Examples
     --------
     >>> trapezoid(np.array([2]))
     0.25
     """
-    found = _found(ranks)
+    found = np.arange(1, len(ranks) + 1)  # matches up to each rank
     earlier = np.where(ranks == 1, 1.0, (found - 1) / np.maximum(ranks - 1, 1))
     return float(np.mean((earlier + found / ranks) / 2))
 
@@ -64,8 +56,3 @@ AVERAGE_PRECISIONS: dict[str, Callable[[np.ndarray], float]] = {
 
 MEASURES = {"mean_precision": "mAP", "trapezoid": "mAP-trapezoid"}
 """Names of the means over probes in tables of scores."""
-
-
-def _found(ranks: np.ndarray) -> np.ndarray:
-    """Return the number of matches up to each match, itself included."""
-    return np.arange(1, len(ranks) + 1)

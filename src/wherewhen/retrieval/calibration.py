@@ -1,4 +1,4 @@
-"""Calibration: a score as a probability. Of pairs scored 0.8, four of five should show one person.
+"""Calibration of scores as probabilities: of pairs scored 0.8, 80 % should show the same person.
 
 Used for the Siamese network's s (Eq 8), which is trained on as many pairs of one person as of two.
 In a gallery nearly all pairs are of two persons. Both kinds therefore get the same total weight;
@@ -7,11 +7,11 @@ otherwise the result would depend on the size of the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+
+from wherewhen.retrieval.open_set import checked_pairs
 
 _CHUNK = 1_000_000
 """Pairs processed at once, to bound memory: MARS has 22 million."""
@@ -53,11 +53,10 @@ def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.D
         raise ValueError(f"bins is {bins}: expected at least 1")
     pairs = np.zeros(bins, dtype=np.int64)
     weight, promised, kept = np.zeros(bins), np.zeros(bins), np.zeros(bins)
-    for name, values, same in (("genuine", genuine, 1), ("impostor", impostor, 0)):
-        values = np.asarray(values)
-        if values.ndim != 1 or not len(values):
-            raise ValueError(f"{name} has shape {values.shape}: expected scores of pairs")
-        for scores in _chunks(values):
+    kinds = zip(("genuine", "impostor"), checked_pairs(genuine, impostor), (1, 0), strict=True)
+    for name, values, same in kinds:
+        for start in range(0, len(values), _CHUNK):
+            scores = values[start : start + _CHUNK].astype(np.float64)
             if not (scores.min() >= 0 and scores.max() <= 1):
                 raise ValueError(f"{name} holds {scores.min()} to {scores.max()}: expected 0 to 1")
             place = np.minimum((scores * bins).astype(np.int64), bins - 1)
@@ -80,27 +79,10 @@ def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.D
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Compute the expected calibration error (ECE).
+    """Compute the expected calibration error (ECE) of a table from `reliability`.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `reliability` returns it.
-
-    Returns
-    -------
-    float
-        The mean over the bins, by weight, of |frequency - confidence|.
-
-    Notes
-    -----
-    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On Calibration of Modern Neural Networks.
-    ICML 2017, equation 3.
+    It is the mean over the bins, by weight, of |frequency - confidence|: C. Guo, G. Pleiss, Y. Sun,
+    K. Q. Weinberger, On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
     gaps = (table["frequency"] - table["confidence"]).abs()
     return float((table["weight"] * gaps).sum())
-
-
-def _chunks(values: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK].astype(np.float64)

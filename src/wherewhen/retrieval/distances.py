@@ -14,19 +14,12 @@ from scipy.spatial.distance import cdist
 
 
 def euclidean(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
-    """Compute Euclidean distances (Section V-C, decision 23).
+    """Compute Euclidean distances, float64 [P, G] (Section V-C, decision 23).
 
     Parameters
     ----------
-    probes : array_like [P, D]
-        One vector a probe.
-    gallery : array_like [G, D]
-        One vector a gallery tracklet.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [P, G]
-        The distances.
+    probes, gallery : array_like [P, D], [G, D]
+        The vectors.
 
     Raises
     ------
@@ -46,20 +39,15 @@ def euclidean(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
 
 
 def cosine(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
-    """Compute cosine distances, 1 minus the cosine of the angle.
+    """Compute cosine distances, float64 [P, G]: 1 minus the cosine of the angle, from 0 to 2.
+
+    They are computed as half the squared distances of the normalised vectors, which is accurate for
+    small angles.
 
     Parameters
     ----------
-    probes : array_like [P, D]
-        One vector a probe.
-    gallery : array_like [G, D]
-        One vector a gallery tracklet.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [P, G]
-        Between 0 (same direction) and 2 (opposite). Computed as half the squared distance of the
-        normalised vectors, which is accurate for small angles.
+    probes, gallery : array_like [P, D], [G, D]
+        The vectors.
 
     Raises
     ------
@@ -68,7 +56,7 @@ def cosine(probes: ArrayLike, gallery: ArrayLike) -> np.ndarray:
 
     See Also
     --------
-    euclidean : Heeds the length of vectors.
+    euclidean : Depends on the length of vectors.
 
     Examples
     --------

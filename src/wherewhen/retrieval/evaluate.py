@@ -70,29 +70,12 @@ class Evaluation:
         return int((~self.valid).sum())
 
     def measures(self) -> dict[str, float]:
-        """Return all means by their names in tables of scores.
-
-        Returns
-        -------
-        dict of str to float
-            ``rank-1`` to ``rank-<max_rank>``, and ``mAP`` or ``mAP-trapezoid``; fractions.
-        """
+        """Return ``rank-1`` to ``rank-<max_rank>`` and ``mAP`` or ``mAP-trapezoid``, fractions."""
         ranks = {f"rank-{rank}": float(value) for rank, value in enumerate(self.cmc, start=1)}
         return ranks | {MEASURES[self.average_precision]: self.mean_ap}
 
     def average_precisions_by(self, definition: str) -> np.ndarray:
-        """Compute average precisions of the same ranks by either definition.
-
-        Parameters
-        ----------
-        definition : {"mean_precision", "trapezoid"}
-            The definition.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [P]
-            Every probe's average precision; NaN without a true match.
-        """
+        """Compute `average_precisions` of the same ranks by either definition."""
         return _average_precisions(self.match_ranks, definition)
 
 
@@ -112,15 +95,13 @@ def evaluate(
 
     Parameters
     ----------
-    distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras
-        See `Task`.
-    protocol : str
-        A key of `protocols.PROTOCOLS`.
     average_precision : {"mean_precision", "trapezoid"}
         The definition of average precision.
     max_rank : int
         The last rank of the CMC curve.
-    gallery_junk, gallery_queries : array_like of bool [G], optional
+    distances, probe_persons, gallery_persons, probe_cameras, gallery_cameras, protocol
+        See `Task`.
+    gallery_junk, gallery_queries
         See `Task`.
 
     Returns
@@ -160,25 +141,7 @@ def evaluate(
 def evaluate_task(
     task: Task, average_precision: str = "mean_precision", max_rank: int = 20
 ) -> Evaluation:
-    """Evaluate a task: `evaluate` after the checks of distances and labels.
-
-    Parameters
-    ----------
-    task : Task
-        Distances, labels and protocol.
-    average_precision, max_rank
-        See `evaluate`.
-
-    Returns
-    -------
-    Evaluation
-        The curve, the mean average precision and what each probe contributes.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, the data contradict the protocol, or no probe has a true match.
-    """
+    """Evaluate a task: `evaluate` without the checks that `Task` makes."""
     if average_precision not in AVERAGE_PRECISIONS:
         raise ValueError(
             f"no average precision {average_precision!r}: expected one of "
@@ -298,8 +261,8 @@ def _sorted(probe: Probe) -> tuple[np.ndarray, int]:
     """Rank by a sort: its cost hardly depends on the number of matches."""
     row, matches = probe.distances, probe.matches
     order = np.argsort(row, kind="stable")
-    order = order[~_marked(probe.dropped, len(row))[order]]
-    found = _marked(matches, len(row))[order]
+    order = order[~np.isin(order, probe.dropped)]
+    found = np.isin(order, matches)
     tied = np.isin(row[matches], row[order[~found]])
     return np.flatnonzero(found) + 1, int(np.count_nonzero(tied))
 
@@ -321,12 +284,6 @@ def _counted(probe: Probe) -> tuple[np.ndarray, int]:
     ranks += [np.count_nonzero(found[:place]) for found, place in zip(equal, matches, strict=True)]
     tied = _count_rows(equal) > equal[:, matches].sum(axis=1)
     return np.sort(ranks), int(np.count_nonzero(tied))
-
-
-def _marked(places: np.ndarray, size: int) -> np.ndarray:
-    marked = np.zeros(size, dtype=bool)
-    marked[places] = True
-    return marked
 
 
 def _count_rows(found: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plain_values(name: str, values: Iterable[Any], length: int) -> list[Any]:
-    """Turn an array-like into a list of Python values.
+    """Turn an array-like [N] into a list of Python values.
 
     Parameters
     ----------
@@ -17,11 +17,6 @@ def plain_values(name: str, values: Iterable[Any], length: int) -> list[Any]:
         A sequence, an array of NumPy, pandas or torch, or a sequence of their scalars.
     length : int
         N, the number of rows or of columns of the distance matrix.
-
-    Returns
-    -------
-    list
-        Values without the types of the array's library.
 
     Raises
     ------

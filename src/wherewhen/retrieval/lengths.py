@@ -10,9 +10,6 @@ import pandas as pd
 from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.retrieval.protocols import protocol_named
 
-COLUMNS = ("frames", "tracklet", "person", "camera", "role", "start", "stop", "vector")
-"""Columns that `length_matrix` reads."""
-
 
 def length_matrix(
     embeddings: pd.DataFrame,
@@ -24,9 +21,9 @@ def length_matrix(
     Parameters
     ----------
     embeddings : pandas.DataFrame
-        Columns :data:`COLUMNS`. For every test tracklet one row a length: ``frames`` is the length,
-        [``start``, ``stop``) the window, which is shorter where the tracklet is, and ``vector`` its
-        embedding.
+        Columns ``frames, tracklet, person, camera, role, start, stop, vector``. For every test
+        tracklet one row a length: ``frames`` is the length, [``start``, ``stop``) the window, which
+        is shorter where the tracklet is, and ``vector`` its embedding.
     distance : callable
         Maps probes [P, D] and gallery [G, D] to distances [P, G].
     protocol : str

@@ -6,19 +6,14 @@ import numpy as np
 
 
 def nearest(distances: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Return the indices of the nearest.
+    """Return the indices of the smallest distances in a row [G], ties in the order of the row.
 
     Parameters
     ----------
     distances : numpy.ndarray [G]
-        From one to the others.
+        The row.
     count : int or None
         How many; None, or more than there are, for all.
-
-    Returns
-    -------
-    numpy.ndarray of int [min(count, G)]
-        The smallest distance first; ties in the order of the row.
 
     Examples
     --------

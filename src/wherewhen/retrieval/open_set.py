@@ -39,7 +39,7 @@ def true_positive_rates(
     >>> true_positive_rates([1.0, 5.0], [2.0, 3.0, 4.0, 6.0], (0.25,))
     {0.25: 0.5}
     """
-    genuine, impostor = _checked(genuine, impostor)
+    genuine, impostor = checked_pairs(genuine, impostor)
     # False positives allowed; 1e-9 for products such as 0.001 * 7000 that fall short of 7.
     allowed = {rate: math.floor(rate * len(impostor) + 1e-9) for rate in rates}
     allowed = {rate: count for rate, count in allowed.items() if count > 0}
@@ -75,7 +75,7 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     >>> equal_error_rate([1.0, 2.0], [3.0, 4.0])
     0.0
     """
-    genuine, impostor = _checked(genuine, impostor)
+    genuine, impostor = checked_pairs(genuine, impostor)
     thresholds, counts = np.unique(genuine, return_counts=True)
     refused = 1 - np.cumsum(counts) / len(genuine)
 
@@ -100,9 +100,10 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     return float(positives[0] + share * (positives[1] - positives[0]))
 
 
-def _checked(genuine: ArrayLike, impostor: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def checked_pairs(genuine: ArrayLike, impostor: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return arrays [N], [M] of what is known of pairs; a ValueError names one that is not that."""
     genuine, impostor = np.asarray(genuine), np.asarray(impostor)
-    for name, distances in (("genuine", genuine), ("impostor", impostor)):
-        if distances.ndim != 1 or not len(distances):
-            raise ValueError(f"{name} has shape {distances.shape}: expected distances of pairs")
+    for name, values in (("genuine", genuine), ("impostor", impostor)):
+        if values.ndim != 1 or not len(values):
+            raise ValueError(f"{name} has shape {values.shape}: expected one number a pair")
     return genuine, impostor

@@ -30,7 +30,7 @@ class Protocol:
     single_match : bool
         Every probe has at most one true match, from another camera; anything else is an error.
     dropped_persons : frozenset of str
-        Labels of persons that no ranking contains (junk).
+        Labels of persons in no ranking (junk).
     searches_probes : bool
         The probes are also gallery tracklets, before anything is dropped.
 
@@ -52,18 +52,10 @@ class Protocol:
     searches_probes: bool = False
 
     def check_roles(self, probes: Collection[str], gallery: Collection[str]) -> None:
-        """Refuse probes and gallery of a split that was made for another protocol.
+        """Raise a ValueError for the tracklets of a split that was made for another protocol.
 
-        Parameters
-        ----------
-        probes, gallery : collection of str
-            The tracklets' names.
-
-        Raises
-        ------
-        ValueError
-            If probes are missing in a gallery that has to hold them, or are in one where every
-            probe has a single match.
+        Probes are then missing in a gallery that has to contain them, or are in one where every
+        probe has a single match.
         """
         both = len(set(probes) & set(gallery))
         if (self.searches_probes and both < len(set(probes))) or (self.single_match and both):
@@ -106,23 +98,7 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def protocol_named(name: str) -> Protocol:
-    """Look up a protocol.
-
-    Parameters
-    ----------
-    name : str
-        A key of `PROTOCOLS`.
-
-    Returns
-    -------
-    Protocol
-        The rules.
-
-    Raises
-    ------
-    ValueError
-        If there is none, naming those there are.
-    """
+    """Return the protocol of a name; a ValueError for another one lists those there are."""
     if name not in PROTOCOLS:
         raise ValueError(f"no protocol {name!r}: expected one of {', '.join(sorted(PROTOCOLS))}")
     return PROTOCOLS[name]

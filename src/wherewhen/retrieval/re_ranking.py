@@ -43,7 +43,7 @@ def re_rank(
     gallery : array_like [G, D]
         One vector a gallery tracklet.
     distance : callable
-        Symmetric distances of two sets of vectors, as those in `distances`.
+        Symmetric distances of two sets of vectors, as those in `distances`, none below 0.
     k1 : int
         Two tracklets are k-reciprocal neighbours if each is among the other's k1 nearest.
     k2 : int
@@ -64,7 +64,8 @@ def re_rank(
     ------
     ValueError
         If a parameter is out of range, the vectors do not fit the distance, or a distance is
-        negative, as RankSVM's may be: its square would reverse the order.
+        negative: the encoding needs distances, whose squares have the same order (Zhong et al.,
+        Section 3). RankSVM's score is none.
 
     Examples
     --------

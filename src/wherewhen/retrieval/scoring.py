@@ -71,7 +71,8 @@ def score(
             measures |= {
                 f"{name}-{end}": float(value) for name, value in zip(means, values, strict=True)
             }
-    return measures | _open_set(task) | _counts(evaluation)
+    counts = len(evaluation.valid), evaluation.probes_without_match, evaluation.ties
+    return measures | _open_set(task) | dict(zip(COUNTS, map(float, counts), strict=True))
 
 
 def _means(evaluation: Evaluation, max_rank: int) -> dict[str, np.ndarray]:
@@ -92,8 +93,3 @@ def _open_set(task: Task) -> dict[str, float]:
     rates = true_positive_rates(genuine, impostor, tuple(OPEN_SET))
     measures = {OPEN_SET[rate]: value for rate, value in rates.items()}
     return measures | {"eer": equal_error_rate(genuine, impostor)}
-
-
-def _counts(evaluation: Evaluation) -> dict[str, float]:
-    counts = len(evaluation.valid), evaluation.probes_without_match, evaluation.ties
-    return {name: float(count) for name, count in zip(COUNTS, counts, strict=True)}

@@ -134,11 +134,6 @@ class Task:
     def probes(self) -> Iterator[Probe]:
         """Yield the probes in the order of the matrix.
 
-        Yields
-        ------
-        Probe
-            Its distances, its true matches and what it alone drops.
-
         Raises
         ------
         ValueError
@@ -157,13 +152,9 @@ class Task:
             yield Probe(number, kept, of_person[~own], of_person[own])
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Split the distances of all probes by whether the pair shows one person.
+        """Return the distances to true matches [N] and those to other persons [M], of all probes.
 
-        Returns
-        -------
-        genuine, impostor : numpy.ndarray [N], [M]
-            Distances to true matches and to other persons, in no particular order. What the
-            protocol drops is in neither.
+        They are in no particular order. What the protocol drops is in neither.
         """
         genuine = []
         impostor = np.empty(len(self.distances) * len(self.columns), self.distances.dtype)
