@@ -266,7 +266,8 @@ def spelling(option: click.Parameter) -> str:
 
 def components_page() -> str:
     """Return the page of the parts that parameters choose by name."""
-    return "\n".join([HEAD, COMPONENTS, readers(), metrics(), loss_terms(), figures()])
+    sections = [readers(), backbones(), metrics(), loss_terms(), figures()]
+    return "\n".join([HEAD, COMPONENTS, *sections])
 
 
 COMPONENTS = """# Components
@@ -297,6 +298,19 @@ def readers() -> str:
 def summary(record: Any) -> str:
     """Return the module that a record's function is in, relative to the package."""
     return f"`{record.read.__module__.removeprefix('wherewhen.')}`"
+
+
+def backbones() -> str:
+    """Return the section of the backbones."""
+    from wherewhen.features.backbones import BACKBONES
+
+    rows = [
+        [f"`{name}NAME`" if name.endswith(":") else f"`{name}`", kind.description]
+        for name, kind in BACKBONES.items()
+    ]
+    head = "## Backbones (`extract.backbone`)\n"
+    foot = "With `:pool` behind its name, the mean over its grid, 1 x 1 x D.\n"
+    return "\n".join([head, table(["name", "features"], rows), foot])
 
 
 def metrics() -> str:

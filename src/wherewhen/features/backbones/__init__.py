@@ -1,0 +1,169 @@
+"""Backbones of the features room: convolutional networks that turn a frame into a feature cube.
+
+A backbone is a module of this package with records `KINDS`.  It is frozen, knows how its images are
+prepared, and carries a record of everything that its cubes depend on, which is a part of the cube
+store's key.
+"""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from wherewhen.features.backbones.backbone import Backbone, Precision, Preprocessing
+from wherewhen.features.backbones.folding import fold_batch_norms
+from wherewhen.features.backbones.record import Architecture, BackboneKind
+from wherewhen.features.weights import (
+    PACKAGES,
+    WeightsSource,
+    checkpoint_path,
+    in_order_of,
+    load_into,
+    read_checkpoint,
+    state_sha256,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "BACKBONES",
+    "Architecture",
+    "Backbone",
+    "BackboneKind",
+    "Precision",
+    "Preprocessing",
+    "build_backbone",
+    "fold_batch_norms",
+    "usable_device",
+]
+
+POOLED = ":pool"
+"""What follows a backbone's name where its grid is averaged into one cell."""
+
+BACKBONES: dict[str, BackboneKind] = {
+    kind.name: kind
+    for info in pkgutil.iter_modules(__path__)
+    for kind in getattr(import_module(f"{__name__}.{info.name}"), "KINDS", ())
+}
+"""The records by name."""
+
+log = logging.getLogger(__name__)
+
+
+def build_backbone(
+    name: str,
+    weights: WeightsSource,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    fold: bool = True,
+    compiled: bool = False,
+) -> Backbone:
+    """Build a backbone by name.
+
+    Parameters
+    ----------
+    name
+        A name of `BACKBONES`, or that of a family with a network's behind it, such as
+        ``timm:resnet18``; ``NAME:pool`` is the mean of any of them over its grid, 1 x 1 x D.
+    weights
+        Where its weights come from.
+    device
+        Where it computes.
+    precision
+        ``bfloat16`` multiplies in bfloat16: nearly twice as fast on processors that have it, for
+        cubes that differ by some 7 % (lite0). A part of the record, and so of the cubes' key.
+    fold
+        Merge batch norms into the convolutions before them (`fold_batch_norms`): a tenth faster,
+        in bfloat16 a third.  False keeps the layers as they were published.
+    compiled
+        See `Backbone`.
+
+    Returns
+    -------
+    Backbone
+        Frozen, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    WeightsError
+        If the weights can't be had or don't fit; the message names the ways out.
+
+    Notes
+    -----
+    Source: "Where-and-When to Look", sections V-B (GoogLeNet's and VGG16's last convolution) and
+    V-C (VGG16's fc7 and GoogLeNet's last layer, for the FC-GRU baselines (1) and (2)).
+    torch's own random state is left as it was.
+    """
+    import torch
+
+    whole = name.removesuffix(POOLED)
+    architecture = _architecture_of(whole)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.seed or 0)
+        module = architecture.build()
+        if weights.source == "random":
+            architecture.initialise(module)
+        elif weights.source == "imagenet":
+            module.load_state_dict(architecture.download(), strict=False)
+        else:
+            _load_checkpoint(whole, module, architecture, weights)
+    record = {
+        "library": architecture.library,
+        "weights": {"source": weights.source, "sha256": state_sha256(module)},
+    }
+    if weights.source == "random":
+        record["weights"]["seed"] = weights.seed
+    record["folded_batch_norms"] = fold_batch_norms(module) if fold else 0
+    network = architecture.wrap(module)
+    if name != whole:
+        network = torch.nn.Sequential(network, torch.nn.AdaptiveAvgPool2d(1))
+    preprocessing = architecture.preprocessing.for_input(weights.input)
+    if weights.source == "file":
+        log.info(
+            "weights of %s: pixels in 0..1, %s, mean %s, deviation %s (extract.weights.input)",
+            name,
+            preprocessing.channels,
+            list(preprocessing.mean),
+            list(preprocessing.std),
+        )
+    return Backbone(name, network, preprocessing, record, device, precision, compiled)
+
+
+def usable_device(device: str) -> str:
+    """Resolve ``auto``: a GPU if torch sees one, else the processor."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def _architecture_of(name: str) -> Architecture:
+    family, colon, _ = name.partition(":")
+    kind = BACKBONES.get(name) or BACKBONES.get(family + colon)
+    if kind is None:
+        families = [f"`{each}NAME`" for each in BACKBONES if each.endswith(":")]
+        named = [each for each in BACKBONES if not each.endswith(":")]
+        raise ValueError(
+            f"backbone `{name}` is not known; known: {', '.join(named)} and {', '.join(families)} "
+            "with a name from timm.list_models(), e.g. timm:tf_efficientnet_lite0; each also with "
+            f"`{POOLED}` behind it"
+        )
+    return kind.architecture(name)
+
+
+def _load_checkpoint(
+    name: str, module: nn.Module, architecture: Architecture, weights: WeightsSource
+) -> None:
+    path = checkpoint_path(name, weights)
+    state = read_checkpoint(path)
+    if weights.package is not None:  # names of another library, tensors in the same order
+        state = in_order_of(module, _without((PACKAGES[weights.package].head,), state))
+    load_into(module, state, name, path, architecture.heads, weights.key)
+
+
+def _without(prefixes: tuple[str, ...], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}

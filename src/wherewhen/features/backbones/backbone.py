@@ -1,0 +1,223 @@
+"""A frozen network that turns frames into feature cubes, and how frames become its input."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherewhen.features.weights import WeightsInput
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Precision = Literal["float32", "bfloat16"]
+"""What a backbone multiplies in."""
+INPUT_SIZE = 224
+"""Height and width of a backbone's input in pixels, where the network leaves the choice."""
+HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How frames become a network's input.
+
+    The resize works on whole batches of uint8 with torch (not PIL: the two differ slightly), with
+    antialiasing, and does not keep the aspect ratio: a 64 x 128 crop fills the square, so that the
+    grid's cells divide the person evenly.
+
+    Parameters
+    ----------
+    size
+        Height and width of the input in pixels.
+    mean, std
+        Per channel, in the order of `channels`, of values in 0..1.
+    interpolation
+        ``bilinear`` or ``bicubic``.
+    channels
+        Order of the colours in the network's input.
+    """
+
+    size: int = INPUT_SIZE
+    mean: tuple[float, float, float] = HALF
+    std: tuple[float, float, float] = HALF
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    channels: Literal["RGB", "BGR"] = "RGB"
+
+    def for_input(self, given: WeightsInput | None) -> Preprocessing:
+        """Return the preprocessing of a network that was trained on another input."""
+        if given is None:
+            return self
+        mean, std = self.mean, self.std
+        if given.channels != self.channels:
+            mean, std = mean[::-1], std[::-1]
+        if given.mean is not None and given.deviation is not None:
+            low, width = given.bounds
+            mean = tuple((value - low) / width for value in given.mean)
+            std = tuple(value / width for value in given.deviation)
+        return replace(self, mean=mean, std=std, channels=given.channels)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What cubes depend on; the usual order of colours is not said, nor was it before."""
+        fields = {**asdict(self), "resize": "torch, uint8, antialias"}
+        if self.channels == "RGB":
+            del fields["channels"]
+        return fields
+
+    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        """Prepare images.
+
+        Parameters
+        ----------
+        images
+            uint8, shape [N, H, W, 3], red first.
+
+        Returns
+        -------
+        Tensor
+            float32, shape [N, 3, size, size], channels last in memory.
+
+        Raises
+        ------
+        ValueError
+            If shape or type are others.
+        """
+        import torch
+        from torch.nn.functional import interpolate
+
+        images = np.ascontiguousarray(images)
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(
+                f"images: expected uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}"
+            )
+        if not images.flags.writeable:  # torch would warn, though nothing is written
+            images = images.copy()
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+        if self.channels == "BGR":
+            pixels = pixels.flip(1)
+        if pixels.shape[-2:] != (self.size, self.size):
+            size = (self.size, self.size)
+            pixels = interpolate(pixels, size, mode=self.interpolation, antialias=True)
+        # (pixel / 255 - mean) / std in two passes.  It could not all go into the first convolution:
+        # that pads with zeros, which stand for the mean after normalising and for black before.
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        prepared = pixels.to(torch.float32, memory_format=torch.channels_last)
+        return prepared.mul_(1 / (255 * std)).sub_(mean / std)
+
+
+class Backbone:
+    """A frozen convolutional network: frames in, feature cubes out.
+
+    Parameters
+    ----------
+    name
+        Its name in the registry.
+    module
+        Maps float32 [N, 3, H, W] to [N, D, K, K].
+    preprocess
+        Maps uint8 [N, H, W, 3] to the module's input.
+    record
+        What identifies it: library, weights, preprocessing; `grid` and `channels` are added.
+    device
+        Where it computes, e.g. ``cpu`` or ``cuda``.
+    precision
+        ``float32``, or ``bfloat16`` for multiplications in bfloat16.
+    compiled
+        Compile the network (``torch.compile``, weights frozen).  It needs a C++ compiler and, on a
+        CPU, a minute at every start for 1.1 (float32) to 1.4 times (bfloat16) the speed of one
+        thread.  An extraction runs a compiled network in one thread only, so that on a CPU it pays
+        only where there is one processor.  Cubes differ in their last digits: a part of the record.
+
+    Attributes
+    ----------
+    grid : int
+        K, cells along a side.
+    channels : int
+        D.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        preprocess: Preprocessing,
+        record: dict[str, Any],
+        device: str = "cpu",
+        precision: Precision = "float32",
+        compiled: bool = False,
+    ):
+        import torch
+
+        self.precision = precision
+        self.name = name
+        self.preprocess = preprocess
+        self.device = torch.device(device)
+        self.module = module.eval().requires_grad_(False)
+        self.module.to(device=self.device, memory_format=torch.channels_last)
+        self.compiled = compiled
+        self.grid, self.channels = self._probe()
+        if compiled:
+            self.module = torch.compile(self.module, dynamic=False, options={"freezing": True})
+        self.record = {
+            **record,
+            "name": name,
+            "preprocessing": preprocess.record,
+            "grid": self.grid,
+            "channels": self.channels,
+            "precision": precision,
+            "compiled": compiled,
+            "device": self.device.type,
+        }
+
+    def _probe(self) -> tuple[int, int]:
+        import torch
+
+        size = self.preprocess.size
+        cubes = self.compute(torch.zeros(1, 3, size, size))
+        if cubes.ndim != 4 or cubes.shape[1] != cubes.shape[2]:
+            raise ValueError(
+                f"backbone {self.name}: expected a square grid of features from a {size} x {size} "
+                f"input, got {list(cubes.shape[1:])}; choose a convolutional network"
+            )
+        return cubes.shape[1], cubes.shape[3]
+
+    def compute(self, prepared: Tensor) -> Tensor:
+        """Compute the cubes of prepared images.
+
+        Parameters
+        ----------
+        prepared
+            float32, shape [N, 3, size, size], on any device.
+
+        Returns
+        -------
+        Tensor
+            float32, shape [N, K, K, D], on the backbone's device; the first K is the height.
+        """
+        import torch
+
+        low = self.precision == "bfloat16"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=low),
+        ):
+            cubes = self.module(prepared.to(self.device, non_blocking=True))
+        return cubes.permute(0, 2, 3, 1).float()
+
+    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        """Compute the cubes of images.
+
+        Parameters
+        ----------
+        images
+            uint8, shape [N, H, W, 3], red first.
+
+        Returns
+        -------
+        Tensor
+            float32, shape [N, K, K, D].
+        """
+        return self.compute(self.preprocess(images))

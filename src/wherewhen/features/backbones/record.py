@@ -1,0 +1,75 @@
+"""The record of a backbone: its name, and how its network is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wherewhen.features.backbones.backbone import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def _nothing(module: nn.Module) -> None:
+    """Leave a network as its library initialised it."""
+
+
+def _as_it_is(module: nn.Module) -> nn.Module:
+    return module
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a network is built and filled, and what its images are like.
+
+    Attributes
+    ----------
+    library : str
+        Its library, with the release.
+    preprocessing : Preprocessing
+        What the library's own weights want.
+    build : callable
+        Builds the network, without weights.
+    download : callable
+        Gets the library's own weights, a state dict.
+    heads : tuple of str
+        What the names of its classifiers' tensors begin with: they are left out of files.
+    initialise : callable
+        Draws weights, in place, for an untrained network.
+    wrap : callable
+        Makes of the filled network one that ends in a grid, [N, D, K, K].
+    """
+
+    library: str
+    preprocessing: Preprocessing
+    build: Callable[[], nn.Module]
+    download: Callable[[], dict[str, Tensor]]
+    heads: tuple[str, ...] = ()
+    initialise: Callable[[nn.Module], None] = _nothing
+    wrap: Callable[[nn.Module], nn.Module] = _as_it_is
+
+
+@dataclass(frozen=True)
+class BackboneKind:
+    """A backbone, or a family of them.
+
+    Attributes
+    ----------
+    name : str
+        The name in parameters; that of a family ends in a colon, behind which a network of it is
+        named.
+    description : str
+        A line of the reference.
+    architecture : callable
+        Returns the `Architecture` by the whole name.
+
+    See Also
+    --------
+    wherewhen.features.backbones.BACKBONES : All records.
+    """
+
+    name: str
+    description: str
+    architecture: Callable[[str], Architecture]
