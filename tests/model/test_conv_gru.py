@@ -1,7 +1,13 @@
 import pytest
 import torch
 
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.conv_gru import ChannelNorm, ConvGRULayer, ConvGRUStack
+
+
+def stack_of(channels, grid, inputs=2, **choices):
+    """Layers of 3x3 and 1x1 kernels, unless chosen otherwise."""
+    return ConvGRUStack(inputs, NetworkConfig(channels=channels, **choices), grid)
 
 
 def test_on_a_1x1_grid_it_is_torchs_gru():
@@ -73,7 +79,7 @@ def test_normalised_over_channels_at_each_location():
     ("between", "sides"), [("none", [7, 7, 7]), ("max_3x3", [7, 7, 7]), ("max_2x2", [7, 3, 1])]
 )
 def test_grids_of_the_layers(between, sides):
-    stack = ConvGRUStack(2, [3, 4, 5], [(3, 3)] * 3, [(3, 3)] * 3, 7, between)
+    stack = stack_of([3, 4, 5], 7, between_layers=between)
     assert stack.grids == [(side, side) for side in sides]
     states = [
         torch.zeros(2, channels, *grid)
@@ -86,11 +92,11 @@ def test_grids_of_the_layers(between, sides):
 
 def test_too_small_a_grid_is_named():
     with pytest.raises(ValueError, match="max_2x2 leaves nothing of a 3 x 3 grid for 3 layers"):
-        ConvGRUStack(2, [3] * 3, [(3, 3)] * 3, [(3, 3)] * 3, 3, "max_2x2")
+        stack_of([3] * 3, 3, between_layers="max_2x2")
 
 
 def stack_and_inputs(**choices):
-    stack = ConvGRUStack(2, [4, 4, 6], [(3, 3)] * 3, [(1, 1)] * 3, 3, **choices)
+    stack = stack_of([4, 4, 6], 3, **choices)
     states = [torch.randn(2, count, 3, 3) for count in (4, 4, 6)]
     return stack, torch.randn(2, 2, 3, 3), states, torch.ones(2, 1, 1, 1).bool()
 
@@ -126,10 +132,8 @@ def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
 
         def __init__(self):
             super().__init__()
-            kernels = [(1, 1)] * 2
-            self.stack = ConvGRUStack(
-                1, [2, 3], kernels, kernels, 2, normalisation=normalisation, residual=True
-            )
+            choices = {"normalisation": normalisation, "residual": True, "input_kernels": 1}
+            self.stack = stack_of([2, 3], 2, inputs=1, **choices)
 
         def forward(self, inputs, first, second):
             states, outputs = self.stack(inputs, [first, second], torch.ones(1, 1, 1, 1).bool())
@@ -140,7 +144,7 @@ def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
 
 
 def test_dropout_spares_the_recurrence():
-    stack = ConvGRUStack(2, [16], [(3, 3)], [(3, 3)], 7, dropout=0.5)
+    stack = stack_of([16], 7, hidden_kernels=3, dropout=0.5)
     inputs, state = torch.randn(1, 2, 7, 7), torch.randn(1, 16, 7, 7)
     valid = torch.ones(1, 1, 1, 1).bool()
     states, outputs = stack(inputs, [state], valid)

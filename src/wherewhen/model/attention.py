@@ -32,12 +32,16 @@ class FeatureScores(nn.Module):
 
     Parameters
     ----------
-    seen
+    seen : int
         Entries of s, the part of the state that the attention sees.
-    features
+    features : int
         Channels of the feature slices X(t, i).
-    hidden
+    hidden : int
         Hidden units.
+
+    See Also
+    --------
+    SpatialAttention : Adds them to its scores.
     """
 
     def __init__(self, seen: int, features: int, hidden: int) -> None:
@@ -65,17 +69,17 @@ class SpatialAttention(nn.Module):
 
     Parameters
     ----------
-    channels, state_grid
+    channels, state_grid : int, (int, int)
         Channels and grid (height, width) of the state of the layer.
-    grid
+    grid : int
         Locations a side, K.
-    hidden
+    hidden : int
         Hidden units of the perceptron, and of the scores by features.
-    flattened
+    flattened : bool
         Use the flattened state instead of its spatial mean.
-    features
+    features : int or None
         Channels of the frames X(t), for `FeatureScores`; None for Eq 3 without them.
-    temperature
+    temperature : float
         Tau: below 1 more selective, above more uniform.
 
     Examples
@@ -108,19 +112,14 @@ class SpatialAttention(nn.Module):
         self.by_features = None if features is None else FeatureScores(inputs, features, hidden)
 
     def forward(self, state: Tensor, frame: Tensor) -> Tensor:
-        """Weights of the locations of a frame.
+        """Weights ``[N, K, K]`` of a frame's locations, summing to 1.
 
         Parameters
         ----------
-        state
-            The layer's previous state, ``[N, C, H, W]``.
-        frame
-            X(t), ``[N, F, K, K]``; not used without `features`.
-
-        Returns
-        -------
-        Tensor
-            ``[N, K, K]``, summing to 1.
+        state : Tensor [N, C, H, W]
+            The layer's previous state.
+        frame : Tensor [N, F, K, K]
+            X(t); not used without `features`.
         """
         seen = state.flatten(1) if self.flattened else state.mean((2, 3))
         scores = self.perceptron(seen)
@@ -146,10 +145,20 @@ class Glimpse(nn.Module):
 
     Parameters
     ----------
-    grid
+    grid : int
         Locations a side, K.
-    rescale
+    rescale : bool
         Multiply by K*K, so that uniform weights leave the cube as it is.
+
+    Examples
+    --------
+    >>> inputs = torch.ones(1, 2, 7, 7)
+    >>> torch.equal(Glimpse(7, rescale=True)(inputs, torch.full((1, 7, 7), 1 / 49)), inputs)
+    True
+
+    See Also
+    --------
+    ExpectedSlice : The sum over the locations.
     """
 
     def __init__(self, grid: int, rescale: bool) -> None:
@@ -176,18 +185,10 @@ class ExpectedSlice(nn.Module):
 
 
 def entropy(attention: Tensor) -> Tensor:
-    """Entropy of every frame's attention as a share of its maximum, log(K*K).
+    """Entropies ``[N, T]`` of frames' attention ``[N, T, K, K]`` as shares of the maximum log(K*K).
 
-    Parameters
-    ----------
-    attention
-        Weights ``[N, T, K, K]``.
-
-    Returns
-    -------
-    Tensor
-        ``[N, T]``, from 0 (a single location) to 1 (uniform; also for a 1 x 1 grid). The gradient
-        is finite where weights are 0.
+    They are from 0 (a single location) to 1 (uniform; also for a 1 x 1 grid). The gradient is
+    finite where weights are 0.
     """
     weights = attention.flatten(2)
     if weights.shape[2] == 1:
@@ -196,19 +197,6 @@ def entropy(attention: Tensor) -> Tensor:
 
 
 def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
-    """Mean `entropy` of the valid frames' attention.
-
-    Parameters
-    ----------
-    attention
-        Weights ``[N, T, K, K]``.
-    mask
-        Valid frames ``[N, T]``.
-
-    Returns
-    -------
-    Tensor
-        Scalar in 0 to 1.
-    """
+    """Mean `entropy` of the attention ``[N, T, K, K]`` of the valid frames (mask ``[N, T]``)."""
     share = (entropy(attention) * mask).sum() / mask.sum()
     return share.clamp(max=1)  # rounding can exceed 1 for uniform attention

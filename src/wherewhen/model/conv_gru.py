@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Convolution, Execution, Product, Size, choose
 
 
@@ -44,15 +45,14 @@ class ConvGRULayer(nn.Module):
 
     Parameters
     ----------
-    inputs, channels
+    inputs, channels : int
         Channels of the input and of the state.
-    input_kernel, hidden_kernel
+    input_kernel, hidden_kernel : (int, int)
         Height and width of the kernels W and U.
-    bias
+    bias : bool
         Whether the three have a bias.
-    initialisation
-        ``xavier_orthogonal`` (W and U), ``centred`` (the same at the kernels' centres, 0 elsewhere)
-        or ``uniform`` (in [-1, 1]).
+    initialisation : {"xavier_orthogonal", "centred", "uniform"}
+        See `NetworkConfig.initialisation`.
 
     Attributes
     ----------
@@ -104,17 +104,7 @@ class ConvGRULayer(nn.Module):
             start(weight, nn.init.orthogonal_)
 
     def products(self, grid: Size, execution: Execution, frames: int) -> Products:
-        """Prepare the kernels for the frames of one batch.
-
-        Parameters
-        ----------
-        grid
-            Height and width of the state.
-        execution
-            How products are computed.
-        frames
-            Maximum number of frames.
-        """
+        """Prepare the kernels for at most `frames` frames of one batch, of states on a grid."""
         weights = (self.input_weight, self.gate_weight, self.candidate_weight)
         kernels = [tuple(weight.shape[2:]) for weight in weights]
         device, dtype = self.input_weight.device, self.input_weight.dtype
@@ -168,28 +158,19 @@ class ConvGRUStack(nn.Module):
     """ConvGRU layers, bottom to top, with pooling, normalisation and residuals between them.
 
     The input of the first layer is x (h^0 of Eq 5) and its output ``y_1 = D(h_1)``. A layer l > 1
-    has the input ``x_l = N(P(y_(l-1)))`` and the output ``y_l = D(h_l) + R(P(y_(l-1)))``, with
-    pooling P (V-B), normalisation N, dropout D and residual connection R. The recurrence and the
-    attention use h_l.
+    has the input ``x_l = N(P(y_(l-1)))`` and the output ``y_l = D(h_l) + R(P(y_(l-1)))``: with
+    pooling P (V-B, `NetworkConfig.between_layers`), normalisation N (none, or `ChannelNorm`),
+    dropout D, and residual connection R (0, or the identity, as a learned 1x1 projection where the
+    channels differ). The recurrence and the attention use h_l.
 
     Parameters
     ----------
-    inputs
+    inputs : int
         Channels of the input.
-    channels, input_kernels, hidden_kernels
-        Of each layer.
-    grid
+    config : NetworkConfig
+        Layers and what is between them.
+    grid : int
         Locations a side, K, of the input.
-    between_layers
-        P: ``none``, ``max_3x3`` (stride 1, the grid stays) or ``max_2x2`` (stride 2, it halves).
-    dropout
-        D: probability of dropout of each layer's non-recurrent outputs.
-    bias, initialisation
-        See `ConvGRULayer`.
-    normalisation
-        N: ``none`` or ``layer`` (`ChannelNorm`).
-    residual
-        R: 0, or the identity (a learned 1x1 projection where the channels differ).
 
     Attributes
     ----------
@@ -197,50 +178,35 @@ class ConvGRUStack(nn.Module):
         Height and width of each layer's state.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        channels: Sequence[int],
-        input_kernels: Sequence[Size],
-        hidden_kernels: Sequence[Size],
-        grid: int,
-        between_layers: str = "none",
-        dropout: float = 0.0,
-        bias: bool = True,
-        initialisation: str = "xavier_orthogonal",
-        normalisation: str = "none",
-        residual: bool = False,
-    ) -> None:
+    def __init__(self, inputs: int, config: NetworkConfig, grid: int) -> None:
         super().__init__()
-        self.channels = tuple(channels)
-        self.layers = nn.ModuleList()
-        for count, below, input_kernel, hidden_kernel in zip(
-            channels, (inputs, *channels[:-1]), input_kernels, hidden_kernels, strict=True
-        ):
-            self.layers.append(
-                ConvGRULayer(below, count, input_kernel, hidden_kernel, bias, initialisation)
-            )
+        self.channels = config.channels
+        below = (inputs, *self.channels[:-1])
+        sizes = zip(below, self.channels, config.input_kernels, config.hidden_kernels, strict=True)
+        self.layers = nn.ModuleList(
+            ConvGRULayer(*size, config.gate_bias, config.initialisation) for size in sizes
+        )
         self.pool: nn.Module = {
             "none": nn.Identity(),
             "max_3x3": nn.MaxPool2d(3, stride=1, padding=1),
             "max_2x2": nn.MaxPool2d(2, stride=2),
-        }[between_layers]
-        self.dropout = nn.Dropout(dropout)
+        }[config.between_layers]
+        self.dropout = nn.Dropout(config.dropout)
         # of the layers above the first
         self.norms = nn.ModuleList(
-            ChannelNorm(count) if normalisation == "layer" else nn.Identity()
-            for count in channels[:-1]
+            ChannelNorm(count) if config.normalisation == "layer" else nn.Identity()
+            for count in self.channels[:-1]
         )
         self.skips = nn.ModuleList(
-            _skip(below, count) for below, count in pairwise(channels) if residual
+            _skip(below, count) for below, count in pairwise(self.channels) if config.residual
         )
         sides = [grid]
-        for _ in channels[1:]:
-            sides.append(sides[-1] // 2 if between_layers == "max_2x2" else sides[-1])
+        for _ in self.channels[1:]:
+            sides.append(sides[-1] // 2 if config.between_layers == "max_2x2" else sides[-1])
         if sides[-1] == 0:
             raise ValueError(
                 f"between_layers: max_2x2 leaves nothing of a {grid} x {grid} grid for "
-                f"{len(channels)} layers; use fewer layers, max_3x3 or none"
+                f"{len(self.channels)} layers; use fewer layers, max_3x3 or none"
             )
         self.grids: list[Size] = [(side, side) for side in sides]
 
@@ -262,19 +228,18 @@ class ConvGRUStack(nn.Module):
 
         Parameters
         ----------
-        inputs
-            ``[N, inputs, K, K]``.
-        states
-            Each layer's last state ``[N, C_l, H_l, W_l]``.
-        valid
-            ``[N, 1, 1, 1]``: False for a padded frame, which leaves the states as they are; None if
-            all are valid.
-        products
+        inputs : Tensor [N, inputs, K, K]
+            The weighted cubes of a frame.
+        states : sequence of Tensor [N, C_l, H_l, W_l]
+            Each layer's last state.
+        valid : Tensor of bool [N, 1, 1, 1], optional
+            False for a padded frame, which leaves the states as they are; None if all are valid.
+        products : sequence of Products, optional
             From `products`; None prepares the kernels for this frame.
 
         Returns
         -------
-        states, outputs
+        states, outputs : list of Tensor
             Each layer's next state h_l and output y_l.
         """
         next_states, outputs = [], []

@@ -48,16 +48,9 @@ class Execution:
     computes in float64."""
 
     def dtype(self, device: torch.device, parameters: torch.dtype = torch.float32) -> torch.dtype:
-        """Return the compute dtype on a device.
+        """Return the compute dtype on a device, for weights of the dtype `parameters`.
 
         Where bfloat16 is asked for and slow, warns and returns float32.
-
-        Parameters
-        ----------
-        device
-            Device of the network.
-        parameters
-            Dtype of its weights.
         """
         if parameters != torch.float32 or self.precision == "float32":
             return parameters
@@ -115,22 +108,16 @@ class Convolution(ABC):
         """Prepare a kernel ``[O, C, k1, k2]`` for at most `uses` products."""
 
     @abstractmethod
-    def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
-        """Split the channels of a product."""
-
-    @abstractmethod
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
         """Transform a product back to ``[N, O, H, W]``, and add a bias ``[O]``."""
 
+    def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
+        """Split the channels of a product into views."""
+        return product.split(tuple(channels), dim=1)
+
 
 class DirectConvolution(Convolution):
-    """torch's own convolution.
-
-    Parameters
-    ----------
-    dtype, result
-        Compute dtype, and dtype of the result (None for the same).
-    """
+    """torch's own convolution in a compute dtype, with a result in another or the same (None)."""
 
     def __init__(self, dtype: torch.dtype, result: torch.dtype | None = None) -> None:
         self.dtype, self.result = dtype, result or dtype
@@ -148,10 +135,6 @@ class DirectConvolution(Convolution):
         rounded = weight.to(self.dtype)
         padding = (weight.shape[2] // 2, weight.shape[3] // 2)
         return lambda inputs: nn.functional.conv2d(inputs, rounded, padding=padding)
-
-    def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
-        """Split into views."""
-        return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
         """Add the bias, or cast to the dtype of the result."""
@@ -220,14 +203,12 @@ class DFTConvolution(Convolution):
 
     Parameters
     ----------
-    grid
+    grid : (int, int)
         Height and width of the inputs.
-    reach
+    reach : (int, int)
         Cells that the largest kernel extends beyond the grid, down and across.
-    dtype
-        Compute dtype; sums inside the products are float32 for bfloat16.
-    result
-        Dtype of the result; None for `dtype`.
+    dtype, result : torch.dtype
+        As for `DirectConvolution`; sums inside the products are float32 for bfloat16.
     """
 
     def __init__(
@@ -253,10 +234,6 @@ class DFTConvolution(Convolution):
         size = tuple(weight.shape[2:])
         taps = _bilinear(self.grid, self.reach, size, self.dtype, weight.device).taps
         return _SpectralProducts(_SpectralKernel(weight, taps), uses)
-
-    def split(self, product: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
-        """Split into views."""
-        return product.split(tuple(channels), dim=1)
 
     def inverse(self, product: Tensor, bias: Tensor | None = None) -> Tensor:
         """Values on the grid, without the padding."""
@@ -379,33 +356,33 @@ def choose(
 
     Parameters
     ----------
-    execution
+    execution : Execution
         The choice of form and precision.
-    device, parameters
+    device, parameters : torch.device, torch.dtype
         Device and dtype of the weights.
-    grid
+    grid : (int, int)
         Height and width of the layer's state.
-    kernels
-        Height and width of its kernels.
-    channels
+    kernels : sequence of (int, int)
+        Height and width of its kernels: W, then U of the gates and of the candidate.
+    channels : (int, int)
         Channels of its input and of its state.
     """
     dtype = execution.dtype(device, parameters)
     form = execution.convolution
-    reach = (max(down for down, _ in kernels) // 2, max(across for _, across in kernels) // 2)
+    reach = tuple(max(sides) // 2 for sides in zip(*kernels, strict=True))
     if form == "auto":
-        form = "dft" if device.type == "cpu" and _dft_pays(grid, kernels, channels) else "direct"
+        pays = device.type == "cpu" and _dft_pays(grid, reach, kernels, channels)
+        form = "dft" if pays else "direct"
     if form == "direct":
         return DirectConvolution(dtype, parameters)
     return DFTConvolution(grid, reach, dtype, parameters)
 
 
-def _dft_pays(grid: Size, kernels: Sequence[Size], channels: Size) -> bool:
-    """Compare multiplications for a clip and frame: W, then U of the gates and the candidate."""
-    if grid == (1, 1) or all(kernel == (1, 1) for kernel in kernels):
+def _dft_pays(grid: Size, reach: Size, kernels: Sequence[Size], channels: Size) -> bool:
+    """Whether the DFT needs fewer multiplications for a frame of a clip."""
+    if grid == (1, 1) or reach == (0, 0):
         return False
     cells, (inputs, states) = math.prod(grid), channels
-    reach = [max(kernel[side] for kernel in kernels) // 2 for side in (0, 1)]
     circle = math.prod(side + beyond for side, beyond in zip(grid, reach, strict=True))
     pairs = (3 * inputs * states, 2 * states**2, states**2)
     direct = cells * sum(

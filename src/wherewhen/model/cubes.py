@@ -39,19 +39,21 @@ def gather(
 
     Parameters
     ----------
-    reader
-        Where the cubes are.
-    windows
+    reader : CubeReader
+        Reads the cubes.
+    windows : sequence of Window
         N windows.
-    frames
+    frames : int, optional
         Frames T of the batch; None for those of the longest window.
-    out
-        ``[N, T, K, K, D]`` on the CPU, in the reader's dtype, to write into; None for a new tensor.
+    out : Tensor [N, T, K, K, D], optional
+        Is written into; on the CPU, in the reader's dtype. None for a new tensor.
 
     Returns
     -------
-    cubes, mask
-        ``[N, T, K, K, D]`` in the reader's dtype; valid frames ``[N, T]`` (bool).
+    cubes : Tensor [N, T, K, K, D]
+        In the reader's dtype.
+    mask : Tensor of bool [N, T]
+        Valid frames.
 
     Raises
     ------

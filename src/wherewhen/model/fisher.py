@@ -28,21 +28,21 @@ def fit_fisher(
 
     Parameters
     ----------
-    network
+    network : SiameseAttentionNetwork
         A trained network.
-    reader
-        Where the cubes are.
-    windows
-        Clips of training persons; so many of them as have ``config.frames`` frames are drawn.
-    config
+    reader : CubeReader
+        Reads the cubes.
+    windows : sequence of Window
+        Clips of training persons, of which so many are drawn as have ``config.frames`` frames.
+    config : FisherConfig
         Of the Fisher vectors.
     batch_size, progress
-        As for `wherewhen.model.encode.encode_tracklets`.
+        See `wherewhen.model.encode.encode_tracklets`.
 
     Returns
     -------
     FisherVector
-        To be given to `wherewhen.model.encode.encode_tracklets`.
+        The ``pooling`` of `wherewhen.model.encode.encode_tracklets`.
 
     Raises
     ------

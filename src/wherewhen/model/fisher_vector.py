@@ -74,14 +74,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, clips: Sequence[np.ndarray], y: object = None) -> Self:
-        """Fit the mixture to frames' states.
-
-        Parameters
-        ----------
-        clips
-            For each clip ``[T_n, D]``; its frames are used together with those of all others.
-        y
-            Not used.
+        """Fit the mixture to the frames' states of all clips, ``[T_n, D]`` each; `y` is not used.
 
         Raises
         ------
@@ -109,18 +102,7 @@ class FisherVector(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, clips: Sequence[np.ndarray]) -> np.ndarray:
-        """Fisher vectors of clips.
-
-        Parameters
-        ----------
-        clips
-            For each clip ``[T_n, D]``, T_n at least 1.
-
-        Returns
-        -------
-        numpy.ndarray, float64 [N, 2 D C]
-            ``u_1, v_1, ..., u_C, v_C`` of each.
-        """
+        """Fisher vectors ``u_1, v_1, ..., u_C, v_C`` of clips: float64 ``[N, 2 D C]``."""
         check_is_fitted(self)
         frames = np.concatenate([np.asarray(clip, np.float64) for clip in clips])
         if self.pca_ is not None:

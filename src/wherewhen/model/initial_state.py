@@ -14,10 +14,21 @@ class LearnedInitialState(nn.Module):
 
     Parameters
     ----------
-    inputs
+    inputs : int
         Channels of the feature slices.
-    channels, grids
+    channels, grids : sequence of int, of (int, int)
         Channels and grid (height, width) of each layer's state.
+
+    Examples
+    --------
+    >>> import torch
+    >>> states = LearnedInitialState(4, channels=[8, 2], grids=[(7, 7), (3, 3)])(torch.zeros(1, 4))
+    >>> [tuple(state.shape) for state in states]
+    [(1, 8, 7, 7), (1, 2, 3, 3)]
+
+    See Also
+    --------
+    ZeroInitialState : Without heads.
     """
 
     def __init__(
@@ -39,13 +50,7 @@ class LearnedInitialState(nn.Module):
 
 
 class ZeroInitialState(nn.Module):
-    """Initial states of 0.
-
-    Parameters
-    ----------
-    channels, grids
-        Channels and grid (height, width) of each layer's state.
-    """
+    """Initial states of 0, for layers with `channels` and `grids` as of `LearnedInitialState`."""
 
     def __init__(self, channels: Sequence[int], grids: Sequence[tuple[int, int]]) -> None:
         super().__init__()

@@ -15,12 +15,23 @@ class CubeInput(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels D of the cubes.
-    projection
+    projection : int or None
         Channels of the projection; None leaves the D channels.
-    standardise
+    standardise : bool
         Whether channels are standardised.
+
+    Examples
+    --------
+    >>> part = CubeInput(channels=16, projection=4, standardise=True)
+    >>> part.calibrate([torch.rand(50, 7, 7, 16)])
+    >>> part(torch.rand(2, 5, 7, 7, 16)).shape
+    torch.Size([2, 5, 7, 7, 4])
+
+    See Also
+    --------
+    wherewhen.model.siamese.SiameseAttentionNetwork : Has one as its input.
     """
 
     def __init__(self, channels: int, projection: int | None, standardise: bool) -> None:
@@ -53,16 +64,11 @@ class CubeInput(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, cubes: Iterable[Tensor]) -> None:
-        """Estimate the statistics and initialise the projection as PCA.
+        """Estimate the statistics and initialise the projection as PCA, from cubes ``[..., D]``.
 
         The components are orthonormal up to one common factor, which brings the mean variance of
         the inputs to 1, so that the first components do not saturate the gates. They are not
         whitened.
-
-        Parameters
-        ----------
-        cubes
-            Portions of training cubes ``[..., D]``.
         """
         count, total, products = 0, 0.0, 0.0
         for portion in cubes:

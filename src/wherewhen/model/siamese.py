@@ -41,12 +41,17 @@ class Readout(nn.Module):
 
     Parameters
     ----------
-    channels, grids
+    channels, grids : list of int, of (int, int)
         Channels and grid (height, width) of the layers.
-    location
-        ``cells`` (all), ``rows`` (mean over the width) or ``mean`` (over both).
-    normalise
+    location : {"cells", "rows", "mean"}
+        All cells, their mean over the width, or over both.
+    normalise : bool
         Whether the vector is normalised to length 1.
+
+    Examples
+    --------
+    >>> Readout([8], [(7, 7)], "rows", normalise=True)([torch.ones(2, 8, 7, 7)]).shape
+    torch.Size([2, 56])
     """
 
     def __init__(
@@ -75,14 +80,14 @@ class SiameseAttentionNetwork(nn.Module):
 
     Parameters
     ----------
-    config
+    config : NetworkConfig
         The parts.
-    channels, grid
+    channels, grid : int
         Channels D and locations a side K of the cubes.
 
     Attributes
     ----------
-    execution
+    execution : Execution
         How it computes; may be changed at any time.
 
     Examples
@@ -105,19 +110,7 @@ class SiameseAttentionNetwork(nn.Module):
         self.grid = grid
         self.input = CubeInput(channels, config.projection, config.standardise)
         self.glimpse = _glimpse(config, grid)
-        self.gru = ConvGRUStack(
-            self.input.channels,
-            config.channels,
-            config.input_kernels,
-            config.hidden_kernels,
-            self.glimpse.grid,
-            config.between_layers,
-            config.dropout,
-            config.gate_bias,
-            config.initialisation,
-            config.normalisation,
-            config.residual,
-        )
+        self.gru = ConvGRUStack(self.input.channels, config, self.glimpse.grid)
         self.initial_state = _initial_state(config, self.input.channels, self.gru)
         self.attention = _attention(config, self.input.channels, self.gru, grid)
         layers = len(config.channels)
@@ -149,12 +142,9 @@ class SiameseAttentionNetwork(nn.Module):
         return bool(self.input.calibrated)
 
     def calibrate(self, cubes: Tensor | np.ndarray | Iterable[Tensor | np.ndarray]) -> None:
-        """Estimate standardisation and initial projection from training cubes.
+        """Estimate standardisation and initial projection from training cubes, or portions of them.
 
-        Parameters
-        ----------
-        cubes
-            ``[..., K, K, D]`` of training tracklets, or portions of them; valid frames only.
+        They are ``[..., K, K, D]``, of valid frames only.
 
         Raises
         ------
@@ -177,18 +167,13 @@ class SiameseAttentionNetwork(nn.Module):
 
         Parameters
         ----------
-        cubes
-            ``[N, T, K, K, D]`` in time order, any floating dtype.
-        mask
-            Valid frames ``[N, T]`` (bool), at least one a clip; None if all are valid, which is
-            faster.
-        trusted
+        cubes : Tensor [N, T, K, K, D]
+            In time order, any floating dtype.
+        mask : Tensor of bool [N, T], optional
+            Valid frames, at least one a clip; None if all are valid, which is faster.
+        trusted : bool
             Do not check the mask's values, so that the CPU does not wait for a GPU. Otherwise a
             mask of valid frames alone is replaced by None.
-
-        Returns
-        -------
-        Encoding
 
         Raises
         ------
@@ -203,18 +188,10 @@ class SiameseAttentionNetwork(nn.Module):
     forward = encode
 
     def frame_states(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Run clips through Eqs 3 to 5 and 7, without temporal pooling.
+        """Embeddings ``[N, T, E]`` of single frames' states: Eqs 3 to 5 and 7, without Eq 6.
 
-        Parameters
-        ----------
-        cubes, mask
-            As for `encode`, with the same errors.
-
-        Returns
-        -------
-        Tensor
-            ``[N, T, E]``: the embedding of each frame's states alone; 0 where padded. Input of
-            `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
+        Arguments and errors are those of `encode`; padded frames are 0. Input of
+        `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
         """
         mask = self._checked_mask(cubes, mask)
         _, states = self._read(cubes, mask)
@@ -348,9 +325,9 @@ def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAtt
 
     Parameters
     ----------
-    config
+    config : NetworkConfig
         The parts.
-    channels, grid
+    channels, grid : int
         Channels D and locations a side K of the backbone's cubes.
     """
     with torch.random.fork_rng(devices=[]), torch_threads(1):

@@ -38,10 +38,20 @@ class WeightedProduct(Similarity):
 
     Parameters
     ----------
-    size
+    size : int
         Entries E of an embedding.
-    normalised
+    normalised : bool
         Whether embeddings have length 1.
+
+    Examples
+    --------
+    >>> similarity = WeightedProduct(2, normalised=True)
+    >>> similarity(torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0]])).tolist()
+    [0.6000000238418579]
+
+    See Also
+    --------
+    ScaledCosine : The similarity of the preset ``modern``.
     """
 
     def __init__(self, size: int, normalised: bool) -> None:

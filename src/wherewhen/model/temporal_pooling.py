@@ -16,20 +16,21 @@ class TemporalPooling(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, states: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Pool over time.
+        """Pool each layer's states over time.
 
         Parameters
         ----------
-        states
-            For each layer, ``[N, T, C_l, H_l, W_l]``.
-        mask
-            Valid frames ``[N, T]``.
+        states : sequence of Tensor [N, T, C_l, H_l, W_l]
+            Of each layer.
+        mask : Tensor of bool [N, T]
+            Valid frames.
 
         Returns
         -------
-        pooled, weights
-            For each layer, ``[N, C_l, H_l, W_l]``; the frames' weights ``[N, T]``, which sum to 1
-            and are 0 for padding.
+        pooled : list of Tensor [N, C_l, H_l, W_l]
+            Of each layer.
+        weights : Tensor [N, T]
+            The frames' weights, which sum to 1 and are 0 for padding.
         """
 
 
@@ -52,9 +53,9 @@ class AttentionPooling(_WeightedPooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Total channels of the layers that are read out.
-    hidden
+    hidden : int
         Hidden units of the perceptron.
 
     Examples

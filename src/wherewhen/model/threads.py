@@ -10,13 +10,7 @@ import torch
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Set the number of torch's CPU threads.
-
-    Parameters
-    ----------
-    count
-        Threads within an operation.
-    """
+    """Set the number of torch's CPU threads within an operation."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

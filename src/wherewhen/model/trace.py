@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,31 +28,14 @@ class Trace(NamedTuple):
 
 
 def trace(network: SiameseAttentionNetwork, cubes: Tensor) -> Trace:
-    """Encode clips in evaluation mode, without gradients, and keep the gates.
+    """Encode clips ``[N, T, K, K, D]`` in evaluation mode, without gradients, and keep the gates.
 
-    Every layer is computed twice, so that training and embedding need not keep the gates.
-
-    Parameters
-    ----------
-    network
-        The network; not changed.
-    cubes
-        ``[N, T, K, K, D]``, all frames valid.
-
-    Returns
-    -------
-    Trace
+    All frames are valid. The network does not change. Every layer is computed twice, so that
+    training and embedding need not keep the gates.
     """
     steps: list[list[LayerStep]] = [[] for _ in network.gru.layers]
-
-    def keeper(kept: list[LayerStep]) -> Callable[..., None]:
-        def keep(layer: ConvGRULayer, arguments: tuple[Any, ...], _: Tensor) -> None:
-            kept.append(layer.step(*arguments))
-
-        return keep
-
     hooks = [
-        layer.register_forward_hook(keeper(kept))
+        layer.register_forward_hook(partial(_keep, kept))
         for layer, kept in zip(network.gru.layers, steps, strict=True)
     ]
     try:
@@ -67,6 +50,10 @@ def trace(network: SiameseAttentionNetwork, cubes: Tensor) -> Trace:
         reset=[_over_time([step.reset for step in layer]) for layer in steps],
         states=[_over_time([step.state for step in layer]) for layer in steps],
     )
+
+
+def _keep(kept: list[LayerStep], layer: ConvGRULayer, arguments: tuple, _: Tensor) -> None:
+    kept.append(layer.step(*arguments))
 
 
 def _over_time(frames: list[Tensor]) -> Tensor:
