@@ -34,6 +34,9 @@ RENDERED = ("synthetic", "development", "hundred", "population")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names that a folder, an MLflow experiment and an environment can have anywhere."""
 
+TEMPLATE = Path(__file__).with_name("environment.yml.jinja")
+"""The parameters of a new environment."""
+
 VARIABLE = "KEDRO_ENV"
 """Environment variable: the environment where a command is given none."""
 
@@ -215,13 +218,11 @@ def _check_name(name: str) -> None:
 
 def _parameters(name: str, reader: str, root: str) -> str:
     """Write the parameters of an environment: what the reader needs, and what is worth a look."""
-    of_reader = {
-        "options": "",
-        "split": DRAWN,
-        "train": "",
-        "evaluate": CROSS_CAMERA,
-    } | READERS.get(reader, {})
-    return PARAMETERS.format(name=name, reader=reader, root=_in_yaml(root), **of_reader)
+    from jinja2 import Environment
+
+    environment = Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(name=name, reader=reader, root=_in_yaml(root))
 
 
 def _in_yaml(text: str) -> str:
@@ -231,83 +232,3 @@ def _in_yaml(text: str) -> str:
     escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # OmegaConf's, for which ${ is a variable
     written = yaml.safe_dump(escaped, default_style='"', allow_unicode=True, width=math.inf)
     return written.strip()
-
-
-PARAMETERS = """\
-# The data set {name}: footage of your own, read by the reader {reader}:
-# docs/reference/datasets.md.
-# Parameters that don't stand here are as conf/base/parameters_*.yml says.
-# Run it:     kedro run --env {name}
-# Delete it:  kedro purge --dataset {name}      (--raw: also frames under data/01_raw)
-# The people in it have rights: read docs/responsible-use.md before the first run.
-ingest:
-  reader: {reader}
-  root: {root}
-  allow_faulty: 0         # so many unreadable or odd frames are left out; one more stops the run
-{options}
-{split}
-
-train:
-{train}  training:
-    frames: 6             # of a clip; shorter tracklets are padded. The paper: 20, for longer ones
-
-embed:
-  clip_frames: 6          # of a clip that metrics are learned from
-
-{evaluate}
-"""
-
-DRAWN = """\
-split:
-  trials: 2               # results are mean and deviation over them; the paper: 10
-  train_fraction: 0.5     # of the persons; the others are tested
-  probe_camera: null      # the camera of the searched; null: the first by name
-  gallery_camera: null    # the camera that is searched; null: the second by name"""
-
-CROSS_CAMERA = """\
-evaluate:
-  protocol: cross_camera  # single_match: everybody has one tracklet in each of two cameras"""
-
-SINGLE_MATCH = """\
-evaluate:
-  protocol: single_match  # everybody has one tracklet in each of the two cameras"""
-
-READERS = {
-    "ilids_vid": {
-        "split": """\
-split:
-  source: auto            # the owners' splits where their list is there, else drawn ones
-  trials: 2               # results are mean and deviation over them; the paper: 10""",
-        "evaluate": SINGLE_MATCH,
-    },
-    "manifest": {
-        "options": """\
-  options:
-    manifest:
-      manifest: manifest.csv    # its name in the folder
-""",
-    },
-    "mars": {
-        "split": """\
-split:
-  source: official        # the tables say who trains, who is tested and who is searched for
-  trials: 2               # they differ by the seed of the training; the paper: 10""",
-        "train": "  seed_by_trial: true\n",
-        "evaluate": """\
-evaluate:
-  protocol: official      # or query_excluded, two_camera: docs/reference/datasets.md
-  average_precision: trapezoid
-  max_rank: 50
-  ranked: 50              # of each probe's gallery, beside its true matches""",
-    },
-    "prid2011": {
-        "options": """\
-  options:
-    prid2011:
-      shared_persons: 200       # in PRID 2011, higher numbers are other people in the second
-                                # camera; for a set of your own: the highest number
-""",
-        "evaluate": SINGLE_MATCH,
-    },
-}
-"""What an environment says besides, by the reader."""
