@@ -43,9 +43,14 @@ evaluate: {resamples: 0}
 """
 """An environment whose frames are drawn, and described without a network: quick to run."""
 
+TRAINED = """
+extract: {backbone: vgg16, precision: float32, weights: {source: random, package: null, seed: 3}}
+"""
+"""An environment in which networks are trained, on other cubes than conf/base's."""
+
 ENVIRONMENTS = {
     "prid2011": RECORDED % "prid2011",
-    "mars": RECORDED % "mars" + "extract: {backbone: vgg16}\n",
+    "mars": RECORDED % "mars" + TRAINED,
     "drawn": DRAWN,
     "drawn_too": DRAWN,
 }

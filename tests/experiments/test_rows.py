@@ -64,6 +64,18 @@ class TestParameters:
         with pytest.raises(ExperimentError, match=f"(?s)experiment mine, row wrong: .*{message}"):
             resolve(table({"right": {}, "wrong": fields}), HERE)
 
+    @pytest.mark.parametrize("metric", ["cosine-re-ranked", "kissme-re-ranked"])
+    def test_re_ranked_metrics_are_there_where_they_are_asked_for(self, row, metric):
+        re_ranked = {"evaluate.re_ranking": {}}
+        assert row(fields={"metric": metric}, **re_ranked).row.metric == metric
+        with pytest.raises(ExperimentError, match=f"metric is {metric}, but .*re_ranking"):
+            row(fields={"metric": metric})
+
+    @pytest.mark.parametrize("metric", ["siamese-re-ranked", "nobody-re-ranked", "-re-ranked"])
+    def test_re_ranked_metrics_that_are_never_made(self, row, metric):
+        with pytest.raises(ExperimentError, match=f"metric is {metric}, but"):
+            row(fields={"metric": metric}, **{"evaluate.re_ranking": {}})
+
     def test_more_trials_than_there_are(self, row):
         assert row(Request("prid2011", trials=1)).wanted == ["trial_00"]
         with pytest.raises(ExperimentError, match=r"--trials 3: there are 2 .*split\.trials=3"):
@@ -224,8 +236,19 @@ class TestTrainedElsewhere:
         assert not across.trains and across.source.dataset == "mars"
 
     def test_they_read_cubes_of_the_backbone_that_they_were_trained_on(self, row):
-        assert row(self.ACROSS).parameters.extract.backbone == "vgg16"
-        assert row().parameters.extract.backbone == "timm:tf_efficientnet_lite0"
+        across, own = row(self.ACROSS).parameters.extract, row().parameters.extract
+        assert (across.backbone, across.precision) == ("vgg16", "float32")
+        assert (own.backbone, own.precision) == ("timm:tf_efficientnet_lite0", "bfloat16")
+        assert (across.weights.source, across.weights.seed) == ("random", 3)
+
+    def test_features_without_a_trained_network_are_left_out_of_those_that_the_row_asks_for(
+        self, row
+    ):
+        asked = ["mean_pooled", "network", "untrained", "fisher"]
+        across = row(self.ACROSS, **{"embed.features": asked})
+        assert list(across.own.parameters.embed.features) == asked
+        assert list(across.parameters.embed.features) == ["network", "fisher"]
+        assert across.outputs("trial_00") == ["trial_00.scores_network", "trial_00.scores_fisher"]
 
     def test_another_network_makes_the_row_unfinished(self, row, train, finish, make):
         train("trial_00", "trial_01")
@@ -248,11 +271,18 @@ class TestTrainedElsewhere:
         shutil.rmtree(results / "footage/mars")
 
     def test_params_of_the_test_are_not_the_training_s(self, row):
-        given = {"split": {"seed": 5}, "ingest": {"allow_faulty": 1}, "embed": {"clips": 3}}
+        given = {
+            "synthesise": {"persons": 7}, "ingest": {"allow_faulty": 1}, "split": {"seed": 5},
+            "evaluate": {"max_rank": 9}, "embed": {"clips": 3},
+        }  # fmt: skip
         across = row(Request("prid2011", given, "mars"))
         here, there = across.own.parameters, across.source.parameters
-        assert (here.split.seed, here.ingest.allow_faulty, here.embed.clips) == (5, 1, 3)
-        assert (there.split.seed, there.ingest.allow_faulty, there.embed.clips) == (0, 0, 3)
+        without = row(self.ACROSS).source.parameters
+        for name in ("synthesise", "ingest", "split", "evaluate"):
+            assert getattr(there, name) == getattr(without, name)
+        assert (here.synthesise.persons, here.evaluate.max_rank) == (7, 9)
+        assert (here.split.seed, here.ingest.allow_faulty) == (5, 1)
+        assert (here.embed.clips, there.embed.clips) == (3, 3)
 
     def test_what_trains_no_network_can_take_none(self, row):
         pooled = {"features": "mean_pooled", "metric": "cosine"}

@@ -24,6 +24,7 @@ from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.presets import overlay
 from wherewhen.project import to_root
+from wherewhen.retrieval.re_ranking import SUFFIX
 from wherewhen.sessions import Tree, View, environment_parameters, run
 from wherewhen.tracking import Description, described
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -285,10 +286,12 @@ def check_metric(place: str, features: str, metric: str, parameters: Parameters)
         Naming the metrics that there are.
     """
     made = {*parameters.learn_metric.metrics} | unlearned_metrics(features)
-    if metric.removesuffix("-re-ranked") not in made:
+    if parameters.evaluate.re_ranking is not None:
+        made |= {f"{name}{SUFFIX}" for name in made - {"siamese"}}
+    if metric not in made:
         raise ExperimentError(
             f"{place}: metric is {metric}, but {features} are measured by "
-            f"{', '.join(sorted(made))} (learn_metric.metrics)"
+            f"{', '.join(sorted(made))} (learn_metric.metrics, evaluate.re_ranking)"
         )
 
 
