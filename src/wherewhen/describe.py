@@ -7,7 +7,7 @@ import logging
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,3 @@ def _reads_as_itself(word: str) -> bool:
         return parse_params(f"word={word}") == {"word": word}
     except ValueError:
         return False
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join names for a message."""
-    return ", ".join(names) or "none"

@@ -30,6 +30,7 @@ from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
 from wherewhen.reporting.figures import shows_nobody
 from wherewhen.tracklets.files import reason
+from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
 
 RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
@@ -52,9 +53,6 @@ POINTERS = ("cubes.json", "synthetic_people.json")
 
 SCOPES = (SHARED, *map(trial_name, range(100)))
 """What a run may lock: `split.trials` is 100 at most."""
-
-LISTED = 20
-"""Known names that a message lists."""
 
 DAY = 24 * 60 * 60
 """Seconds."""
@@ -492,9 +490,8 @@ def _delete(path: Path) -> None:
 
 
 def _unknown(what: str, name: str, where: str, known: list[str]) -> str:
-    said = [did_you_mean(name, known), f"known: {', '.join(known[:LISTED]) or 'none'}"]
-    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-    return f"no {what} {name!r} {where}; {' '.join(filter(None, said))}{more}"
+    said = filter(None, [did_you_mean(name, known), f"known: {listed(known) or 'none'}"])
+    return f"no {what} {name!r} {where}; {' '.join(said)}"
 
 
 def _logged_places(name: str) -> Iterator[tuple[str, float]]:

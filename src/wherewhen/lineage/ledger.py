@@ -23,6 +23,7 @@ from wherewhen.lineage.content import ABSENT, content_of
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.tracklets.folders import listed
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ class Ledger:
             causes = {error.artifact: f"- {error}" for error in missing.values()}
             stages = self._stages_of(causes, missing)
             raise StaleInputError(
-                f"{_listed(list(missing))} can't be used with these parameters:\n"
+                f"{listed(list(missing), shown=3)} can't be used with these parameters:\n"
                 + "\n".join(causes.values())
                 + f"\nMake what is missing: kedro run --pipelines {','.join(stages)} with the same "
                 "parameters, or kedro run, which makes all of it"
@@ -282,8 +283,7 @@ class Ledger:
         model_id: str | None = None,
     ) -> None:
         """Write the record of an artifact that was just saved."""
-        node, dataset = self._makers[name], self.dataset(name)
-        file = self.file(name)
+        node, dataset, file = self._makers[name], self._bound(name), self.file(name)
         content = content_of(file)
         record = Record(
             artifact=name,
@@ -291,7 +291,7 @@ class Ledger:
             node=node.name,
             **self.making(node),
             content=content,
-            counts=_counts(self._bound(name), content),
+            counts=dataset.counts() if hasattr(dataset, "counts") else content,
             size=file.stat().st_size,
             commit=commit,
             versions=dict(versions),
@@ -343,11 +343,11 @@ class Ledger:
 
     def _reason(self, node: Node) -> str | None:
         """Say why a node has to run; None if all that it keeps is there."""
-        for name in filter(self.is_kept, node.outputs):
-            try:
+        try:
+            for name in filter(self.is_kept, node.outputs):
                 self.record(name)
-            except NotMade as error:
-                return error.reason if error.artifact == name else str(error)
+        except NotMade as error:
+            return error.reason if error.artifact in node.outputs else str(error)
         return None
 
     def _find(self, name: str) -> Record:
@@ -381,26 +381,18 @@ class Ledger:
                 makers = {self._makers[name].name for name in node.inputs if name in self._makers}
                 if node.name in first or makers & between:
                     between.add(node.name)
-        return [
-            name
-            for name, stage in self.stages.items()
-            if name != "__default__" and {node.name for node in stage.nodes} & between
-        ]
+        names = {name: {node.name for node in stage.nodes} for name, stage in self.stages.items()}
+        return [name for name, own in names.items() if name != "__default__" and own & between]
 
     def _forget(self, name: str) -> None:
         """Forget what was known of an artifact and of all that follows from it."""
-        stale, changed = {name}, True
-        while changed:
-            following = {
-                output for node in self.nodes if stale & set(node.inputs) for output in node.outputs
-            }
-            changed = not following <= stale
-            stale |= following
-        for each in stale:
-            self._records.pop(each, None)
-        for node in self.nodes:
+        stale = {name}
+        for node in self.nodes:  # in the order in which they run
             if stale & set(node.inputs):
                 self._identities.pop(node.name, None)
+                stale |= set(node.outputs)
+        for each in stale:
+            self._records.pop(each, None)
 
     def dataset(self, name: str) -> AbstractDataset:
         """Return a data set as the catalog configures it."""
@@ -445,13 +437,3 @@ def _make_way(dataset: AbstractDataset) -> None:
         aside = path.with_name(f"{path.name}.old")
         log.warning("%s is of an earlier version: moved to %s", to_root(path), aside.name)
         path.rename(aside)
-
-
-def _counts(dataset: AbstractDataset, content: str) -> str:
-    """Return what stands for a content in what follows from it."""
-    return dataset.counts() if hasattr(dataset, "counts") else content
-
-
-def _listed(names: list[str], shown: int = 3) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more

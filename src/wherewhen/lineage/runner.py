@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from kedro.pipeline import Pipeline
@@ -17,6 +18,7 @@ from wherewhen.lineage.code import load_code
 from wherewhen.lineage.ledger import Ledger
 from wherewhen.locks import held
 from wherewhen.project import project_root
+from wherewhen.tracklets.folders import listed
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,8 @@ def _locked(ledger: Ledger, pipeline: Pipeline, everything: bool) -> Iterator[No
         locked: set[str] = set()
         while missing := _scopes(ledger, pipeline, everything) - locked:
             for scope in sorted(missing):
-                stack.enter_context(held(folder / f"{scope}.lock", _Waits(folder.name, scope)))
+                waits = partial(_say_waiting, folder.name, scope)
+                stack.enter_context(held(folder / f"{scope}.lock", waits))
             locked |= missing
             ledger.refresh()
         yield
@@ -102,14 +105,9 @@ def _scopes(ledger: Ledger, pipeline: Pipeline, everything: bool) -> set[str]:
     return {node.namespace or SHARED for node in pipeline.nodes if everything or plan[node.name]}
 
 
-class _Waits:
-    """Say once that another run is waited for."""
-
-    def __init__(self, dataset: str, scope: str) -> None:
-        self._what = dataset if scope == SHARED else f"{scope} of {dataset}"
-
-    def __call__(self, who: str) -> None:
-        log.info("waiting for another run that is at %s (%s); Ctrl-C gives up", self._what, who)
+def _say_waiting(dataset: str, scope: str, who: str) -> None:
+    what = dataset if scope == SHARED else f"{scope} of {dataset}"
+    log.info("waiting for another run that is at %s (%s); Ctrl-C gives up", what, who)
 
 
 def _announce(plan: dict[str, str | None]) -> None:
@@ -120,22 +118,12 @@ def _announce(plan: dict[str, str | None]) -> None:
         log.info("nothing is out of date: all %d nodes are taken over", len(plan))
         return
     log.info("%d of %d nodes are taken over", len(plan) - len(reasons), len(plan))
-    grouped = _by_reason(first)
-    for why, names in grouped[:LISTED]:
-        log.info("to be made, %s: %s", why, _shortened(names))
+    grouped: dict[str, list[str]] = {}
+    for name, why in first.items():
+        grouped.setdefault(why, []).append(name)
+    for why, names in islice(grouped.items(), LISTED):
+        log.info("to be made, %s: %s", why, listed(names, shown=4))
     if len(grouped) > LISTED:
         log.info("to be made, for %d other reasons", len(grouped) - LISTED)
     if following := len(reasons) - len(first):
         log.info("to be made, if what they read changes: %d nodes that follow", following)
-
-
-def _by_reason(reasons: dict[str, str]) -> list[tuple[str, list[str]]]:
-    grouped: dict[str, list[str]] = {}
-    for name, why in reasons.items():
-        grouped.setdefault(why, []).append(name)
-    return list(grouped.items())
-
-
-def _shortened(names: Sequence[str], shown: int = 4) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more

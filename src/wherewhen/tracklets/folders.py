@@ -29,8 +29,8 @@ _LISTED = 20
 _log = logging.getLogger(__name__)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Join names by commas: the first twenty, then the number of the others.
+def listed(names: Sequence[str], shown: int = _LISTED) -> str:
+    """Join names by commas: the first ones, then the number of the others.
 
     Examples
     --------
@@ -38,9 +38,11 @@ def listed(names: Sequence[str]) -> str:
     'a, b'
     >>> listed([str(number) for number in range(23)])[-12:]
     '9 and 3 more'
+    >>> listed(["a", "b", "c"], shown=2)
+    'a, b and 1 more'
     """
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def relative(path: Path, root: Path) -> str:
