@@ -31,6 +31,7 @@ from safetensors import safe_open
 
 from wherewhen.features import cube_store
 from wherewhen.features.cube_store import CubeStore
+from wherewhen.tracklets.windows import Window
 
 CHANNELS = 1024
 FRAMES = 20
@@ -56,11 +57,11 @@ def variants(store: CubeStore, folder: Path) -> dict[str, Callable[[str, int, np
     """Ways to read a window into a slice of the batch."""
 
     def stored(tracklet: str, start: int, out: np.ndarray) -> None:
-        store.read(tracklet, start, start + FRAMES, out=out)
+        store.read_into(Window(tracklet, start, start + FRAMES), out)
 
     def stored_preadv(tracklet: str, start: int, out: np.ndarray) -> None:
         seek_and_read, cube_store._read_into = cube_store._read_into, preadv_into
-        store.read(tracklet, start, start + FRAMES, out=out)
+        store.read_into(Window(tracklet, start, start + FRAMES), out)
         cube_store._read_into = seek_and_read
 
     def slices(tracklet: str, start: int, out: np.ndarray) -> None:
@@ -133,10 +134,10 @@ def measure_windows(arguments: argparse.Namespace) -> None:
     _record.write(arguments.json, "cube_store", rows, packages=("numpy", "safetensors"))
 
 
-def read_epoch(store: CubeStore, windows: Iterable[tuple[str, int, int]], out: np.ndarray) -> None:
+def read_epoch(store: CubeStore, windows: Iterable[Window], out: np.ndarray) -> None:
     """Read windows, one after the other, into the same buffer."""
-    for tracklet, start, stop in windows:
-        store.read(tracklet, start, stop, out=out[: stop - start])
+    for window in windows:
+        store.read_into(window, out[: window.length])
 
 
 def measure_checksums(arguments: argparse.Namespace) -> None:
@@ -144,7 +145,7 @@ def measure_checksums(arguments: argparse.Namespace) -> None:
     store = CubeStore(arguments.store)
     generator = np.random.default_rng(1)
     windows = [
-        (tracklet, start, start + frames)
+        Window(tracklet, start, start + frames)
         for tracklet, length in store.lengths.items()
         for frames in [min(arguments.frames, length)]
         for start in generator.integers(length - frames + 1, size=-(-length // frames)).tolist()

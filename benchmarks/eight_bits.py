@@ -26,14 +26,14 @@ from wherewhen.metric_learning.pipeline import fit_metrics
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.sessions import View
-from wherewhen.tracklets.windows import as_clips, embedding_windows
+from wherewhen.tracklets.windows import Window, as_windows, embedding_windows
 
 
 def in_eight_bits(store: CubeStore, folder: str) -> CubeStore:
     """Copy a store into one of 8 bits."""
     copy = CubeStore.create(folder, {"eight bits of": store.key})
     for tracklet in store.lengths:
-        copy.write(tracklet, store.read(tracklet), "uint8")
+        copy.write(tracklet, store.read(store.whole(tracklet)), "uint8")
     copy.seal()
     return copy
 
@@ -43,7 +43,7 @@ def scores(store: CubeStore, split: pd.DataFrame) -> dict[str, float]:
     windows = embedding_windows(split, store.lengths, clip_frames=6)
     found = {}
     for features, vectors in zip(
-        ("mean_pooled", "row_pooled"), pool_windows(store, as_clips(windows)), strict=True
+        ("mean_pooled", "row_pooled"), pool_windows(store, as_windows(windows)), strict=True
     ):
         vectors = np.stack(vectors).astype(np.float64)
         train, probe, gallery = (windows.role == role for role in ("train", "probe", "gallery"))
@@ -83,7 +83,7 @@ def main() -> None:
         eight = in_eight_bits(store, name)
         errors, tables = [], []
         for tracklet in store.lengths:
-            plain, rounded = (s.read(tracklet).astype(np.float32) for s in (store, eight))
+            plain, rounded = (s.read(s.whole(tracklet)).astype(np.float32) for s in (store, eight))
             errors.append(np.linalg.norm(rounded - plain) / np.linalg.norm(plain))
         for _, split in list(splits.groupby("trial"))[: arguments.trials]:
             tables.append([scores(reader, split) for reader in (store, eight)])
@@ -91,7 +91,7 @@ def main() -> None:
 
         def read(reader: CubeStore) -> None:
             for tracklet in tracklets:
-                reader.read(tracklet, 0, min(20, reader.lengths[tracklet]))
+                reader.read(Window(tracklet, 0, min(20, reader.lengths[tracklet])))
 
         seconds = _record.interleaved(
             {"float16": partial(read, store), "8 bits": partial(read, eight)}, 15

@@ -45,8 +45,9 @@ from wherewhen.model.siamese import build_network
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import evaluate
 from wherewhen.sessions import View
+from wherewhen.tracklets.cubes import ArrayCubes, CubeReader
 from wherewhen.tracklets.splits import validation_split
-from wherewhen.tracklets.windows import as_clips, embedding_windows
+from wherewhen.tracklets.windows import Window, as_windows, embedding_windows
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import PreloadedCubes, calibrate, train
 
@@ -180,7 +181,7 @@ VARIANTS |= {
 Scores = dict[str, tuple[float, float]]
 
 
-class OccludedCubes:
+class OccludedCubes(ArrayCubes):
     """Cubes of which a run of every tracklet's frames shows somebody else, as if he passed by.
 
     Parameters
@@ -193,51 +194,46 @@ class OccludedCubes:
         Decides where the run is and whom it shows.
     """
 
-    def __init__(self, cubes: PreloadedCubes, share: float = 1 / 3, seed: int = 0) -> None:
-        self.lengths = cubes.lengths
+    def __init__(self, cubes: CubeReader, share: float = 1 / 3, seed: int = 0) -> None:
         generator = np.random.default_rng(seed)
-        names = sorted(self.lengths)
-        self._cubes = {}
+        names = sorted(cubes.lengths)
+        arrays = {}
         for name in names:
-            length = self.lengths[name]
+            length = cubes.lengths[name]
             run = round(share * length)
             start = int(generator.integers(length - run + 1))
             other = names[generator.integers(len(names))]
-            seen = np.array(cubes.read(name))
-            passing = np.resize(np.arange(self.lengths[other]), run)
-            seen[start : start + run] = cubes.read(other)[passing]
-            self._cubes[name] = seen
-
-    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """View a window of a tracklet."""
-        return self._cubes[tracklet][start:stop]
+            seen = cubes.read(cubes.whole(name))
+            passing = np.resize(np.arange(cubes.lengths[other]), run)
+            seen[start : start + run] = cubes.read(cubes.whole(other))[passing]
+            arrays[name] = seen
+        super().__init__(arrays)
 
 
-class ReducedStore:
-    """A cube store seen through a PCA.
+class ReducedCubes(CubeReader):
+    """Cubes seen through a PCA.
 
     Parameters
     ----------
-    store
-        Whose cubes are reduced.
+    cubes
+        What is reduced.
     basis
-        Whose cubes the PCA is fitted on.
+        Cubes that the PCA is fitted on.
     channels
         What is left.
     """
 
-    def __init__(self, store: Any, basis: Any, channels: int) -> None:
-        self.store, self.lengths = store, store.lengths
-        self.channels, self.grid = channels, store.grid
+    def __init__(self, cubes: CubeReader, basis: CubeReader, channels: int) -> None:
+        self.cubes, self.lengths = cubes, cubes.lengths
+        self.shape = (*cubes.shape[:2], channels)
         self.input = CubeInput(basis.channels, channels, standardise=True)
-        names = sorted(basis.lengths)
-        self.input.calibrate(torch.from_numpy(basis.read(name, 0, 4)) for name in names)
+        firsts = (Window(name, 0, 4) for name in sorted(basis.lengths))
+        self.input.calibrate(torch.from_numpy(basis.read(first)) for first in firsts)
 
     @torch.no_grad()
-    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Reduce the cubes of a window of a tracklet."""
-        cubes = torch.from_numpy(self.store.read(tracklet, start, stop)).float()
-        return self.input(cubes).to(torch.float16).numpy()
+    def _fill(self, window: Window, out: np.ndarray) -> None:
+        cubes = torch.from_numpy(self.cubes.read(window)).float()
+        out[:] = self.input(cubes).to(torch.float16).numpy()
 
 
 class Workbench:
@@ -248,13 +244,13 @@ class Workbench:
         catalog = View.of(dataset).catalog
         store = catalog.load("cubes")
         if channels < store.channels:
-            store = ReducedStore(store, View.of(basis).catalog.load("cubes"), channels)
-        self.channels, self.grid = store.channels, store.grid
-        self.cubes = PreloadedCubes(store, list(store.lengths), progress=True)
+            store = ReducedCubes(store, View.of(basis).catalog.load("cubes"), channels)
+        whole = [store.whole(tracklet) for tracklet in store.lengths]
+        self.cubes = PreloadedCubes(store, whole, progress=True)
         self.occluded: OccludedCubes | None = None
         self.splits = dict(list(catalog.load("splits").groupby("trial")))
 
-    def reader(self, variant: Variant) -> Any:
+    def reader(self, variant: Variant) -> CubeReader:
         """Return the cubes that a variant sees."""
         if not variant.occluded:
             return self.cubes
@@ -283,7 +279,7 @@ class Workbench:
         name, same = variant.preset, {"seed": seed}
         config = TrainingConfig.from_preset(name, **{**TRAINING[name], **variant.training, **same})
         settings = NetworkConfig.from_preset(name, **{**NETWORK[name], **variant.network, **same})
-        model = build_network(settings, self.channels, self.grid)
+        model = build_network(settings, self.cubes.channels, self.cubes.grid)
         parts = self.parts(trial, variant.learners)
         reader = self.reader(variant)
         calibrate(model, reader, parts["train"].tracklet.to_list())
@@ -294,7 +290,7 @@ class Workbench:
             last = history.tail(20)[["loss", "pair_accuracy", "attention_entropy"]].mean()
             ended = {name: float(value) for name, value in last.items()}
         windows = self.windows(parts)
-        encodings = encode_tracklets(model, reader, as_clips(windows), 64, progress=False)
+        encodings = encode_tracklets(model, reader, as_windows(windows), 64, progress=False)
         return score(windows, encodings.embeddings), ended
 
     def windows(self, parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -309,7 +305,7 @@ class Workbench:
     def pooled(self, trial: str, learners: int) -> dict[str, dict[str, Scores]]:
         """Score the pooled cubes on one trial."""
         windows = self.windows(self.parts(trial, learners))
-        means, rows = pool_windows(self.cubes, as_clips(windows))
+        means, rows = pool_windows(self.cubes, as_windows(windows))
         return {
             f"mean-pooled cubes, {learners} persons": score(windows, np.stack(means)),
             f"row-pooled cubes, {learners} persons": score(windows, np.stack(rows)),

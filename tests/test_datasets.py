@@ -130,7 +130,7 @@ class TestCubeStore:
         store = dataset.load()
         assert store.complete
         assert dict(store.lengths) == LENGTHS
-        assert (store.read("cam_b/p") == 1.5).all()
+        assert (store.read(store.whole("cam_b/p")) == 1.5).all()
         assert dataset.exists()
 
     def test_the_file_names_the_store_and_nothing_of_this_machine(self, tmp_path):

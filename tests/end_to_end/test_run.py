@@ -18,6 +18,7 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.files import read_network
 from wherewhen.retrieval.scoring import COUNTS
+from wherewhen.tracklets.windows import Window
 
 TRIALS = ("trial_00", "trial_01")
 LEARNED = {"cosine", "kissme", "lfda"}
@@ -295,11 +296,12 @@ class TestMlflow:
         )
         cubes = CubeStore(folder)
         tracklet = next(iter(cubes.lengths))
-        clip = cubes.read(tracklet, 0, 4).astype(np.float32)
+        window = Window(tracklet, 0, 4)
+        clip = cubes.read(window).astype(np.float32)
         embedded = model.predict(clip[None])
         weights = finished.latest(f"06_models/synthetic/{trial}/network.safetensors")
         network = read_network(weights).eval()
-        expected = encode_tracklets(network, cubes, [(tracklet, 0, 4)], progress=False)
+        expected = encode_tracklets(network, cubes, [window], progress=False)
         np.testing.assert_allclose(embedded, expected.embeddings, rtol=1e-5, atol=1e-6)
         shorter = model.predict(clip[None, :2])
         assert shorter.shape == embedded.shape

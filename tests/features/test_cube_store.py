@@ -26,6 +26,7 @@ from safetensors.numpy import load_file
 
 from wherewhen.features import cube_store
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
+from wherewhen.tracklets.windows import Window
 
 IDENTITY = {"backbone": {"name": "googlenet"}, "dataset": "0123"}
 
@@ -76,7 +77,7 @@ def test_round_trip(sealed):
     assert sealed.identity == IDENTITY
     for seed, (tracklet, length) in enumerate(sealed.lengths.items()):
         assert tracklet in sealed
-        np.testing.assert_array_equal(sealed.read(tracklet), cubes_of(length, seed))
+        np.testing.assert_array_equal(sealed.read(sealed.whole(tracklet)), cubes_of(length, seed))
 
 
 def test_files_are_safetensors(sealed):
@@ -97,7 +98,7 @@ def twelve_frames(tmp_path_factory):
 @settings(deadline=None)
 def test_windows_are_the_slices(twelve_frames, ends):
     start, stop = ends
-    window = twelve_frames.read("t", start, stop)
+    window = twelve_frames.read(Window("t", start, stop))
     np.testing.assert_array_equal(window, cubes_of(12)[start:stop])
 
 
@@ -114,27 +115,28 @@ class _Noting(io.FileIO):
 
 
 def test_a_window_costs_its_own_bytes_alone(sealed, monkeypatch):
-    sealed.read("lonely", 0, 0)  # compares the checksum
+    sealed.read(Window("lonely", 0, 1))  # compares the checksum
     monkeypatch.setattr(cube_store.io, "FileIO", _Noting)
     monkeypatch.setattr(_Noting, "handed_over", 0)
-    sealed.read("lonely", 2, 5)
+    sealed.read(Window("lonely", 2, 5))
     assert _Noting.handed_over == 3 * 3 * 3 * 4 * 2
 
 
 @pytest.mark.parametrize("storage", ["float16", "uint8"])
 def test_short_reads_are_continued(store, monkeypatch, storage):
     store.write("t", cubes_of(12), storage)
-    expected = store.read("t", 3, 7)
+    expected = store.read(Window("t", 3, 7))
     monkeypatch.setattr(cube_store.io, "FileIO", _Noting)
     monkeypatch.setattr(_Noting, "most", 100)
-    np.testing.assert_array_equal(store.read("t", 3, 7), expected)
-    np.testing.assert_array_equal(store.read("t"), cube_store.as_stored(cubes_of(12), storage))
+    np.testing.assert_array_equal(store.read(Window("t", 3, 7)), expected)
+    np.testing.assert_array_equal(
+        store.read(store.whole("t")), cube_store.as_stored(cubes_of(12), storage)
+    )
 
 
 def test_reads_into_the_callers_buffer(sealed):
     batch = np.zeros((2, 3, 3, 3, 4), np.float16)
-    returned = sealed.read("lonely", 1, 4, out=batch[1])
-    assert np.shares_memory(returned, batch)
+    sealed.read_into(Window("lonely", 1, 4), batch[1])
     np.testing.assert_array_equal(batch[1], cubes_of(7, 2)[1:4])
     assert not batch[0].any()
 
@@ -150,18 +152,18 @@ def test_reads_into_the_callers_buffer(sealed):
 )
 def test_unfit_buffers_are_refused(sealed, out):
     with pytest.raises(ValueError, match="C-contiguous float16"):
-        sealed.read("lonely", 0, 3, out=out)
+        sealed.read_into(Window("lonely", 0, 3), out)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 2), (0, 8), (4, 3)])
 def test_windows_outside_the_tracklet_are_refused(sealed, start, stop):
     with pytest.raises(IndexError, match=r"lonely: frames .* it has 7"):
-        sealed.read("lonely", start, stop)
+        sealed.read(Window("lonely", start, stop))
 
 
 def test_unknown_tracklet(sealed):
     with pytest.raises(KeyError, match="nobody"):
-        sealed.read("nobody")
+        sealed.read(sealed.whole("nobody"))
     assert "nobody" not in sealed
 
 
@@ -193,11 +195,11 @@ def test_variants_are_kept_apart(store, storage):
     assert store.variants == 3
     assert store.lengths == {"t": 5}
     for variant in range(3):
-        window = store.read("t", 1, 4, variant=variant)
+        window = store.read(Window("t", 1, 4, variant))
         expected = cube_store.as_stored(cubes[variant], storage)[1:4]
         np.testing.assert_array_equal(window, expected)
-    with pytest.raises(IndexError, match=r"variant 3 was asked for, the store has 3"):
-        store.read("t", variant=3)
+    with pytest.raises(IndexError, match=r"variant 3 was asked for, there are 3"):
+        store.read(store.whole("t", 3))
 
 
 @pytest.mark.parametrize(("low", "steps"), [(0, 255), (-1, 127)], ids=["positive", "signed"])
@@ -206,7 +208,7 @@ def test_eight_bits_are_off_by_half_a_step(store, low, steps):
     cubes *= np.float16(10.0) ** np.arange(-4, 4)  # every channel has a scale of its own
     cubes[2, :, :, 5] = 0
     store.write("t", cubes, "uint8")
-    read = store.read("t").astype(np.float64)
+    read = store.read(store.whole("t")).astype(np.float64)
     largest = np.abs(cubes.astype(np.float64)).max(axis=(1, 2), keepdims=True)
     # half a step, and what float16 loses in the value
     assert (np.abs(read - cubes) <= largest * (0.5 / steps + 0.0005) + 1e-7).all()
@@ -234,7 +236,7 @@ def test_steps_become_float16_as_numpy_makes_them(kind):
 
 def test_the_largest_values_of_float16_survive_eight_bits(store):
     store.write("t", np.full((1, 3, 3, 4), 65504.0), "uint8")
-    np.testing.assert_array_equal(store.read("t"), 65504)
+    np.testing.assert_array_equal(store.read(store.whole("t")), 65504)
 
 
 @pytest.mark.parametrize("position", [0, 40, 400, -1])
@@ -262,7 +264,7 @@ def test_a_file_is_adopted_only_for_the_same_frames(tmp_path, store):
     assert not other.adopt(store, "nobody", "frames of t")
     assert other.adopt(store, "t", "frames of t")
     other.seal()
-    np.testing.assert_array_equal(other.read("t"), cubes_of(5))
+    np.testing.assert_array_equal(other.read(other.whole("t")), cubes_of(5))
     assert other.verify() == []
     store.remove(["t"])
     assert other.verify() == []  # a name of its own
@@ -276,7 +278,7 @@ def test_damage_in_a_shared_file_is_found_in_both_stores(tmp_path, store):
     other.seal()
     flip_bit(file_of(store, "t"), -1)
     with pytest.raises(CubeStoreError, match="checksum"):
-        CubeStore(store.folder).read("t")
+        CubeStore(store.folder).read(Window("t", 0, 5))
     assert not store.complete
     assert other.complete  # by size: it was not read yet
     with pytest.raises(CubeStoreError, match=f"{other.key}.*was removed"):
@@ -388,11 +390,11 @@ def test_longer_is_not_there(sealed):
 
 
 def test_truncated_after_opening(sealed):
-    sealed.read("lonely", 0, 1)
+    sealed.read(Window("lonely", 0, 1))
     file = file_of(sealed, "lonely")
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(CubeStoreError, match=r"lonely: .* shorter .* makes it anew"):
-        sealed.read("lonely")
+        sealed.read(sealed.whole("lonely"))
 
 
 def _write_forever(root):
@@ -414,7 +416,7 @@ def test_a_killed_writer_leaves_whole_files(tmp_path):
     assert store.verify() == []
     for tracklet in store.lengths:
         expected = cubes_of(40, int(tracklet[1:]), (7, 7, 64))
-        np.testing.assert_array_equal(store.read(tracklet), expected)
+        np.testing.assert_array_equal(store.read(store.whole(tracklet)), expected)
     with store.writing():  # the lock went with the process, the leftovers go now
         assert not list(store.folder.rglob("*.tmp"))
 
@@ -444,7 +446,7 @@ def test_a_deleted_file_is_found(sealed):
     assert sealed.verify() == ["lonely"]
     assert not sealed.complete
     with pytest.raises(CubeStoreError, match=r"lonely.* is gone; the next `kedro run` makes it"):
-        sealed.read("lonely")
+        sealed.read(sealed.whole("lonely"))
 
 
 @pytest.mark.parametrize("storage", ["float16", "uint8"])
@@ -454,7 +456,7 @@ def test_no_damaged_tracklet_is_read(store, storage, place):
     store.write("t", cubes_of(9), storage)
     store.write("whole", cubes_of(9), storage)
     store.seal()
-    expected = store.read("whole")
+    expected = store.read(store.whole("whole"))
     size = file_of(store, "t").stat().st_size
     flip_bit(file_of(store, "t"), int(place * size) if isinstance(place, float) else place)
     reader = CubeStore(store.folder)
@@ -462,15 +464,15 @@ def test_no_damaged_tracklet_is_read(store, storage, place):
     said = rf"tracklet t: {re.escape(str(file_of(store, 't')))} .*removed; the next `kedro run` m"
     for _ in range(2):
         with pytest.raises(CubeStoreError, match=said):
-            reader.read("t", 0, 1)
+            reader.read(Window("t", 0, 1))
     assert not reader.complete
     assert not store.complete
     assert not reader.has_file("t")
-    np.testing.assert_array_equal(reader.read("whole"), expected)
+    np.testing.assert_array_equal(reader.read(reader.whole("whole")), expected)
     reader.write("t", cubes_of(9), storage)
     reader.seal()
     assert reader.complete
-    np.testing.assert_array_equal(reader.read("t")[3], expected[3])
+    np.testing.assert_array_equal(reader.read(reader.whole("t"))[3], expected[3])
 
 
 def test_a_header_that_is_not_the_manifests_is_damage(sealed):
@@ -478,7 +480,7 @@ def test_a_header_that_is_not_the_manifests_is_damage(sealed):
     other.write("lonely", cubes_of(7, 3))
     shutil.copy(file_of(other, "lonely"), file_of(sealed, "lonely"))
     with pytest.raises(CubeStoreError, match=r"lonely.*checksum"):
-        sealed.read("lonely")
+        sealed.read(sealed.whole("lonely"))
 
 
 def test_a_checksum_is_compared_once(sealed, monkeypatch):
@@ -488,9 +490,9 @@ def test_a_checksum_is_compared_once(sealed, monkeypatch):
     )
     for _ in range(3):
         for tracklet, length in sealed.lengths.items():
-            sealed.read(tracklet, length - 2, length)
+            sealed.read(Window(tracklet, length - 2, length))
     assert len(compared) == 3
-    CubeStore(sealed.folder).read("lonely")
+    CubeStore(sealed.folder).read(Window("lonely", 0, 7))
     assert len(compared) == 4
 
 
@@ -502,7 +504,7 @@ def test_threads_are_not_handed_damaged_cubes(sealed):
         start.wait(10)
         tracklet = ["lonely", "cam_a/person_0001"][number % 2]
         try:
-            return sealed.read(tracklet, 1, 3)
+            return sealed.read(Window(tracklet, 1, 3))
         except CubeStoreError as error:
             return str(error)
 
@@ -522,7 +524,7 @@ def test_a_damaged_file_that_can_not_be_removed(sealed, monkeypatch):
     monkeypatch.setattr(Path, "unlink", read_only)
     for _ in range(2):
         with pytest.raises(CubeStoreError, match=r"lonely.* Remove it \(.*Read-only .*kedro run"):
-            sealed.read("lonely")
+            sealed.read(sealed.whole("lonely"))
 
 
 def test_a_file_that_has_replaced_the_damaged_one_stays(sealed, monkeypatch):
@@ -538,9 +540,9 @@ def test_a_file_that_has_replaced_the_damaged_one_stays(sealed, monkeypatch):
 
     monkeypatch.setattr(CubeStore, "_has_checksum", slow)
     with pytest.raises(CubeStoreError, match="lonely"):
-        sealed.read("lonely")
+        sealed.read(sealed.whole("lonely"))
     monkeypatch.undo()
-    np.testing.assert_array_equal(sealed.read("lonely"), cubes_of(7, 2))
+    np.testing.assert_array_equal(sealed.read(sealed.whole("lonely")), cubes_of(7, 2))
 
 
 def test_discarded_and_made_again(sealed):

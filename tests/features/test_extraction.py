@@ -31,6 +31,7 @@ from wherewhen.features.extraction import (
     read_frame,
 )
 from wherewhen.features.weights import WeightsSource
+from wherewhen.tracklets.windows import Window
 
 LENGTHS = {"cam_a/person_0001": 5, "cam_a/person_0002": 2, "cam_b/person_0001": 9}
 
@@ -122,7 +123,9 @@ def test_fill_makes_a_complete_store(store, extraction):
     assert store.verify() == []
     assert store.lengths == LENGTHS
     for tracklet in LENGTHS:
-        np.testing.assert_array_equal(store.read(tracklet), extraction.cubes_of(tracklet)[0])
+        np.testing.assert_array_equal(
+            store.read(store.whole(tracklet)), extraction.cubes_of(tracklet)[0]
+        )
 
 
 def test_a_complete_store_is_left_alone(store, extraction, monkeypatch):
@@ -298,7 +301,7 @@ def test_what_is_found_damaged_is_made_again(store, extraction, made):
     fill(CubeStore(store.folder), extraction, progress=False)  # their sizes are right
     assert made == []
     with pytest.raises(CubeStoreError, match="cam_b/person_0001"):
-        CubeStore(store.folder).read("cam_b/person_0001", 2, 4)
+        CubeStore(store.folder).read(Window("cam_b/person_0001", 2, 4))
     again = CubeStore(store.folder)
     fill(again, extraction, progress=False)  # one is missing, so all others are looked at
     assert sorted(made) == ["cam_a/person_0001", "cam_b/person_0001"]
@@ -312,19 +315,19 @@ def test_damaged_cubes_are_not_taken_over(store, extraction, made, caplog):
         tracklets=extraction.tracklets[extraction.tracklets.tracklet != "cam_a/person_0002"],
         frames=extraction.frames[extraction.frames.tracklet != "cam_a/person_0002"],
     )
-    expected = store.read("cam_b/person_0001")
+    expected = store.read(store.whole("cam_b/person_0001"))
     damage(store, "cam_b/person_0001")
     made.clear()
     neighbour = CubeStore.create(store.folder.parent, fewer.identity)
     fill(neighbour, fewer, progress=False)
     assert made == ["cam_b/person_0001"]
     assert f"{store.folder}/cubes/cam_b/person_0001.safetensors does not match" in caplog.text
-    np.testing.assert_array_equal(neighbour.read("cam_b/person_0001"), expected)
+    np.testing.assert_array_equal(neighbour.read(neighbour.whole("cam_b/person_0001")), expected)
     made.clear()
     assert not store.complete  # it takes the new file over
     fill(store, extraction, progress=False)
     assert made == []
-    np.testing.assert_array_equal(store.read("cam_b/person_0001"), expected)
+    np.testing.assert_array_equal(store.read(store.whole("cam_b/person_0001")), expected)
 
 
 # --- variants ------------------------------------------------------------------------------------
@@ -380,7 +383,7 @@ def test_cubes_do_not_depend_on_the_number_of_threads(dataset, intra_op_threads,
         intra_op_threads(threads)
         for readers in (1, 2, 3):
             streamed = dict(replace(plan, readers=readers).stream(LENGTHS))
-            window = plan.window("cam_b/person_0001", 5, 9)
+            window = plan.cubes_in(Window("cam_b/person_0001", 5, 9))
             made.append(b"".join(map(bytes, [*streamed.values(), window])))
             assert torch.get_num_threads() == threads
     assert len(set(made)) == 1
@@ -473,15 +476,18 @@ def test_what_is_not_kept_is_streamed_to_the_same_values(tmp_path, augmented, st
     assert reader.lengths == LENGTHS
     for tracklet, length in LENGTHS.items():
         for start, stop, variant in ((0, length, 0), (1, length, 2), (1, 2, 1), (0, 0, 0)):
-            np.testing.assert_array_equal(
-                reader.read(tracklet, start, stop, variant=variant),
-                whole.read(tracklet, start, stop, variant=variant),
-            )
+            window = Window(tracklet, start, stop, variant)
+            np.testing.assert_array_equal(reader.read(window), whole.read(window))
     out = np.empty((2, 4, 4, 8), np.float16)
-    assert reader.read("cam_b/person_0001", 5, 7, out=out) is out
-    np.testing.assert_array_equal(out, whole.read("cam_b/person_0001", 5, 7))
-    with pytest.raises(IndexError, match="has 9 in 3 variant"):
-        reader.read("cam_b/person_0001", 0, 10)
+    window = Window("cam_b/person_0001", 5, 7)
+    reader.read_into(window, out)
+    np.testing.assert_array_equal(out, whole.read(window))
+    assert reader.is_stored("cam_a/person_0001")
+    assert not reader.is_stored("cam_b/person_0001")
+    with pytest.raises(IndexError, match="frames 0 to 10 were asked for, it has 9"):
+        reader.read(Window("cam_b/person_0001", 0, 10))
+    with pytest.raises(IndexError, match="variant 3 was asked for, there are 3"):
+        reader.read(Window("cam_b/person_0001", 0, 1, 3))
 
 
 def test_a_tracklet_to_keep_that_is_not_there(extraction):
@@ -502,7 +508,7 @@ def test_a_plan_is_taken_up_elsewhere(tmp_path, dataset):
     plan.save(tmp_path)
     again = CubeExtraction.load(tmp_path)
     assert again.identity == plan.identity
-    window = again.window("cam_a/person_0001", 1, 3, variant=1)
+    window = again.cubes_in(Window("cam_a/person_0001", 1, 3, variant=1))
     np.testing.assert_array_equal(window, plan.cubes_of("cam_a/person_0001")[1, 1:3])
 
 

@@ -1,55 +1,53 @@
 import numpy as np
 import pytest
+import torch
 
 from wherewhen.model.cubes import gather
-
-RANDOM = np.random.default_rng(0)
-
-
-class Reader:
-    def __init__(self):
-        self.lengths = {"x": 5, "y": 3}
-        self.cubes = {name: RANDOM.random((n, 2, 2, 3)) for name, n in self.lengths.items()}
-
-    def read(self, tracklet, start=0, stop=None):
-        return self.cubes[tracklet][start:stop]
+from wherewhen.tracklets.cubes import ArrayCubes
+from wherewhen.tracklets.windows import Window
 
 
-def test_short_clips_are_repeated_and_masked():
-    reader = Reader()
-    cubes, mask = gather(reader, [("x", 1, 5), ("y", 0, 3)], 4)
-    np.testing.assert_array_equal(cubes[0], reader.cubes["x"][1:5])
-    np.testing.assert_array_equal(cubes[1], reader.cubes["y"][[0, 1, 2, 0]])
+@pytest.fixture
+def arrays():
+    generator = np.random.default_rng(0)
+    return {name: generator.random((n, 2, 2, 3)) for name, n in (("x", 5), ("y", 3))}
+
+
+def test_short_clips_are_repeated_and_masked(arrays):
+    cubes, mask = gather(ArrayCubes(arrays), [Window("x", 1, 5), Window("y", 0, 3)], 4)
+    np.testing.assert_array_equal(cubes[0], arrays["x"][1:5])
+    np.testing.assert_array_equal(cubes[1], arrays["y"][[0, 1, 2, 0]])
     assert mask.tolist() == [[True] * 4, [True, True, True, False]]
 
 
-def test_without_a_length_it_is_the_longest_windows():
-    assert gather(Reader(), [("x", 1, 3), ("y", 0, 3)])[0].shape == (2, 3, 2, 2, 3)
+def test_without_a_length_it_is_the_longest_windows(arrays):
+    windows = [Window("x", 1, 3), Window("y", 0, 3)]
+    assert gather(ArrayCubes(arrays), windows)[0].shape == (2, 3, 2, 2, 3)
 
 
-@pytest.mark.parametrize("window", [("y", 0, 4), ("y", 2, 2), ("y", -1, 2)])
-def test_a_window_outside_its_tracklet_is_named(window):
-    with pytest.raises(ValueError, match="of tracklet y is empty or not inside its 3 frames"):
-        gather(Reader(), [window])
+def test_of_a_longer_window_the_first_frames_are_taken(arrays):
+    cubes, mask = gather(ArrayCubes(arrays), [Window("x", 1, 5)], 2)
+    np.testing.assert_array_equal(cubes[0], arrays["x"][1:3])
+    assert mask.tolist() == [[True, True]]
 
 
-def test_a_reader_that_takes_a_buffer_fills_the_batch():
-    class Into(Reader):
-        reads_into = True
-        buffers = 0
+def test_a_buffer_is_filled(arrays):
+    out = torch.full((2, 4, 2, 2, 3), torch.nan, dtype=torch.float64)
+    windows = [Window("y", 1, 3), Window("x", 0, 5)]
+    cubes, _ = gather(ArrayCubes(arrays), windows, 4, out)
+    assert cubes.data_ptr() == out.data_ptr()
+    np.testing.assert_array_equal(out[0], arrays["y"][[1, 2, 1, 2]])
+    np.testing.assert_array_equal(out[1], arrays["x"][:4])
 
-        def read(self, tracklet, start=0, stop=None, out=None):
-            window = super().read(tracklet, start, stop)
-            if out is None:
-                return window
-            self.buffers += 1
-            out[:] = window
-            return out
 
-    reader, windows = Into(), [("y", 0, 3), ("x", 1, 5), ("y", 1, 3), ("x", 0, 5)]
-    cubes, mask = gather(reader, windows, 4)
-    assert reader.buffers == 2  # not the first, which tells the shape, nor the one that is too long
-    np.testing.assert_array_equal(cubes[1], reader.cubes["x"][1:5])
-    np.testing.assert_array_equal(cubes[2], reader.cubes["y"][[1, 2, 1, 2]])
-    np.testing.assert_array_equal(cubes[3], reader.cubes["x"][:4])
-    assert mask[2].tolist() == [True, True, False, False]
+@pytest.mark.parametrize(
+    ("window", "error", "message"),
+    [
+        (Window("y", 0, 4), IndexError, "tracklet y: frames 0 to 4 were asked for, it has 3"),
+        (Window("y", -1, 2), IndexError, "tracklet y: frames -1 to 2"),
+        (Window("y", 2, 2), ValueError, "is empty"),
+    ],
+)
+def test_a_window_outside_its_tracklet_is_named(arrays, window, error, message):
+    with pytest.raises(error, match=message):
+        gather(ArrayCubes(arrays), [window], 2)

@@ -10,6 +10,7 @@ import torch
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.loop import calibrate
 
 PRESETS = {
@@ -27,20 +28,17 @@ def threads():
     torch.set_num_threads(before)
 
 
-class Cubes:
-    """Fifty tracklets of noise, with a spectrum that a PCA can order."""
-
-    def __init__(self):
-        generator = np.random.default_rng(0)
-        scales = 2.0 / np.arange(1, CHANNELS + 1) ** 0.5
-        self.lengths = dict.fromkeys([f"t{number:02}" for number in range(50)], 4)
-        self._cubes = {
-            name: (generator.standard_normal((4, GRID, GRID, CHANNELS)) * scales).astype(np.float16)
-            for name in self.lengths
+def noise():
+    """Make cubes of fifty tracklets of noise, with a spectrum that a PCA can order."""
+    generator = np.random.default_rng(0)
+    scales = 2.0 / np.arange(1, CHANNELS + 1) ** 0.5
+    shape = (4, GRID, GRID, CHANNELS)
+    return ArrayCubes(
+        {
+            f"t{number:02}": (generator.standard_normal(shape) * scales).astype(np.float16)
+            for number in range(50)
         }
-
-    def read(self, tracklet, start=0, stop=None):
-        return self._cubes[tracklet][start:stop]
+    )
 
 
 def digest(network):
@@ -53,7 +51,7 @@ def digest(network):
 
 def calibrated(preset):
     network = build_network(PRESETS[preset], CHANNELS, GRID)
-    cubes = Cubes()
+    cubes = noise()
     calibrate(network, cubes, list(cubes.lengths), 200)
     return network
 

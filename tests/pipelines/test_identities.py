@@ -31,6 +31,7 @@ from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.parameters import Parameters, check_parameters
 from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
+from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
 from wherewhen.training.config import TrainingConfig
 
@@ -401,7 +402,7 @@ class TestOperationalFieldsDecideNothing:
             fill(store, plan, progress=False)
             reader = store if parameters.tracklets == "all" else StreamedCubes(store, plan)
             cubes = {
-                (name, variant): reader.read(name, variant=variant).tobytes()
+                (name, variant): reader.read(reader.whole(name, variant)).tobytes()
                 for name in table.tracklet
                 for variant in range(2)
             }
@@ -428,7 +429,7 @@ class TestOperationalFieldsDecideNothing:
         rows = [(f"{c}/p{n}", f"p{n}", c) for n in range(8) for c in "ab"]
         split = pd.DataFrame(rows, columns=["tracklet", "person", "camera"])
         split = split.assign(role="train", trial="trial_00")
-        cubes = _Cubes(split.tracklet)
+        cubes = _noise(split.tracklet)
         network = NetworkConfig(channels=[4], projection=3, dropout=0.3)
         untrained = initialise(cubes, split, network, seed_by_trial=False)
         runs = iter(range(100))
@@ -475,20 +476,15 @@ class TestOperationalFieldsDecideNothing:
         ).check()
 
 
-class _Cubes:
-    """Four frames of noise a tracklet, in two variants."""
-
-    grid, channels, variants = 2, 5, 2
-
-    def __init__(self, tracklets):
-        self.lengths = dict.fromkeys(tracklets, 4)
-        self._cubes = {
-            name: np.random.default_rng(seed).normal(size=(2, 4, 2, 2, 5)).astype(np.float16)
+def _noise(tracklets):
+    """Make cubes of four frames of noise a tracklet, in two variants."""
+    shape = (2, 4, 2, 2, 5)
+    return ArrayCubes(
+        {
+            name: np.random.default_rng(seed).normal(size=shape).astype(np.float16)
             for seed, name in enumerate(tracklets)
         }
-
-    def read(self, tracklet, start=0, stop=None, variant=0):
-        return self._cubes[tracklet][variant][start:stop]
+    )
 
 
 def test_of_parameters_that_only_a_stage_reads_none_is_operational():

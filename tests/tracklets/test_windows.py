@@ -1,6 +1,6 @@
 import pandas as pd
 
-from wherewhen.tracklets.windows import embedding_windows, windows_by_length
+from wherewhen.tracklets.windows import Window, as_windows, embedding_windows, windows_by_length
 
 
 def test_by_hand():
@@ -32,3 +32,17 @@ def test_windows_by_length_are_a_probes_first_and_a_gallerys_last_frames():
     windows = windows_by_length(split.assign(trial="t"), {"a/1": 9, "b/1": 3}, [1, 4])
     spans = windows[["frames", "tracklet", "start", "stop"]].to_numpy().tolist()
     assert spans == [[1, "a/1", 0, 1], [1, "b/1", 2, 3], [4, "a/1", 0, 4], [4, "b/1", 0, 3]]
+
+
+def test_a_variant_is_a_field_of_a_window():
+    plain, augmented = Window("a", 2, 5), Window("a", 2, 5, variant=1)
+    assert plain != augmented
+    assert plain != Window("a variant 1", 2, 5)
+    assert plain.length == augmented.length == 3
+    assert [str(plain), str(augmented)] == ["a[2:5]", "a[2:5] variant 1"]
+
+
+def test_every_row_of_a_table_is_a_plain_window():
+    table = pd.DataFrame({"role": "probe", "stop": [4, 9], "start": [0, 3], "tracklet": ["a", "b"]})
+    assert as_windows(table) == [Window("a", 0, 4), Window("b", 3, 9)]
+    assert type(as_windows(table)[0].start) is int

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from wherewhen.model.cubes import gather
+from wherewhen.tracklets.cubes import ArrayCubes
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.clips import (
     Clips,
     PreloadedCubes,
@@ -29,12 +31,12 @@ def windows(cubes, seed, count):
     names = sorted(cubes.lengths)
     chosen = [names[index] for index in generator.integers(len(names), size=count)]
     starts = [int(generator.integers(cubes.lengths[name])) for name in chosen]
-    return [(n, s, min(s + 4, cubes.lengths[n])) for n, s in zip(chosen, starts, strict=True)]
+    return [Window(n, s, min(s + 4, cubes.lengths[n])) for n, s in zip(chosen, starts, strict=True)]
 
 
 def test_every_source_gives_the_same_clips(toy):
     cubes, _ = toy(5)
-    names = sorted(cubes.lengths)
+    names = [cubes.whole(name) for name in sorted(cubes.lengths)]
     sources = [
         ResidentClips(PreloadedCubes(cubes, names), 4),
         StreamedClips(PreloadedCubes(cubes, names), 4, CPU),
@@ -56,22 +58,32 @@ def test_every_source_gives_the_same_clips(toy):
 def test_preloaded_cubes_are_those_of_the_reader(toy):
     cubes, tracklets = toy(3)
     chosen = list(tracklets["tracklet"])[1:4]
-    kept = PreloadedCubes(cubes, chosen)
+    kept = PreloadedCubes(cubes, [cubes.whole(name) for name in chosen])
     assert sorted(kept.lengths) == sorted(chosen)
     for name in chosen:
-        np.testing.assert_array_equal(kept.read(name), cubes.read(name))
-        np.testing.assert_array_equal(kept.read(name, 1, 3), cubes.read(name, 1, 3))
-    with pytest.raises(ValueError, match=r"window 2:99 of tracklet .* not inside its"):
-        kept.gather([(chosen[0], 2, 99)], 4)
+        for window in (cubes.whole(name), Window(name, 1, 3)):
+            np.testing.assert_array_equal(kept.read(window), cubes.read(window))
+    with pytest.raises(IndexError, match=r"frames 2 to 99 were asked for"):
+        kept.gather([Window(chosen[0], 2, 99)], 4)
+
+
+def test_a_variant_is_not_a_tracklet_of_a_like_name():
+    """Variants were once read by names such as `a variant 1`."""
+    shape = (2, 3, 1, 1, 1)  # two variants of three frames
+    cubes = ArrayCubes({"a": np.arange(6.0).reshape(shape), "a variant 1": np.full(shape, 9.0)})
+    windows = [cubes.whole(name, variant) for name in cubes.lengths for variant in range(2)]
+    for reader in (cubes, PreloadedCubes(cubes, windows)):
+        clips = clip_source(reader, 3, CPU).load(windows)
+        assert clips.cubes.flatten(1).tolist() == [[0, 1, 2], [3, 4, 5], [9, 9, 9], [9, 9, 9]]
 
 
 def test_cubes_are_kept_where_there_is_room(toy):
     cubes, tracklets = toy(3)
-    names = list(tracklets["tracklet"])
-    assert preload(cubes, names, 0.0) is cubes
-    kept = preload(cubes, names, 1.0)
+    windows = [cubes.whole(name) for name in tracklets["tracklet"]]
+    assert preload(cubes, windows, 0.0) is cubes
+    kept = preload(cubes, windows, 1.0)
     assert isinstance(kept, PreloadedCubes)
-    assert preload(kept, names, 0.0) is kept
+    assert preload(kept, windows, 0.0) is kept
     assert isinstance(clip_source(kept, 4, CPU), ResidentClips)
     assert isinstance(clip_source(cubes, 4, CPU), StreamedClips)
 
@@ -141,7 +153,7 @@ def test_a_loop_that_is_left_leaves_no_thread():
 def test_clips_that_are_streamed_to_a_gpu_or_kept_there_are_the_same(toy):
     cubes, _ = toy(5)
     gpu = torch.device("cuda", torch.cuda.current_device())
-    kept = preload(cubes, sorted(cubes.lengths), 0.0, device=gpu, device_share=0.5)
+    kept = preload(cubes, list(map(cubes.whole, cubes.lengths)), 0.0, device=gpu, device_share=0.5)
     assert kept.cubes.device == gpu
     batches = [Drawn(windows(cubes, seed, 4)) for seed in range(6)]
     for reader in (kept, cubes):

@@ -4,13 +4,14 @@ from itertools import count
 import numpy as np
 import torch
 
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.history import HISTORY, PendingSteps, history_columns
 from wherewhen.training.pairs import Batch
 
 
 def batch(clips):
-    return Batch([("a", 0, 4)] * clips, *[np.zeros(1, int)] * 4, np.array(["a"]))
+    return Batch([Window("a", 0, 4)] * clips, *[np.zeros(1, int)] * 4, np.array(["a"]))
 
 
 def test_columns_end_with_those_of_the_loss():

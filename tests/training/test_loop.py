@@ -14,6 +14,7 @@ import torch
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
+from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.checkpoints import CheckpointError
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
@@ -265,23 +266,22 @@ def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
         reads.append(cubes.reads - before)
     assert_same_weights(*results)
     assert reads[1] < reads[0]
-    assert preload(cubes, list(tracklets["tracklet"]), 0.0) is cubes
+    assert preload(cubes, [cubes.whole(name) for name in tracklets["tracklet"]], 0.0) is cubes
 
 
-class Poisoned:
-    """Cubes that are no numbers when they are read for the n-th time."""
+class Poisoned(ArrayCubes):
+    """Cubes that are no numbers when a clip of a tracklet is read for the n-th time."""
 
     def __init__(self, cubes, tracklet, good_reads):
-        self.cubes, self.lengths = cubes, cubes.lengths
+        super().__init__({name: cubes.read(cubes.whole(name)) for name in cubes.lengths})
         self.tracklet, self.good_reads = tracklet, good_reads
 
-    def read(self, tracklet, start=0, stop=None):
-        values = self.cubes.read(tracklet, start, stop)
-        if tracklet == self.tracklet and stop is not None and stop - start > 1:
+    def _fill(self, window, out):
+        super()._fill(window, out)
+        if window.tracklet == self.tracklet and window.length > 1:
             self.good_reads -= 1
             if self.good_reads < 0:
-                return np.full_like(values, np.nan)
-        return values
+                out[:] = np.nan
 
 
 def test_nan_stops_with_the_step_the_tracklets_and_the_last_good_checkpoint(toy, tmp_path):
@@ -333,7 +333,9 @@ def test_calibration_standardises_the_training_cubes(toy):
     cubes, tracklets = toy(6)
     network = small_network(projection=None)
     calibrate(network, cubes, list(tracklets["tracklet"]), 10_000)
-    everything = torch.from_numpy(np.concatenate(list(cubes.cubes.values()))).float()
+    everything = torch.from_numpy(
+        np.concatenate([cubes.read(cubes.whole(name)) for name in cubes.lengths])
+    ).float()
     inputs = network.input(everything).reshape(-1, D)
     torch.testing.assert_close(inputs.mean(0), torch.zeros(D), atol=1e-5, rtol=0)
     torch.testing.assert_close(inputs.std(0, unbiased=False), torch.ones(D), atol=1e-5, rtol=0)
@@ -341,7 +343,7 @@ def test_calibration_standardises_the_training_cubes(toy):
 
 def rank_1(network, cubes, tracklets):
     rows = tracklets.sort_values(["camera", "person"])
-    windows = [(name, 0, cubes.lengths[name]) for name in rows["tracklet"]]
+    windows = [cubes.whole(name) for name in rows["tracklet"]]
     vectors = encode_tracklets(network, cubes, windows, progress=False).embeddings
     probe, gallery = np.split(vectors, 2)
     return float(np.mean((probe @ gallery.T).argmax(1) == np.arange(len(probe))))
@@ -388,17 +390,6 @@ def started_and_trained(folder, threads=2):
     digests.append(digest(network))
     train(network, cubes, tracklets, None, config, folder, progress=False)
     return " ".join([*digests, digest(network)])
-
-
-class ArrayCubes:
-    """A CubeReader over arrays."""
-
-    def __init__(self, cubes):
-        self.cubes = cubes
-        self.lengths = {tracklet: len(values) for tracklet, values in cubes.items()}
-
-    def read(self, tracklet, start=0, stop=None):
-        return self.cubes[tracklet][start:stop]
 
 
 def digest(network):

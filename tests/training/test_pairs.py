@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import AllInBatch, DrawnPairs, build_sampler
 
@@ -27,7 +28,7 @@ def facts(tracklets):
 def assert_pairs_are_true(batch, tracklets):
     known = facts(tracklets)
     for left, right, same in zip(batch.left, batch.right, batch.same, strict=True):
-        one, other = known[batch.windows[left][0]], known[batch.windows[right][0]]
+        one, other = (known[batch.windows[index].tracklet] for index in (left, right))
         assert one["camera"] != other["camera"]
         assert (one["person"] == other["person"]) == same
 
@@ -38,14 +39,14 @@ def test_all_in_batch_shows_every_person_once_and_pairs_all_across_cameras():
     batches = list(sampler.epoch(np.random.default_rng(0)))
     assert len(batches) == sampler.batches_per_epoch == 3
     assert sorted(len(batch.windows) for batch in batches) == [6, 6, 8]
-    seen = [facts(tracklets)[name]["person"] for b in batches for name, _, _ in b.windows]
+    seen = [facts(tracklets)[w.tracklet]["person"] for b in batches for w in b.windows]
     assert sorted(seen) == sorted([f"p{person}" for person in range(10)] * 2)
     for batch in batches:
         persons = len(batch.windows) // 2
         assert batch.same.sum() == persons  # two cameras: persons x persons pairs across them
         assert len(batch.same) == persons**2
         assert_pairs_are_true(batch, tracklets)
-        assert all(stop - start == 4 and 0 <= start <= 5 for _, start, stop in batch.windows)
+        assert all(w.length == 4 and 0 <= w.start <= 5 for w in batch.windows)
 
 
 def test_no_batch_is_left_with_one_person():
@@ -75,7 +76,8 @@ def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
         assert sorted([*batch.left, *batch.right]) == list(range(len(batch.windows)))
         assert_pairs_are_true(batch, tracklets)
         positives += [
-            facts(tracklets)[batch.windows[index][0]]["person"] for index in batch.left[batch.same]
+            facts(tracklets)[batch.windows[index].tracklet]["person"]
+            for index in batch.left[batch.same]
         ]
     assert sorted(positives) == sorted(f"p{person}" for person in range(12))
 
@@ -101,14 +103,14 @@ def test_a_person_in_one_camera_serves_as_a_negative_alone():
     generator = np.random.default_rng(0)
     batches = [batch for _ in range(20) for batch in sampler.epoch(generator)]
     members = [
-        (batch.windows[index][0], same)
+        (batch.windows[index].tracklet, same)
         for batch in batches
         for index, same in zip(batch.left, batch.same, strict=True)
     ]
     assert ("x", False) in members
     assert ("x", True) not in members
     everywhere = AllInBatch(tracklets, lengths(tracklets), 4, 3).epoch(generator)
-    assert all(name != "x" for batch in everywhere for name, _, _ in batch.windows)
+    assert all(w.tracklet != "x" for batch in everywhere for w in batch.windows)
 
 
 def test_windows_are_drawn_anew_and_short_tracklets_are_taken_whole():
@@ -116,8 +118,8 @@ def test_windows_are_drawn_anew_and_short_tracklets_are_taken_whole():
     sampler = AllInBatch(tracklets, lengths(tracklets) | {"a/0/0": 2}, 4, 4)
     generator = np.random.default_rng(0)
     windows = {w for _ in range(40) for batch in sampler.epoch(generator) for w in batch.windows}
-    assert {w for w in windows if w[0] == "a/0/0"} == {("a/0/0", 0, 2)}
-    assert {start for name, start, _ in windows if name == "b/1/0"} == set(range(6))
+    assert {w for w in windows if w.tracklet == "a/0/0"} == {Window("a/0/0", 0, 2)}
+    assert {w.start for w in windows if w.tracklet == "b/1/0"} == set(range(6))
 
 
 def test_draws_depend_on_the_generator_and_not_on_the_order_of_rows():
@@ -164,8 +166,8 @@ def test_a_batch_knows_whom_and_where_its_clips_show():
         config = TrainingConfig.from_preset(preset, frames=4, persons_per_batch=3)
         sampler = build_sampler(config, tracklets, lengths(tracklets))
         for batch in sampler.epoch(np.random.default_rng(0)):
-            for (name, _, _), person, camera in zip(
+            for window, person, camera in zip(
                 batch.windows, batch.persons, batch.cameras, strict=True
             ):
-                assert sampler.everybody[person] == known[name]["person"]
-                assert camera == known[name]["camera"]
+                assert sampler.everybody[person] == known[window.tracklet]["person"]
+                assert camera == known[window.tracklet]["camera"]

@@ -5,6 +5,7 @@ import torch
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.clips import PreloadedCubes
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses.cross_entropy import pair_cross_entropy
@@ -24,7 +25,9 @@ def measured(toy):
         network.train()
         config = TrainingConfig.from_preset(preset, frames=4, **settings)
         sampler = build_sampler(config, tracklets, cubes.lengths)
-        reader = PreloadedCubes(cubes, sorted(cubes.lengths)) if preloaded else cubes
+        reader = (
+            PreloadedCubes(cubes, list(map(cubes.whole, cubes.lengths))) if preloaded else cubes
+        )
         found = Validation(network, reader, sampler, config, CPU).measure()
         assert network.training
         return found, network, cubes, tracklets
@@ -35,7 +38,7 @@ def measured(toy):
 def test_the_point_is_that_of_the_whole_tracklets(measured):
     found, network, cubes, tracklets = measured(persons_per_batch=6)
     rows = tracklets.sort_values(["camera", "person"])
-    windows = [(name, 0, 4) for name in rows["tracklet"]]
+    windows = [Window(name, 0, 4) for name in rows["tracklet"]]
     encodings = encode_tracklets(network, cubes, windows, progress=False, attention=True)
     vectors = torch.from_numpy(encodings.embeddings)
     one, other = vectors.split(6)

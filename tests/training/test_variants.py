@@ -6,6 +6,7 @@ import torch
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
+from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import train
 
@@ -19,17 +20,22 @@ QUICK = {
 }
 
 
-class TwoVariants:
+class TwoVariants(ArrayCubes):
     """Toy cubes, and beside them ones that are shifted; it notes what is read."""
 
-    variants = 2
+    stored = True
 
     def __init__(self, cubes):
-        self.cubes, self.lengths, self.asked = cubes, cubes.lengths, []
+        plain = {name: cubes.read(cubes.whole(name)) for name in cubes.lengths}
+        super().__init__({name: np.stack([array, array + 1]) for name, array in plain.items()})
+        self.asked = []
 
-    def read(self, tracklet, start=0, stop=None, variant=0):
-        self.asked.append((tracklet, variant))
-        return self.cubes.read(tracklet, start, stop) + np.float16(variant)
+    def is_stored(self, tracklet):
+        return self.stored
+
+    def _fill(self, window, out):
+        self.asked.append((window.tracklet, window.variant))
+        super()._fill(window, out)
 
 
 @pytest.fixture
@@ -81,7 +87,7 @@ def test_clips_that_are_made_when_drawn_give_the_same_network(data, tmp_path):
     cubes, *_ = data
     stored = trained(data, tmp_path / "stored")
     loaded = len(cubes.asked)
-    cubes.keeps = lambda tracklet: False
+    cubes.stored = False
     made = trained(data, tmp_path / "made")
     asked = cubes.asked[loaded:]
     assert max(asked.count(one) for one in set(asked)) > 1  # read again and again, not once

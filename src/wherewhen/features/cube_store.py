@@ -37,7 +37,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherewhen.locks import alone
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.windows import Window
 
 FORMAT = 2
 """Version of the layout; a store of another version is refused."""
@@ -94,8 +96,8 @@ class _Header(NamedTuple):
         return self.scale_offset + math.prod(self.scale_shape) * DTYPE.itemsize
 
 
-class CubeStore:
-    """Feature cubes by tracklet.
+class CubeStore(CubeReader):
+    """Feature cubes on a disk.
 
     `write`, `adopt`, `discard`, `remove` and `seal` change the store, every other method reads, and
     several threads may read at once.
@@ -112,9 +114,6 @@ class CubeStore:
     CubeStoreError
         If its identity or manifest is damaged.
     """
-
-    reads_into = True
-    """`read` takes a buffer to fill."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -187,6 +186,10 @@ class CubeStore:
         self._lengths = lengths  # asked for at every clip: kept
         return lengths
 
+    def length(self, tracklet: str) -> int:
+        """Frames of a tracklet, by its file."""
+        return self._header(tracklet).length
+
     def _variants_and_shape(self) -> tuple[int, int, int, int] | None:
         if self._form is None:
             whole = next(self._whole_files(), None)
@@ -203,25 +206,14 @@ class CubeStore:
         return form
 
     @property
-    def shape(self) -> tuple[int, int, int] | None:
-        """(K, K, D) of every cube; None while the store is empty."""
-        form = self._variants_and_shape()
-        return None if form is None else form[1:]
+    def shape(self) -> tuple[int, int, int]:
+        """(K, K, D) of every cube."""
+        return self._some_form()[1:]
 
     @property
     def variants(self) -> int:
         """Variants of every frame; the first is the plain one."""
         return self._some_form()[0]
-
-    @property
-    def grid(self) -> int:
-        """K, cells along a side."""
-        return self._some_form()[1]
-
-    @property
-    def channels(self) -> int:
-        """D, activations a cell."""
-        return self._some_form()[3]
 
     @property
     def complete(self) -> bool:
@@ -231,72 +223,21 @@ class CubeStore:
             _size(self._path(tracklet)) == entry["bytes"] for tracklet, entry in sealed.items()
         )
 
-    def read(
-        self,
-        tracklet: str,
-        start: int = 0,
-        stop: int | None = None,
-        out: NDArray[np.float16] | None = None,
-        variant: int = 0,
-    ) -> NDArray[np.float16]:
+    def _fill(self, window: Window, out: NDArray[np.float16]) -> None:
         """Read a window of frames, and no byte beside it.
-
-        Parameters
-        ----------
-        tracklet
-            Its name.
-        start, stop
-            First frame and the one after the last; None reads to the end.
-        out
-            Buffer to fill, float16 [stop - start, K, K, D], C-contiguous (a pinned tensor's
-            ``.numpy()`` serves); None makes one.
-        variant
-            Which of the augmented variants; 0 is the plain frames'.
-
-        Returns
-        -------
-        ndarray
-            float16, shape [stop - start, K, K, D]; ``out`` where it was given.
 
         Raises
         ------
-        KeyError
-            If the store has no such tracklet.
-        IndexError
-            If the window leaves the tracklet, or there is no such variant.
-        ValueError
-            If ``out`` does not fit.
         CubeStoreError
             If the file is damaged.  Its checksum is compared when this object first reads the
             tracklet.  A damaged file is removed, so that the next extraction makes it anew.
         """
-        header = self._intact_header(tracklet)
-        variants, length, *cube = header.shape
-        stop = length if stop is None else stop
-        if not 0 <= start <= stop <= length:
-            raise IndexError(
-                f"tracklet {tracklet}: frames {start} to {stop} were asked for, it has {length}"
-            )
-        if not 0 <= variant < variants:
-            raise IndexError(
-                f"tracklet {tracklet}: variant {variant} was asked for, the store has {variants}; "
-                "the parameter extract.augmentation.variants says how many are made"
-            )
-        shape = (stop - start, *cube)
-        if out is None:
-            out = np.empty(shape, DTYPE)
-        elif out.shape != shape or out.dtype != DTYPE or not out.flags.c_contiguous:
-            raise ValueError(
-                f"out: expected C-contiguous float16 {list(shape)}, got {out.dtype} "
-                f"{list(out.shape)}"
-            )
-        if out.size:
-            frame = variant * length + start
-            if header.dtype == "F16":
-                self._read_pieces(tracklet, (header.offset + frame * header.frame_bytes, out))
-            else:
-                self._read_scaled(tracklet, header, frame, out)
-        return out
+        header = self._intact_header(window.tracklet)
+        frame = window.variant * header.length + window.start
+        if header.dtype == "F16":
+            self._read_pieces(window.tracklet, (header.offset + frame * header.frame_bytes, out))
+        else:
+            self._read_scaled(window.tracklet, header, frame, out)
 
     def _intact_header(self, tracklet: str) -> _Header:
         """Compare a tracklet's file with its checksum, once, and return its header.

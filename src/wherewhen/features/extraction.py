@@ -34,10 +34,12 @@ from PIL import Image
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
 from wherewhen.features.weights import WeightsSource
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.ingest import frames_fingerprint
 from wherewhen.tracklets.threads import in_threads, processors
+from wherewhen.tracklets.windows import Window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -220,23 +222,20 @@ class CubeExtraction:
         ((_, cubes),) = self.stream([tracklet])
         return cubes
 
-    def window(self, tracklet: str, start: int, stop: int, variant: int = 0) -> NDArray[np.float16]:
-        """Make the cubes of a window of frames: the bytes that `stream` gives these frames.
+    def cubes_in(self, window: Window) -> NDArray[np.float16]:
+        """Make the cubes of a window: the bytes that `stream` gives these frames.
 
         Parameters
         ----------
-        tracklet
-            Its name.
-        start, stop
-            First frame and the one after the last.
-        variant
-            Which of the variants.
+        window
+            Not empty.
 
         Returns
         -------
         ndarray
             float16, shape [stop - start, K, K, D].
         """
+        tracklet, start, stop, variant = window
         first = start - start % self.batch_size  # batches begin where they do in `stream`
         starts = range(first, stop, self.batch_size)
         batches = (self._batch(tracklet, at, (variant,)) for at in starts)
@@ -548,7 +547,7 @@ def _require_room(
     store.require_space(to_make)
 
 
-class StreamedCubes:
+class StreamedCubes(CubeReader):
     """Cubes from a store where it keeps them, otherwise made when they are asked for.
 
     For data sets whose test tracklets would not fit: training reads its tracklets many times, a
@@ -562,46 +561,21 @@ class StreamedCubes:
         The plan of all.
     """
 
-    reads_into = True
-    """`read` takes a buffer to fill."""
-
     def __init__(self, store: CubeStore, extraction: CubeExtraction):
         if fingerprint(extraction.identity) != store.key:
             raise ValueError(f"{store.folder} is the store of other cubes; run the extraction")
         self.store, self.extraction = store, extraction
+        self.key = store.key
         self.lengths = extraction.lengths
-        self.key, self.identity = store.key, store.identity
         self.variants = extraction.augmentation.variants
         self.shape = extraction.cube_shape
-        self.grid, _, self.channels = self.shape
 
-    def keeps(self, tracklet: str) -> bool:
-        """Whether a tracklet is read, and not made."""
+    def is_stored(self, tracklet: str) -> bool:
+        """Whether a tracklet is read from the store, and not computed."""
         return tracklet in self.store.lengths
 
-    def read(
-        self,
-        tracklet: str,
-        start: int = 0,
-        stop: int | None = None,
-        out: NDArray[np.float16] | None = None,
-        variant: int = 0,
-    ) -> NDArray[np.float16]:
-        """Read or make a window of frames; see `CubeStore.read`."""
-        if self.keeps(tracklet):
-            return self.store.read(tracklet, start, stop, out, variant)
-        stop = self.lengths[tracklet] if stop is None else stop
-        if not (0 <= start <= stop <= self.lengths[tracklet] and 0 <= variant < self.variants):
-            raise IndexError(
-                f"tracklet {tracklet}: frames {start} to {stop} of variant {variant} were asked "
-                f"for, it has {self.lengths[tracklet]} in {self.variants} variant(s)"
-            )
-        if start == stop:
-            cubes = np.empty((0, *self.shape), np.float16)
+    def _fill(self, window: Window, out: NDArray[np.float16]) -> None:
+        if self.is_stored(window.tracklet):
+            self.store.read_into(window, out)
         else:
-            cubes = self.extraction.window(tracklet, start, stop, variant)
-            cubes = as_stored(cubes, self.extraction.storage)
-        if out is None:
-            return cubes
-        out[:] = cubes
-        return out
+            out[:] = as_stored(self.extraction.cubes_in(window), self.extraction.storage)

@@ -8,10 +8,12 @@ appearance changes, and is the stronger of the two by far.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from wherewhen.tracklets.cubes import CubeReader
+from wherewhen.tracklets.windows import Window
 
 
 def mean_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
@@ -77,25 +79,17 @@ def _frames_that_count(cubes: ArrayLike, mask: ArrayLike | None) -> NDArray:
     return cubes
 
 
-class WindowReader(Protocol):
-    """What pooling needs of a cube store."""
-
-    def read(self, tracklet: str, start: int, stop: int | None) -> NDArray[np.float16]:
-        """Read the cubes of a window, [stop - start, K, K, D]."""
-        ...
-
-
 def pool_windows(
-    cubes: WindowReader, windows: Iterable[tuple[str, int, int]]
+    cubes: CubeReader, windows: Iterable[Window]
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
     """Pool many windows, reading each once.
 
     Parameters
     ----------
     cubes
-        A cube store.
+        Where they are read from.
     windows
-        (tracklet, first frame, frame after the last).
+        Which are read.
 
     Returns
     -------
@@ -103,8 +97,8 @@ def pool_windows(
         `mean_pooled` [D] and `row_pooled` [K * D] of each window, in the windows' order.
     """
     means, rows = [], []
-    for tracklet, start, stop in windows:
-        window = cubes.read(tracklet, int(start), int(stop))
-        means.append(mean_pooled(window))
-        rows.append(row_pooled(window))
+    for window in windows:
+        read = cubes.read(window)
+        means.append(mean_pooled(read))
+        rows.append(row_pooled(read))
     return means, rows

@@ -13,10 +13,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from wherewhen.model.convolution import full_float32
-from wherewhen.model.cubes import CubeReader, Window, gather
+from wherewhen.model.cubes import gather
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.threads import in_threads, processors
+from wherewhen.tracklets.windows import Window
 
 MOST_THREADS = 8
 """Batches that are encoded at once on a CPU, each in its own memory."""
@@ -29,7 +31,7 @@ class Encodings:
     """What the network makes of N windows, in the order they were asked for."""
 
     windows: list[Window]
-    """Tracklet, start and stop of each."""
+    """N windows."""
     embeddings: np.ndarray
     """``[N, E]`` float32."""
     attention: list[np.ndarray] | None
@@ -63,7 +65,7 @@ def encode_tracklets(
     reader
         Where the cubes are.
     windows
-        Tracklet, start and stop of each; lengths may differ.
+        N windows; lengths may differ.
     batch_size
         Windows a batch; 8 windows of 128 frames of 7 x 7 x 1024 take 0.6 GB.
     progress
@@ -172,7 +174,7 @@ def _by_batch(
     On a CPU several threads each take whole batches and compute in one thread: the numbers are the
     same on any machine.
     """
-    lengths = [stop - start for _, start, stop in windows]
+    lengths = [window.length for window in windows]
     order = sorted(range(len(windows)), key=lambda index: (-lengths[index], index))
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     device = next(network.parameters()).device

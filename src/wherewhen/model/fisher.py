@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from wherewhen.model.config import FisherConfig
-from wherewhen.model.cubes import CubeReader, Window
 from wherewhen.model.encode import encode_frames
 from wherewhen.model.fisher_vector import FisherVector
 from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.tracklets.cubes import CubeReader
+from wherewhen.tracklets.windows import Window
 
 
 def fit_fisher(
@@ -52,7 +53,7 @@ def fit_fisher(
     if not windows:
         raise ValueError("fisher: no clips of training persons to fit the mixture to")
     order = np.random.default_rng(config.seed).permutation(len(windows))
-    lengths = np.array([stop - start for _, start, stop in windows])[order]
+    lengths = np.array([window.length for window in windows])[order]
     enough = int(np.searchsorted(lengths.cumsum(), config.frames)) + 1
     drawn = [windows[index] for index in sorted(order[:enough])]
     encoder = FisherVector(

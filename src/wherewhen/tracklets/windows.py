@@ -1,12 +1,46 @@
-"""Windows: the clips by which each tracklet of a split is embedded, as one table."""
+"""Windows of tracklets, and the table of those by which a split's tracklets are embedded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from wherewhen.tracklets.clips import spread_windows, test_window
+
+
+class Window(NamedTuple):
+    """Consecutive frames of a tracklet, in one of their variants.
+
+    Attributes
+    ----------
+    tracklet : str
+        Name of the tracklet.
+    start, stop : int
+        Position of the first frame, and of the one after the last.
+    variant : int
+        Version of the frames: 0 is the plain one, the others are augmented.
+
+    Examples
+    --------
+    >>> str(Window("cam_a/person_0001", 4, 10)), str(Window("cam_a/person_0001", 4, 10, variant=2))
+    ('cam_a/person_0001[4:10]', 'cam_a/person_0001[4:10] variant 2')
+    """
+
+    tracklet: str
+    start: int
+    stop: int
+    variant: int = 0
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        variant = f" variant {self.variant}" if self.variant else ""
+        return f"{self.tracklet}[{self.start}:{self.stop}]{variant}"
 
 
 def embedding_windows(
@@ -88,15 +122,16 @@ def windows_by_length(
     return pd.concat(tables, ignore_index=True)
 
 
-def as_clips(windows: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Return windows as readers of cubes take them: tracklet, start and stop of each.
+def as_windows(table: pd.DataFrame) -> list[Window]:
+    """Return the plain window of every row of a table.
 
     Parameters
     ----------
-    windows : pandas.DataFrame
+    table : pandas.DataFrame
         With the columns ``tracklet, start, stop``.
     """
-    return list(windows[["tracklet", "start", "stop"]].itertuples(index=False, name=None))
+    rows = table[["tracklet", "start", "stop"]].itertuples(index=False, name=None)
+    return [Window(*row) for row in rows]
 
 
 def _windows(

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from wherewhen.model.cubes import CubeReader, Window, gather
+from wherewhen.model.cubes import gather
 from wherewhen.tracklets.clips import cyclic_positions
+from wherewhen.tracklets.cubes import CubeReader
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.transfer import move
 
 
@@ -31,15 +33,15 @@ class Clips(NamedTuple):
     """When they are there, if they are on the way to a GPU."""
 
 
-class PreloadedCubes:
+class PreloadedCubes(CubeReader):
     """Cubes of some tracklets, in one tensor.
 
     Parameters
     ----------
     reader
         Where they are read from, once.
-    tracklets
-        Which.
+    windows
+        Whole tracklets, as `CubeReader.whole` returns them.
     progress
         Show a progress bar.
     device
@@ -49,22 +51,22 @@ class PreloadedCubes:
     def __init__(
         self,
         reader: CubeReader,
-        tracklets: Sequence[str],
+        windows: Sequence[Window],
         progress: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
-        known = reader.lengths
-        self.lengths = {tracklet: known[tracklet] for tracklet in tracklets}
-        stops = np.cumsum(list(self.lengths.values()))
-        self._starts = dict(zip(self.lengths, (stops - list(self.lengths.values())), strict=True))
-        one = torch.from_numpy(np.array(reader.read(tracklets[0], 0, 1)))
-        self.cubes = torch.empty((int(stops[-1]), *one.shape[1:]), dtype=one.dtype, device=device)
-        for name in tqdm(self.lengths, desc="load cubes", unit="tracklet", disable=not progress):
-            self._rows(name).copy_(torch.from_numpy(np.array(reader.read(name))))
-
-    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """View a window of a tracklet (a copy of it, if the cubes are on a GPU)."""
-        return self._rows(tracklet)[start:stop].cpu().numpy()
+        self.lengths = {window.tracklet: window.length for window in windows}
+        self.shape, self.dtype, self.variants = reader.shape, reader.dtype, reader.variants
+        *starts, frames = np.cumsum([0, *(window.length for window in windows)]).tolist()
+        self._starts = {
+            (window.tracklet, window.variant): start
+            for window, start in zip(windows, starts, strict=True)
+        }
+        self.cubes = torch.empty(
+            (frames, *self.shape), dtype=torch_type(reader.dtype), device=device
+        )
+        for window in tqdm(windows, desc="load cubes", unit="tracklet", disable=not progress):
+            self._rows(window).copy_(torch.from_numpy(reader.read(window)))
 
     def gather(self, windows: Sequence[Window], frames: int, out: Tensor | None = None) -> Clips:
         """Copy clips together, the short ones repeated cyclically and masked.
@@ -79,14 +81,10 @@ class PreloadedCubes:
             ``[N * T, K, K, D]`` to write into; None for a new tensor.
         """
         indices, masks = [], []
-        for tracklet, start, stop in windows:
-            if not 0 <= start < stop <= self.lengths[tracklet]:
-                raise ValueError(
-                    f"window {start}:{stop} of tracklet {tracklet} is empty or not inside its "
-                    f"{self.lengths[tracklet]} frames"
-                )
-            positions, mask = cyclic_positions(start, stop, frames)
-            indices.append(self._starts[tracklet] + positions)
+        for window in windows:
+            self.require(window)
+            positions, mask = cyclic_positions(0, window.length, frames)
+            indices.append(self._row(window) + positions)
             masks.append(mask)
         index = move(torch.from_numpy(np.concatenate(indices)), self.cubes.device)
         cubes = torch.index_select(self.cubes, 0, index, out=out)
@@ -94,14 +92,25 @@ class PreloadedCubes:
         mask = move(torch.from_numpy(valid), self.cubes.device)
         return Clips(cubes.unflatten(0, (len(windows), frames)), mask, bool(valid.all()))
 
-    def _rows(self, tracklet: str) -> Tensor:
-        start = self._starts[tracklet]
-        return self.cubes[start : start + self.lengths[tracklet]]
+    def _row(self, window: Window) -> int:
+        """Row of a window's first frame."""
+        return self._starts[window.tracklet, window.variant] + window.start
+
+    def _rows(self, window: Window) -> Tensor:
+        return self.cubes[self._row(window) :][: window.length]
+
+    def _fill(self, window: Window, out: np.ndarray) -> None:
+        out[:] = self._rows(window).cpu().numpy()
+
+
+def torch_type(dtype: np.dtype) -> torch.dtype:
+    """Return torch's name of a NumPy type."""
+    return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
 def preload(
     reader: CubeReader,
-    tracklets: Sequence[str],
+    windows: Sequence[Window],
     gigabytes: float,
     progress: bool = False,
     device: torch.device | str = "cpu",
@@ -112,9 +121,9 @@ def preload(
     Parameters
     ----------
     reader
-        Where they are; one with ``keeps(tracklet)`` may make some of them.
-    tracklets
-        Which will be needed.
+        Where they are.
+    windows
+        Whole tracklets that will be needed, as `CubeReader.whole` returns them.
     gigabytes
         The most that they may take of the main memory.
     progress
@@ -132,17 +141,15 @@ def preload(
     device = torch.device(device)
     if isinstance(reader, PreloadedCubes) and reader.cubes.device == device:
         return reader
-    keeps = getattr(reader, "keeps", None)
-    if keeps is not None and not all(keeps(tracklet) for tracklet in tracklets):
+    if not all(reader.is_stored(window.tracklet) for window in windows):
         return reader
-    frame = reader.read(tracklets[0], 0, 1).nbytes
-    lengths = reader.lengths
-    needed = frame * sum(lengths[tracklet] for tracklet in tracklets)
+    cube = math.prod(reader.shape) * reader.dtype.itemsize
+    needed = cube * sum(window.length for window in windows)
     if device.type == "cuda" and needed <= device_share * torch.cuda.mem_get_info(device)[0]:
-        return PreloadedCubes(reader, tracklets, progress, device)
+        return PreloadedCubes(reader, windows, progress, device)
     if isinstance(reader, PreloadedCubes) or needed > gigabytes * 1e9:
         return reader
-    return PreloadedCubes(reader, tracklets, progress)
+    return PreloadedCubes(reader, windows, progress)
 
 
 class ClipSource(Protocol):
@@ -242,10 +249,9 @@ class StreamedClips:
         shape = (len(windows), self.frames)
         buffer = self._buffers[self._turn]
         if buffer is None or len(buffer) < math.prod(shape):
-            one = torch.from_numpy(np.array(self.reader.read(windows[0][0], 0, 1)))
             buffer = torch.empty(
-                (math.prod(shape), *one.shape[1:]),
-                dtype=one.dtype,
+                (math.prod(shape), *self.reader.shape),
+                dtype=torch_type(self.reader.dtype),
                 pin_memory=self._stream is not None,
             )
             self._buffers[self._turn] = buffer

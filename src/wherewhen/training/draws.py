@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wherewhen.features.variants import Variants
-from wherewhen.model.cubes import Window
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.pairs import Batch, PairSampler
 
 
@@ -78,6 +77,6 @@ class Draws:
             return windows
         drawn = np.random.default_rng([self.seed, step]).integers(self.variants, size=len(windows))
         return [
-            (Variants.name(tracklet, variant), start, stop)
-            for (tracklet, start, stop), variant in zip(windows, drawn.tolist(), strict=True)
+            window._replace(variant=variant)
+            for window, variant in zip(windows, drawn.tolist(), strict=True)
         ]

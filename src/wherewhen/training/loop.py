@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wherewhen.features.variants import Variants
 from wherewhen.model.convolution import Execution, full_float32
-from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.clips import PreloadedCubes, preload
 from wherewhen.training.config import TrainingConfig
@@ -71,7 +71,8 @@ def calibrate(
         for tracklet in tracklets:
             length = lengths[tracklet]
             positions = np.unique(np.linspace(0, length - 1, min(share, length)).astype(int))
-            yield np.concatenate([reader.read(tracklet, at, at + 1) for at in positions.tolist()])
+            frames = [Window(tracklet, at, at + 1) for at in positions.tolist()]
+            yield np.concatenate([reader.read(frame) for frame in frames])
 
     with torch_threads(1):
         network.calibrate(portions())
@@ -188,15 +189,15 @@ def _preloaded(
     progress: bool,
 ) -> CubeReader:
     """Keep the cubes in memory if they fit: training tracklets in all variants, others plain."""
-    variants = Variants(cubes)
     needed = [
-        Variants.name(tracklet, variant)
+        cubes.whole(tracklet, variant)
         for tracklet in sorted(training["tracklet"])
-        for variant in range(variants.count)
+        for variant in range(cubes.variants)
     ]
-    needed += [] if validation is None else sorted(validation["tracklet"])
+    if validation is not None:
+        needed += [cubes.whole(tracklet) for tracklet in sorted(validation["tracklet"])]
     return preload(
-        cubes if variants.count == 1 else variants,
+        cubes,
         needed,
         config.preload_gigabytes,
         progress,

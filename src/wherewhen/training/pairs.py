@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wherewhen.model.cubes import Window
 from wherewhen.tracklets.clips import training_window
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.config import TrainingConfig
 
 
@@ -28,7 +28,7 @@ class Batch:
     """Clips and pairs of them."""
 
     windows: list[Window]
-    """N clips: tracklet, start, stop."""
+    """N windows, of which the clips are read."""
     left: np.ndarray
     """``[P]``: index of the first clip of each pair."""
     right: np.ndarray
@@ -97,8 +97,9 @@ class PairSampler(ABC):
         """Return the maximum number of pairs of a batch of so many clips."""
 
     def _window(self, tracklet: str, generator: np.random.Generator) -> Window:
-        start = training_window(self.lengths[tracklet], self.frames, generator)
-        return tracklet, start, min(start + self.frames, self.lengths[tracklet])
+        length = self.lengths[tracklet]
+        start = training_window(length, self.frames, generator)
+        return Window(tracklet, start, min(start + self.frames, length))
 
     def _positive(self, person: str, generator: np.random.Generator) -> list[View]:
         """Two tracklets of a person from different cameras."""

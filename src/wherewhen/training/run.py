@@ -13,9 +13,8 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from wherewhen.features.variants import Variants
-from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips
 from wherewhen.training.config import TrainingConfig
@@ -75,7 +74,7 @@ class Run:
         self.device = device
         self.sampler = build_sampler(config, tracklets, cubes.lengths)
         self.total_steps = config.steps or config.epochs * self.sampler.batches_per_epoch
-        self.draws = Draws(self.sampler, config.seed, Variants(cubes).count)
+        self.draws = Draws(self.sampler, config.seed, cubes.variants)
         self.loss = TrainingLoss(config, network.embedding_size, len(self.sampler.everybody))
         self.loss.to(device)
         self.optimiser = Optimiser(network, config, self.loss)
@@ -281,7 +280,7 @@ class Run:
             for name, what in (("loss", "loss"), ("gradient_norm", "norm of the gradient")):
                 if math.isfinite(row[name]):
                     continue
-                clips = ", ".join(f"{name}[{start}:{stop}]" for name, start, stop in batch.windows)
+                clips = ", ".join(map(str, batch.windows))
                 kept = f"the last good checkpoint is {checkpoints.path}"
                 if not checkpoints.path.exists():
                     kept = "there is no checkpoint yet"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from wherewhen.model.cubes import CubeReader
 from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
 from wherewhen.retrieval import evaluate
 from wherewhen.retrieval.distances import cosine
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.training.clips import Clips, clip_source
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import TrainingLoss, scheduled_values

@@ -1,7 +1,5 @@
 """The closer look: lengths by a plain loop over the same network, weights and failures by hand."""
 
-from types import MappingProxyType
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,28 +7,25 @@ from PIL import Image
 
 from wherewhen.pipelines.analyse import nodes
 from wherewhen.retrieval import Task, rankings
+from wherewhen.tracklets.cubes import ArrayCubes
+from wherewhen.tracklets.windows import Window
 
 PERSONS, FRAMES = 5, 6
 LENGTHS = (1, 4, 8)
 
 
-class Cubes:
+TRACKLETS = [f"{camera}/{person}" for camera in "ab" for person in range(PERSONS)]
+
+
+def make_cubes():
     """Six frames a tracklet, of one channel a person and another a camera, and noise."""
-
-    lengths = MappingProxyType({f"{c}/{p}": FRAMES for c in "ab" for p in range(PERSONS)})
-
-    def __init__(self):
-        generator = np.random.default_rng(5)
-        persons = generator.normal(size=(PERSONS, 2, 2, 3))
-        self.arrays = {
-            name: (persons[int(name[2:])] + generator.normal(size=(FRAMES, 2, 2, 3))).astype(
-                np.float16
-            )
-            for name in self.lengths
-        }
-
-    def read(self, tracklet, start=0, stop=None):
-        return self.arrays[tracklet][start:stop]
+    generator = np.random.default_rng(5)
+    persons = generator.normal(size=(PERSONS, 2, 2, 3))
+    arrays = {
+        name: persons[int(name[2:])] + generator.normal(size=(FRAMES, 2, 2, 3))
+        for name in TRACKLETS
+    }
+    return ArrayCubes({name: array.astype(np.float16) for name, array in arrays.items()})
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +64,17 @@ def frames(tmp_path, split):
     return tmp_path, pd.DataFrame(rows, columns=["tracklet", "position", "path"])
 
 
-def encode(network, clips):
+def encode(network, windows):
     from wherewhen.model.encode import encode_tracklets
 
-    return encode_tracklets(network, Cubes(), clips, batch_size=1, progress=False).embeddings
+    return encode_tracklets(network, make_cubes(), windows, batch_size=1, progress=False).embeddings
 
 
 def measure(network, split, metric="euclidean"):
-    tracklets = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": FRAMES})
+    tracklets = pd.DataFrame({"tracklet": TRACKLETS, "length": FRAMES})
     return nodes.measure_lengths(
         network,
-        Cubes(),
+        make_cubes(),
         split,
         tracklets,
         batch_size=16,
@@ -97,10 +92,10 @@ def test_lengths_as_one_evaluation_after_the_other(network, split):
     assert set(matrix.metric) == {"euclidean"}
     assert set(matrix.dataset) == {"tiny"}
     assert set(matrix.trial) == {"trial_00"}
-    first = {n: encode(network, [(f"a/{p}", 0, min(n, FRAMES)) for p in range(PERSONS)])
+    first = {n: encode(network, [Window(f"a/{p}", 0, min(n, FRAMES)) for p in range(PERSONS)])
              for n in LENGTHS}  # fmt: skip
-    last = {n: encode(network, [(f"b/{p}", max(FRAMES - n, 0), FRAMES) for p in range(PERSONS)])
-            for n in LENGTHS}  # fmt: skip
+    last = {n: encode(network, [Window(f"b/{p}", max(FRAMES - n, 0), FRAMES)
+                                for p in range(PERSONS)]) for n in LENGTHS}  # fmt: skip
     for index, row in matrix.iterrows():
         hits = 0
         for person, probe in enumerate(first[row.probe_frames]):
@@ -110,16 +105,16 @@ def test_lengths_as_one_evaluation_after_the_other(network, split):
         assert row.probes_shorter == (row.probe_frames > FRAMES)
 
 
-def test_every_clip_is_embedded_once(monkeypatch, network, split):
-    """Eight frames of six are the six; each role's three lengths are three clips of a tracklet."""
+def test_every_window_is_embedded_once(monkeypatch, network, split):
+    """Eight frames of six are the six; each role's three lengths are three windows."""
     from wherewhen.model import encode
 
     asked = []
     plain = encode.encode_tracklets
 
-    def counted(network, cubes, clips, batch_size):
-        asked.extend(clips)
-        return plain(network, cubes, clips, batch_size)
+    def counted(network, cubes, windows, batch_size):
+        asked.extend(windows)
+        return plain(network, cubes, windows, batch_size)
 
     monkeypatch.setattr(encode, "encode_tracklets", counted)
     measure(network, split)
@@ -129,7 +124,7 @@ def test_every_clip_is_embedded_once(monkeypatch, network, split):
 @pytest.fixture
 def looked(network, split):
     windows = split.assign(clip=0, start=0, stop=[6, 5, 4, 3, 2, 6, 6, 6, 6, 6])
-    return nodes.look(network, Cubes(), windows, batch_size=16, tracklets=2)
+    return nodes.look(network, make_cubes(), windows, batch_size=16, tracklets=2)
 
 
 def test_all_probes_are_weighted_and_the_least_even_pictured(network, looked):
@@ -140,8 +135,8 @@ def test_all_probes_are_weighted_and_the_least_even_pictured(network, looked):
         zip([f"a/{p}" for p in range(PERSONS)], [6, 5, 4, 3, 2], strict=True)
     )
     assert weights.groupby("tracklet").weight.sum().to_numpy() == pytest.approx(1)
-    clips = [(f"a/{p}", 0, 6 - p) for p in range(PERSONS)]
-    seen = encode_tracklets(network, Cubes(), clips, progress=False, attention=True)
+    windows = [Window(f"a/{p}", 0, 6 - p) for p in range(PERSONS)]
+    seen = encode_tracklets(network, make_cubes(), windows, progress=False, attention=True)
     uneven = [np.mean((maps * 4 - 1) ** 2) for maps in seen.attention]
     expected = [f"a/{p}" for p in np.argsort(uneven)[::-1][:2]]
     assert attention.tracklet.drop_duplicates().tolist() == expected

@@ -1,4 +1,4 @@
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -6,21 +6,22 @@ import pytest
 
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.embed.nodes import choose_windows, compare, encode, encode_fisher, pool
+from wherewhen.tracklets.cubes import ArrayCubes
+
+LENGTHS = {"a/p": 10, "b/p": 10, "a/t": 10}
 
 
-class Cubes:
+class Cubes(ArrayCubes):
     """Frame i of every tracklet is i everywhere, and i + 10 in the lower row."""
 
-    lengths = MappingProxyType({"a/p": 10, "b/p": 10, "a/t": 10})
-
-    def read(self, tracklet, start=0, stop=None):
-        cubes = np.empty((self.lengths[tracklet], 2, 2, 1), np.float16)
-        cubes[:, 0] = np.arange(len(cubes))[:, None, None]
+    def __init__(self):
+        cubes = np.empty((10, 2, 2, 1), np.float16)
+        cubes[:, 0] = np.arange(10)[:, None, None]
         cubes[:, 1] = cubes[:, 0] + 10
-        return cubes[start:stop]
+        super().__init__(dict.fromkeys(LENGTHS, cubes))
 
 
-TRACKLETS = pd.DataFrame({"tracklet": list(Cubes.lengths), "length": list(Cubes.lengths.values())})
+TRACKLETS = pd.DataFrame({"tracklet": list(LENGTHS), "length": list(LENGTHS.values())})
 
 
 @pytest.fixture
@@ -93,23 +94,20 @@ def test_fisher_vectors_by_a_mixture_of_the_training_clips(windows):
 def test_test_tracklets_are_averaged_over_variants(monkeypatch, windows, when, averaged):
     """Variant 1 turns (3, 4) into (4, 3); the average keeps the length, 5."""
 
-    class Turned(Cubes):
-        variants = 2
+    frames = np.broadcast_to([3.0, 4.0], (10, 1, 1, 2))
+    two = ArrayCubes({tracklet: np.stack([frames, frames[..., ::-1]]) for tracklet in LENGTHS})
 
-        def read(self, tracklet, start=0, stop=None, variant=0):
-            return np.array([[3.0, 4.0][:: -1 if variant else 1]])
-
-    def encode_tracklets(network, reader, clips, batch_size):
-        return SimpleNamespace(embeddings=np.concatenate([reader.read(*clip) for clip in clips]))
+    def encode_tracklets(network, reader, windows, batch_size):
+        vectors = [reader.read(window)[0, 0, 0] for window in windows]
+        return SimpleNamespace(embeddings=np.stack(vectors))
 
     monkeypatch.setattr("wherewhen.model.encode.encode_tracklets", encode_tracklets)
     windows.loc[windows.tracklet == "b/p", "start"] = 8  # two frames: short
     options = {"batch_size": 2, "average_variants": when, "frames": 4}
-    vectors = encode(None, Turned(), windows, **options)
+    vectors = encode(None, two, windows, **options)
     for tracklet, vector in zip(vectors.tracklet, vectors.vector, strict=True):
         expected = [3.0, 4.0] if tracklet not in averaged else [5 / 2**0.5] * 2
         assert vector == pytest.approx(expected)
     if when != "off":
         with pytest.raises(ValueError, match="the cubes have no augmented variants"):
-            monkeypatch.setattr(Turned, "variants", 1)
-            encode(None, Turned(), windows, **options)
+            encode(None, Cubes(), windows, **options)

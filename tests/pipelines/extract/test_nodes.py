@@ -11,6 +11,7 @@ from wherewhen.features.extraction import StreamedCubes
 from wherewhen.pipelines.extract.nodes import plan_extraction
 from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.extract.pipeline import create_pipeline
+from wherewhen.tracklets.windows import Window
 
 PARAMETERS = ExtractParameters(
     backbone="timm:test_resnet",
@@ -59,8 +60,8 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     assert streamed.key == stored.key == identity["key"]
     for tracklet in ("a/t", "a/p"):
         for variant in range(2):
-            window = streamed.read(tracklet, 1, 2, variant=variant)
-            np.testing.assert_array_equal(window, stored.read(tracklet, 1, 2, variant=variant))
+            window = Window(tracklet, 1, 2, variant)
+            np.testing.assert_array_equal(streamed.read(window), stored.read(window))
     train.save(plan)  # all are wanted after all
     assert isinstance(train.load(), CubeStore)
     assert set(train.load().lengths) == {"a/t", "a/p"}
@@ -78,9 +79,8 @@ def test_nothing_need_be_stored(tmp_path, tables):
     assert made.lengths == stored.lengths
     assert (made.grid, made.channels) == (stored.grid, stored.channels)
     for variant in range(2):
-        np.testing.assert_array_equal(
-            made.read("a/t", 0, 2, variant=variant), stored.read("a/t", 0, 2, variant=variant)
-        )
+        window = Window("a/t", 0, 2, variant)
+        np.testing.assert_array_equal(made.read(window), stored.read(window))
 
 
 @pytest.mark.parametrize(("train_only", "needs_splits"), [(False, False), (True, True)])

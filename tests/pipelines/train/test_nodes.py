@@ -10,6 +10,7 @@ from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import write_network
 from wherewhen.model.siamese import build_network
 from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise
+from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import calibrate
 
@@ -30,23 +31,21 @@ def split():
     )
 
 
-class Cubes:
+class Cubes(ArrayCubes):
     """Four frames a tracklet, of noise around its person."""
 
-    grid, channels = 2, 5
-
     def __init__(self, split):
-        self.lengths = dict.fromkeys(split.tracklet, 4)
-        self._cubes = {}
+        arrays = {}
         for tracklet, person in zip(split.tracklet, split.person, strict=True):
             who = np.random.default_rng(int(person[1:])).normal(size=(2, 2, 5))
-            noise = np.random.default_rng(len(self._cubes)).normal(size=(4, 2, 2, 5))
-            self._cubes[tracklet] = (who + 0.3 * noise).astype(np.float16)
+            noise = np.random.default_rng(len(arrays)).normal(size=(4, 2, 2, 5))
+            arrays[tracklet] = (who + 0.3 * noise).astype(np.float16)
+        super().__init__(arrays)
         self.read_from = set()
 
-    def read(self, tracklet, start=0, stop=None):
-        self.read_from.add(tracklet)
-        return self._cubes[tracklet][start:stop]
+    def _fill(self, window, out):
+        self.read_from.add(window.tracklet)
+        super()._fill(window, out)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from wherewhen.features.cube_store import CubeStore
 from wherewhen.pipelines.types import Network
 from wherewhen.reporting.looks import (
     attention_table,
@@ -16,15 +15,16 @@ from wherewhen.reporting.looks import (
 from wherewhen.reporting.tables import failures
 from wherewhen.retrieval.distances import DISTANCES
 from wherewhen.retrieval.lengths import length_matrix
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.threads import one_thread
-from wherewhen.tracklets.windows import as_clips, windows_by_length
+from wherewhen.tracklets.windows import as_windows, windows_by_length
 
-CLIP = ["tracklet", "start", "stop"]
+WINDOW = ["tracklet", "start", "stop"]
 
 
 def measure_lengths(
     network: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     split: pd.DataFrame,
     tracklets: pd.DataFrame,
     batch_size: int,
@@ -33,15 +33,15 @@ def measure_lengths(
     sides: Sequence[int],
     metric: str,
 ) -> pd.DataFrame:
-    """Evaluate all lengths of probes against all of the gallery; each clip is embedded once."""
+    """Evaluate all lengths of probes against all of the gallery; each window is embedded once."""
     from wherewhen.model.encode import encode_tracklets
 
     lengths = dict(zip(tracklets.tracklet, tracklets.length, strict=True))
     windows = windows_by_length(split, lengths, sides)
-    once = windows.drop_duplicates(CLIP, ignore_index=True)
-    vectors = encode_tracklets(network, cubes, as_clips(once), batch_size).embeddings
+    once = windows.drop_duplicates(WINDOW, ignore_index=True)
+    vectors = encode_tracklets(network, cubes, as_windows(once), batch_size).embeddings
     once = once.assign(vector=list(vectors))
-    embedded = windows.merge(once[[*CLIP, "vector"]], on=CLIP, validate="many_to_one")
+    embedded = windows.merge(once[[*WINDOW, "vector"]], on=WINDOW, validate="many_to_one")
     with one_thread():
         matrix = length_matrix(embedded, DISTANCES[metric], protocol)
     names = {
@@ -56,7 +56,7 @@ def measure_lengths(
 
 def look(
     network: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     windows: pd.DataFrame,
     batch_size: int,
     tracklets: int,
@@ -65,7 +65,7 @@ def look(
     from wherewhen.model.encode import encode_tracklets
 
     probes = windows[windows.role == "probe"]
-    seen = encode_tracklets(network, cubes, as_clips(probes), batch_size, attention=True)
+    seen = encode_tracklets(network, cubes, as_windows(probes), batch_size, attention=True)
     shares = [maps.reshape(len(maps), -1) for maps in seen.attention]
     chosen = least_even(shares, tracklets)
     pictured = probes.iloc[chosen]
@@ -73,7 +73,7 @@ def look(
         pictured,
         [seen.attention[place] for place in chosen],
         [seen.frame_weights[place] for place in chosen],
-        [high_response(cubes.read(*clip)) for clip in as_clips(pictured)],
+        [high_response(cubes.read(window)) for window in as_windows(pictured)],
     )
     return frame_weight_table(probes, seen.frame_weights), attention
 

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.pooling import pool_windows
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.features import POOLED
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.threads import one_thread
-from wherewhen.tracklets.windows import as_clips, embedding_windows
+from wherewhen.tracklets.windows import as_windows, embedding_windows
 
 
 def choose_windows(
@@ -31,7 +31,7 @@ def choose_windows(
 
 def encode(
     network: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     windows: pd.DataFrame,
     batch_size: int,
     average_variants: str,
@@ -43,7 +43,7 @@ def encode(
     """
     from wherewhen.model.encode import encode_tracklets
 
-    vectors = encode_tracklets(network, cubes, as_clips(windows), batch_size).embeddings
+    vectors = encode_tracklets(network, cubes, as_windows(windows), batch_size).embeddings
     if average_variants != "off":
         averaged = windows.role.ne("train")
         if average_variants == "short" and frames is not None:
@@ -54,27 +54,25 @@ def encode(
 
 def _average(
     network: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     windows: pd.DataFrame,
     averaged: pd.Series,
     batch_size: int,
     vectors: np.ndarray,
 ) -> np.ndarray:
     """Average some embeddings over the cubes' variants; their lengths stay."""
-    from wherewhen.features.variants import Variants
     from wherewhen.model.encode import encode_tracklets
 
-    variants = Variants(cubes)
-    if variants.count == 1:
+    if cubes.variants == 1:
         raise ValueError(
             "embed.average_variants is not off, but the cubes have no augmented variants; set "
             "extract.augmentation.variants to 2 or more, or this to off"
         )
-    rows, clips = np.flatnonzero(averaged), as_clips(windows[averaged])
+    rows, plain_windows = np.flatnonzero(averaged), as_windows(windows[averaged])
     total = vectors[rows].copy()
-    for variant in range(1, variants.count):
-        of_variant = [(Variants.name(name, variant), start, stop) for name, start, stop in clips]
-        total += encode_tracklets(network, variants, of_variant, batch_size).embeddings
+    for variant in range(1, cubes.variants):
+        augmented = [window._replace(variant=variant) for window in plain_windows]
+        total += encode_tracklets(network, cubes, augmented, batch_size).embeddings
     plain, summed = (np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors[rows], total))
     vectors = vectors.copy()
     vectors[rows] = total * (plain / np.maximum(summed, np.finfo(np.float32).tiny))
@@ -83,7 +81,7 @@ def _average(
 
 def encode_fisher(
     network: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     windows: pd.DataFrame,
     config: FisherConfig,
     batch_size: int,
@@ -92,11 +90,11 @@ def encode_fisher(
     from wherewhen.model.encode import encode_tracklets
     from wherewhen.model.fisher import fit_fisher
 
-    training = as_clips(windows[windows.role == "train"])
+    training, asked = as_windows(windows[windows.role == "train"]), as_windows(windows)
     with one_thread():
         fisher = fit_fisher(network, cubes, training, config, batch_size)
-        encodings = encode_tracklets(network, cubes, as_clips(windows), batch_size, pooling=fisher)
-    return windows.assign(vector=list(encodings.embeddings))
+        vectors = encode_tracklets(network, cubes, asked, batch_size, pooling=fisher).embeddings
+    return windows.assign(vector=list(vectors))
 
 
 def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
@@ -114,9 +112,9 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
         return network.pairwise_logits(probes, gallery).numpy()
 
 
-def pool(cubes: CubeStore, windows: pd.DataFrame, features: Sequence[str]) -> list[pd.DataFrame]:
+def pool(cubes: CubeReader, windows: pd.DataFrame, features: Sequence[str]) -> list[pd.DataFrame]:
     """Give every clip pooled cubes as its vector, by each of the asked-for ways to pool."""
-    vectors = dict(zip(POOLED, pool_windows(cubes, as_clips(windows)), strict=True))
+    vectors = dict(zip(POOLED, pool_windows(cubes, as_windows(windows)), strict=True))
     return [windows.assign(vector=vectors[name]) for name in features]
 
 

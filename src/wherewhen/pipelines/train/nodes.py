@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import pandas as pd
 
-from wherewhen.features.cube_store import CubeStore
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.types import Network
 from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
+from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.splits import hold_out, trial_number
 from wherewhen.training.config import TrainingConfig
 
@@ -21,7 +21,7 @@ VALIDATION_PERSONS = 2
 
 
 def initialise(
-    cubes: CubeStore,
+    cubes: CubeReader,
     split: pd.DataFrame,
     config: NetworkConfig,
     seed_by_trial: bool,
@@ -39,7 +39,7 @@ def initialise(
 
 def fit(
     untrained: Network,
-    cubes: CubeStore,
+    cubes: CubeReader,
     split: pd.DataFrame,
     checkpoints: Path,
     config: TrainingConfig,
@@ -57,7 +57,7 @@ def fit(
     return network, history
 
 
-def borrow(cubes: CubeStore, path: Path) -> Network:
+def borrow(cubes: CubeReader, path: Path) -> Network:
     """Load a network that was trained elsewhere, and check that it fits the cubes (Table VIII)."""
     from wherewhen.model.files import read_network
 

@@ -29,16 +29,16 @@ from wherewhen.reporting.looks import best_metric, with_metric
 from wherewhen.reporting.style import INK, MUTED
 from wherewhen.reporting.tables import best_and_worst
 from wherewhen.tracklets.pictures import TrackletPictures
-from wherewhen.tracklets.windows import as_clips
+from wherewhen.tracklets.windows import as_windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from wherewhen.features.cube_store import CubeStore
+    from wherewhen.model.encode import Encodings
     from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.tracklets.cubes import CubeReader
 
 _HEAT = "inferno"
 _RESPONSE = "cividis"
@@ -230,6 +230,38 @@ def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list
     return attention_strips(table, maps, weights, pictures, responses)
 
 
+def encode_shown(
+    network: SiameseAttentionNetwork,
+    cubes: CubeReader,
+    windows: pd.DataFrame,
+    tracklets: Sequence[str],
+) -> tuple[pd.DataFrame, Encodings]:
+    """Choose the windows of tracklets, and encode them with attention and frame weights.
+
+    Parameters
+    ----------
+    network, cubes
+        What encodes, and what is encoded.
+    windows : pandas.DataFrame
+        Columns ``tracklet, start, stop``; one row of each of the tracklets.
+    tracklets : sequence of str
+        Their names.
+
+    Returns
+    -------
+    shown : pandas.DataFrame
+        Their rows of `windows`, in the order of `tracklets`.
+    encodings : Encodings
+        Of each row.
+    """
+    from wherewhen.model.encode import encode_tracklets  # torch takes a second
+
+    shown = windows.set_index("tracklet", drop=False).loc[list(tracklets)]
+    return shown, encode_tracklets(
+        network, cubes, as_windows(shown), progress=False, attention=True
+    )
+
+
 def attention_scale(strips: Sequence[AttentionStrip]) -> Normalize:
     """Return a linear scale from 0 to the strongest relative attention, 2 or more.
 
@@ -309,22 +341,19 @@ def _draw_scale(figure: Figure, norm: Normalize, side: int) -> None:
 def _draw_ranked(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
-    cubes: CubeStore,
+    cubes: CubeReader,
     network: SiameseAttentionNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
     tracklets: int,
 ) -> Figure:
     """Draw the attention on the best ranked probe, its match and the worst ranked probes."""
-    from wherewhen.model.encode import encode_tracklets  # torch takes a second
-
     judged = with_metric(rankings, best_metric(scores, rankings))
     best, worst = best_and_worst(judged, tracklets)
     names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
-    shown = windows.set_index("tracklet", drop=False).loc[names[:tracklets]]
-    encodings = encode_tracklets(network, cubes, as_clips(shown), progress=False, attention=True)
+    shown, seen = encode_shown(network, cubes, windows, names[:tracklets])
     return attention_over_time(
-        attention_strips(shown, encodings.attention, encodings.frame_weights, pictures),
+        attention_strips(shown, seen.attention, seen.frame_weights, pictures),
         title=f"Where and when the network looks, {rankings.trial.iloc[0]}",
     )
 

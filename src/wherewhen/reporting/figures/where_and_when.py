@@ -12,6 +12,7 @@ from wherewhen.reporting.figures.attention import (
     attention_scale,
     attention_strips,
     draw_colour_bar,
+    encode_shown,
     show_heat,
 )
 from wherewhen.reporting.figures.canvas import (
@@ -33,14 +34,12 @@ from wherewhen.reporting.looks import best_in_words, best_metric, least_even, wi
 from wherewhen.reporting.style import INK, MUTED, describe
 from wherewhen.reporting.tables import first_matches
 from wherewhen.tracklets.pictures import TrackletPictures
-from wherewhen.tracklets.windows import as_clips
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from wherewhen.features.cube_store import CubeStore
     from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.tracklets.cubes import CubeReader
 
 _COLUMNS = 8  # of frames, and of gallery pictures
 
@@ -124,20 +123,17 @@ def _write_words(figure: Figure, middle: float, name: str, words: str, style: di
 def _draw(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
-    cubes: CubeStore,
+    cubes: CubeReader,
     network: SiameseAttentionNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
 ) -> Figure:
     """Draw the probe of the least even attention, of those whose match comes first if any."""
-    from wherewhen.model.encode import encode_tracklets  # torch takes a second
-
     metric = best_metric(scores, rankings)
     judged = with_metric(rankings, metric)
     matches = first_matches(judged)
     matches = matches[matches["rank"] == matches["rank"].min()].reset_index(drop=True)
-    shown = windows.set_index("tracklet", drop=False).loc[matches.probe]
-    seen = encode_tracklets(network, cubes, as_clips(shown), progress=False, attention=True)
+    shown, seen = encode_shown(network, cubes, windows, matches.probe)
     shares = [np.reshape(maps, (len(maps), -1)) for maps in seen.attention]
     (chosen,) = least_even(shares, 1)
     (probe,) = rank_pictures(matches.iloc[[chosen]], judged, pictures, _COLUMNS)
