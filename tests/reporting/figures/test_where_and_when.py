@@ -1,12 +1,16 @@
 """The method in one picture: the ranking above, the attention and the weights below."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from wherewhen.reporting.figures import AttentionStrip, RankedProbe
+from wherewhen.model.config import NetworkConfig
+from wherewhen.model.siamese import build_network
+from wherewhen.reporting.figures import FIGURES, AttentionStrip, RankedProbe
 from wherewhen.reporting.figures.where_and_when import where_and_when
 from wherewhen.reporting.style import RIGHT, WRONG
+from wherewhen.tracklets.cubes import ArrayCubes
 
 
 def grey(value):
@@ -46,3 +50,48 @@ def test_attention_and_weights_are_relative_to_uniform_ones(figure):
 def test_words_say_what_is_shown(figure):
     words = {text.get_text() for text in figure.texts}
     assert {"Where", "When", "of one", "probe", "rank 1", "2"} <= words
+
+
+@pytest.fixture
+def of_a_run():
+    """Cubes, a network, windows and rankings where the queries are in the gallery, too, as in MARS.
+
+    As a query a tracklet is its first two frames, in the gallery its last two.
+    """
+    generator = np.random.default_rng(0)
+    names = ["a/1", "b/1", "b/2"]
+    cubes = ArrayCubes({name: generator.random((5, 2, 2, 4)).astype(np.float32) for name in names})
+    windows = pd.DataFrame(
+        [(name, role, *place)
+         for role, place in (("gallery", (3, 5)), ("probe", (0, 2)))
+         for name in names],
+        columns=["tracklet", "role", "start", "stop"],
+    )  # fmt: skip
+    rows = [
+        ("b/1", 1, "a/1", 0.1, True),
+        ("b/1", 2, "b/2", 0.4, False),
+        ("b/2", 1, "a/1", 0.3, False),
+        ("b/2", 2, "b/1", 0.7, True),
+    ]
+    rankings = pd.DataFrame(rows, columns=["probe", "rank", "gallery", "distance", "correct"])
+    rankings = rankings.assign(trial="trial_00", features="network", metric="cosine")
+    scores = pd.DataFrame(
+        [("network", "official", "cosine", measure, 0.5) for measure in ("rank-1", "mAP")],
+        columns=["features", "protocol", "metric", "measure", "value"],
+    )
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 2)
+    return scores, cubes, network, windows, rankings
+
+
+def test_queries_in_the_gallery_are_shown_as_queries(pictures, of_a_run):
+    figure = FIGURES["where_and_when"].draw(pictures, *of_a_run)
+    shown = [int(np.asarray(axes.images[0].get_array()).min()) for axes in figure.axes[:3]]
+    assert shown == [22, 12, 32]  # the middle frames of b/1, a/1 and b/2
+    strip = [axes for axes in figure.axes if len(axes.images) == 2]
+    assert [int(np.asarray(axes.images[0].get_array()).min()) for axes in strip] == [20, 21]
+
+
+def test_attention_is_shown_of_the_role_that_a_tracklet_is_ranked_in(pictures, of_a_run):
+    figure = FIGURES["attention_over_time"].draw(pictures, *of_a_run, 3)
+    labels = [text.get_text() for text in figure.texts if text.get_text().endswith(")")]
+    assert labels == ["b/1 (probe)", "a/1 (gallery)", "b/2 (probe)"]

@@ -234,29 +234,29 @@ def encode_shown(
     network: SiameseAttentionNetwork,
     cubes: CubeReader,
     windows: pd.DataFrame,
-    tracklets: Sequence[str],
+    chosen: Sequence[tuple[str, str]],
 ) -> tuple[pd.DataFrame, Encodings]:
-    """Choose the windows of tracklets, and encode them with attention and frame weights.
+    """Choose windows, and encode them with attention and frame weights.
 
     Parameters
     ----------
     network, cubes
         What encodes, and what is encoded.
     windows : pandas.DataFrame
-        Columns ``tracklet, start, stop``; one row of each of the tracklets.
-    tracklets : sequence of str
-        Their names.
+        Columns ``tracklet, role, start, stop``.
+    chosen : sequence of (str, str)
+        Tracklets and roles; where queries are in the gallery, too, a tracklet has two windows.
 
     Returns
     -------
     shown : pandas.DataFrame
-        Their rows of `windows`, in the order of `tracklets`.
+        Their rows of `windows`, in the order of `chosen`.
     encodings : Encodings
         Of each row.
     """
     from wherewhen.model.encode import encode_tracklets  # torch takes a second
 
-    shown = windows.set_index("tracklet", drop=False).loc[list(tracklets)]
+    shown = windows.set_index(["tracklet", "role"], drop=False).loc[list(chosen)]
     return shown, encode_tracklets(
         network, cubes, as_windows(shown), progress=False, attention=True
     )
@@ -350,8 +350,9 @@ def _draw_ranked(
     """Draw the attention on the best ranked probe, its match and the worst ranked probes."""
     judged = with_metric(rankings, best_metric(scores, rankings))
     best, worst = best_and_worst(judged, tracklets)
-    names = [best.probe.iloc[0], best.gallery.iloc[0], *worst.probe]
-    shown, seen = encode_shown(network, cubes, windows, names[:tracklets])
+    chosen = [(best.probe.iloc[0], "probe"), (best.gallery.iloc[0], "gallery")]
+    chosen += [(tracklet, "probe") for tracklet in worst.probe]
+    shown, seen = encode_shown(network, cubes, windows, chosen[:tracklets])
     return attention_over_time(
         attention_strips(shown, seen.attention, seen.frame_weights, pictures),
         title=f"Where and when the network looks, {rankings.trial.iloc[0]}",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from wherewhen.tracklets.cubes import CubeReader
 
 _COLUMNS = 8  # of frames, and of gallery pictures
+_CANDIDATES = 64  # probes that are encoded, the nearest matches first
 
 # inches
 _PICTURE, _GAP, _LEFT, _RIGHT = 0.9, 0.08, 1.75, 1.05
@@ -132,8 +133,9 @@ def _draw(
     metric = best_metric(scores, rankings)
     judged = with_metric(rankings, metric)
     matches = first_matches(judged)
-    matches = matches[matches["rank"] == matches["rank"].min()].reset_index(drop=True)
-    shown, seen = encode_shown(network, cubes, windows, matches.probe)
+    matches = matches[matches["rank"] == matches["rank"].min()].head(_CANDIDATES)
+    probes = [(tracklet, "probe") for tracklet in matches.probe]
+    shown, seen = encode_shown(network, cubes, windows, probes)
     shares = [np.reshape(maps, (len(maps), -1)) for maps in seen.attention]
     (chosen,) = least_even(shares, 1)
     (probe,) = rank_pictures(matches.iloc[[chosen]], judged, pictures, _COLUMNS)
