@@ -1,4 +1,7 @@
 import errno
+import os
+import subprocess
+import sys
 
 import click
 import pytest
@@ -314,3 +317,44 @@ def test_a_chain_goes_from_the_error_to_its_first_cause():
 
 def test_an_error_that_nobody_raised_is_not_ours():
     assert not raised_here(ValueError())
+
+
+TALKING = """
+import logging, pathlib, sys
+from rich.logging import RichHandler
+from wherewhen.commands import plain_errors
+
+logging.basicConfig(level="INFO", handlers=[RichHandler()])
+
+@plain_errors
+def command():
+    for number in range(3000):
+        print("λ =", number)
+        print("± =", number, file=sys.stderr)
+        logging.info("λ is %d", number)
+    pathlib.Path(sys.argv[1]).write_text("done")
+
+command()
+"""
+
+
+def talking(file, **streams):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    return subprocess.Popen([sys.executable, "-c", TALKING, file], env=environment, **streams)
+
+
+def test_a_command_goes_on_when_nobody_reads_it(tmp_path):
+    """As with ``kedro run 2>&1 | head -1``."""
+    process = talking(tmp_path / "out", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert (tmp_path / "out").read_text() == "done"
+
+
+def test_letters_that_the_console_lacks_are_question_marks(tmp_path):
+    process = talking(tmp_path / "out", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"? = 2999" in out and b"? is 2999" in out
+    assert error.splitlines()[-1] == b"? = 2999" and b"Traceback" not in error

@@ -1,9 +1,11 @@
 """What all commands share (the Kedro side): errors that people can read, and ``--params``."""
 
 import functools
+import io
 import math
 import os
 import re
+import sys
 import traceback
 import types
 import typing
@@ -42,6 +44,7 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(callback)
     def run(*arguments: Any, **options: Any) -> Any:
+        keep_consoles_writable()
         try:
             return callback(*arguments, **options)
         except click.ClickException:
@@ -53,6 +56,36 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
             raise click.ClickException(f"{ours}\n(traceback: set {SHOW_TRACEBACK}=1)") from None
 
     return run
+
+
+class _Console(io.TextIOWrapper):
+    """Standard output or error that writes nowhere once its reader has gone."""
+
+    def write(self, text: str) -> int:
+        return self._kept_open(super().write, text) or len(text)
+
+    def flush(self) -> None:
+        self._kept_open(super().flush)
+
+    def _kept_open(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return action(*arguments)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+
+
+def keep_consoles_writable() -> None:
+    """Let no message end a command: of letters that the console lacks, or into a closed pipe.
+
+    Such letters become question marks.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+            console = _Console(
+                stream.buffer, stream.encoding, "replace", line_buffering=stream.line_buffering
+            )
+            setattr(sys, name, console)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
