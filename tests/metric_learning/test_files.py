@@ -275,9 +275,13 @@ class TestHostile:
         [
             (with_step(0, "os.system"), "step 0 is 'os.system': expected one of normalise, pca"),
             (with_step(0, ["kissme"]), r"step 0 is \['kissme'\]: expected one"),
-            (with_step(2, parameters={"__class__": "x"}), "parameters that kissme doesn't know"),
+            (
+                with_step(2, parameters={"__class__": "x"}),
+                "Invalid parameter .* for estimator KISSME",
+            ),
+            (with_step(2, parameters={"_fit": 1}), "Invalid parameter '_fit' for estimator KISSME"),
             (with_step(2, parameters={"shrinkage": [1]}), "parameter shrinkage is .1.: expected a"),
-            (with_step(2, parameters="abc"), "parameters that kissme doesn't know"),
+            (with_step(2, parameters="abc"), "can't be read as fitted metrics"),
             (
                 with_tensor("0.n_features_in_", lambda _: np.array(3)),
                 "step pca takes 30 features, but the step before gives 3",

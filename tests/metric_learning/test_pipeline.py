@@ -154,5 +154,5 @@ def test_errors_name_what_is_known():
         ValueError, match=r"no metric 'nca': expected one of kissme, lfda, rank_svm, xqda"
     ):
         metric_pipeline("nca")
-    with pytest.raises(ValueError, match=r"no parameter shrinkge: expected among .*shrinkage"):
+    with pytest.raises(ValueError, match=r"Invalid parameter 'shrinkge' .* KISSME.*'shrinkage'"):
         metric_pipeline("kissme", shrinkge=0.1)

@@ -68,18 +68,10 @@ class FisherBaseline(Baseline):
 
     @abstractmethod
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Compute local descriptors.
+        """Compute local descriptors of frames, uint8 [T, height, width, 3] of `size`, in RGB.
 
-        Parameters
-        ----------
-        frames : numpy.ndarray, uint8 [T, height, width, 3]
-            RGB, of `size`.
-
-        Returns
-        -------
-        list of list of numpy.ndarray, float [N, D]
-            By fragment (an image, a walk cycle) and region. Every fragment has the same regions;
-            some may be empty.
+        They are float [N, D], by fragment (an image, a walk cycle) and region. Every fragment has
+        the same regions; some may be empty.
         """
 
     def fit(self, clips: Sequence[Clip]) -> Self:

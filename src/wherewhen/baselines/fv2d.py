@@ -51,18 +51,10 @@ class FV2D(FisherBaseline):
     images: int = 8
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Position, colour and its derivatives of pixels, by cell and channel.
+        """Position, colour and its derivatives of pixels, by image and region: float32 [N, 7].
 
-        Parameters
-        ----------
-        frames : numpy.ndarray, uint8 [T, height, width, 3]
-            RGB.
-
-        Returns
-        -------
-        list of list of numpy.ndarray, float32 [N, 7]
-            By image and region (cells by row, channels fastest): x and y (0 to 1), the channel, and
-            its derivatives along x, y, x twice, y twice.
+        Regions are cells by row, channels fastest. The entries are x and y (0 to 1), the channel,
+        and its derivatives along x, y, x twice, y twice.
         """
         spread = np.unique(np.linspace(0, len(frames) - 1, self.images).round().astype(int))
         return [self._image(channels) for channels in hsv(frames[spread])]

@@ -49,18 +49,10 @@ class FV3D(FisherBaseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Histogram and position of each cell of each walk cycle, in one region.
+        """Histogram and position of each cell, by walk cycle in one region: float64 [cells, 23].
 
-        Parameters
-        ----------
-        frames : numpy.ndarray, uint8 [T, height, width, 3]
-            RGB.
-
-        Returns
-        -------
-        list of list of numpy.ndarray, float64 [cells, 23]
-            By walk cycle: 20 directions (10 if not signed) and the cell's centre in time, height
-            and width (0 to 1).
+        The entries are 20 directions (10 if not signed) and the cell's centre in time, height and
+        width (0 to 1).
         """
         gradients = clip_gradients(frames)
         centres = [cell_bounds(count, self.overlap).mean(1) for count in self.cells[::-1]]

@@ -45,23 +45,10 @@ def icosahedron_faces() -> np.ndarray:
 def votes(
     gradients: np.ndarray, directions: np.ndarray, threshold: float, signed: bool = True
 ) -> np.ndarray:
-    """Divide each gradient among the directions it points to (Kläser et al., Section 2.2).
+    """Divide gradients [..., 3] among directions [B, 3] of length 1 (Kläser et al., Section 2.2).
 
-    Parameters
-    ----------
-    gradients : numpy.ndarray [..., 3]
-        The gradients.
-    directions : numpy.ndarray [B, 3]
-        Of length 1.
-    threshold : float
-        Cosine up to which a direction gets no vote.
-    signed : bool
-        Distinguish a gradient from its opposite.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [..., B]
-        The vector of votes is as long as the gradient.
+    Up to the cosine `threshold` a direction gets no vote; `signed` distinguishes a gradient from
+    its opposite. The vector of votes, float64 [..., B], is as long as the gradient.
     """
     lengths = np.linalg.norm(gradients, axis=-1, keepdims=True)
     cosines = gradients @ directions.T / np.maximum(lengths, _TINY)
@@ -70,24 +57,14 @@ def votes(
 
 
 def cell_bounds(cells: int, overlap: float) -> np.ndarray:
-    """Cover an axis from 0 to 1 with cells of equal length that overlap.
+    """Return start and stop, float64 [cells, 2], of equal cells that cover an axis from 0 to 1.
 
-    Parameters
-    ----------
-    cells : int
-        Their number.
-    overlap : float
-        Share of a cell's length that the next one covers, in [0, 1).
-
-    Returns
-    -------
-    numpy.ndarray, float64 [cells, 2]
-        Start and stop of each.
+    `overlap` is the share of a cell that the next one covers.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range.
+        Unless there is a cell and 0 <= overlap < 1.
     """
     if cells < 1 or not 0 <= overlap < 1:
         raise ValueError(
@@ -100,21 +77,10 @@ def cell_bounds(cells: int, overlap: float) -> np.ndarray:
 
 
 def block_means(extent: int, bounds: np.ndarray, blocks: int) -> np.ndarray:
-    """Return the weights by which the blocks of each cell average an axis.
+    """Return the weights, float64 [cells blocks, extent], by which blocks average an axis.
 
-    Parameters
-    ----------
-    extent : int
-        Pixels or frames of the axis.
-    bounds : numpy.ndarray [cells, 2]
-        From `cell_bounds`.
-    blocks : int
-        Blocks a cell.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [cells blocks, extent]
-        The rows sum to 1.
+    `extent` is the number of pixels or frames, `bounds` are from `cell_bounds`, and each cell has
+    `blocks` blocks. The rows sum to 1.
 
     Raises
     ------
@@ -137,19 +103,9 @@ def cell_histograms(
     blocks: int,
     signed: bool,
 ) -> np.ndarray:
-    """Compute the histograms of gradients of the cells of a volume.
+    """Compute the histograms of the cells of a volume from `clip_gradients`; see `HOG3D`.
 
-    Parameters
-    ----------
-    gradients : numpy.ndarray [T, H, W, 3]
-        From `clip_gradients`.
-    cells, overlap, blocks, signed
-        See `HOG3D`.
-
-    Returns
-    -------
-    numpy.ndarray, float64
-        [cells in time, cells in height, cells in width, 20 or 10].
+    They are float64 [cells in time, cells in height, cells in width, 20 or 10].
     """
     along_x, along_y, along_t = (
         block_means(extent, cell_bounds(count, overlap), blocks)
@@ -166,17 +122,9 @@ def cell_histograms(
 
 
 def clip_gradients(frames: np.ndarray) -> np.ndarray:
-    """Compute the gradients of the lightness (0 to 1) in space and time.
+    """Compute the gradients of the lightness (0 to 1) of frames, uint8 [T, H, W, 3].
 
-    Parameters
-    ----------
-    frames : numpy.ndarray, uint8 [T, H, W, 3]
-        RGB.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [T, H, W, 3]
-        Derivatives along width, height (by pixel) and time (by frame).
+    They are float64 [T, H, W, 3]: along width, height (by pixel) and time (by frame).
     """
     shades = grey(frames).astype(np.float64) / 255
     return np.stack([first_derivative(shades, axis) for axis in (2, 1, 0)], axis=-1)

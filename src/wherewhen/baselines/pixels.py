@@ -10,19 +10,10 @@ SIZE = (64, 128)
 
 
 def to_size(frames: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Resize frames, so that vectors of large and small crops can be compared.
+    """Resize frames, uint8 [T, H, W, 3] in RGB, to a width and height.
 
-    Parameters
-    ----------
-    frames : numpy.ndarray, uint8 [T, H, W, 3]
-        RGB, T at least 1.
-    size : (int, int)
-        Width and height of the result.
-
-    Returns
-    -------
-    numpy.ndarray, uint8 [T, height, width, 3]
-        The frames themselves if they have that size.
+    So vectors of large and small crops can be compared. Frames that have that size are returned
+    as they are.
 
     Raises
     ------
@@ -73,19 +64,9 @@ def place(extent: int) -> np.ndarray:
 
 
 def intervals(extent: int, parts: int) -> list[tuple[int, int]]:
-    """Cut an axis into parts whose lengths differ by at most 1.
+    """Return start and stop (excluded) of parts of an axis, whose lengths differ by at most 1.
 
-    Parameters
-    ----------
-    extent : int
-        Pixels or frames.
-    parts : int
-        If there are more than `extent`, some are empty.
-
-    Returns
-    -------
-    list of (int, int)
-        Start and stop (excluded) of each.
+    Where there are more parts than pixels (or frames), some are empty.
 
     Raises
     ------

@@ -28,18 +28,10 @@ FLOW_SPAN = 8.0
 
 
 def optical_flow(pictures: np.ndarray) -> np.ndarray:
-    """Compute the optical flow to the next frame at every pixel by Lucas and Kanade's method.
+    """Compute the optical flow of pictures, uint8 [T, H, W], by Lucas and Kanade's method.
 
-    Parameters
-    ----------
-    pictures : numpy.ndarray, uint8 [T, H, W]
-        Lightness.
-
-    Returns
-    -------
-    numpy.ndarray, float32 [T, 2, H, W]
-        To the right and down, in pixels; 0 where it is not found. The last frame has the flow of
-        the one before, a single frame has none.
+    It is float32 [T, 2, H, W]: to the right and down until the next picture, in pixels; 0 where
+    it is not found. The last picture has the flow of the one before, a single one has none.
     """
     count, height, width = pictures.shape
     flow = np.zeros((count, 2, height, width), dtype=np.float32)
@@ -63,18 +55,10 @@ def optical_flow(pictures: np.ndarray) -> np.ndarray:
 
 
 def colour_and_flow(frames: np.ndarray) -> np.ndarray:
-    """Compute the five input channels of RCN.
+    """Compute RCN's input, float32 [T, 5, 64, 48], of frames, uint8 [T, H, W, 3] in RGB.
 
-    Parameters
-    ----------
-    frames : numpy.ndarray, uint8 [T, H, W, 3]
-        RGB, any size.
-
-    Returns
-    -------
-    numpy.ndarray, float32 [T, 5, 64, 48]
-        Y, U and V, each with mean 0 and deviation 1 over a frame; the flow to the right and down,
-        in [-1, 1].
+    The channels are Y, U and V, each with mean 0 and deviation 1 over a frame, and the flow to the
+    right and down, in [-1, 1].
     """
     frames = to_size(frames, SIZE)
     colours = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2YUV) for frame in frames])

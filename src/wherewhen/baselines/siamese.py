@@ -26,21 +26,10 @@ class Pair(NamedTuple):
 
 
 def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, margin: float) -> Tensor:
-    """Compute the contrastive loss of Hadsell, Chopra and LeCun (CVPR 2006).
+    """Compute the contrastive loss of Hadsell, Chopra and LeCun (CVPR 2006) of pairs of vectors.
 
-    Parameters
-    ----------
-    left, right : Tensor [B, D]
-        Vectors of the pairs.
-    same : Tensor of bool [B]
-        Whether a pair shows the same person.
-    margin : float
-        m, the distance up to which two persons are pushed apart.
-
-    Returns
-    -------
-    Tensor
-        Scalar: the mean of d^2 / 2 for one person and max(m - d, 0)^2 / 2 for two.
+    It is the mean over the pairs, [B, D] and [B, D], of d^2 / 2 where they show the same person
+    (bool [B]) and of max(margin - d, 0)^2 / 2 where they do not.
     """
     distance = nn.functional.pairwise_distance(left, right, eps=1e-8)
     short = (margin - distance).clamp(min=0)
@@ -50,20 +39,10 @@ def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, margin: float) -
 def alternating_pairs(
     persons: Sequence[str], cameras: Sequence[str], generator: np.random.Generator
 ) -> list[Pair]:
-    """Draw the pairs of an epoch: for each person one of two of their clips, and one with another.
+    """Draw the pairs of an epoch from the persons and cameras of all clips.
 
-    Parameters
-    ----------
-    persons, cameras : sequence of str [N]
-        Of every clip.
-    generator : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    list of Pair
-        Positive and negative pairs in turns, all across cameras; one of each for every person in
-        several cameras, in random order.
+    For each person in several cameras, in random order, there is a positive pair and then a
+    negative one, both across cameras.
 
     Raises
     ------

@@ -64,19 +64,11 @@ class STFV3D(FisherBaseline):
     step_frames: tuple[int, int] = STEP_FRAMES
 
     def descriptors(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """Position, time, colours and their derivatives of pixels, by phase and body part.
+        """Position, time, colour and derivatives of pixels by walk cycle and unit: float32 [N, 24].
 
-        Parameters
-        ----------
-        frames : numpy.ndarray, uint8 [T, height, width, 3]
-            RGB.
-
-        Returns
-        -------
-        list of list of numpy.ndarray, float32 [N, 24]
-            By walk cycle and unit (phases, and in each the body parts): x, y and the time in the
-            phase (0 to 1); hue, saturation and value; their derivatives along x, y, t, x twice, y
-            twice, t twice.
+        Units are phases, and in each the body parts. The entries are x, y and the time in the
+        phase (0 to 1); hue, saturation and value; their derivatives along x, y, t, x twice, y
+        twice, t twice.
         """
         pixels = self._pixels(frames)
         return [

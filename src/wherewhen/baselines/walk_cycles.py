@@ -37,18 +37,10 @@ _RIPPLE = 0.01
 
 
 def flow_energy(frames: np.ndarray) -> np.ndarray:
-    """Compute the flow energy profile of a clip.
+    """Compute the flow energy profile, float64 [T], of frames, uint8 [T, H, W, 3] in RGB.
 
-    Parameters
-    ----------
-    frames : numpy.ndarray, uint8 [T, H, W, 3]
-        RGB.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [T]
-        Mean length of the flow in the lower half, in pixels: the mean of the flow from the frame
-        before and of that to the frame after.
+    It is the mean length of the optical flow in the lower half, in pixels: the mean of the flow
+    from the frame before and of that to the frame after.
     """
     if len(frames) == 1:
         return np.zeros(1)
@@ -62,19 +54,10 @@ def flow_energy(frames: np.ndarray) -> np.ndarray:
 
 
 def regular_energy(energy: np.ndarray, step_frames: tuple[int, int] = STEP_FRAMES) -> np.ndarray:
-    """Filter a flow energy profile to frequencies of steps.
+    """Filter a flow energy profile [T] to the frequencies of steps, float64 [T] with mean 0.
 
-    Parameters
-    ----------
-    energy : numpy.ndarray [T]
-        From `flow_energy`.
-    step_frames : (int, int)
-        Frames of the fastest and of the slowest step.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [T]
-        With mean 0; 0 throughout where nobody walks.
+    `step_frames` are the frames of the fastest and of the slowest step. Where nobody walks the
+    result is 0 throughout.
 
     Raises
     ------
@@ -104,18 +87,10 @@ def _step_period(energy: np.ndarray, shortest: int, longest: int) -> float:
 def walk_cycles(
     energy: np.ndarray, step_frames: tuple[int, int] = STEP_FRAMES
 ) -> list[tuple[int, int]]:
-    """Find the walk cycles of a flow energy profile.
+    """Find the walk cycles of a flow energy profile; arguments are those of `regular_energy`.
 
-    Parameters
-    ----------
-    energy, step_frames
-        See `regular_energy`.
-
-    Returns
-    -------
-    list of (int, int)
-        Start and stop (excluded) of each, from a minimum of the filtered profile to the next but
-        one; the whole clip where there is none.
+    Start and stop (excluded) of each are returned, from a minimum of the filtered profile to the
+    next but one; the whole clip where there is none.
     """
     (minima,) = argrelmin(regular_energy(energy, step_frames))
     cycles = [(int(start), int(stop)) for start, stop in zip(minima, minima[2:], strict=False)]

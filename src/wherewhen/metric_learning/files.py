@@ -235,13 +235,7 @@ def _estimator(
         isinstance(name, str) and name in classes,
         f"step {number} is {name!r}: expected one of {', '.join(classes)}",
     )
-    known = classes[name]().get_params(deep=False)
-    _require(
-        isinstance(parameters, dict) and set(parameters) <= set(known),
-        f"step {number} has parameters that {name} doesn't know: expected among "
-        f"{', '.join(sorted(known))}",
-    )
-    estimator = classes[name](**_plain(parameters, f"step {number}"))
+    estimator = classes[name]().set_params(**_plain(parameters, f"step {number}"))
     sizes: dict[str, int] = {}
     for attribute, axes in _axes(classes[name]).items():
         value = _taken(f"{number}.{attribute}", axes, unused, sizes)

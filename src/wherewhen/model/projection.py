@@ -72,6 +72,11 @@ class CubeInput(nn.Module):
         """
         count, total, products = 0, 0.0, 0.0
         for portion in cubes:
+            if portion.shape[-1] != self.in_channels:
+                raise ValueError(
+                    f"calibrate: cubes have {portion.shape[-1]} channels, the network "
+                    f"{self.in_channels}"
+                )
             slices = portion.reshape(-1, self.in_channels).to(torch.float64)
             count += len(slices)
             total = total + slices.sum(0)

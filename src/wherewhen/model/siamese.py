@@ -15,7 +15,7 @@ from wherewhen.model.conv_gru import ConvGRUStack
 from wherewhen.model.convolution import Execution
 from wherewhen.model.initial_state import LearnedInitialState, ZeroInitialState
 from wherewhen.model.projection import CubeInput
-from wherewhen.model.similarity import ScaledCosine, Similarity, WeightedProduct
+from wherewhen.model.similarity import ScaledCosine, WeightedProduct
 from wherewhen.model.temporal_pooling import (
     AttentionPooling,
     AveragePooling,
@@ -109,12 +109,20 @@ class SiameseAttentionNetwork(nn.Module):
         self.execution = Execution()
         self.grid = grid
         self.input = CubeInput(channels, config.projection, config.standardise)
-        self.glimpse = _glimpse(config, grid)
+        self.glimpse = (
+            ExpectedSlice()
+            if config.glimpse == "expectation"
+            else Glimpse(grid, config.attention_rescale)
+        )
         self.gru = ConvGRUStack(self.input.channels, config, self.glimpse.grid)
-        self.initial_state = _initial_state(config, self.input.channels, self.gru)
-        self.attention = _attention(config, self.input.channels, self.gru, grid)
+        self.initial_state = (
+            ZeroInitialState(self.gru.channels, self.gru.grids)
+            if config.initial_state == "zeros"
+            else LearnedInitialState(self.input.channels, self.gru.channels, self.gru.grids)
+        )
         layers = len(config.channels)
         self.attention_layer = (config.attention_layer or layers) - 1
+        self.attention = self._attention(grid)
         # layer 0 is the attended input, as in Eq 5
         lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
         self.layers_read = list(range(lowest, layers + 1))
@@ -124,7 +132,23 @@ class SiameseAttentionNetwork(nn.Module):
         read_grids = [all_grids[layer] for layer in self.layers_read]
         self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
         self.readout = Readout(read_channels, read_grids, config.location, config.normalise)
-        self.similarity = _similarity(config, self.readout.size)
+        self.similarity = (
+            WeightedProduct(self.readout.size, config.normalise)
+            if config.similarity == "weighted"
+            else ScaledCosine()
+        )
+
+    def _attention(self, grid: int) -> nn.Module:
+        if self.config.attention == "muted":
+            return MutedAttention(grid)
+        return SpatialAttention(
+            self.gru.channels[self.attention_layer],
+            self.gru.grids[self.attention_layer],
+            grid,
+            flattened=self.config.attention_state == "flattened",
+            features=self.input.channels if self.config.conditioned_on_features else None,
+            temperature=self.config.attention_temperature,
+        )
 
     @property
     def channels(self) -> int:
@@ -152,15 +176,9 @@ class SiameseAttentionNetwork(nn.Module):
             If the cubes have another number of channels.
         """
         portions = [cubes] if isinstance(cubes, Tensor | np.ndarray) else cubes
-        self.input.calibrate(self._checked_portion(portion) for portion in portions)
-
-    def _checked_portion(self, portion: Tensor | np.ndarray) -> Tensor:
-        portion = torch.as_tensor(portion, device=self.input.mean.device)
-        if portion.shape[-1] != self.channels:
-            raise ValueError(
-                f"calibrate: cubes have {portion.shape[-1]} channels, the network {self.channels}"
-            )
-        return portion
+        self.input.calibrate(
+            torch.as_tensor(part, device=self.input.mean.device) for part in portions
+        )
 
     def encode(self, cubes: Tensor, mask: Tensor | None = None, trusted: bool = False) -> Encoding:
         """Run clips through Eqs 3 to 7.
@@ -182,7 +200,9 @@ class SiameseAttentionNetwork(nn.Module):
         """
         mask = self._checked_mask(cubes, mask, trusted)
         attention, states = self._read(cubes, mask)
-        pooled, frame_weights = self.temporal_pooling(states, _all_valid(cubes, mask))
+        if mask is None:
+            mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
+        pooled, frame_weights = self.temporal_pooling(states, mask)
         return Encoding(self.readout(pooled), attention, frame_weights)
 
     forward = encode
@@ -266,12 +286,6 @@ class SiameseAttentionNetwork(nn.Module):
         return self.similarity.pairwise(left, right)
 
 
-def _all_valid(cubes: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is not None:
-        return mask
-    return torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
-
-
 def _stack_frames(states: list[Tensor]) -> Tensor:
     """``[N, T, C, H, W]`` of T states ``[N, C, H, W]``, with the same memory layout."""
     order = states[0].dim_order()
@@ -280,42 +294,10 @@ def _stack_frames(states: list[Tensor]) -> Tensor:
     return stacked.permute(back[0], 0, *back[1:])
 
 
-def _initial_state(config: NetworkConfig, inputs: int, gru: ConvGRUStack) -> nn.Module:
-    if config.initial_state == "zeros":
-        return ZeroInitialState(gru.channels, gru.grids)
-    return LearnedInitialState(inputs, gru.channels, gru.grids)
-
-
-def _glimpse(config: NetworkConfig, grid: int) -> Glimpse | ExpectedSlice:
-    if config.glimpse == "expectation":
-        return ExpectedSlice()
-    return Glimpse(grid, config.attention_rescale)
-
-
-def _attention(config: NetworkConfig, inputs: int, gru: ConvGRUStack, grid: int) -> nn.Module:
-    if config.attention == "muted":
-        return MutedAttention(grid)
-    layer = (config.attention_layer or len(config.channels)) - 1
-    return SpatialAttention(
-        gru.channels[layer],
-        gru.grids[layer],
-        grid,
-        flattened=config.attention_state == "flattened",
-        features=inputs if config.conditioned_on_features else None,
-        temperature=config.attention_temperature,
-    )
-
-
 def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
     if config.temporal_pooling == "attention":
         return AttentionPooling(channels)
     return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
-
-
-def _similarity(config: NetworkConfig, size: int) -> Similarity:
-    if config.similarity == "weighted":
-        return WeightedProduct(size, config.normalise)
-    return ScaledCosine()
 
 
 def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAttentionNetwork:

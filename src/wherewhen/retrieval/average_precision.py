@@ -14,10 +14,7 @@ import numpy as np
 def mean_precision(ranks: np.ndarray) -> float:
     """Mean of the precision i / rank_i over the matches i = 1..m, as in most papers and libraries.
 
-    Parameters
-    ----------
-    ranks : numpy.ndarray of int [m]
-        The ranks of all true matches of a probe, from 1, increasing.
+    `ranks` [m] are those of all true matches of a probe, from 1, increasing.
 
     Examples
     --------
@@ -28,15 +25,10 @@ def mean_precision(ranks: np.ndarray) -> float:
 
 
 def trapezoid(ranks: np.ndarray) -> float:
-    """Integrate precision over recall by trapezoids, as the code of the MARS authors does.
+    """Integral of precision over recall by trapezoids, as in the code of the MARS authors.
 
     It is the mean over the matches of (precision one rank earlier + precision at the match) / 2,
-    where the precision before rank 1 counts as 1.
-
-    Parameters
-    ----------
-    ranks : numpy.ndarray of int [m]
-        The ranks of all true matches of a probe, from 1, increasing.
+    where the precision before rank 1 counts as 1. `ranks` are as in `mean_precision`.
 
     Examples
     --------

@@ -77,10 +77,7 @@ PROTOCOLS: dict[str, Protocol] = {
         # MARS as its authors evaluate it: all test tracklets are gallery, the probes among them
         # (L. Zheng et al.: MARS: A Video Benchmark for Large-Scale Person Re-identification. 2016)
         Protocol(
-            "official",
-            drops_same_camera=True,
-            dropped_persons=MARS_JUNK,
-            searches_probes=True,
+            "official", drops_same_camera=True, dropped_persons=MARS_JUNK, searches_probes=True
         ),
         # MARS as torchreid and most papers evaluate it: 140 probes lose their only match
         Protocol(
