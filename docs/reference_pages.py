@@ -266,7 +266,7 @@ def spelling(option: click.Parameter) -> str:
 
 def components_page() -> str:
     """Return the page of the parts that parameters choose by name."""
-    sections = [readers(), backbones(), metrics(), loss_terms(), figures()]
+    sections = [readers(), backbones(), features(), metrics(), loss_terms(), figures()]
     return "\n".join([HEAD, COMPONENTS, *sections])
 
 
@@ -311,6 +311,26 @@ def backbones() -> str:
     head = "## Backbones (`extract.backbone`)\n"
     foot = "With `:pool` behind its name, the mean over its grid, 1 x 1 x D.\n"
     return "\n".join([head, table(["name", "features"], rows), foot])
+
+
+def features() -> str:
+    """Return the section of the kinds of features."""
+    from wherewhen.pipelines.embed.features import FEATURES, unlearned_metrics
+    from wherewhen.reporting.style import describe_features
+
+    rows = [
+        [
+            f"`{name}`",
+            describe_features(name),
+            plain(first_paragraph(import_module(kind.nodes.__module__))),
+            ", ".join(f"`{metric}`" for metric in sorted(unlearned_metrics(name))),
+        ]
+        for name, kind in FEATURES.items()
+    ]
+    head = "## Kinds of features (`embed.features`)\n"
+    foot = "They are also measured by every metric of `learn_metric.metrics`.\n"
+    columns = ["name", "label", "what it is", "measured without learning by"]
+    return "\n".join([head, table(columns, rows), foot])
 
 
 def metrics() -> str:

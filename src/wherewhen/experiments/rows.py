@@ -20,7 +20,7 @@ from wherewhen.describe import as_params
 from wherewhen.experiments.config import Experiment, ExperimentError, Row, nested
 from wherewhen.lineage.catalog import file_of
 from wherewhen.lineage.records import Record, flat
-from wherewhen.pipelines.features import of_trained_network, unlearned_metrics
+from wherewhen.pipelines.embed.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.presets import overlay
 from wherewhen.project import to_root

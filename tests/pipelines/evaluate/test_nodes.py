@@ -88,7 +88,7 @@ def test_every_number_says_what_it_is_of(embeddings):
 
 
 def test_what_looks_at_raw_frames_is_scored_by_euclidean_distance_too(embeddings):
-    scores, _ = score_vectors(embeddings, {}, PARAMETERS, "rcn")
+    scores, _ = score_vectors(embeddings, {}, PARAMETERS, "rcn", by_euclidean=True)
     assert set(scores.metric) == {"cosine", "euclidean"}
     # p: 9.1 to its match, 1.4 to q. q: 1 to its match, 9 to p.
     assert measured(scores, "euclidean")["rank-1"] == 0.5
@@ -163,7 +163,7 @@ def test_re_ranked_distances_are_those_of_every_metric_in_its_own_space(crowd):
     metric = Pipeline([("mapped", FunctionTransformer(lambda vectors: vectors @ stretched))])
     given = {"dataset": "sheet", "protocol": "cross_camera", "resamples": 0}
     parameters = EvaluateParameters(**given, re_ranking={"k1": 5, "k2": 3, "lambda": 0.4})
-    scores, ranked = score_vectors(crowd, {"lfda": metric}, parameters, "rcn")
+    scores, ranked = score_vectors(crowd, {"lfda": metric}, parameters, "rcn", True)
     assert list(scores.metric.unique()) == [
         "cosine", "cosine-re-ranked", "lfda", "lfda-re-ranked", "euclidean", "euclidean-re-ranked"
     ]  # fmt: skip

@@ -8,7 +8,6 @@ import pandas as pd
 
 from wherewhen.features.pooling import pool_windows
 from wherewhen.model.config import FisherConfig
-from wherewhen.pipelines.features import POOLED
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.cubes import CubeReader
@@ -114,7 +113,8 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
 
 def pool(cubes: CubeReader, windows: pd.DataFrame, features: Sequence[str]) -> list[pd.DataFrame]:
     """Give every clip pooled cubes as its vector, by each of the asked-for ways to pool."""
-    vectors = dict(zip(POOLED, pool_windows(cubes, as_windows(windows)), strict=True))
+    means, rows = pool_windows(cubes, as_windows(windows))
+    vectors = {"mean_pooled": means, "row_pooled": rows}
     return [windows.assign(vector=vectors[name]) for name in features]
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from wherewhen.baselines import BASELINES
 from wherewhen.model.config import FisherConfig
-from wherewhen.pipelines.features import DEFAULT, KNOWN
+from wherewhen.pipelines.embed.features import DEFAULT, FEATURES
 from wherewhen.pipelines.groups import Group
 
 
@@ -44,8 +44,8 @@ class EmbedParameters(Group):
     @field_validator("features")
     @classmethod
     def _are_known(cls, features: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := sorted(set(features) - set(KNOWN)):
-            raise ValueError(f"no features are called {unknown}: {', '.join(KNOWN)} are")
+        if unknown := sorted(set(features) - set(FEATURES)):
+            raise ValueError(f"no features are called {unknown}: {', '.join(FEATURES)} are")
         if not features or len(set(features)) < len(features):
             raise ValueError("expected one kind of features or several, each named once")
         return features

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.special import expit
 
 from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
-from wherewhen.pipelines.features import unlearned_metrics
 from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
@@ -28,10 +27,17 @@ Space = tuple[str, np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np
 
 
 def score_vectors(
-    embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
+    embeddings: pd.DataFrame,
+    metrics: Metrics,
+    parameters: EvaluateParameters,
+    features: str,
+    by_euclidean: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return scores and rankings of vectors by unlearned and learned metrics."""
-    distances = _distances(embeddings, metrics, parameters, features)
+    """Return scores and rankings of vectors by unlearned and learned metrics.
+
+    The cosine and, where it is asked for, the Euclidean distance need no learning.
+    """
+    distances = _distances(embeddings, metrics, parameters, by_euclidean)
     return _score(embeddings, features, parameters, distances)
 
 
@@ -46,7 +52,7 @@ def score_network(
 
     The third table is the reliability diagram of that similarity as a probability.
     """
-    distances = _distances(embeddings, metrics, parameters, features)
+    distances = _distances(embeddings, metrics, parameters, by_euclidean=True)
     scores, ranked = _score(
         embeddings, features, parameters, chain(distances, [("siamese", -logits)])
     )
@@ -74,7 +80,7 @@ def _sides(embeddings: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
 
 
-def _spaces(embeddings: pd.DataFrame, metrics: Metrics, features: str) -> Iterator[Space]:
+def _spaces(embeddings: pd.DataFrame, metrics: Metrics, by_euclidean: bool) -> Iterator[Space]:
     from wherewhen.metric_learning.pipeline import space_of  # imports scikit-learn: a second
 
     sides = [np.stack(side.vector.to_list()).astype(np.float64) for side in _sides(embeddings)]
@@ -82,15 +88,15 @@ def _spaces(embeddings: pd.DataFrame, metrics: Metrics, features: str) -> Iterat
     for name, metric in metrics.items():
         project, distance = space_of(metric, euclidean)
         yield name, *map(project, sides), distance
-    if "euclidean" in unlearned_metrics(features):
+    if by_euclidean:
         yield "euclidean", *sides, euclidean
 
 
 def _distances(
-    embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, features: str
+    embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, by_euclidean: bool
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the distances by every metric, and the re-ranked ones where they are asked for."""
-    for name, probes, gallery, distance in _spaces(embeddings, metrics, features):
+    for name, probes, gallery, distance in _spaces(embeddings, metrics, by_euclidean):
         yield name, distance(probes, gallery)
         if parameters.re_ranking is not None:
             options = parameters.re_ranking.model_dump()

@@ -1,12 +1,12 @@
 """Wires of `evaluate`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
 
+from wherewhen.pipelines.embed.features import FEATURES
 from wherewhen.pipelines.evaluate import nodes
-from wherewhen.pipelines.features import NETWORKS
 from wherewhen.pipelines.trials import per_trial
 
 
@@ -22,7 +22,10 @@ def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
     )
     together = Pipeline([collect])
     reliabilities = [
-        f"{trial}.reliability_{name}" for trial in trials for name in features if name in NETWORKS
+        f"{trial}.reliability_{name}"
+        for trial in trials
+        for name in features
+        if FEATURES[name].network
     ]
     if reliabilities:
         together += Pipeline(
@@ -40,13 +43,17 @@ def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
 
 def _score(features: str) -> object:
     """Wire the scoring of one kind of features; a network's have its own similarity besides."""
-    by_network = features in NETWORKS
-    function: Callable = nodes.score_network if by_network else nodes.score_vectors
+    if FEATURES[features].network:
+        function = partial(nodes.score_network, features=features)
+    else:
+        euclidean = FEATURES[features].euclidean
+        function = partial(nodes.score_vectors, features=features, by_euclidean=euclidean)
     logits, reliability = (
-        [f"{name}_{features}"] if by_network else [] for name in ("logits", "reliability")
+        [f"{name}_{features}"] if FEATURES[features].network else []
+        for name in ("logits", "reliability")
     )
     return node(
-        update_wrapper(partial(function, features=features), function),
+        update_wrapper(function, function.func),
         [f"embeddings_{features}", f"metrics_{features}", *logits, "params:evaluate"],
         [f"scores_{features}", f"rankings_{features}", *reliability],
         name=f"score_{features}",

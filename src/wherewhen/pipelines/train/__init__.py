@@ -3,11 +3,14 @@
 from collections.abc import Collection
 from typing import Any
 
-from wherewhen.pipelines.features import of_trained_network
 from wherewhen.pipelines.stages import Stage
 
 
 def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
+    from wherewhen.pipelines.embed.features import (
+        of_trained_network,  # Kedro asks for names alone first
+    )
+
     features = parameters.embed.features
     return {
         "trials": parameters.split.trial_names,
