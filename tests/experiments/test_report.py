@@ -23,7 +23,8 @@ from wherewhen.experiments.report import (
 )
 from wherewhen.experiments.results import Results
 from wherewhen.experiments.rows import Request, resolve
-from wherewhen.reporting.page import Status, render
+from wherewhen.reporting.page.model import Status
+from wherewhen.reporting.page.render import render
 from wherewhen.tracking import Tracker, client
 
 EXPERIMENTS = """

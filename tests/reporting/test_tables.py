@@ -17,7 +17,6 @@ from wherewhen.reporting.tables import (
     first_matches,
     format_summary,
     summarise,
-    to_markdown,
 )
 
 
@@ -93,22 +92,12 @@ def test_format_needs_a_summary(scores):
         format_summary(scores)
 
 
-def test_markdown_has_the_best_in_bold(scores):
-    lines = to_markdown(summarise(scores)).splitlines()
-    assert lines[0] == (
-        "| features | metric | rank-1 | rank-5 | rank-10 | rank-20 | mAP | trials |"
-    )
-    assert len(lines) == 2 + 3
-    assert lines[-1].count("**85.0 ± 7.1**") == 5
-    assert all("**" not in line for line in lines[:-1])
-
-
 def test_equal_as_printed_is_equally_best():
     same = {measure: [0.50001] for measure in MEASURES}
     scores = score_table(
         {("network", "cosine"): same, ("network", "lfda"): {m: [0.5] for m in MEASURES}}
     )
-    assert to_markdown(summarise(scores)).count("**50.0**") == 10
+    assert printed(console_table(summarise(scores), "d", "p"), coloured=True).count("1m50.0") == 10
 
 
 def test_console_table_says_where_numbers_come_from(scores):
@@ -194,10 +183,9 @@ def test_what_was_re_ranked_stands_under_what_was_not(scores):
     assert "LFDA" in text.splitlines()[text.splitlines().index(row) - 1]
 
 
-def test_markdown_names_the_definition_of_map(detailed):
-    header = to_markdown(summarise(detailed), "trapezoid").splitlines()[0]
-    assert "| mAP-trapezoid |" in header
-    assert "| mAP |" not in header
+def test_console_table_names_the_definition_of_map(detailed):
+    text = printed(console_table(summarise(detailed), "d", "p", "trapezoid"))
+    assert "mAP-trapezoid" in text and "mAP " not in text
 
 
 def test_names_with_brackets_are_no_markup(scores):

@@ -28,10 +28,12 @@ from wherewhen.experiments.tables import comparison, format_orientation, orienta
 from wherewhen.lineage.ledger import NotMade
 from wherewhen.lineage.records import NAME
 from wherewhen.project import from_root
-from wherewhen.reporting import page
 from wherewhen.reporting.cmc import cmc_table
 from wherewhen.reporting.figures import kind_of, shows_nobody
-from wherewhen.reporting.page import Status
+from wherewhen.reporting.page import model as page
+from wherewhen.reporting.page.model import Status
+from wherewhen.reporting.page.plots import PLOTTED, cmc_plot, convergence_plot, length_plot
+from wherewhen.reporting.page.render import render
 from wherewhen.reporting.style import describe
 from wherewhen.reporting.validation import convergence_table
 from wherewhen.sessions import View
@@ -69,7 +71,7 @@ def write_report(out: Path, asked: ReportRequest) -> Path:
     ExperimentError
         As :func:`gather`.
     """
-    text = page.render(gather(asked))
+    text = render(gather(asked))
     with replacing(out) as partial:
         partial.write_text(text, encoding="utf-8")
     return out
@@ -103,13 +105,11 @@ def gather(asked: ReportRequest) -> page.Page:
 
 def with_results() -> list[str]:
     """Name the environments, ``base`` first, whose data sets have any scores."""
+    outputs = from_root("data/07_model_output")
     names = [BASE, *(name for name in environments() if name not in NOT_DATA_SETS)]
-    return [name for name in names if any(_scores_of(None if name == BASE else name))]
-
-
-def _scores_of(env: str | None) -> Iterator[Path]:
-    folder = from_root("data/07_model_output") / View.of(env).dataset
-    return folder.glob(f"*/scores_*.parquet/*/{NAME}")
+    datasets = {name: View.of(None if name == BASE else name).dataset for name in names}
+    scores = f"*/scores_*.parquet/*/{NAME}"
+    return [name for name in names if any((outputs / datasets[name]).glob(scores))]
 
 
 def _found(asked: ReportRequest, env: str | None, left_out: list[str]) -> Iterator[Results]:
@@ -173,7 +173,7 @@ def _experiment(results: Results, asked: ReportRequest, left_out: list[str]) -> 
     lines = table[table.measure.isin(there)]
     runs = find_runs(results.dataset, {"experiment": experiment.name})
     return page.Experiment(
-        experiment.name + (f" --trained-on {source}" if source else ""),
+        results.name,
         experiment.title + (f", trained on {source}" if source else ""),
         experiment.asks,
         [
@@ -236,13 +236,14 @@ def _status(finished: int, most: int, runs: Sequence[Any]) -> tuple[Status, list
 def _facts(row: ResolvedRow, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
     commits = sorted({_short_commit(row.record(trial).commit) for trial in trials})
     finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
-    facts = {
-        "data": _data(row.view),
-        "cubes": _cubes(row),
-        "commit": ", ".join(commits),
-        "MLflow run": finished[0] if finished else "",
-    }
-    return {name: value for name, value in facts.items() if value}
+    return _known(
+        {
+            "data": _load(row.view, "ingest_report").get("fingerprint", ""),
+            "cubes": _load(row.view, "cubes_identity").get("key", ""),  # none of raw frames
+            "commit": ", ".join(commits),
+            "MLflow run": finished[0] if finished else "",
+        }
+    )
 
 
 def _short_commit(commit: str) -> str:
@@ -253,27 +254,27 @@ def _short_commit(commit: str) -> str:
 def _identity(row: ResolvedRow, trial: str) -> dict[str, str]:
     """Return what identifies a finished trial."""
     record, network = row.record(trial), row.network(trial)
-    facts = {
-        "scores": record.identity,
-        "split": row.load("split_fingerprints").get(trial, ""),
-        "network": network.content[:SHOWN] if network else "",
-        "made in MLflow run": record.run_id or "",
-        "finished": _minute(record.finished),
-    }
+    return _known(
+        {
+            "scores": record.identity,
+            "split": row.load("split_fingerprints").get(trial, ""),
+            "network": network.content[:SHOWN] if network else "",
+            "made in MLflow run": record.run_id or "",
+            "finished": _minute(record.finished),
+        }
+    )
+
+
+def _known(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _data(view: View) -> str:
-    """Return the fingerprint of the data set."""
-    return str(view.catalog.load("ingest_report").get("fingerprint", ""))
-
-
-def _cubes(row: ResolvedRow) -> str:
-    """Return the key of the cube store that a row read; it covers backbone, weights and frames."""
+def _load(view: View, name: str) -> Any:
+    """Load an artifact; an empty mapping where it was not made."""
     try:
-        return str(row.load("cubes_identity").get("key", ""))
-    except NotMade:  # of features without cubes
-        return ""
+        return view.catalog.load(name)
+    except NotMade:
+        return {}
 
 
 def _commands(row: ResolvedRow, trials: list[str]) -> dict[str, str]:
@@ -289,12 +290,12 @@ def _commands(row: ResolvedRow, trials: list[str]) -> dict[str, str]:
 def _plots(results: Results) -> Iterator[page.Plot]:
     """Plot CMC curves, losses, and tables of lengths from ``kedro experiment figures``."""
     rows = [row.name for row in results.experiment.rows]
-    yield page.cmc_plot(cmc_table(results.scores(), results.published()), rows)
+    yield cmc_plot(cmc_table(results.scores(), results.published()), rows)
     if histories := _histories(results):
-        yield page.convergence_plot(convergence_table(histories))
+        yield convergence_plot(convergence_table(histories))
     for path in sorted(results.folder.glob("lengths*.csv")):
         row = path.stem.removeprefix("lengths").strip("_").replace("_", " ")
-        yield page.length_plot(row or next(iter(results.rows)), pd.read_csv(path))
+        yield length_plot(row or next(iter(results.rows)), pd.read_csv(path))
 
 
 def _histories(results: Results) -> dict[str, dict[str, pd.DataFrame]]:
@@ -315,10 +316,10 @@ def _pictures(
 ) -> Iterator[page.Picture]:
     """Yield the pictures that the page may show, and note how many it may not."""
     newest = datetime.fromisoformat(_newest(results)).timestamp()
-    experiment, held_back = results.experiment, 0
+    held_back = 0
     for path in sorted(results.folder.glob("*.png")):
         kind = kind_of(path.stem)
-        if kind is not None and kind.name in page.PLOTTED:
+        if kind is not None and kind.name in PLOTTED:
             continue
         if not shows_nobody(path.stem) and not asked.with_pictures:
             held_back += 1
@@ -328,15 +329,13 @@ def _pictures(
         if path.stat().st_mtime < newest:
             caption += (
                 " Drawn before the last trial was finished: "
-                f"`kedro experiment figures {experiment.name}` draws it again."
+                f"`kedro experiment figures {results.experiment.name}` draws it again."
             )
         yield page.Picture(path.read_bytes(), caption, description)
     if held_back:
         figures = "1 figure" if held_back == 1 else f"{held_back} figures"
-        source = results.request.trained_on
         left_out.append(
-            f"{experiment.name + (f' --trained-on {source}' if source else '')} on "
-            f"{results.dataset}: {figures} with frames of people left out; "
+            f"{results.name} on {results.dataset}: {figures} with frames of people left out; "
             "--with-pictures shows them, to those who may see them."
         )
 
@@ -352,21 +351,15 @@ def _elsewhere(theirs: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 def _size(view: View) -> dict[str, str]:
     """Count the people of a data set by its tables; empty without tables."""
-    try:
-        table = view.catalog.load("tracklets")
-        data = _data(view)
-    except NotMade:
+    table, data = _load(view, "tracklets"), _load(view, "ingest_report").get("fingerprint")
+    if data is None or not len(table):
         return {}
-    counted = {"persons": "person", "cameras": "camera", "tracklets": "tracklet"}
-    sizes = {name: f"{table[column].nunique():,}" for name, column in counted.items()}
+    sizes = {f"{name}s": f"{table[name].nunique():,}" for name in ("person", "camera", "tracklet")}
     return {**sizes, "data fingerprint": data}
 
 
 def _made_with() -> dict[str, str]:
-    names = ("wherewhen", "torch", "kedro", "mlflow", "plotly")
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    return {
-        "on": machine,
-        "Python": platform.python_version(),
-        **{name: metadata.version(name) for name in names},
-    }
+    packages = ("wherewhen", "torch", "kedro", "mlflow", "plotly")
+    versions = {name: metadata.version(name) for name in packages}
+    return {"on": machine, "Python": platform.python_version(), **versions}

@@ -47,6 +47,12 @@ class Results:
         return {name: trials for name, trials in found.items() if trials}
 
     @property
+    def name(self) -> str:
+        """Arguments of the commands that show it."""
+        source = self.request.trained_on
+        return self.experiment.name + (f" --trained-on {source}" if source else "")
+
+    @property
     def folder(self) -> Path:
         """Folder of its figures."""
         return from_root(f"data/08_reporting/{self.dataset}/experiments/{self.experiment.name}")

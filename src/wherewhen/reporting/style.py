@@ -21,7 +21,6 @@ BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 GREEN = "#009E73"
-YELLOW = "#F0E442"
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
@@ -103,7 +102,7 @@ _FEATURE_STYLES = {
 # an experiment's row name: solid, thinner than the network
 _OTHER_FEATURES = ("-", "v", 1.8, 5)
 
-# yellow is left out: a line of it can't be seen on white
+# without their yellow: a line of it can't be seen on white
 _ROW_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, BLACK, SKY)
 _ROW_LINES = ("-", "--", "-.", ":")
 _ROW_MARKERS = "os^DvP*X<"

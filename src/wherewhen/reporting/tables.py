@@ -1,6 +1,6 @@
-"""Reporting: scores summarised over trials, for the console, for documents and for a choice.
+"""Reporting: scores summarised over trials, as tables and for the console.
 
-Values are fractions from 0 to 1 in scores and summaries and percent wherever people read them.
+Scores and summaries are fractions from 0 to 1; formatted values are percent.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEASURES = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")
-"""What a printed table shows; its last may be the other definition of mAP."""
+"""Columns of a printed table; the last may be the other definition of mAP."""
 
 _WITHOUT_DEVIATION = ("rank-1-low", "rank-1-high", "mAP-low", "mAP-high", *COUNTS)
 
 FURTHER = ("mAP-trapezoid", "tpr@fpr=1%", "tpr@fpr=0.1%", "eer", "ece", *_WITHOUT_DEVIATION)
-"""What a summary holds besides, where the scores do."""
+"""Further columns of a summary, where the scores have them."""
 
 NOTHING = "–"
 
@@ -81,7 +81,7 @@ def shown_measures(average_precision: str = "mean_precision") -> tuple[str, ...]
 def format_summary(
     summary: pd.DataFrame, average_precision: str = "mean_precision"
 ) -> pd.DataFrame:
-    """Write a summary for people.
+    """Format a summary.
 
     Parameters
     ----------
@@ -151,42 +151,17 @@ def console_table(
     for features, rows in text.groupby("features", sort=False):
         table.add_row(escape(features))
         for row in rows.index:
-            cells = [_bold(text.at[row, m], best.at[row, m], "[bold]", "[/bold]") for m in measures]
+            cells = [
+                f"[bold]{text.at[row, m]}[/bold]" if best.at[row, m] else text.at[row, m]
+                for m in measures
+            ]
             table.add_row(escape(_indented(text.at[row, "metric"])), *cells)
         table.add_section()
     return table
 
 
-def to_markdown(summary: pd.DataFrame, average_precision: str = "mean_precision") -> str:
-    """Summary as a Markdown table for documents, the best value of each measure in bold.
-
-    Parameters
-    ----------
-    summary : pandas.DataFrame
-        As :func:`summarise` returns it.
-    average_precision : {"mean_precision", "trapezoid"}
-        Whose mean the last measure is.
-
-    Returns
-    -------
-    str
-        A pipe table in percent, ending in a line break.
-    """
-    measures = shown_measures(average_precision)
-    text, best = format_summary(summary, average_precision), _best(summary, measures)
-    lines = [
-        "| " + " | ".join(text.columns) + " |",
-        "|---|---|" + "---:|" * (len(text.columns) - 2),
-    ]
-    for row in text.index:
-        cells = {c: str(text.at[row, c]).replace("|", "\\|") for c in text.columns}
-        cells |= {m: _bold(cells[m], best.at[row, m], "**", "**") for m in measures}
-        lines.append("| " + " | ".join(cells.values()) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def caption(summary: pd.DataFrame, protocol: str) -> str:
-    """Sentence that must stand under every number: protocol and number of trials."""
+    """Return protocol and number of trials, which belong under every number."""
     fewest, most = summary["trials"].min(), summary["trials"].max()
     if most == 1:
         return f"protocol {protocol}, one trial (no deviation)"
@@ -195,7 +170,7 @@ def caption(summary: pd.DataFrame, protocol: str) -> str:
 
 
 def details(summary: pd.DataFrame) -> list[str]:
-    """Say what a reader of the table should know besides, where the summary holds it.
+    """Return further lines under the table, for the measures that the summary has.
 
     Parameters
     ----------
@@ -227,7 +202,7 @@ def details(summary: pd.DataFrame) -> list[str]:
 
 
 def first_matches(rankings: pd.DataFrame) -> pd.DataFrame:
-    """Where each probe's first true match stands.
+    """Return the rank of each probe's first true match.
 
     Parameters
     ----------
@@ -260,20 +235,20 @@ def first_matches(rankings: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_and_worst(rankings: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Probes to show: the best ranked and the worst ranked.
+    """Return the best ranked and the worst ranked probes.
 
     Parameters
     ----------
     rankings : pandas.DataFrame
         As for :func:`first_matches`.
     count : int
-        Probes in each of the two tables; fewer where there are fewer.
+        Probes in each of the two tables, at most.
 
     Returns
     -------
     best, worst : pandas.DataFrame
-        Rows of :func:`first_matches`; the best ranked first, the worst ranked first. No probe
-        stands in both while there are at least two.
+        Rows of :func:`first_matches`; the best ranked first, the worst ranked first. No probe is in
+        both if there are at least two.
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}.")
@@ -284,7 +259,7 @@ def best_and_worst(rankings: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd
 
 
 def failures(rankings: pd.DataFrame, complete: bool = True) -> pd.DataFrame:
-    """Probes whose true match does not come first, the worst first: what Fig 10 shows.
+    """Return the probes whose true match is not at rank 1, the worst first, as in Fig 10.
 
     Parameters
     ----------
@@ -364,7 +339,3 @@ def _best(summary: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
     """Mask of the best means; equal as printed is equal."""
     printed = (100 * summary[list(measures)]).round(1)
     return printed.eq(printed.max())
-
-
-def _bold(text: str, best: bool, before: str, after: str) -> str:
-    return f"{before}{text}{after}" if best else text

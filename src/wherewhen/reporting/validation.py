@@ -1,4 +1,4 @@
-"""Reporting: what the histories of a training say about the persons who were held out."""
+"""Reporting: losses and scores of validation persons, from the histories of trainings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 from wherewhen.reporting.checks import require_table
 
 MEASURES = ("validation_loss", "validation_rank_1", "validation_map")
-"""Columns of a history that are of persons nobody trained on; NaN where not evaluated."""
+"""Columns of a history that are measured on validation persons; NaN where not evaluated."""
 
 
 def convergence_table(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    """Losses by epoch, of several rows of an experiment: what Fig 5 (b) draws.
+    """Return losses by epoch of several rows of an experiment, from which Fig 5 (b) is drawn.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def convergence_table(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd
     Returns
     -------
     pandas.DataFrame
-        Columns ``row, trial, epoch, step, loss`` and :data:`MEASURES`; one row an epoch: its last
-        step, the mean loss of its steps, and what was last measured in it (NaN where nothing was).
+        Columns ``row, trial, epoch, step, loss`` and :data:`MEASURES`; one row for each epoch: its
+        last step, the mean loss of its steps, and the last value of each measure (NaN without any).
 
     Raises
     ------
@@ -51,7 +51,7 @@ def convergence_table(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd
 
 
 def penalty_table(convergence: pd.DataFrame, penalty_weights: Mapping[str, float]) -> pd.DataFrame:
-    """Measure of held-out persons at the end of the training, by lambda: what Fig 5 (a) draws.
+    """Return the last measures of validation persons by lambda, from which Fig 5 (a) is drawn.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def penalty_table(convergence: pd.DataFrame, penalty_weights: Mapping[str, float
     Returns
     -------
     pandas.DataFrame
-        Columns ``penalty_weight, row, trial, epoch`` and :data:`MEASURES`, as last measured in each
-        trial; sorted by lambda. The loss is Eq 9 with that lambda, the penalty's share included;
-        rank-1 and mAP know no lambda, so that only they compare what was learned.
+        Columns ``penalty_weight, row, trial, epoch`` and :data:`MEASURES`, the last of each trial;
+        sorted by lambda. The loss (Eq 9) includes the penalty times lambda, so that only rank-1 and
+        mAP can be compared between rows.
 
     Raises
     ------
     ValueError
-        For a trial that measured nothing, for a row without a lambda, and for two rows with one.
+        For a trial without a validation loss, a row without a lambda, or two rows with the same.
     """
     for row in convergence["row"].unique():
         if row not in penalty_weights:

@@ -7,18 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from wherewhen.reporting.page import (
-    Dataset,
-    Experiment,
-    Number,
-    Page,
-    Picture,
-    Row,
-    Status,
-    cmc_plot,
-    convergence_plot,
-    length_plot,
-)
+from wherewhen.reporting.page.model import Dataset, Experiment, Number, Page, Picture, Row, Status
+from wherewhen.reporting.page.plots import cmc_plot, convergence_plot, length_plot
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 

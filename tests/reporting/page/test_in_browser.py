@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from wherewhen.reporting.page import render
+from wherewhen.reporting.page.render import render
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)

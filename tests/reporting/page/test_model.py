@@ -1,4 +1,4 @@
-from wherewhen.reporting.page import Experiment, Number, Row, Status
+from wherewhen.reporting.page.model import Experiment, Number, Row, Status
 
 
 def row(name: str, **means: float) -> Row:

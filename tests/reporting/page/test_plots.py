@@ -4,8 +4,7 @@ import math
 import pandas as pd
 import pytest
 
-from wherewhen.reporting.page import cmc_plot, convergence_plot, length_plot
-from wherewhen.reporting.page.plots import PUBLISHED
+from wherewhen.reporting.page.plots import PUBLISHED, cmc_plot, convergence_plot, length_plot
 
 
 def curves(*lines):

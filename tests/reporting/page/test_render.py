@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from wherewhen.reporting.page import Dataset, Experiment, Page, Row, Status, render
-from wherewhen.reporting.page.render import anchor, percent, signed, spread
+from wherewhen.reporting.page.model import Dataset, Experiment, Page, Row, Status
+from wherewhen.reporting.page.render import anchor, percent, render, signed, spread
 
 NASTY = "<script>alert(\"1\")</script> & 'x' {{ 7 * 7 }}"
 

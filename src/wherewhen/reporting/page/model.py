@@ -21,21 +21,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Number:
-    """One measure of one row in percent; NaN where there is no value."""
+    """One measure of one row, over the trials and in the paper, in percent; NaN: no value."""
 
     mean: float = nan
-    """Ours, over the trials."""
     deviation: float = nan
-    """Standard deviation over the trials; NaN for a single trial."""
     published: float = nan
-    """Value in the paper's table."""
     difference: float = nan
     """Ours less the published value."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of an experiment's table, and where its numbers come from."""
+    """A row of an experiment's table, and the origin of its numbers."""
 
     name: str
     status: Status
@@ -109,8 +106,9 @@ class Experiment:
         """Name the rows with the greatest mean as printed; none where fewer than two have one."""
         means = {row.name: row.numbers.get(measure, Number()).mean for row in self.rows}
         printed = {name: round(mean, 1) for name, mean in means.items() if not isnan(mean)}
-        best = max(printed.values(), default=nan)
-        return {name for name, mean in printed.items() if mean == best and len(printed) > 1}
+        if len(printed) < 2:
+            return set()
+        return {name for name, mean in printed.items() if mean == max(printed.values())}
 
     @property
     def progress(self) -> str:
@@ -118,13 +116,9 @@ class Experiment:
         states = [row.status for row in self.rows if row.status is not Status.QUOTED]
         if not states:
             return "published figures only"
-        others = [
-            f", {states.count(state)} {state}"
-            for state in (Status.PARTLY, Status.FAILED, Status.NOT_RUN)
-            if state in states
-        ]
-        finished = states.count(Status.FINISHED)
-        return f"{finished} of {len(states)} rows finished{''.join(others)}"
+        text = f"{states.count(Status.FINISHED)} of {len(states)} rows finished"
+        others = (Status.PARTLY, Status.FAILED, Status.NOT_RUN)
+        return ", ".join([text, *(f"{states.count(s)} {s}" for s in others if s in states)])
 
 
 @dataclass(frozen=True)

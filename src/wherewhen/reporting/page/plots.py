@@ -6,10 +6,9 @@ Ink, grid and background come from the style sheet, which has a light, a dark an
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from wherewhen.reporting.cmc import percent_over_trials
@@ -31,39 +30,29 @@ _SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 
 
 def cmc_plot(table: pd.DataFrame, order: Iterable[str]) -> Plot:
-    """CMC curves, one for each row, with a band of one deviation and the published points.
+    """Plot CMC curves over the trials, with a band of one deviation, and published points.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        As :func:`wherewhen.reporting.cmc.cmc_table` returns it; a row may have lines of its own and
-        published ones.
+        As :func:`wherewhen.reporting.cmc.cmc_table` returns it.
     order : iterable of str
-        Names of rows, in the order of the legend.
-
-    Returns
-    -------
-    Plot
-        A click in the legend hides a row's curve; published points are hidden at first.
+        Names of rows in the order of the legend; others than the table's are left out.
     """
     names = [name for name in order if name in set(table["row"])]
-    quoted = table["quoted"].astype(bool)
-    ours, published = (dict(list(part.groupby("row"))) for part in (table[~quoted], table[quoted]))
-    traces: list[dict[str, Any]] = []
+    ours, theirs = [], []
     for place, name in enumerate(names):
-        if name in ours:
-            traces += _curve(_plain(name), percent_over_trials(ours[name]), place)
-    lowest = min((value for trace in traces if "fill" not in trace for value in trace["y"]),
-                 default=np.inf)  # fmt: skip
-    theirs = [
-        _published(_plain(name), published[name].sort_values("rank"), place)
-        for place, name in enumerate(names)
-        if name in published
-    ]
-    for number, trace in enumerate(theirs):
-        trace["showlegend"] = number == 0
-        lowest = min(lowest, *trace["y"])
+        rows = table[table["row"] == name]
+        quoted = rows["quoted"].astype(bool)
+        if not quoted.all():
+            ours += _curve(_plain(name), percent_over_trials(rows[~quoted]), place)
+        if quoted.any():
+            points = rows[quoted].sort_values("rank")
+            theirs.append(_published(_plain(name), points, place, first=not theirs))
+    drawn = [trace for trace in ours + theirs if "fill" not in trace]
+    lowest = min(value for trace in drawn for value in trace["y"])
     last = int(table["rank"].max())
+    ticks = [1, *range(5, last + 1, 5)] if last > 10 else [*range(1, last + 1)]
     return Plot(
         "Cumulative match characteristic",
         "The share of probes whose person is among the first k of the gallery; the mean over "
@@ -72,35 +61,26 @@ def cmc_plot(table: pd.DataFrame, order: Iterable[str]) -> Plot:
         + (" The paper’s figures are in the legend too, hidden at first." if theirs else ""),
         f"CMC curves of {_enumerate(names)}; the table above has their numbers.",
         _drawing(
-            traces + theirs,
-            "rank",
-            "probes found up to this rank (%)",
-            xaxis={
-                "range": [0.5, last + 0.5],
-                "tickvals": [1, *range(5, last + 1, 5)] if last > 10 else [*range(1, last + 1)],
-            },
-            yaxis={"range": [max(0, 10 * int(lowest // 10) - 10), 101]},
+            ours + theirs,
+            {"title": "rank", "range": [0.5, last + 0.5], "tickvals": ticks},
+            {"title": "probes found up to this rank (%)",
+             "range": [max(0, 10 * int(lowest // 10) - 10), 101]},
         ),
-    )
+    )  # fmt: skip
 
 
 def convergence_plot(table: pd.DataFrame) -> Plot:
-    """Loss over epochs, one line for each row, the validation loss dotted in the same colour.
+    """Plot losses over epochs, a line for each row and a dotted one for its validation loss.
 
     Parameters
     ----------
     table : pandas.DataFrame
         As :func:`wherewhen.reporting.validation.convergence_table` returns it.
-
-    Returns
-    -------
-    Plot
-        Means over the trials at the epochs that all trials have. A click in the legend hides both
-        lines of a row.
     """
     hover = "<b>%{fullData.name}</b><br>epoch %{x}: %{y:.3f}<extra></extra>"
-    traces, validated, rows = [], False, table.groupby("row", sort=False)
-    for place, (row, of_row) in enumerate(rows):
+    traces, validated = [], False
+    rows = dict(list(table.groupby("row", sort=False)))
+    for place, (row, of_row) in enumerate(rows.items()):
         colour, name = _COLOURS[place % len(_COLOURS)], _plain(row)
         shared = {"type": "scatter", "legendgroup": name, "hovertemplate": hover}
         traces.append(shared | _course(of_row, "loss") | {
@@ -117,13 +97,13 @@ def convergence_plot(table: pd.DataFrame) -> Plot:
         "Convergence",
         "Training loss by epoch, averaged over the trials"
         + ("; the loss on validation persons dotted." if validated else "."),
-        f"Loss over epochs of {_enumerate(list(rows.groups))}.",
-        _drawing(traces, "epoch", "loss", yaxis={"rangemode": "tozero"}),
+        f"Loss over epochs of {_enumerate(list(rows))}.",
+        _drawing(traces, {"title": "epoch"}, {"title": "loss", "rangemode": "tozero"}),
     )
 
 
 def length_plot(row: str, table: pd.DataFrame) -> Plot:
-    """Rank-1 over the lengths of probe and gallery videos, as a heat map.
+    """Plot the rank-1 of a row over the lengths of probe and gallery videos, as a heat map.
 
     Parameters
     ----------
@@ -131,11 +111,6 @@ def length_plot(row: str, table: pd.DataFrame) -> Plot:
         Name of the row.
     table : pandas.DataFrame
         Columns ``trial, probe_frames, gallery_frames, rank-1``.
-
-    Returns
-    -------
-    Plot
-        Means over the trials. Lengths are categories: each doubles the one before.
     """
     cells = 100 * table.pivot_table("rank-1", "probe_frames", "gallery_frames", "mean")
     trace = {
@@ -146,32 +121,34 @@ def length_plot(row: str, table: pd.DataFrame) -> Plot:
         "hovertemplate": "probe %{y}, gallery %{x} frames<br><b>rank-1 %{z:.1f}%</b>"
                          "<extra></extra>",
     }  # fmt: skip
-    categories = {"type": "category", "showgrid": False}
-    across, up = "gallery video (frames)", "probe video (frames)"
+    lengths = {"type": "category", "showgrid": False}  # each doubles the one before
     return Plot(
         f"Rank-1 over lengths of videos: {row}",
         "Rank-1 in percent when the probe video (up) and the gallery videos (across) are cut "
         "to so many frames.",
         f"Heat map of rank-1 over probe and gallery lengths of {row}.",
-        _drawing([trace], across, up, xaxis=categories, yaxis=categories),
+        _drawing(
+            [trace],
+            {"title": "gallery video (frames)", **lengths},
+            {"title": "probe video (frames)", **lengths},
+        ),
     )
 
 
 def _drawing(
-    data: Sequence[Mapping[str, Any]],
-    across: str,
-    up: str,
-    xaxis: Mapping[str, Any] | None = None,
-    yaxis: Mapping[str, Any] | None = None,
+    data: list[dict[str, Any]], across: dict[str, Any], up: dict[str, Any]
 ) -> dict[str, Any]:
-    axis = {"zeroline": False, "showline": False, "automargin": True}
-    layout = {
+    """Return data and layout with two axes."""
+    axes = {
+        name: axis | {"title": {"text": axis["title"], "standoff": 8}, "zeroline": False,
+                      "showline": False, "automargin": True}
+        for name, axis in (("xaxis", across), ("yaxis", up))
+    }  # fmt: skip
+    layout = axes | {
         "height": 440, "margin": {"l": 56, "r": 12, "t": 32, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13}, "hovermode": "closest",
         "hoverlabel": {"align": "left"}, "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED},
-        "xaxis": {"title": {"text": across, "standoff": 8}, **axis, **(xaxis or {})},
-        "yaxis": {"title": {"text": up, "standoff": 8}, **axis, **(yaxis or {})},
     }  # fmt: skip
     return {"data": data, "layout": layout}
 
@@ -201,11 +178,11 @@ def _curve(name: str, percent: pd.DataFrame, place: int) -> list[dict[str, Any]]
     return [band, line]
 
 
-def _published(name: str, points: pd.DataFrame, place: int) -> dict[str, Any]:
+def _published(name: str, points: pd.DataFrame, place: int, first: bool) -> dict[str, Any]:
     return {
         "type": "scatter", "x": points["rank"].to_list(), "y": _rounded(100 * points["value"]),
         "mode": "lines+markers", "name": PUBLISHED, "legendgroup": PUBLISHED,
-        "visible": "legendonly", "customdata": [name] * len(points),
+        "visible": "legendonly", "showlegend": first, "customdata": [name] * len(points),
         "hovertemplate": "<b>%{customdata}, published</b><br>rank-%{x}: %{y:.1f} %<extra></extra>",
         "line": {"color": _COLOURS[place % len(_COLOURS)], "width": 1, "dash": "dot"},
         "marker": {"size": 8, "symbol": "x-thin-open", "line": {"width": 2}},

@@ -13,27 +13,16 @@ from wherewhen.reporting.tables import NOTHING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATE = "page.html.jinja"
-
 
 def render(page: Page) -> str:
-    """Return the page as one HTML document.
+    """Return the page as one HTML document, in which every text of its data is escaped.
 
-    Parameters
-    ----------
-    page : Page
-        Its data. Every text in it is escaped.
-
-    Returns
-    -------
-    str
-        HTML; plotly.js (4.8 MB: the Python package has the full bundle and no smaller one) is in it
-        once, and only if there is a plot.
+    plotly.js (4.8 MB) is in it once, and only if there is a plot.
     """
     from plotly.offline import get_plotlyjs
 
     plotted = any(experiment.plots for each in page.datasets for experiment in each.experiments)
-    template = _environment().get_template(TEMPLATE)
+    template = _environment().get_template("page.html.jinja")
     return template.render(page=page, plotly=get_plotlyjs() if plotted else "")
 
 
