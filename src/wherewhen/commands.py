@@ -1,4 +1,4 @@
-"""What all commands share (the Kedro side): errors that people can read, and ``--params``."""
+"""Common to all commands (the Kedro side): readable errors, and the option ``--params``."""
 
 import functools
 import io
@@ -10,7 +10,7 @@ import traceback
 import types
 import typing
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,13 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     parameter and what to do, and a page of calls would only bury them; and for a disk that is full,
     broken or protected. Anything else is a bug, and keeps its traceback.
 
-    Parameters
-    ----------
-    callback : callable
-        What the command does.
-
-    Returns
-    -------
-    callable
-        The same, raising :class:`click.ClickException` for such errors.
+    Examples
+    --------
+    >>> from wherewhen.presets import load_preset
+    >>> plain_errors(load_preset)("papr")
+    Traceback (most recent call last):
+    click.exceptions.ClickException: unknown preset 'papr': choose from modern, paper
+    (traceback: set WHEREWHEN_TRACEBACK=1)
     """
 
     @functools.wraps(callback)
@@ -96,13 +94,11 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def raised_here(error: BaseException) -> bool:
-    """Tell whether an error was raised by a ``raise`` in this package."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return False
-    return PACKAGE in Path(frames[-1].filename).resolve().parents and (
-        frames[-1].line or ""
-    ).startswith("raise")
+    """Whether an error was raised by a ``raise`` in this package."""
+    return any(
+        PACKAGE in Path(frame.filename).resolve().parents and (frame.line or "").startswith("raise")
+        for frame in traceback.extract_tb(error.__traceback__)[-1:]
+    )
 
 
 def on_purpose(error: BaseException) -> BaseException | None:
@@ -137,26 +133,21 @@ def of_the_disk(error: BaseException) -> str | None:
 
 def _by_kedro(error: BaseException) -> bool:
     """Whether Kedro says by an error that something which was named is not there."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames or not isinstance(error, ValueError):
-        return False
-    raised_in = Path(frames[-1].filename).as_posix()
-    return any(f"/kedro/{part}" in raised_in for part in ("pipeline/", "framework/session/"))
+    return isinstance(error, ValueError) and any(
+        re.search(r"/kedro/(pipeline|framework/session)/", Path(frame.filename).as_posix())
+        for frame in traceback.extract_tb(error.__traceback__)[-1:]
+    )
 
 
 def split_items(text: str) -> list[str]:
-    """Split at the commas that stand outside brackets and quotes: those inside belong to a value.
+    """Split at the commas that stand outside brackets and quotes.
 
-    Parameters
-    ----------
-    text : str
-        E.g. ``a=1,b=[2,3],c={d: 4, e: 5},f='6,7'``. A quote counts where a word begins: that in
-        ``O'Brien`` is a letter like others.
+    A quote counts where a word begins: that in ``O'Brien`` is a letter like others.
 
-    Returns
-    -------
-    list of str
-        Here ``a=1``, ``b=[2,3]``, ``c={d: 4, e: 5}`` and ``f='6,7'``.
+    Examples
+    --------
+    >>> split_items("a=1,b=[2,3],c={d: 4, e: 5},f='6,7'")
+    ['a=1', 'b=[2,3]', 'c={d: 4, e: 5}', "f='6,7'"]
     """
     items, depth, quote, before = [""], 0, "", "="
     for character in text:
@@ -218,12 +209,17 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
 
 
 def parse_params(text: str) -> dict[str, Any]:
-    """Read what ``--params`` is given; see `read_params`.
+    """Read ``NAME=VALUE,NAME=VALUE``; see `read_params`.
 
     Raises
     ------
     ValueError
         Naming the item that can't be read, and what was expected.
+
+    Examples
+    --------
+    >>> parse_params("split.trials=3,split.probe_camera=1,embed.features=[network, hog3d]")
+    {'split': {'trials': 3, 'probe_camera': '1'}, 'embed': {'features': ['network', 'hog3d']}}
     """
     tree: dict[str, Any] = {}
     for item in split_items(text):
@@ -310,11 +306,7 @@ def _plain(node: Any, name: str) -> Any:
 
 _WHOLE = re.compile(r"-?[1-9][0-9]*|0")
 _FRACTION = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_WORDS = {
-    word: value
-    for plain, value in (("true", True), ("false", False))
-    for word in (plain, plain.capitalize(), plain.upper())
-}
+_TRUTH = re.compile("true|True|TRUE|false|False|FALSE")
 _SWITCHES = ("yes", "no", "on", "off")
 """Words that are truths in YAML 1.1: as a text, ``no`` would be true."""
 
@@ -326,13 +318,12 @@ def _word(text: str, name: str) -> Any:
     """Give a word without quotes its meaning."""
     if text == "null":
         return None
-    kinds = _kinds(name)
-    if _are_text(kinds):
+    if is_text(name):
         return text
-    if Any in kinds and text.lower() in _SWITCHES:
+    if Any in _kinds(name) and text.lower() in _SWITCHES:
         raise ValueError(f"expected true or false; put {text} in quotes if it is a text")
-    if text in _WORDS:
-        return _WORDS[text]
+    if _TRUTH.fullmatch(text):
+        return text.lower() == "true"
     if _WHOLE.fullmatch(text) and len(text) <= _DIGITS:
         return int(text)
     if _FRACTION.fullmatch(text) and re.search("[.eE]", text) and math.isfinite(float(text)):
@@ -341,22 +332,16 @@ def _word(text: str, name: str) -> Any:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a parameter takes text and no number, such as a camera's name or a path.
+    """Whether a parameter takes text and no number, such as a camera's name or a path.
 
-    Parameters
-    ----------
-    name : str
-        With dots: ``split.probe_camera``.
+    Not if it is unknown, or takes anything.
 
-    Returns
-    -------
-    bool
-        False also for a parameter that is not known, or takes anything.
+    Examples
+    --------
+    >>> is_text("split.probe_camera"), is_text("split.trials")
+    (True, False)
     """
-    return _are_text(_kinds(name))
-
-
-def _are_text(kinds: Sequence[Any]) -> bool:
+    kinds = _kinds(name)
     return bool(kinds) and all(
         kind in (str, Path, type(None)) or isinstance(kind, str) for kind in kinds
     )
@@ -384,14 +369,14 @@ def _inside(kind: Any, part: str) -> list[Any]:
 
 def _alternatives(kind: Any) -> list[Any]:
     """List the types, or the values, that an annotation allows; those in a list or tuple, too."""
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        return _alternatives(typing.get_args(kind)[0])
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
-        return list(typing.get_args(kind))
-    if origin in (typing.Union, types.UnionType, tuple, list):
-        return [one for each in typing.get_args(kind) for one in _alternatives(each)]
-    return [] if kind is ... else [kind]
+        return list(inner)
+    if origin is typing.Annotated:
+        inner = inner[:1]
+    elif origin not in (typing.Union, types.UnionType, tuple, list):
+        return [] if kind is ... else [kind]
+    return [one for each in inner for one in _alternatives(each)]
 
 
 def _enter(tree: dict[str, Any], parts: list[str], value: Any) -> None:
