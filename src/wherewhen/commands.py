@@ -1,5 +1,6 @@
 """Common to all commands (the Kedro side): readable errors, and the option ``--params``."""
 
+import codecs
 import functools
 import io
 import math
@@ -22,6 +23,18 @@ _SHOWN = 200
 
 SHOW_TRACEBACK = "WHEREWHEN_TRACEBACK"
 """Environment variable; with any value, errors come with the way to where they were raised."""
+
+
+PLAIN_TEXT = {"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"}
+"""How letters are spelled on a console that lacks them; others become question marks."""
+
+
+def _in_plain_text(error: UnicodeError) -> tuple[str, int]:
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN_TEXT.get(letter, "?") for letter in lacking), error.end
+
+
+codecs.register_error("plain", _in_plain_text)
 
 
 def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,13 +88,13 @@ class _Console(io.TextIOWrapper):
 def keep_consoles_writable() -> None:
     """Let no message end a command: of letters that the console lacks, or into a closed pipe.
 
-    Such letters become question marks.
+    Such letters are spelled as in `PLAIN_TEXT`.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             console = _Console(
-                stream.buffer, stream.encoding, "replace", line_buffering=stream.line_buffering
+                stream.buffer, stream.encoding, "plain", line_buffering=stream.line_buffering
             )
             setattr(sys, name, console)
 

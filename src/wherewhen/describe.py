@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from wherewhen.commands import parse_params
 from wherewhen.lineage.records import flat
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,6 @@ FILTERS = {
     "to_outputs": "--to-outputs",
 }
 """Entries of Kedro's ``run_params``, and the options of ``kedro run`` that set them."""
-
-PLAIN_TEXT = {"±": "+-", "·": "-", "─": "-", "━": "-", "│": "|", "…": "...", "λ": "l"}
-"""How letters are spelled on a console that lacks them."""
 
 
 def name_of(ledger: Any, run_params: Mapping[str, Any]) -> str:
@@ -144,20 +142,10 @@ def show(*parts: Any) -> None:
             for part in parts:
                 console.print(part, highlight=False)
         encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        text = _encodable(captured.get(), encoding)
+        text = captured.get().encode(encoding, "plain").decode(encoding)
         print(text, end="", flush=True)  # noqa: T201
     except (OSError, ValueError, LookupError) as error:
         log.warning("the table can't be printed here (%s)", error)
-
-
-def _encodable(text: str, encoding: str) -> str:
-    """Spell out the letters that an encoding lacks, and no others."""
-    lacking = {
-        letter
-        for letter in set(text)
-        if letter.encode(encoding, "ignore").decode(encoding) != letter
-    }
-    return text.translate({ord(letter): PLAIN_TEXT.get(letter, "?") for letter in lacking})
 
 
 def _word(value: Any) -> str:
@@ -168,8 +156,6 @@ def _word(value: Any) -> str:
 
 
 def _reads_as_itself(word: str) -> bool:
-    from wherewhen.commands import parse_params
-
     try:
         return parse_params(f"word={word}") == {"word": word}
     except ValueError:
