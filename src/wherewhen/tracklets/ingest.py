@@ -135,13 +135,13 @@ class _Frame:
     fault: str | None = None
 
 
-@pydantic.dataclasses.dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(strict=True))
 class IngestRules:
     """What a data set must satisfy, and how it is checked.
 
     Examples
     --------
-    >>> IngestRules(size=[64, 128]).size
+    >>> IngestRules(size=(64, 128)).size
     (64, 128)
     """
 

@@ -17,18 +17,32 @@ def _as_text(value: Any) -> Any:
     return str(value) if type(value) in (int, float) else value
 
 
-PathOrNumber = Annotated[Path, BeforeValidator(_as_text)]
-"""A path; YAML and ``--params`` read the folder's name ``2024`` as a number."""
+def _as_path(value: Any) -> Any:
+    value = _as_text(value)
+    return Path(value) if isinstance(value, str) else value
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Name = Annotated[str, BeforeValidator(_as_text)]
+"""A name; YAML and ``--params`` read ``2024`` as a number."""
+PathOrNumber = Annotated[Path, BeforeValidator(_as_path)]
+"""A path; the folder's name ``2024`` is read as a number."""
 
 
 class Options(BaseModel):
-    """Options that every reader takes."""
+    """Options that every reader takes; nothing is converted, so that ``"no"`` is not false.
+
+    A subclass declares names as `Name` and paths as `PathOrNumber`.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_as_tuple)] | None = None
     """Width and height in pixels that every frame must have; null: any."""
 
 
