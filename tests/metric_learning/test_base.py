@@ -39,6 +39,19 @@ def test_every_metric_checks_its_training_data(kind):
         kind().fit([[1.0, 2.0], [3.0, np.nan]], ["p", "q"])
 
 
+@pytest.mark.parametrize("metric", [KISSME(), LFDA(n_components=3), XQDA()])
+def test_euclidean_distances_after_transform_are_the_metric(metric):
+    generator = np.random.default_rng(0)
+    person = np.arange(48) // 6
+    X = generator.normal(size=(48, 5)) + 2 * generator.normal(size=(8, 5))[person]
+    metric.fit(X + 3, person)
+    projected, difference = metric.transform(X), X[0] - X[9]
+    assert projected.shape == (48, len(metric.components_))
+    squared = difference @ metric.get_mahalanobis_matrix() @ difference
+    assert ((projected[0] - projected[9]) ** 2).sum() == pytest.approx(squared, rel=1e-9)
+    assert metric.pair_distance([[X[0], X[9]]]) == pytest.approx(squared**0.5, rel=1e-9)
+
+
 def test_vectors_of_other_sizes_and_unfitted_metrics_are_refused():
     with pytest.raises(NotFittedError):
         Doubling().transform([[1.0, 2.0]])

@@ -111,15 +111,6 @@ def test_equal_vectors_of_each_person_have_no_scatter():
         KISSME().fit_pairs(X, [0, 0, 1], [1, 9, 9], [1, -1, -1])
 
 
-def test_euclidean_distances_after_transform_are_the_metric():
-    X, y, _ = samples()
-    metric = KISSME().fit(X, y)
-    difference = X[0] - X[9]
-    squared = difference @ metric.get_mahalanobis_matrix() @ difference
-    projected = metric.transform(X)
-    assert ((projected[0] - projected[9]) ** 2).sum() == pytest.approx(squared, rel=1e-9)
-
-
 def test_fewer_samples_than_dimensions_need_shrinkage():
     X, y, _ = samples(persons=3, each=2, dimensions=30)
     with pytest.raises(ValueError, match="raise shrinkage"):

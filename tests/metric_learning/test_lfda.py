@@ -100,15 +100,6 @@ def test_eigenvectors_of_plain_are_normalised_and_signs_are_fixed():
     assert (rows[np.arange(4), np.abs(rows).argmax(axis=1)] > 0).all()
 
 
-def test_euclidean_distances_after_transform_are_the_metric():
-    X, y = samples()
-    metric = LFDA(n_components=3).fit(X, y)
-    projected, difference = metric.transform(X), X[0] - X[9]
-    assert projected.shape == (len(X), 3)
-    squared = difference @ metric.get_mahalanobis_matrix() @ difference
-    assert ((projected[0] - projected[9]) ** 2).sum() == pytest.approx(squared, rel=1e-9)
-
-
 def test_the_first_direction_parts_the_persons():
     generator = np.random.default_rng(0)
     y = np.repeat(np.arange(10), 6)

@@ -175,6 +175,15 @@ class ExpectedSlice(nn.Module):
     """The attention-weighted mean slice ``x(t) = sum_i m(t, i) X(t, i)``, on a 1 x 1 grid.
 
     "The expected value of the input" of III-B; Eq 4 and Fig 3 have no sum (decision 3).
+
+    Examples
+    --------
+    >>> ExpectedSlice()(torch.ones(2, 16, 7, 7), torch.full((2, 7, 7), 1 / 49)).shape
+    torch.Size([2, 16, 1, 1])
+
+    See Also
+    --------
+    Glimpse : Without the sum.
     """
 
     grid = 1

@@ -176,6 +176,18 @@ class ConvGRUStack(nn.Module):
     ----------
     grids
         Height and width of each layer's state.
+
+    Examples
+    --------
+    >>> stack = ConvGRUStack(4, NetworkConfig(channels=[8, 6], between_layers="max_2x2"), grid=7)
+    >>> states = [torch.zeros(2, 8, 7, 7), torch.zeros(2, 6, 3, 3)]
+    >>> _, outputs = stack(torch.zeros(2, 4, 7, 7), states)
+    >>> [tuple(output.shape) for output in outputs]
+    [(2, 8, 7, 7), (2, 6, 3, 3)]
+
+    See Also
+    --------
+    ConvGRULayer : One of its layers.
     """
 
     def __init__(self, inputs: int, config: NetworkConfig, grid: int) -> None:

@@ -209,6 +209,18 @@ class DFTConvolution(Convolution):
         Cells that the largest kernel extends beyond the grid, down and across.
     dtype, result : torch.dtype
         As for `DirectConvolution`; sums inside the products are float32 for bfloat16.
+
+    Examples
+    --------
+    >>> inputs, weight = torch.ones(1, 1, 7, 7), torch.ones(1, 1, 5, 5)
+    >>> forms = DirectConvolution(torch.float32), DFTConvolution((7, 7), (2, 2), torch.float32)
+    >>> [form.inverse(form.kernel(weight, 1)(form.transform(inputs)))[0, 0, 3, 3].round().item()
+    ...  for form in forms]
+    [25.0, 25.0]
+
+    See Also
+    --------
+    choose : Chooses the form of a layer's convolutions.
     """
 
     def __init__(

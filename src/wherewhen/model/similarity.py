@@ -76,6 +76,10 @@ class ScaledCosine(Similarity):
     >>> logits = ScaledCosine().pairwise(torch.eye(2), torch.eye(2))
     >>> [[round(logit, 2) for logit in row] for row in logits.tolist()]
     [[4.97, -5.0], [-5.0, 4.97]]
+
+    See Also
+    --------
+    WeightedProduct : The similarity of the paper.
     """
 
     def __init__(self) -> None:

@@ -64,6 +64,10 @@ class AttentionPooling(_WeightedPooling):
     >>> pooled, weights = AttentionPooling(channels=4)(states, mask)
     >>> weights.tolist()
     [[0.5, 0.5, 0.0]]
+
+    See Also
+    --------
+    AveragePooling, MaxPooling : Without learned weights.
     """
 
     def __init__(self, channels: int, hidden: int = HIDDEN) -> None:

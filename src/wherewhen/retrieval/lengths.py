@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from wherewhen.retrieval.evaluate import evaluate
-from wherewhen.retrieval.protocols import protocol_named
+from wherewhen.retrieval.evaluate import evaluate_task
+from wherewhen.retrieval.task import Task
 
 
 def length_matrix(
@@ -42,26 +42,16 @@ def length_matrix(
         If a length lacks tracklets that another has, or as for `evaluate`.
     """
     sides = {role: _by_length(embeddings, role) for role in ("probe", "gallery")}
-    rules = protocol_named(protocol)
     rows = []
     for probe_frames, probes in sides["probe"].items():
         for gallery_frames, gallery in sides["gallery"].items():
-            rules.check_roles(probes.tracklet, gallery.tracklet)
-            found = evaluate(
-                distance(_matrix(probes), _matrix(gallery)),
-                probes.person.to_list(),
-                gallery.person.to_list(),
-                probes.camera.to_list(),
-                gallery.camera.to_list(),
-                protocol,
-                max_rank=1,
-                gallery_queries=gallery.tracklet.isin(probes.tracklet).to_numpy(),
-            )
+            distances = distance(_matrix(probes), _matrix(gallery))
+            task = Task.of_tables(distances, probes, gallery, protocol)
             rows.append(
                 {
                     "probe_frames": probe_frames,
                     "gallery_frames": gallery_frames,
-                    **found.measures(),
+                    **evaluate_task(task, max_rank=1).measures(),
                     "probes_shorter": _shorter(probes, probe_frames),
                     "gallery_shorter": _shorter(gallery, gallery_frames),
                 }

@@ -7,7 +7,7 @@ probes without a match are handled in one place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -130,6 +130,28 @@ class Task:
         person = person[self.columns]
         self._by_person = np.argsort(person, kind="stable")
         self._ends = np.cumsum(np.bincount(person, minlength=self._probe_person.max() + 1))
+
+    @classmethod
+    def of_tables(
+        cls, distances: ArrayLike, probes: pd.DataFrame, gallery: pd.DataFrame, protocol: str
+    ) -> Self:
+        """Take the labels from tables with the columns ``tracklet, person, camera``.
+
+        Raises
+        ------
+        ValueError
+            As above; or if the tables were made for another protocol (`Protocol.check_roles`).
+        """
+        protocol_named(protocol).check_roles(probes.tracklet, gallery.tracklet)
+        return cls(
+            distances,
+            probes.person,
+            gallery.person,
+            probes.camera,
+            gallery.camera,
+            protocol,
+            gallery_queries=gallery.tracklet.isin(probes.tracklet),
+        )
 
     def probes(self) -> Iterator[Probe]:
         """Yield the probes in the order of the matrix.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from wherewhen.pipelines.types import Metrics
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import rankings
-from wherewhen.retrieval.protocols import protocol_named
 from wherewhen.retrieval.re_ranking import SUFFIX, re_rank
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
@@ -56,7 +54,7 @@ def score_network(
     scores, ranked = _score(
         embeddings, features, parameters, chain(distances, [("siamese", -logits)])
     )
-    genuine, impostor = Task(-logits, **_labels(embeddings, parameters)).pairs()
+    genuine, impostor = Task.of_tables(-logits, *_sides(embeddings), parameters.protocol).pairs()
     table = reliability(expit(-genuine), expit(-impostor))
     row = _row(embeddings, features, "siamese", parameters)
     error = pd.DataFrame([{**row, "measure": "ece", "value": expected_calibration_error(table)}])
@@ -103,20 +101,6 @@ def _distances(
             yield f"{name}{SUFFIX}", re_rank(probes, gallery, distance, **options)
 
 
-def _labels(embeddings: pd.DataFrame, parameters: EvaluateParameters) -> dict[str, Any]:
-    """Return the arguments of `Task` beside the distances."""
-    probes, gallery = _sides(embeddings)
-    protocol_named(parameters.protocol).check_roles(probes.tracklet, gallery.tracklet)
-    return {
-        "probe_persons": probes.person,
-        "gallery_persons": gallery.person,
-        "probe_cameras": probes.camera,
-        "gallery_cameras": gallery.camera,
-        "protocol": parameters.protocol,
-        "gallery_queries": gallery.tracklet.isin(probes.tracklet),
-    }
-
-
 def _row(
     embeddings: pd.DataFrame, features: str, metric: str, parameters: EvaluateParameters
 ) -> dict[str, str]:
@@ -134,12 +118,11 @@ def _score(
     embeddings: pd.DataFrame, features: str, parameters: EvaluateParameters, distances: Distances
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn distance matrices into rows of the tables of scores and rankings."""
-    labels = _labels(embeddings, parameters)
-    tracklets = [side.tracklet for side in _sides(embeddings)]
+    probes, gallery = _sides(embeddings)
     scores, ranked = [], []
     with one_thread():
         for metric, matrix in distances:
-            task = Task(matrix, **labels)
+            task = Task.of_tables(matrix, probes, gallery, parameters.protocol)
             row = _row(embeddings, features, metric, parameters)
             measures = score(
                 task,
@@ -150,6 +133,8 @@ def _score(
             )
             table = pd.DataFrame({"measure": list(measures), "value": list(measures.values())})
             scores.append(table.assign(**row))
-            listed = rankings(task, *tracklets, max_rank=parameters.ranked, all_matches=True)
+            listed = rankings(
+                task, probes.tracklet, gallery.tracklet, parameters.ranked, all_matches=True
+            )
             ranked.append(listed.assign(trial=row["trial"], features=features, metric=metric))
     return pd.concat(scores, ignore_index=True), pd.concat(ranked, ignore_index=True)
