@@ -1,4 +1,4 @@
-"""What a run says of itself (the Kedro side): name, command, commit, versions, and its table."""
+"""Description of a run (the Kedro side): name, command, commit, versions, table of scores."""
 
 from __future__ import annotations
 
@@ -73,17 +73,14 @@ def command_of(run_params: Mapping[str, Any], context: Any) -> str:
 
 
 def as_params(tree: Mapping[str, Any]) -> str:
-    """Write parameters as ``--params`` reads them.
+    """Write parameters, nested or with dotted names, as ``--params`` reads them.
 
-    Parameters
-    ----------
-    tree : mapping
-        Plain values; nested, or with dotted names.
+    Words are written as they are, all else as JSON, which YAML understands.
 
-    Returns
-    -------
-    str
-        ``name=value,name=value``; words as they are, all else as JSON, which YAML understands.
+    Examples
+    --------
+    >>> as_params({"split": {"trials": 3, "probe_camera": "1"}, "train.preset": "paper"})
+    'split.trials=3,split.probe_camera="1",train.preset=paper'
     """
     return ",".join(f"{name}={_word(value)}" for name, value in flat(tree).items())
 

@@ -45,19 +45,14 @@ def held(path: Path, waits: Callable[[str], object]) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path, waits: Callable[[str], object]) -> Iterator[Path]:
-    """Hold the lock file ``.lock`` of a folder; see `held`.
+    """Hold the lock file ``.lock`` of a folder, which is made if it is not there; see `held`.
 
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there.
-    waits : callable
-        See `held`.
-
-    Yields
-    ------
-    Path
-        The folder.
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as home, alone(Path(home, "set"), print) as folder:
+    ...     folder.is_dir()
+    True
     """
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder / ".lock", waits):

@@ -1,7 +1,6 @@
-"""Sessions (the Kedro side): Kedro's, and a look at what one would find without running it.
+"""Kedro sessions, and views of the artifacts that a session would find, without running it.
 
-Every run is a session: of the command line, of a notebook, of an experiment's row, of a sweep's
-evaluation.
+Every run is a session: of the command line, a notebook, an experiment's row, a sweep's evaluation.
 """
 
 from __future__ import annotations
@@ -120,11 +119,7 @@ def _check_names(kind: str, asked: Iterable[str] | None, known: Sequence[str]) -
 
 
 def run(
-    env: str | None,
-    parameters: Mapping[str, Any],
-    stages: Iterable[str],
-    anew: bool = False,
-    **which: Any,
+    env: str | None, parameters: Mapping[str, Any], stages: Iterable[str], **which: Any
 ) -> None:
     """Run stages in a session of their own.
 
@@ -136,20 +131,21 @@ def run(
         Over the environment's, nested.
     stages : iterable of str
         Names of pipelines.
-    anew : bool
-        Remove first what they have made for these parameters.
     **which
         What of them: ``namespaces``, ``to_outputs``, as `KedroSession.run` takes it.
     """
-    from wherewhen.lineage.runner import Runner
-
     with Session.create(project_root(), env=env, runtime_params=parameters) as session:
-        session.run(pipeline_names=list(stages), runner=Runner(anew), **which)
+        session.run(pipeline_names=list(stages), **which)
 
 
 @dataclass(frozen=True)
 class View:
-    """What a session with some parameters asks for, and what there is of it."""
+    """The artifacts that some parameters ask for, and which of them are there.
+
+    See Also
+    --------
+    wherewhen.lineage.ledger.Ledger : Identities and records.
+    """
 
     env: str | None
     """The environment."""

@@ -12,23 +12,9 @@ BOARDS = ((0.33, 0.37, 0.43), (0.45, 0.34, 0.32), (0.66, 0.65, 0.62), (0.33, 0.4
 
 
 def path(frames: int, width: int, speed: float, generator: np.random.Generator) -> np.ndarray:
-    """Compute an occluder's path across the crop.
+    """Return the column of an occluder's middle in each frame, [frames].
 
-    Parameters
-    ----------
-    frames : int
-        Length of the tracklet.
-    width : int
-        Width of the crop (pixels).
-    speed : float
-        Pixels a frame; its sign is the direction.
-    generator : numpy.random.Generator
-        Source of the moment of passing.
-
-    Returns
-    -------
-    numpy.ndarray
-        Column of its middle in each frame, [frames].
+    It crosses a crop of some width (pixels) at a speed (pixels a frame; its sign is the direction).
     """
     moment = generator.uniform(0.2, 0.8) * frames
     return width / 2 + speed * (np.arange(frames) - moment)

@@ -61,18 +61,7 @@ class SyntheticSet:
         return self.config.fingerprint
 
     def person(self, number: int) -> persons.Person:
-        """Return a person: body, clothes and gait.
-
-        Parameters
-        ----------
-        number : int
-            From 1.
-
-        Returns
-        -------
-        Person
-            The person.
-        """
+        """Return a person by its number, from 1: body, clothes and gait."""
         return persons.draw_person(self.config, self._wardrobe, number)
 
     @functools.cached_property
@@ -116,38 +105,21 @@ class SyntheticSet:
     def render_all(
         self, tracklets: Iterable[str] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Render tracklets in parallel and yield them in order.
+        """Render tracklets, all by default, in parallel; yield their names and frames in order.
 
         Threads suffice: rays are cast by compiled kernels that run without Python's lock.
-
-        Parameters
-        ----------
-        tracklets : iterable of str, optional
-            Which ones; all by default.
-
-        Returns
-        -------
-        iterator of tuple of str and numpy.ndarray
-            Name and frames of each tracklet.
         """
         return self.work(self.render, self.tracklets if tracklets is None else tracklets)
 
     def work(
         self, task: Callable[[str], Result], tracklets: Iterable[str]
     ) -> Iterator[tuple[str, Result]]:
-        """Apply a function to tracklets in parallel and yield the results in order.
-
-        Parameters
-        ----------
-        task : callable
-            What to do with a tracklet's name, in one of `workers` threads.
-        tracklets : iterable of str
-            The names.
+        """Call a function with the names of tracklets, in `workers` threads.
 
         Yields
         ------
         tuple of str and object
-            Name and what `task` returned.
+            Name and result, in the order of `tracklets`.
         """
         wanted = list(tracklets)
         workers = self.config.workers or os.cpu_count() or 1
@@ -165,18 +137,7 @@ class SyntheticSet:
 
 
 def plan(config: SyntheticConfig) -> SyntheticSet:
-    """Plan the tracklets of a set: persons, cameras, lengths.
-
-    Parameters
-    ----------
-    config : SyntheticConfig
-        The parameters.
-
-    Returns
-    -------
-    SyntheticSet
-        The set, of which nothing is rendered yet.
-    """
+    """Plan the tracklets of a set (persons, cameras, lengths); nothing is rendered yet."""
     return SyntheticSet(config)
 
 

@@ -1,6 +1,4 @@
-"""Rendering of a set into its layout, in whole tracklets.
-
-A call that was killed is gone on with by the next one.
+"""Render a set into its layout, tracklet by tracklet; a call continues one that was killed.
 
 Each set lies under the fingerprint of its config, so that another config never mixes with it:
 `<root>/<fingerprint>/prid_2011/multi_shot/cam_a/person_0001/0001.png`.
@@ -33,9 +31,9 @@ CHECKSUMS = "SHA256SUMS"
 def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = True) -> Path:
     """Render the missing tracklets and write them in the layout of the set's config.
 
-    A killed call is gone on with by calling again: tracklets that lie there whole are kept, a
-    half-written one is rendered anew, and so is one of which a frame differs from its checksum. The
-    manifest is written last; with it the set is complete.
+    Whole tracklets of an earlier call are kept; a half-written one is rendered anew, and so is one
+    of which a frame differs from its checksum. The manifest is written last; with it the set is
+    complete.
 
     Parameters
     ----------
@@ -103,47 +101,18 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
 
 
 def home_of(synthetic_set: SyntheticSet, root: Path | str) -> Path:
-    """Return the folder of a set.
-
-    Parameters
-    ----------
-    synthetic_set : SyntheticSet
-        From `plan`.
-    root : path
-        Folder of synthetic sets.
-
-    Returns
-    -------
-    pathlib.Path
-        `<root>/<fingerprint>`.
-    """
+    """Return the folder of a set, `<root>/<fingerprint>`."""
     return Path(root) / synthetic_set.fingerprint
 
 
 def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
-    """Return whether a set is complete.
-
-    Parameters
-    ----------
-    synthetic_set : SyntheticSet
-        From `plan`.
-    root : path
-        As for `write_set`.
-
-    Returns
-    -------
-    bool
-        Whether its manifest and checksums are there, its archive if it has one, and the last frame
-        of each of its tracklets.
-    """
+    """Whether manifest, checksums, archive if any, and each tracklet's last frame are there."""
     home, config = home_of(synthetic_set, root), synthetic_set.config
     form = layouts.layout_named(config.layout)
-    if not (home / MANIFEST).is_file() or not (home / CHECKSUMS).is_file():
-        return False
-    if not layouts.root_of(form, home, config.archive).exists():
-        return False
+    needed = [home / MANIFEST, home / CHECKSUMS, layouts.root_of(form, home, config.archive)]
     places = form.places(synthetic_set.shots, [camera.name for camera in config.camera_list])
-    return all((home / files[-1]).is_file() for files in places.values())
+    needed += [home / files[-1] for files in places.values()]
+    return all(path.exists() for path in needed)
 
 
 def _write_checksums(home: Path) -> None:
