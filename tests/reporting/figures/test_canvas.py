@@ -8,7 +8,6 @@ from wherewhen.reporting.figures.canvas import (
     new_figure,
     picture_figure,
     place,
-    require_picture,
     save_figure,
     show_picture,
     shown_frames,
@@ -36,11 +35,6 @@ def test_a_picture_has_a_border_only_when_given():
     show_picture(framed, np.zeros((4, 2, 3), np.uint8), border="#009E73")
     assert not any(spine.get_visible() for spine in plain.spines.values())
     assert all(same_color(s.get_edgecolor(), "#009E73") for s in framed.spines.values())
-
-
-def test_require_picture_names_what_it_got():
-    with pytest.raises(ValueError, match=r"probe: expected a uint8 .*, got float64 \[4, 2, 3\]"):
-        require_picture(np.zeros((4, 2, 3)), "probe")
 
 
 def test_drawing_leaves_global_settings_alone():

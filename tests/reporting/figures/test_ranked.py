@@ -23,7 +23,7 @@ def probe(match=2, shown=3, **changes):
         "correct": [rank == match for rank in range(1, shown + 1)],
         "distances": [0.1 * rank for rank in range(1, shown + 1)],
         "match_rank": match,
-        "match_distance": match and 0.1 * match,
+        "match_distance": 0.1 * match,
     }
     return RankedProbe("cam_a/person_0007", **(fields | changes))
 
@@ -86,8 +86,6 @@ def test_the_words_say_rank_distance_and_the_nearest():
         "cam_a/person_0007\nmatch at rank 2 of 40\ndistance 0.200\n(nearest 0.100)"
     )
     assert match_in_words(probe(match=1)).endswith("match at rank 1\ndistance 0.100")
-    lost = probe(match=None, correct=[False] * 3)
-    assert match_in_words(lost).endswith("no match in the gallery")
 
 
 def test_words_and_title_stay_inside_the_figure():
@@ -96,25 +94,6 @@ def test_words_and_title_stay_inside_the_figure():
     figure.draw_without_rendering()
     assert max(text.get_window_extent().x1 for text in figure.texts) <= figure.bbox.x1
     assert min(text.get_window_extent().y0 for text in figure.texts) >= 0
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"gallery": [], "correct": [], "distances": []}, "at least one gallery picture"),
-        ({"correct": [True]}, "correct has 1 entries for 3 gallery pictures"),
-        ({"distances": [0.1]}, "distances has 1 entries for 3 gallery pictures"),
-        ({"match_distance": None}, "match_rank and match_distance go together"),
-        ({"match_rank": 0, "correct": [False] * 3}, "match_rank counts from 1, got 0"),
-        ({"match_rank": 3}, "stands at rank 2, but match_rank is 3"),
-        ({"match_rank": 1}, "stands at rank 2, but match_rank is 1"),
-        ({"picture": np.zeros((8, 4))}, "picture: expected a uint8 picture"),
-        ({"gallery": [picture(1), picture(1), np.zeros((8, 4, 3))]}, r"gallery\[2\]: expected"),
-    ],
-)
-def test_a_row_that_does_not_fit_together_is_named(changes, message):
-    with pytest.raises(ValueError, match=f"ranked probe 'cam_a/person_0007': .*{message}"):
-        probe(**changes)
 
 
 def test_figures_that_cannot_be_drawn_are_refused():

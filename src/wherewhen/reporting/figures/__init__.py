@@ -15,7 +15,7 @@ from wherewhen.reporting.figures.attention import (
 )
 from wherewhen.reporting.figures.clips import WeightedClip
 from wherewhen.reporting.figures.cmc import cmc_curves, row_cmc_curves
-from wherewhen.reporting.figures.failures import FailedProbe, failed_probes, failure_pictures
+from wherewhen.reporting.figures.failures import failed_probes
 from wherewhen.reporting.figures.frame_weights import frame_weights_over_time, weighted_clips
 from wherewhen.reporting.figures.lengths import length_map
 from wherewhen.reporting.figures.ranked import RankedProbe, rank_pictures, ranked_probes
@@ -53,7 +53,6 @@ def shows_nobody(name: str) -> bool:
 __all__ = [
     "FIGURES",
     "AttentionStrip",
-    "FailedProbe",
     "FigureKind",
     "RankedProbe",
     "WeightedClip",
@@ -62,7 +61,6 @@ __all__ = [
     "cmc_curves",
     "convergence",
     "failed_probes",
-    "failure_pictures",
     "frame_weights_over_time",
     "kind_of",
     "length_map",

@@ -105,15 +105,6 @@ def show_picture(axes: Axes, picture: np.ndarray, border: str | None = None) -> 
     axes.spines[:].set(visible=border is not None, color=border or "none", linewidth=3)
 
 
-def require_picture(picture: np.ndarray, name: str) -> None:
-    """Refuse what is not a uint8 picture [H, W, 3]; ``name`` says which in the message."""
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(
-            f"{name}: expected a uint8 picture [H, W, 3], "
-            f"got {picture.dtype} {list(picture.shape)}."
-        )
-
-
 def require_at_least_one(shown: int, what: str) -> None:
     """Refuse a parameter ``shown`` below 1."""
     if shown < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,6 @@ from wherewhen.reporting.figures.canvas import (
     picture_figure,
     place,
     require_at_least_one,
-    require_picture,
     show_picture,
     three_digits,
     write,
@@ -52,19 +52,14 @@ class RankedProbe:
         Whether each of them shows the probe's person.
     distances : sequence of float
         Distance of each of them, not decreasing.
-    match_rank : int, optional
-        Rank (from 1) of the first true match in the whole gallery; none when there is no match.
-    match_distance : float, optional
+    match_rank : int
+        Rank (from 1) of the first true match in the whole gallery.
+    match_distance : float
         Its distance.
     gallery_size : int, optional
         Number of tracklets in the gallery, for the words.
     match_picture : numpy.ndarray, optional
         A picture of the true match, drawn apart when it does not stand among the pictures shown.
-
-    Raises
-    ------
-    ValueError
-        Names the probe and what does not fit together.
 
     See Also
     --------
@@ -85,36 +80,10 @@ class RankedProbe:
     gallery: Sequence[np.ndarray]
     correct: Sequence[bool]
     distances: Sequence[float]
-    match_rank: int | None = None
-    match_distance: float | None = None
+    match_rank: int
+    match_distance: float
     gallery_size: int | None = None
     match_picture: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        name = f"ranked probe {self.label!r}"
-        if not len(self.gallery):
-            raise ValueError(f"{name}: expected at least one gallery picture, got none.")
-        for field in ("correct", "distances"):
-            if len(getattr(self, field)) != len(self.gallery):
-                raise ValueError(
-                    f"{name}: {field} has {len(getattr(self, field))} entries "
-                    f"for {len(self.gallery)} gallery pictures; expected one each."
-                )
-        if (self.match_rank is None) != (self.match_distance is None):
-            raise ValueError(f"{name}: match_rank and match_distance go together; one is missing.")
-        if self.match_rank is not None and self.match_rank < 1:
-            raise ValueError(f"{name}: match_rank counts from 1, got {self.match_rank}.")
-        first = next((i + 1 for i, right in enumerate(self.correct) if right), None)
-        if first is not None and first != self.match_rank:
-            raise ValueError(
-                f"{name}: the first correct gallery picture stands at rank {first}, "
-                f"but match_rank is {self.match_rank}."
-            )
-        pictures = {"picture": self.picture, "match_picture": self.match_picture}
-        pictures |= {f"gallery[{i}]": picture for i, picture in enumerate(self.gallery)}
-        for field, picture in pictures.items():
-            if picture is not None:
-                require_picture(picture, f"{name}: {field}")
 
 
 def ranked_probes(
@@ -211,9 +180,7 @@ def rank_pictures(
 
 
 def match_in_words(row: RankedProbe) -> str:
-    """Where the true match stands, in three short lines."""
-    if row.match_rank is None:
-        return f"{row.label}\nno match in the gallery"
+    """Return name, rank and distance of the true match in three short lines."""
     of = f" of {row.gallery_size}" if row.gallery_size else ""
     lines = [row.label, f"match at rank {row.match_rank}{of}"]
     distance = f"distance {three_digits(row.match_distance)}"
@@ -222,8 +189,7 @@ def match_in_words(row: RankedProbe) -> str:
 
 
 def _match_apart(row: RankedProbe, shown: int) -> bool:
-    among = row.match_rank is not None and row.match_rank <= min(shown, len(row.gallery))
-    return row.match_picture is not None and not among
+    return row.match_picture is not None and row.match_rank > min(shown, len(row.gallery))
 
 
 def _left_of(column: int, apart: bool = False) -> float:
@@ -259,18 +225,6 @@ def draw_answer(axes: Axes, picture: np.ndarray, right: bool, words: str) -> Non
     axes.set_xlabel(f"{mark} {words}", fontsize=SMALL, color=colour, labelpad=2)
 
 
-def _draw_best(
-    pictures: TrackletPictures, scores: pd.DataFrame, rankings: pd.DataFrame, probes: int
-) -> Figure:
-    return _draw(pictures, scores, rankings, probes, worst=False)
-
-
-def _draw_worst(
-    pictures: TrackletPictures, scores: pd.DataFrame, rankings: pd.DataFrame, probes: int
-) -> Figure:
-    return _draw(pictures, scores, rankings, probes, worst=True)
-
-
 def _draw(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
@@ -295,7 +249,7 @@ KINDS = (
     FigureKind(
         "best_ranked",
         "report",
-        _draw_best,
+        partial(_draw, worst=False),
         "Probes whose match is ranked best, beside the nearest of the gallery.",
         "Rows of frames: a probe, then the gallery by distance, the match framed green.",
         _NEEDS,
@@ -304,7 +258,7 @@ KINDS = (
     FigureKind(
         "worst_ranked",
         "report",
-        _draw_worst,
+        partial(_draw, worst=True),
         "Probes whose match is ranked worst, beside what was retrieved instead.",
         "Rows of frames: a probe, then the gallery by distance, wrong persons framed red-orange.",
         _NEEDS,
