@@ -151,5 +151,5 @@ def test_a_case_by_hand():
 
 def test_values_are_those_of_python():
     assert plain_values("ids", torch.tensor([1.5, 2.0]), 2) == [1.5, 2.0]
-    probes, gallery = paired_labels(("p", np.array(["a"]), 1), ("g", ["b", np.str_("a")], 2))
+    probes, gallery = paired_labels("persons", np.array(["a"]), ["b", np.str_("a")], (1, 2))
     assert (probes, gallery) == (["a"], ["b", "a"])

@@ -40,21 +40,12 @@ def shrink(C: np.ndarray, shrinkage: float, scale: str, samples: int) -> np.ndar
 
 
 def project_semidefinite(M: np.ndarray, projection: str) -> np.ndarray:
-    """Make a symmetric matrix positive semidefinite by its eigenvalues.
+    """Make a symmetric matrix M [D, D] positive semidefinite by its eigenvalues.
 
-    Parameters
-    ----------
-    M : numpy.ndarray [D, D]
-        The matrix.
-    projection : {"clip", "mars"}
-        ``clip``: negative eigenvalues become 0, the nearest such matrix. ``mars``: where the
-        Cholesky decomposition fails, eigenvalues up to 1e-10 become 1e-6, as in the code of the
-        MARS authors (which depends on the scale of the vectors).
-
-    Returns
-    -------
-    numpy.ndarray [D, D]
-        M itself if nothing needs to change.
+    With the projection ``clip`` negative eigenvalues become 0, the nearest such matrix. With
+    ``mars``, where the Cholesky decomposition fails, eigenvalues up to 1e-10 become 1e-6, as in
+    the code of the MARS authors (which depends on the scale of the vectors). M itself is returned
+    if nothing needs to change.
     """
     check_choice("projection", projection, PROJECTIONS)
     if projection == "mars" and _is_definite(M):

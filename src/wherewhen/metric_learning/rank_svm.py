@@ -45,7 +45,7 @@ class RankingProblem:
     penalty: float
 
     def objective(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """Compute 1/2 |w|^2 + C mean(max(0, 1 - w' z)^2) and its gradient by w, both [D].
+        """Compute 1/2 |w|^2 + C mean(max(0, 1 - w' z)^2) and its gradient by w [D].
 
         z is the relevant row minus the irrelevant one.
         """
@@ -150,10 +150,8 @@ class RankSVM(MetricLearner):
 
         Parameters
         ----------
-        probes : array_like [P, D]
-            One vector a probe.
-        gallery : array_like [G, D]
-            One vector a gallery tracklet.
+        probes, gallery : array_like [P, D], [G, D]
+            The vectors.
 
         Returns
         -------

@@ -135,7 +135,7 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
     for name, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise _damaged(path, f"{name} holds values that are no numbers")
-    network = build_network(config, channels=header["channels"], grid=header["grid"])
+    network = built.to_empty(device="cpu")
     network.load_state_dict(weights)
     return network
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def cmc(first_ranks: ArrayLike, max_rank: int) -> np.ndarray:
-    """Compute a CMC curve.
+    """Compute a CMC curve, float64 [max_rank]: at index k - 1 the fraction of probes with rank-k.
 
     Parameters
     ----------
@@ -15,11 +15,6 @@ def cmc(first_ranks: ArrayLike, max_rank: int) -> np.ndarray:
         For every probe the rank of its best placed true match, 1 being the best.
     max_rank : int
         The last rank of the curve. Beyond the size of the gallery the curve stays as it is.
-
-    Returns
-    -------
-    numpy.ndarray, float64 [max_rank]
-        At index k - 1 the fraction of probes with a true match at rank k or better (rank-k).
 
     Raises
     ------

@@ -37,14 +37,18 @@ def plain_values(name: str, values: Iterable[Any], length: int) -> list[Any]:
 
 
 def paired_labels(
-    probe_labels: tuple[str, Iterable[Any], int], gallery_labels: tuple[str, Iterable[Any], int]
+    kind: str, probes: Iterable[Any], gallery: Iterable[Any], shape: tuple[int, int]
 ) -> tuple[list[str] | list[int], list[str] | list[int]]:
     """Return labels of probes and gallery as one type, text or whole numbers.
 
     Parameters
     ----------
-    probe_labels, gallery_labels : tuple
-        Arguments of `plain_values`.
+    kind : {"persons", "cameras"}
+        What they name, for messages.
+    probes, gallery : array_like [P], [G]
+        The labels, as for `plain_values`.
+    shape : (int, int)
+        P and G.
 
     Returns
     -------
@@ -61,19 +65,21 @@ def paired_labels(
     Examples
     --------
     >>> import numpy as np
-    >>> paired_labels(("probe_persons", [3.0], 1), ("gallery_persons", np.array([3, -1]), 2))
+    >>> paired_labels("persons", [3.0], np.array([3, -1]), (1, 2))
     ([3], [3, -1])
     """
-    sides = []
-    for name, values, length in (probe_labels, gallery_labels):
-        sides.append([_label(name, value) for value in plain_values(name, values, length)])
+    names = f"probe_{kind}", f"gallery_{kind}"
+    sides = [
+        [_label(name, value) for value in plain_values(name, values, length)]
+        for name, values, length in zip(names, (probes, gallery), shape, strict=True)
+    ]
     texts, numbers = (
         [label for side in sides for label in side if isinstance(label, kind)]
         for kind in (str, int)
     )
     if texts and numbers:
         raise ValueError(
-            f"{probe_labels[0]} and {gallery_labels[0]} hold both text and numbers, such as "
+            f"{' and '.join(names)} hold both text and numbers, such as "
             f"{texts[0]!r} and {numbers[0]!r}: expected one type on both sides; convert one of them"
         )
     return sides[0], sides[1]

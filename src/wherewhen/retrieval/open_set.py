@@ -17,18 +17,16 @@ def true_positive_rates(
 ) -> dict[float, float]:
     """Compute true positive rates at given false positive rates (TPR@FPR).
 
+    For each of the `rates`, in (0, 1), it is the largest true positive rate of a threshold whose
+    false positive rate is not above it, without interpolation. A rate below 1/M has no entry: M
+    pairs cannot show it.
+
     Parameters
     ----------
     genuine, impostor : array_like [N], [M]
         Distances of pairs of one person, and of two.
     rates : tuple of float
-        False positive rates, in (0, 1).
-
-    Returns
-    -------
-    dict of float to float
-        For every rate the largest true positive rate of a threshold whose false positive rate is
-        not above it, without interpolation. A rate below 1/M has no entry: M pairs cannot show it.
+        False positive rates.
 
     See Also
     --------
@@ -55,16 +53,13 @@ def true_positive_rates(
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     """Compute the equal error rate (EER): false negative rate equals false positive rate.
 
+    It is where the ROC curve, its points joined by straight lines, crosses the diagonal of equal
+    errors.
+
     Parameters
     ----------
     genuine, impostor : array_like [N], [M]
         Distances of pairs of one person, and of two.
-
-    Returns
-    -------
-    float
-        Where the ROC curve, its points joined by straight lines, crosses the diagonal of equal
-        errors.
 
     See Also
     --------

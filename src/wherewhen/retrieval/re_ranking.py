@@ -38,10 +38,8 @@ def re_rank(
 
     Parameters
     ----------
-    probes : array_like [P, D]
-        One vector a probe.
-    gallery : array_like [G, D]
-        One vector a gallery tracklet.
+    probes, gallery : array_like [P, D], [G, D]
+        The vectors.
     distance : callable
         Symmetric distances of two sets of vectors, as those in `distances`, none below 0.
     k1 : int
@@ -64,8 +62,7 @@ def re_rank(
     ------
     ValueError
         If a parameter is out of range, the vectors do not fit the distance, or a distance is
-        negative: the encoding needs distances, whose squares have the same order (Zhong et al.,
-        Section 3). RankSVM's score is none.
+        negative, as RankSVM's score may be: squares would then have another order.
 
     Examples
     --------

@@ -105,13 +105,10 @@ class Task:
     ):
         self.rules: Protocol = protocol_named(protocol)
         self.distances = _checked_distances(distances)
-        probes, gallery = self.distances.shape
-        self._persons, persons = paired_labels(
-            ("probe_persons", probe_persons, probes), ("gallery_persons", gallery_persons, gallery)
-        )
-        cameras = paired_labels(
-            ("probe_cameras", probe_cameras, probes), ("gallery_cameras", gallery_cameras, gallery)
-        )
+        gallery = self.distances.shape[1]
+        shape = self.distances.shape
+        self._persons, persons = paired_labels("persons", probe_persons, gallery_persons, shape)
+        cameras = paired_labels("cameras", probe_cameras, gallery_cameras, shape)
         junk = np.array([str(person) in self.rules.dropped_persons for person in persons])
         junk |= _flags("gallery_junk", gallery_junk, gallery)
         if self.rules.drops_queries:
