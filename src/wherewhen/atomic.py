@@ -31,6 +31,15 @@ def replacing(path: Path) -> Iterator[Path]:
     Path
         The temporary file, to be written by name. If the block raises, it is deleted and the file
         that was there stays.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as partial:
+    ...         _ = partial.write_text("whole")
+    ...     Path(folder, "a.txt").read_text()
+    'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _delete_abandoned(path)

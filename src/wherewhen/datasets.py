@@ -155,7 +155,7 @@ class PlaceDataset(_JSONDataset):
         return "place"
 
     def fault(self) -> str | None:
-        """Say that nothing lies there any more."""
+        """Say that the folder is gone; None if it is there."""
         place = from_root(self.load())
         return None if place.exists() else f"{place} is gone"
 
@@ -289,8 +289,8 @@ class CubeStoreDataset(_StoreDataset):
     """
 
     _loaded: CubeStore | StreamedCubes | None = None
-    """What was loaded last, for every trial asks: a store compares checksums once, and to build a
-    backbone takes a second."""
+    """Cache of the last load: every trial asks, a store compares checksums once, and a backbone
+    takes a second to build."""
 
     def fault(self) -> str | None:
         """Say whether tracklets are missing, by their files' sizes; reading compares checksums.

@@ -1,4 +1,4 @@
-"""Environments (the Kedro side): a data set is one, in a folder of ``conf/``."""
+"""Environments (the Kedro side): folders of ``conf/``, one for each data set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_DATA_SETS = ("base", "local")
 """Folders of ``conf/`` that are no data set's."""
 
 RENDERED = ("synthetic", "development", "hundred", "population")
-"""Data sets of rendered people: nobody may take footage of theirs for that of real ones."""
+"""Data sets of rendered people, whose names footage of real people must not have."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names that a folder, an MLflow experiment and an environment can have anywhere."""
@@ -38,11 +38,11 @@ TEMPLATE = Path(__file__).with_name("environment.yml.jinja")
 """The parameters of a new environment."""
 
 VARIABLE = "KEDRO_ENV"
-"""Environment variable: the environment where a command is given none."""
+"""Environment variable: the environment of commands without ``--env``."""
 
 
 class ConfigurationError(ValueError):
-    """An environment that there isn't, or that can't be made."""
+    """An environment is unknown, or can't be made."""
 
 
 def environments(source: Path | None = None) -> list[str]:
@@ -97,7 +97,7 @@ def check_environment(env: str | None, source: Path | None = None) -> None:
 
 
 def config_loader(env: str | None = None, source: Path | None = None, **patterns: list[str]) -> Any:
-    """Return what reads an environment's configuration as a session does.
+    """Return the loader of an environment's configuration, set up as a session's.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The pipelines (the Kedro side): one a stage, and the default, from the records of the stages.
+"""Pipeline registry (the Kedro side): a pipeline for each stage, and the default one.
 
 The number of trials, whether people are rendered or read, and what is embedded decide the shape of
 the pipelines, so :class:`wherewhen.hooks.ProjectHooks` hands the checked parameters over before

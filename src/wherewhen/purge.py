@@ -46,13 +46,13 @@ NOBODY = ("length_matrix", "sweep", "untrained_network")
 """Files without people that no record of a figure names: how their names begin."""
 
 MIXED = "the person may be in it (--derived removes it)"
-"""What is said of a figure or a network."""
+"""Said of a figure or a network."""
 
 POINTERS = ("cubes.json", "synthetic_people.json")
 """Files that name a store."""
 
 SCOPES = (SHARED, *map(trial_name, range(100)))
-"""What a run may lock: `split.trials` is 100 at most."""
+"""Locks of runs: `split.trials` is 100 at most."""
 
 DAY = 24 * 60 * 60
 """Seconds."""
@@ -62,7 +62,7 @@ Mentions = Callable[[str], object]
 
 
 class PurgeError(LookupError):
-    """Nobody, or nothing, of that name; more than one; or a run that is at the data set."""
+    """The person or data set is unknown or ambiguous, or a run is in progress there."""
 
 
 @dataclass
@@ -402,6 +402,12 @@ def mentioning(names: Iterable[str]) -> Mentions:
     """Return a test whether a text has one of some names in it, as a word or a part of a path.
 
     A number is only taken for a name where it is all of a field or of a part of a path.
+
+    Examples
+    --------
+    >>> named = mentioning({"anna", "7"})
+    >>> [bool(named(text)) for text in ("cam_a/anna/1.png", "hannah", "1,7,x", "17")]
+    [True, False, True, False]
     """
     words = {form for name in names for form in (name, json.dumps(name)[1:-1])}
     return re.compile(

@@ -7,10 +7,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Group(BaseModel):
-    """A group of parameters that knows no other names than its own.
+    """Base class of groups of parameters; unknown names are errors.
 
-    A field that is marked as `OPERATIONAL` says how something is done; all others decide what comes
-    out, and are a part of its identity. A `Path` counts by what lies there, too.
+    Fields marked as `OPERATIONAL` do not affect results; all others are a part of the identity of
+    what is made. A `Path` counts by what lies there.
+
+    Examples
+    --------
+    >>> class Camera(Group):
+    ...     name: str = "a"
+    >>> Camera(name=1).name
+    '1'
     """
 
     # a camera that is called 1 in YAML is the camera "1"
