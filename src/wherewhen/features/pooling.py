@@ -16,15 +16,13 @@ from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Window
 
 
-def mean_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
+def mean_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     """Average cubes over time and space.
 
     Parameters
     ----------
     cubes
         Activations of a clip, shape [T, K, K, D].
-    mask
-        Which frames count, shape [T], true for real frames; None counts all.
 
     Returns
     -------
@@ -34,20 +32,18 @@ def mean_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.f
     Raises
     ------
     ValueError
-        If the shapes are wrong or no frame counts.
+        If the shape is another, or there is no frame.
     """
-    return _frames_that_count(cubes, mask).mean(axis=(0, 1, 2), dtype=np.float32)
+    return _checked(cubes).mean(axis=(0, 1, 2), dtype=np.float32)
 
 
-def row_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
+def row_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     """Average cubes over time and width; the rows stay apart.
 
     Parameters
     ----------
     cubes
         Activations of a clip, shape [T, K, K, D]; the first K is the height.
-    mask
-        Which frames count, shape [T], true for real frames; None counts all.
 
     Returns
     -------
@@ -57,25 +53,15 @@ def row_pooled(cubes: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.fl
     Raises
     ------
     ValueError
-        If the shapes are wrong or no frame counts.
+        If the shape is another, or there is no frame.
     """
-    return _frames_that_count(cubes, mask).mean(axis=(0, 2), dtype=np.float32).reshape(-1)
+    return _checked(cubes).mean(axis=(0, 2), dtype=np.float32).reshape(-1)
 
 
-def _frames_that_count(cubes: ArrayLike, mask: ArrayLike | None) -> NDArray:
+def _checked(cubes: ArrayLike) -> NDArray:
     cubes = np.asarray(cubes)
-    if cubes.ndim != 4:
-        raise ValueError(f"cubes: expected shape [T, K, K, D], got {list(cubes.shape)}")
-    if mask is not None:
-        mask = np.asarray(mask, dtype=bool)
-        if mask.shape != cubes.shape[:1]:
-            raise ValueError(
-                f"mask: expected shape [{cubes.shape[0]}], one entry a frame, "
-                f"got {list(mask.shape)}"
-            )
-        cubes = cubes[mask]
-    if not len(cubes):
-        raise ValueError("cubes: no frame counts, so there is nothing to average")
+    if cubes.ndim != 4 or not len(cubes):
+        raise ValueError(f"cubes: expected shape [T, K, K, D], T > 0, got {list(cubes.shape)}")
     return cubes
 
 

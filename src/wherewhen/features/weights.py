@@ -27,9 +27,7 @@ from wherewhen.tracklets.files import (
     FileError,
     displayed,
     expand_home,
-    is_link,
-    open_regular,
-    reason,
+    open_file,
     shortened,
 )
 from wherewhen.tracklets.fingerprint import file_sha256
@@ -219,13 +217,13 @@ def checkpoint_path(backbone: str, weights: WeightsSource) -> Path:
         If there is no such file or package, it can't be read or is meant for another backbone, or
         its hash differs.
     """
-    if weights.source == "package":
-        path, expected = _packaged(backbone, str(weights.package))
-    else:
-        path, expected = _own(backbone, str(weights.path)), None
     try:
+        if weights.source == "package":
+            path, expected = _packaged(backbone, str(weights.package))
+        else:
+            path, expected = expand_home(str(weights.path)), None
         _opened(path).close()
-    except WeightsError as error:
+    except ValueError as error:
         raise WeightsError(f"weights of {backbone}: {error}.\n{ways_out(backbone)}") from error
     for wanted in filter(None, (expected, weights.sha256)):
         found = file_sha256(path)
@@ -237,43 +235,27 @@ def checkpoint_path(backbone: str, weights: WeightsSource) -> Path:
     return path
 
 
-def _own(backbone: str, path: str) -> Path:
-    try:
-        return expand_home(path)
-    except FileError as error:
-        raise WeightsError(f"weights of {backbone}: {error}.\n{ways_out(backbone)}") from error
-
-
 def _opened(path: Path) -> BinaryIO:
-    shown = displayed(path)
     try:
-        return open_regular(path)
-    except (FileNotFoundError, NotADirectoryError):
-        link = " (a link that leads nowhere)" if is_link(path) else ""
-        raise WeightsError(f"there is no file {shown}{link}") from None
-    except OSError as error:
-        raise WeightsError(f"{shown}: {reason(error)}") from error
-    except ValueError as error:  # a NUL character
-        raise WeightsError(f"{shown!r}: no file can have this name") from error
+        return open_file(path, "weights", "expected a file of torch.save or .safetensors")
+    except (FileNotFoundError, FileError) as error:
+        raise WeightsError(str(error)) from error
 
 
 def _packaged(backbone: str, module: str) -> tuple[Path, str]:
     packaged = PACKAGES.get(module)
     if packaged is None:
         raise WeightsError(
-            f"weights.package: `{module}` is not known; known: {', '.join(PACKAGES)}.\n"
-            + ways_out(backbone)
+            f"weights.package: `{module}` is not known; known: {', '.join(PACKAGES)}"
         )
     if packaged.backbone != backbone:
         raise WeightsError(
-            f"weights.package: `{module}` carries weights of {packaged.backbone}, not of "
-            f"{backbone}.\n{ways_out(backbone)}"
+            f"weights.package: `{module}` carries weights of {packaged.backbone}, not of {backbone}"
         )
     found = importlib.util.find_spec(module)  # finds it without running the package's code
     if found is None or not found.submodule_search_locations:
         raise WeightsError(
-            f"weights.package: `{module}` is not installed; install "
-            f"`{module.replace('_', '-')}`.\n{ways_out(backbone)}"
+            f"weights.package: `{module}` is not installed; install `{module.replace('_', '-')}`"
         )
     return Path(found.submodule_search_locations[0], packaged.file), packaged.sha256
 

@@ -64,9 +64,7 @@ def find_place(tracklets: Sequence[Sequence[str]]) -> tuple[int, str | None]:
     rising = [(names, places) for names in tracklets if (places := rising_places(names))]
     votes = Counter(place for _, places in rising for place in places)
     place = max(votes, key=lambda place: (votes[place], place), default=-1)
-    doubtful = [names for names, places in rising if place not in places]
-    if place != -1:
-        doubtful = [names for names, _ in rising]
+    doubtful = [names for names, places in rising if place != -1 or place not in places]
     if not doubtful:
         return place, None
     name = doubtful[0][0]
