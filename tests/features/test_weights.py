@@ -85,6 +85,11 @@ def test_an_input_that_can_not_be_is_refused(given, message):
         WeightsInput(**given)
 
 
+def test_numbers_are_taken_for_names():
+    source = WeightsSource(source="file", path=2024, key=7)
+    assert (str(source.path), source.key) == ("2024", "7")
+
+
 def test_missing_file_names_the_ways_out(tmp_path):
     weights = WeightsSource(source="file", path=tmp_path / "none.pth")
     with pytest.raises(WeightsError) as caught:

@@ -31,6 +31,7 @@ from wherewhen.tracklets.files import (
     shortened,
 )
 from wherewhen.tracklets.fingerprint import file_sha256
+from wherewhen.tracklets.readers.record import PathOrNumber
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -101,12 +102,14 @@ class WeightsInput(BaseModel):
 class WeightsSource(BaseModel):
     """Where the weights of a backbone come from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True
+    )
 
     source: Literal["imagenet", "file", "package", "random"] = "imagenet"
     """``imagenet``: the library's own download; ``file``: a local checkpoint; ``package``: a
     checkpoint inside an installed Python package; ``random``: drawn from a seed."""
-    path: Path | None = Field(None, description="of a .pth, .pt or .safetensors file")
+    path: PathOrNumber | None = Field(None, description="of a .pth, .pt or .safetensors file")
     """The checkpoint of source ``file``."""
     package: str | None = None
     """The module of source ``package``; one of `PACKAGES`."""

@@ -215,7 +215,7 @@ def unpack(archive: Path, folder: Path, progress: bool = True) -> Path:
 
 
 def _stem(archive: Path) -> str:
-    suffix = next(s for s in sorted(SUFFIXES, key=len)[::-1] if archive.name.lower().endswith(s))
+    suffix = next(each for each in SUFFIXES if archive.name.lower().endswith(each))
     return archive.name[: -len(suffix)] or archive.name
 
 

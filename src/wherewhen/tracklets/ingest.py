@@ -445,16 +445,9 @@ def _check_sizes(frames: Sequence[_Frame], rules: IngestRules) -> None:
 
 
 def _frames_table(frames: Sequence[_Frame]) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            "tracklet": pd.Series([frame.tracklet for frame in frames], dtype=str),
-            "frame": pd.Series([frame.number for frame in frames], dtype="int64"),
-            "path": pd.Series([frame.path for frame in frames], dtype=str),
-            "width": pd.Series([frame.size[0] for frame in frames], dtype="int64"),
-            "height": pd.Series([frame.size[1] for frame in frames], dtype="int64"),
-            "sha256": pd.Series([frame.sha256 for frame in frames], dtype=str),
-        }
-    )
+    rows = [(each.tracklet, each.number, each.path, *each.size, each.sha256) for each in frames]
+    types = {"tracklet": str, "frame": int, "path": str, "width": int, "height": int, "sha256": str}
+    table = pd.DataFrame(rows, columns=list(types)).astype(types)
     table.insert(1, "position", table.groupby("tracklet").cumcount().astype("int64"))
     return table
 
@@ -463,17 +456,13 @@ def _tracklets_table(found: Sequence[FoundTracklet], frames: pd.DataFrame) -> pd
     """Tabulate the tracklets of which frames are left."""
     length = frames.groupby("tracklet").size().to_dict()
     kept = [tracklet for tracklet in found if tracklet.name in length]
-    columns = {
-        "tracklet": pd.Series([tracklet.name for tracklet in kept], dtype=str),
-        "person": pd.Series([tracklet.person for tracklet in kept], dtype=str),
-        "camera": pd.Series([tracklet.camera for tracklet in kept], dtype=str),
-        "length": pd.Series([length[tracklet.name] for tracklet in kept], dtype="int64"),
-    }
+    types = {"tracklet": str, "person": str, "camera": str, "length": int}
+    rows = [(each.name, each.person, each.camera, length[each.name]) for each in kept]
+    table = pd.DataFrame(rows, columns=list(types)).astype(types)
     for name, column_type in FIXED.items():
         if any(name in tracklet.fixed for tracklet in kept):
-            values = [tracklet.fixed[name] for tracklet in kept]
-            columns[name] = pd.Series(values, dtype=column_type)
-    return pd.DataFrame(columns)
+            table[name] = pd.Series([each.fixed[name] for each in kept], dtype=column_type)
+    return table
 
 
 def _cameras_of_persons(tracklets: pd.DataFrame) -> pd.Series:

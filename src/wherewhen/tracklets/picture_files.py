@@ -11,7 +11,6 @@ import io
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
@@ -92,16 +91,13 @@ def read_content(path: str | Path) -> bytes:
         If it is empty, or larger than any picture that is decoded.
     """
     with open_regular(path) as file:
-        return _checked_content(file)
-
-
-def _checked_content(file: BinaryIO) -> bytes:
-    size = os.fstat(file.fileno()).st_size
-    if size > _LARGEST_FILE:
-        raise PictureError(
-            f"cannot be decoded: a file of {size:,} bytes, and at most {_LARGEST_FILE:,} are read"
-        )
-    content = file.read()
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST_FILE:
+            raise PictureError(
+                f"cannot be decoded: a file of {size:,} bytes, and at most {_LARGEST_FILE:,} are "
+                "read"
+            )
+        content = file.read()
     if not content:
         raise PictureError("empty file")
     return content
