@@ -296,9 +296,10 @@ def test_trials_are_put_together():
     def ranked(trial):
         return pd.DataFrame({"trial": [trial], "rank": [1]})
 
-    tables = [scores("trial_00", 0.5), scores("trial_01", 1.0), ranked("a"), ranked("b")]
-    together, rankings = collect(*tables)
-    assert together.value.tolist() == [0.5, 0.5, 1.0, 1.0]
-    assert together.index.tolist() == [0, 1, 2, 3]
-    assert rankings.trial.tolist() == ["a", "b"]
-    assert rankings.index.tolist() == [0, 1]
+    values = {"trial_00": 0.5, "trial_01": 1.0, "trial_02": 0.25}
+    tables = [scores(trial, value) for trial, value in values.items()]
+    together, rankings = collect(*tables, *map(ranked, "abc"))
+    assert together.value.tolist() == [0.5, 0.5, 1.0, 1.0, 0.25, 0.25]
+    assert together.index.tolist() == [0, 1, 2, 3, 4, 5]
+    assert rankings.trial.tolist() == ["a", "b", "c"]
+    assert rankings.index.tolist() == [0, 1, 2]
