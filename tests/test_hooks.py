@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from kedro_datasets.json import JSONDataset
 
@@ -92,6 +93,21 @@ def test_a_second_error_does_not_hide_the_first(hooks, caplog):
     found.on_pipeline_error(ValueError("first"), pipeline=None)
     assert ended == ["FAILED"]
     assert "MLflow was not told" in caplog.text
+
+
+def test_a_table_that_cannot_be_printed_does_not_fail_a_finished_run(hooks, caplog):
+    found, _ = hooks(None)
+    ended = []
+    found._tracker = SimpleNamespace(end=ended.append, run_id="a-run")
+    found._log_results = lambda pipeline: None
+    scores = pd.DataFrame({"dataset": ["d"], "protocol": ["p"]})  # without a trial
+    parameters = SimpleNamespace(evaluate=SimpleNamespace(average_precision="mean_precision"))
+    catalog = SimpleNamespace(
+        load=lambda name: scores, ledger=SimpleNamespace(parameters=parameters)
+    )
+    found.after_pipeline_run(SimpleNamespace(all_outputs=lambda: {"scores"}), catalog)
+    assert ended == ["FINISHED"]
+    assert "the table of scores can't be printed: scores: column trial" in caplog.text
 
 
 def test_metadata_of_the_catalog_are_json(repository):

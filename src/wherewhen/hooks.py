@@ -153,7 +153,10 @@ class RunHooks:
         self._log_results(pipeline)
         self._tracker.end("FINISHED")
         if "scores" in pipeline.all_outputs() and not is_described():
-            print_scores(catalog, self._tracker.run_id)
+            try:
+                print_scores(catalog, self._tracker.run_id)
+            except Exception as error:  # the run is finished, whatever the table says
+                log.warning("the table of scores can't be printed: %s", error)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
