@@ -1,7 +1,20 @@
 """What the tests of the model's parts share."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The module beside this one: the network as its equations say it."""
+    path = Path(__file__).parent / "reference.py"
+    spec = importlib.util.spec_from_file_location("reference", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

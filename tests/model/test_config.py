@@ -39,21 +39,26 @@ def test_one_kernel_serves_all_layers():
     assert config.hidden_kernels == ((1, 3),) * 3
 
 
-def test_what_is_wrong_is_named():
-    with pytest.raises(ValidationError, match="chanels"):
-        NetworkConfig(chanels=[3])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"chanels": [3]}, "chanels"),
+        ({"channels": 7}, "channels"),
+        ({"hidden_kernels": 4}, "hidden_kernels: 4x4 is even"),
+        ({"channels": [8, 8], "attention_layer": 3}, "attention_layer is 3, but there are 2 layer"),
+        ({"attention_temperature": 0}, "attention_temperature"),
+    ],
+)
+def test_what_is_wrong_is_named(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        NetworkConfig(**fields)
+
+
+def test_presets_are_known_and_fit_the_layers():
     with pytest.raises(ValueError, match="unknown preset 'papr'"):
         NetworkConfig.from_preset("papr")
     with pytest.raises(ValidationError, match="input_kernels names 3 layers, channels 2"):
         NetworkConfig.from_preset("paper", channels=[8, 8])
-    with pytest.raises(ValidationError, match="hidden_kernels: 4x4 is even"):
-        NetworkConfig(hidden_kernels=4)
-    with pytest.raises(ValidationError, match="channels"):
-        NetworkConfig(channels=7)
-    with pytest.raises(ValidationError, match="attention_layer is 3, but there are 2 layers"):
-        NetworkConfig(channels=[8, 8], attention_layer=3)
-    with pytest.raises(ValidationError, match="attention_temperature"):
-        NetworkConfig(attention_temperature=0)
 
 
 def test_every_field_has_a_docstring():

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,10 +8,6 @@ from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Readout, build_network
 from wherewhen.training.losses.cross_entropy import pair_cross_entropy
 from wherewhen.training.losses.penalty import attention_penalty
-
-_spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
-reference = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(reference)
 
 D, K = 4, 3
 
@@ -49,7 +42,7 @@ def assert_equal(actual, expected, scale=1.0, what=""):
     assert largest <= 1e-12 * scale, f"{what} differs by {largest:.2e}, the scale is {scale:.2e}"
 
 
-def assert_equals_reference(config, cubes, mask, reachable, balanced, execution):
+def assert_equals_reference(reference, config, cubes, mask, reachable, balanced, execution):
     """Compare outputs, loss and gradients with the plain reference's."""
     network = network_in_double(config, cubes.shape[2])
     network.execution = execution
@@ -140,10 +133,11 @@ VARIANTS = {
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_equals_the_plain_reference_in_outputs_and_gradients(variant, execution):
+def test_equals_the_plain_reference_in_outputs_and_gradients(reference, variant, execution):
     cubes, mask = random_clips([3, 2, 1], grid=4 if "2x2" in variant else K)
     eq_9 = variant != "paper"
-    assert_equals_reference(VARIANTS[variant], cubes, mask, eq_9, eq_9, EXECUTIONS[execution])
+    config, form = VARIANTS[variant], EXECUTIONS[execution]
+    assert_equals_reference(reference, config, cubes, mask, eq_9, eq_9, form)
 
 
 @st.composite
@@ -190,10 +184,12 @@ def configurations(draw):
     loss=st.tuples(st.booleans(), st.booleans()),
     execution=st.sampled_from(sorted(EXECUTIONS)),
 )
-def test_equals_the_reference_for_any_choice(config, lengths, grid, seed, loss, execution):
+def test_equals_the_reference_for_any_choice(
+    reference, config, lengths, grid, seed, loss, execution
+):
     grid = 4 if config.between_layers == "max_2x2" else grid  # three layers halve it twice
     cubes, mask = random_clips(lengths, grid, seed)
-    assert_equals_reference(config, cubes, mask, *loss, EXECUTIONS[execution])
+    assert_equals_reference(reference, config, cubes, mask, *loss, EXECUTIONS[execution])
 
 
 def test_gradcheck():
@@ -376,15 +372,23 @@ def test_float16_cubes_are_taken():
     assert network.encode(torch.rand(2, 3, K, K, D).half()).embedding.dtype == torch.float32
 
 
-def test_what_does_not_fit_is_named():
+@pytest.mark.parametrize(
+    ("cubes", "mask", "message"),
+    [
+        ((2, 3, 7, 7, D), None, r"K, K, D = \(3, 3, 4\)"),
+        ((2, 3, K, K, D), torch.ones(2, 3), r"mask is torch.float32"),
+        ((2, 3, K, K, D), torch.zeros(2, 3).bool(), "no valid frame"),
+    ],
+)
+def test_clips_that_do_not_fit_are_named(cubes, mask, message):
     network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
-    with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 4\)"):
-        network.encode(torch.rand(2, 3, 7, 7, D))
-    with pytest.raises(ValueError, match=r"mask is torch.float32"):
-        network.encode(torch.rand(2, 3, K, K, D), torch.ones(2, 3))
-    with pytest.raises(ValueError, match="no valid frame"):
-        network.encode(torch.rand(2, 3, K, K, D), torch.zeros(2, 3).bool())
+    with pytest.raises(ValueError, match=message):
+        network.encode(torch.rand(cubes), mask)
+
+
+def test_channels_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="projection: 64 channels asked of cubes that have 4"):
         build_network(NetworkConfig(), D, K)
+    network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
     with pytest.raises(ValueError, match="cubes have 5 channels, the network 4"):
         network.calibrate(torch.rand(3, K, K, 5))

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -8,10 +5,6 @@ from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import build_network
 from wherewhen.model.trace import trace
-
-_spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
-reference = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(reference)
 
 PLAIN = {  # what enters the first layer is the cube itself, and the state begins at zero
     "attention": "muted",
@@ -32,7 +25,7 @@ def network(**fields):
 
 
 @pytest.mark.parametrize("convolution", ["direct", "dft"])
-def test_gates_are_those_of_eq_5(convolution):
+def test_gates_are_those_of_eq_5(reference, convolution):
     model = network(channels=[2], input_kernels=[3], hidden_kernels=[3], **PLAIN)
     model.execution = Execution(convolution)
     cubes = torch.randn(2, 3, 4, 4, 3, generator=torch.Generator().manual_seed(2))
