@@ -14,7 +14,7 @@ def test_what_is_no_frame_is_passed_over(tmp_path):
         (tmp_path / name).touch()
     for name in ("b", "a", ".git", "__MACOSX"):
         (tmp_path / name).mkdir()
-    assert [path.name for path in image_files(tmp_path)] == ["1.PNG", "2.jpg", "3.jpeg"]
+    assert image_files(tmp_path) == ["1.PNG", "2.jpg", "3.jpeg"]
     assert [path.name for path in subfolders(tmp_path)] == ["a", "b"]
 
 

@@ -166,7 +166,11 @@ def test_names_without_or_with_the_same_number(tmp_path, found):
         path.write_bytes(picture())
     first = found[0]
     changed = FoundTracklet(
-        first.name, first.person, first.camera, [*first.files, *extra], first.folder
+        first.name,
+        first.person,
+        first.camera,
+        [*first.files, *(path.name for path in extra)],
+        first.folder,
     )
     with pytest.raises(IngestError) as error:
         ingest("tiny", tmp_path, [changed, found[1]], QUIET)
@@ -327,9 +331,9 @@ def test_broken_exif_data_turn_nothing(tmp_path, found):
 
 def named(found, *names):
     """Give the frames of the first tracklet other names, in no order."""
-    files = image_files(found[0].folder)
-    for file, name in zip(files, names, strict=True):
-        file.rename(file.with_name(name))
+    folder = found[0].folder
+    for file, name in zip(image_files(folder), names, strict=True):
+        (folder / file).rename(folder / name)
     return [replace(found[0], files=image_files(found[0].folder)), found[1]]
 
 

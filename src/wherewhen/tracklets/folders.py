@@ -50,8 +50,8 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def image_files(folder: Path) -> list[Path]:
-    """List the files with an image's suffix in a folder, sorted by name.
+def image_files(folder: Path) -> list[str]:
+    """Return the names of the files with an image's suffix in a folder, sorted.
 
     Links that lead nowhere and pipes are included: reading them is a fault with a name.
 
@@ -66,7 +66,7 @@ def image_files(folder: Path) -> list[Path]:
         if entry.name.lower().endswith(IMAGE_SUFFIXES) and not is_folder(entry)
     ]
     refuse_names(folder, names)
-    return [folder / name for name in names]
+    return names
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -103,8 +103,8 @@ class FoundTracklet:
     ----------
     name, person, camera : str
         The tracklet's name, and who is seen where.
-    files : sequence of pathlib.Path or str
-        The frames in any order: paths, or names in the folder.
+    files : sequence of str
+        The frames in any order, by their names in the folder.
     folder : pathlib.Path
         The folder of the frames.
     fixed : mapping
@@ -116,7 +116,7 @@ class FoundTracklet:
     name: str
     person: str
     camera: str
-    files: Sequence[Path | str]
+    files: Sequence[str]
     folder: Path
     fixed: Mapping[str, str | bool] = field(default_factory=dict)
     numbers: Sequence[int] | None = None
@@ -223,7 +223,7 @@ def ingest(
     """
     found, misnamed = _by_name(found, root)
     links, notes = survey(
-        ((each.folder, _names(each)) for each in found if each.folder != root), root, known
+        ((each.folder, each.files) for each in found if each.folder != root), root, known
     )
     place, doubt = _frame_place(found, rules)
     candidates = [frame for each in found for frame in _in_order(each, root, rules, place)]
@@ -346,34 +346,24 @@ def _converted(frames: Sequence[_Frame]) -> list[str]:
     return [f"{modes.total()} frames are converted to {MODE}: {kinds}"] if modes else []
 
 
-def _names(tracklet: FoundTracklet) -> set[str]:
-    return {file.name if isinstance(file, Path) else file for file in tracklet.files}
-
-
 def _frame_place(found: Sequence[FoundTracklet], rules: IngestRules) -> tuple[int, str | None]:
     """Say which number in the files' names is the frame number."""
     if rules.frame_pattern is not None:
         return -1, None
-    return find_place(
-        [
-            [PurePath(file).name for file in tracklet.files]
-            for tracklet in found
-            if tracklet.numbers is None
-        ]
-    )
+    return find_place([each.files for each in found if each.numbers is None])
 
 
 def _in_order(tracklet: FoundTracklet, root: Path, rules: IngestRules, place: int) -> list[_Frame]:
     """Sort a tracklet's frames by number, so that 2 comes before 10."""
     folder = relative(tracklet.folder, root)
+    inside = "" if folder == "." else f"{folder}/"
     numbers = tracklet.numbers
     if numbers is None:
-        names = [PurePath(file).name for file in tracklet.files]
-        numbers = [frame_number(name, place, rules.frame_pattern) for name in names]
+        numbers = [frame_number(name, place, rules.frame_pattern) for name in tracklet.files]
     frames = [
-        _Frame(tracklet.name, _frame_path(file, folder, root), number)
-        for file, number in sorted(
-            zip(tracklet.files, numbers, strict=True), key=lambda pair: str(pair[0])
+        _Frame(tracklet.name, f"{inside}{name}", number)
+        for name, number in sorted(
+            zip(tracklet.files, numbers, strict=True), key=lambda pair: pair[0]
         )
     ]
     first: dict[int, str] = {}
@@ -388,12 +378,6 @@ def _in_order(tracklet: FoundTracklet, root: Path, rules: IngestRules, place: in
         else:
             first[frame.number] = frame.path
     return sorted(frames, key=lambda frame: -1 if frame.number is None else frame.number)
-
-
-def _frame_path(file: Path | str, folder: str, root: Path) -> str:
-    if isinstance(file, Path):
-        return relative(file, root)
-    return file if folder == "." else f"{folder}/{file}"
 
 
 def _check_frames(frames: Sequence[_Frame], root: Path, rules: IngestRules, title: str) -> None:

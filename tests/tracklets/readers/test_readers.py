@@ -69,10 +69,10 @@ class FlatOptions(Options):
 def read_flat(footage):
     """Read ``<person>_<camera>_<frame>.png`` in one folder."""
     groups = {}
-    for file in image_files(footage.root):
-        person, camera, _ = file.stem.split("_")
+    for name in image_files(footage.root):
+        person, camera, _ = name.split("_")
         if int(camera) < footage.options.cameras:
-            groups.setdefault((person, camera), []).append(file)
+            groups.setdefault((person, camera), []).append(name)
     found = [
         FoundTracklet(f"{camera}/{person}", person, camera, files, footage.root)
         for (person, camera), files in groups.items()

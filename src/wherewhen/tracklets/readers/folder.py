@@ -45,7 +45,7 @@ def _find(root: Path) -> Iterator[FoundTracklet]:
             files, parts = image_files(person), subfolders(person)
             if files and parts:
                 raise IngestError(
-                    f"{person}: holds frames ({files[0].name}) and folders ({parts[0].name}). "
+                    f"{person}: holds frames ({files[0]}) and folders ({parts[0].name}). "
                     "Expected one or the other: move the frames into a tracklet's folder"
                 )
             for folder in parts or [person]:

@@ -61,14 +61,12 @@ def read(footage: Footage) -> Ingested:
         )
     found = list(_find(sequences))
     faults = [fault for tracklet in found for fault in _contradictions(tracklet, root)]
-    wrong = {fault["path"] for fault in faults}
+    wrong = {Path(fault["path"]).name for fault in faults}
     sound = [
-        dataclasses.replace(
-            each, files=[file for file in each.files if relative(file, root) not in wrong]
-        )
+        dataclasses.replace(each, files=[name for name in each.files if name not in wrong])
         for each in found
     ]
-    known = {"images", *Path(SPLITS).parts, *(Path(path).name for path in wrong)}
+    known = {"images", *Path(SPLITS).parts, *wrong}
     return ingest("ilids_vid", root, sound, footage.rules, _facts(root, found), faults, known)
 
 
@@ -94,11 +92,11 @@ def _find(sequences: Path) -> Iterator[FoundTracklet]:
 def _contradictions(tracklet: FoundTracklet, root: Path) -> Iterator[dict[str, str]]:
     """Find files whose names say another camera or person than their folder."""
     expected = f"{tracklet.camera}_{tracklet.person}_"
-    for file in tracklet.files:
-        said = re.match(r"cam[0-9]+_person[0-9]+_", file.name)
+    for name in tracklet.files:
+        said = re.match(r"cam[0-9]+_person[0-9]+_", name)
         if said is not None and said[0] != expected:
             yield {
-                "path": relative(file, root),
+                "path": relative(tracklet.folder / name, root),
                 "fault": f"name says {said[0][:-1]}, its folder {expected[:-1]}",
             }
 

@@ -23,7 +23,7 @@ from wherewhen.tracklets.readers.record import Footage, NumberedOptions, Reader
 
 CAMERAS = ("cam_a", "cam_b")
 LAYOUT = "prid_2011/multi_shot/cam_{a,b}/person_NNNN/NNNN.png under the root"
-_Folders = dict[str, dict[str, tuple[list[Path], Path]]]
+_Folders = dict[str, dict[str, tuple[list[str], Path]]]
 """A camera's persons: files and folder of each."""
 
 PUBLISHED = {
@@ -123,7 +123,7 @@ def _distractors(folders: _Folders, shared_persons: int) -> list[str]:
     return [name for name in second if name not in first or _number(name) > shared_persons]
 
 
-def _sequences(camera: Path) -> dict[str, tuple[list[Path], Path]]:
+def _sequences(camera: Path) -> dict[str, tuple[list[str], Path]]:
     """Map each person's folder name in a camera to its files and the folder itself."""
     return {folder.name: (image_files(folder), folder) for folder in subfolders(camera)}
 
