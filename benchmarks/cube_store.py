@@ -29,7 +29,7 @@ import _record
 import numpy as np
 from safetensors import safe_open
 
-from wherewhen.features import cube_store
+from wherewhen.features import cube_files
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.tracklets.windows import Window
 
@@ -60,9 +60,9 @@ def variants(store: CubeStore, folder: Path) -> dict[str, Callable[[str, int, np
         store.read_into(Window(tracklet, start, start + FRAMES), out)
 
     def stored_preadv(tracklet: str, start: int, out: np.ndarray) -> None:
-        seek_and_read, cube_store._read_into = cube_store._read_into, preadv_into
+        seek_and_read, cube_files._read_into = cube_files._read_into, preadv_into
         store.read_into(Window(tracklet, start, start + FRAMES), out)
-        cube_store._read_into = seek_and_read
+        cube_files._read_into = seek_and_read
 
     def slices(tracklet: str, start: int, out: np.ndarray) -> None:
         with safe_open(store.folder / "cubes" / f"{tracklet}.safetensors", "numpy") as file:
@@ -79,7 +79,7 @@ def variants(store: CubeStore, folder: Path) -> dict[str, Callable[[str, int, np
     }
 
 
-def preadv_into(path: str, pieces: Iterable[tuple[int, np.ndarray]]) -> None:
+def preadv_into(path: str, *pieces: tuple[int, np.ndarray]) -> None:
     """Read as the store does, with a call that only POSIX systems have."""
     descriptor = os.open(path, os.O_RDONLY)
     for offset, out in pieces:

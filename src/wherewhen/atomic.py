@@ -15,7 +15,7 @@ import psutil
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, delete_abandoned: bool = True) -> Iterator[Path]:
     """Write a file under a temporary name, and rename it when it is complete and on the disk.
 
     The temporary name is unique, so that two processes may write the same file: the last one to
@@ -25,6 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         The file to write or to replace; its folder is made if it is not there.
+    delete_abandoned : bool
+        Whether to look for what killed processes left. That lists the folder, which takes long
+        where there are thousands of files.
 
     Yields
     ------
@@ -42,7 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
     'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _delete_abandoned(path)
+    if delete_abandoned:
+        _delete_abandoned(path)
     owner = f"{socket.gethostname()}-{os.getpid()}"
     partial = path.with_name(f".{path.name}.{owner}-{secrets.token_hex(4)}.tmp")
     try:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from wherewhen.features import cube_store
+from wherewhen import atomic
+from wherewhen.features import cube_files
 from wherewhen.features.cube_store import CubeStore, CubeStoreError
 from wherewhen.tracklets.windows import Window
 
@@ -116,7 +117,7 @@ class _Noting(io.FileIO):
 
 def test_a_window_costs_its_own_bytes_alone(sealed, monkeypatch):
     sealed.read(Window("lonely", 0, 1))  # compares the checksum
-    monkeypatch.setattr(cube_store.io, "FileIO", _Noting)
+    monkeypatch.setattr(cube_files.io, "FileIO", _Noting)
     monkeypatch.setattr(_Noting, "handed_over", 0)
     sealed.read(Window("lonely", 2, 5))
     assert _Noting.handed_over == 3 * 3 * 3 * 4 * 2
@@ -126,11 +127,11 @@ def test_a_window_costs_its_own_bytes_alone(sealed, monkeypatch):
 def test_short_reads_are_continued(store, monkeypatch, storage):
     store.write("t", cubes_of(12), storage)
     expected = store.read(Window("t", 3, 7))
-    monkeypatch.setattr(cube_store.io, "FileIO", _Noting)
+    monkeypatch.setattr(cube_files.io, "FileIO", _Noting)
     monkeypatch.setattr(_Noting, "most", 100)
     np.testing.assert_array_equal(store.read(Window("t", 3, 7)), expected)
     np.testing.assert_array_equal(
-        store.read(store.whole("t")), cube_store.as_stored(cubes_of(12), storage)
+        store.read(store.whole("t")), cube_files.as_stored(cubes_of(12), storage)
     )
 
 
@@ -196,7 +197,7 @@ def test_variants_are_kept_apart(store, storage):
     assert store.lengths == {"t": 5}
     for variant in range(3):
         window = store.read(Window("t", 1, 4, variant))
-        expected = cube_store.as_stored(cubes[variant], storage)[1:4]
+        expected = cube_files.as_stored(cubes[variant], storage)[1:4]
         np.testing.assert_array_equal(window, expected)
     with pytest.raises(IndexError, match=r"variant 3 was asked for, there are 3"):
         store.read(store.whole("t", 3))
@@ -216,22 +217,6 @@ def test_eight_bits_are_off_by_half_a_step(store, low, steps):
     with safe_open(file_of(store, "t"), "numpy") as file:
         assert file.get_tensor("cubes").dtype == (np.uint8 if low == 0 else np.int8)
         assert file.get_tensor("scale").shape == (1, 4, 8)
-
-
-@pytest.mark.parametrize("kind", [np.uint8, np.int8])
-def test_steps_become_float16_as_numpy_makes_them(kind):
-    """From the smallest numbers of float16 to the largest, to the last place."""
-    every = np.arange(np.iinfo(kind).min, np.iinfo(kind).max + 1)
-    every = np.maximum(every, -np.iinfo(kind).max).astype(kind)
-    steps = every.reshape(1, 16, 16, 1).repeat(200, -1)
-    scale = np.geomspace(6e-8, 65504, 200).astype(np.float16)[None]
-    out = np.empty(steps.shape, np.float16)
-    cube_store._scale_into(out, steps, scale)
-    one = scale.astype(np.float32) / np.iinfo(kind).max
-    expected = (steps * one[:, None, None]).astype(np.float16)
-    places = out.view(np.int16).astype(int) - expected.view(np.int16).astype(int)
-    assert np.abs(places).max() <= 1  # a tie is rounded up, by numpy to even
-    assert (places != 0).mean() < 0.01
 
 
 def test_the_largest_values_of_float16_survive_eight_bits(store):
@@ -484,9 +469,11 @@ def test_a_header_that_is_not_the_manifests_is_damage(sealed):
 
 
 def test_a_checksum_is_compared_once(sealed, monkeypatch):
-    compared, sha256 = [], cube_store._data_sha256
+    compared, has_checksum = [], cube_files.CubeFile.has_checksum
     monkeypatch.setattr(
-        cube_store, "_data_sha256", lambda *file: (compared.append(file), sha256(*file))[1]
+        cube_files.CubeFile,
+        "has_checksum",
+        lambda file: (compared.append(file), has_checksum(file))[1],
     )
     for _ in range(3):
         for tracklet, length in sealed.lengths.items():
@@ -626,11 +613,10 @@ def test_bytes_needed_covers_the_files(sealed):
 def test_disk_full_while_writing(sealed, monkeypatch):
     before = files_under(sealed.folder / "cubes")
 
-    def full(write, rest):
-        write(rest[:50])
+    def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cube_store, "_write_all", full)
+    monkeypatch.setattr(atomic, "_sync", full)
     with pytest.raises(CubeStoreError, match=r"disk is full: tracklet new .* 3 finished .* again"):
         sealed.write("new", cubes_of(9))
     assert files_under(sealed.folder / "cubes") == before
@@ -670,10 +656,10 @@ def test_a_real_limit_of_the_system(tmp_path):
 
 
 def test_other_errors_of_the_system_stay_what_they_are(store, monkeypatch):
-    def broken(write, rest):
+    def broken(path):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(cube_store, "_write_all", broken)
+    monkeypatch.setattr(atomic, "_sync", broken)
     with pytest.raises(OSError, match="Input/output") as caught:
         store.write("a", cubes_of(2))
     assert not isinstance(caught.value, CubeStoreError)

@@ -182,7 +182,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_extraction as tests
-from wherewhen.features import cube_store
+from wherewhen import atomic
 from wherewhen.features.extraction import CubeExtraction, fill
 import pandas as pd
 
@@ -191,16 +191,16 @@ plan = CubeExtraction(
     tests.tiny_backbone(), root / "frames",
     pd.read_pickle(root / "tracklets.pkl"), pd.read_pickle(root / "frames.pkl"), batch_size=4,
 )
-store = cube_store.CubeStore.create(root / "stores", plan.identity)
-count = iter(range(10))
+store = tests.CubeStore.create(root / "stores", plan.identity)
+count, sync = iter(range(10)), atomic._sync
 
-def killed_in_the_middle(write, rest):
-    write(rest[: len(rest) // 2])
-    if next(count) == 3:  # two writes a file: header and data of the second
+def killed_in_the_middle(path):
+    if path.suffix == ".tmp" and next(count) == 1:  # the second file
+        os.truncate(path, path.stat().st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    write(rest[len(rest) // 2 :])
+    sync(path)
 
-cube_store._write_all = killed_in_the_middle
+atomic._sync = killed_in_the_middle
 fill(store, plan, progress=False)
 """
 

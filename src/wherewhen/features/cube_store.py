@@ -1,41 +1,35 @@
-"""The cube store of the features room: feature cubes on disk, whole or not there.
+"""The cube store: feature cubes on a disk, each tracklet's whole or not there.
 
 A store is a folder named by the fingerprint of what its cubes depend on (backbone, weights,
-preprocessing, augmentation, data set).  Inside, one safetensors file a tracklet::
+preprocessing, augmentation, data set)::
 
     <root>/<key>/identity.json                   what the key stands for
-    <root>/<key>/cubes/<tracklet>.safetensors    written under a temporary name, synced, renamed
+    <root>/<key>/cubes/<tracklet>.safetensors    see `wherewhen.features.cube_files`
     <root>/<key>/manifest.json                   written last: lengths and checksums
 
-A file's tensor ``cubes`` is [variants, length, K, K, D]: variant 0 is the plain frame, the others
-are augmented ones, one after the other, so that a window of any variant is one piece of the file.
-It is float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D]: what the highest
-of the 255 (signed: 127) steps stands for.
-
-A killed writer leaves whole files and perhaps one temporary file, which the next writer removes.
-Windows of frames are read at their offset in the file, straight into the caller's buffer.  Before
-a store object reads a tracklet for the first time, it compares the file with its checksum.  Nothing
-here needs torch.
+Every file is written atomically. What a killed writer left, the next one removes. Before a store
+object reads a tracklet for the first time, it compares the file with its checksum. Nothing here
+needs torch.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
-import io
 import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wherewhen.atomic import replacing
+from wherewhen.features.cube_files import DTYPE, CubeFile, Storage, write_file
 from wherewhen.locks import alone
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -43,57 +37,20 @@ from wherewhen.tracklets.windows import Window
 
 FORMAT = 2
 """Version of the layout; a store of another version is refused."""
-DTYPE = np.dtype("<f2")
-STORED = {"F16": DTYPE, "U8": np.dtype("u1"), "I8": np.dtype("i1")}
-"""What a file may hold, as safetensors calls it; the two of 8 bits come with a scale."""
 SUFFIX = ".safetensors"
-TENSOR, SCALE = "cubes", "scale"
 BLOCK = 4096
 """Bytes that a file system hands out at once."""
 LONGEST_NAME = 200
 """Characters of one part of a file's name; file systems stop at 255 bytes."""
-_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
-_FULL[errno.EFBIG] = "the largest allowed file size is reached"
-
-
-Storage = Literal["float16", "uint8"]
-"""How activations are kept; ``uint8`` takes half the room and is off by 0.2 to 0.3 %."""
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the largest allowed file size is reached",
+}
 
 
 class CubeStoreError(OSError):
     """A store that is damaged, incomplete, in use or out of space."""
-
-
-class _Header(NamedTuple):
-    """What a cube file says about itself."""
-
-    offset: int
-    dtype: str
-    shape: tuple[int, int, int, int, int]
-    sha256: str
-    source: str
-
-    @property
-    def length(self) -> int:
-        return self.shape[1]
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame's activations."""
-        return math.prod(self.shape[2:]) * STORED[self.dtype].itemsize
-
-    @property
-    def scale_offset(self) -> int:
-        """Where the activations end and the scales, if any, begin."""
-        return self.offset + self.shape[0] * self.length * self.frame_bytes
-
-    @property
-    def scale_shape(self) -> tuple[int, int, int]:
-        return (self.shape[0], self.length, self.shape[4] if self.dtype != "F16" else 0)
-
-    @property
-    def file_bytes(self) -> int:
-        return self.scale_offset + math.prod(self.scale_shape) * DTYPE.itemsize
 
 
 class CubeStore(CubeReader):
@@ -117,12 +74,10 @@ class CubeStore(CubeReader):
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._headers: dict[str, _Header] = {}
+        self._files: dict[str, CubeFile] = {}
         self._intact: set[str] = set()  # tracklets whose files were compared with their checksums
         self._removed: dict[str, str] = {}  # damaged tracklets, and what was said of them
-        self._files: dict[str, str] = {}  # building a path takes as long as reading a frame
         self._sealed: dict[str, dict[str, Any]] | None = None
-        self._lengths: dict[str, int] = {}
         self._form: tuple[int, int, int, int] | None = None
         if not (self.folder / "identity.json").is_file():
             raise FileNotFoundError(
@@ -154,7 +109,7 @@ class CubeStore(CubeReader):
         folder = Path(root) / fingerprint(identity)
         (folder / "cubes").mkdir(parents=True, exist_ok=True)
         if not (folder / "identity.json").exists():
-            _write_whole(folder / "identity.json", [_json_bytes(identity)])
+            _write_json(folder / "identity.json", identity)
         return cls(folder)
 
     @property
@@ -167,8 +122,7 @@ class CubeStore(CubeReader):
     def __contains__(self, tracklet: str) -> bool:
         """Whether a tracklet's file is there, whole by its size (`verify` looks at the bytes)."""
         try:
-            header = _read_header(self._path(tracklet))
-            return self._path(tracklet).stat().st_size == header.file_bytes
+            return CubeFile.open(self._path(tracklet)).is_whole
         except (OSError, ValueError):
             return False
 
@@ -181,20 +135,18 @@ class CubeStore(CubeReader):
         """Frames of every tracklet in the store: those sealed, else those whole so far."""
         sealed = self._manifest()
         if sealed is None:
-            return {tracklet: self._header(tracklet).length for tracklet in self._whole_files()}
-        lengths = self._lengths or {t: entry["length"] for t, entry in sealed.items()}
-        self._lengths = lengths  # asked for at every clip: kept
-        return lengths
+            return {tracklet: self.length(tracklet) for tracklet in self._whole_files()}
+        return {tracklet: entry["length"] for tracklet, entry in sealed.items()}
 
     def length(self, tracklet: str) -> int:
         """Frames of a tracklet, by its file."""
-        return self._header(tracklet).length
+        return self._file(tracklet).length
 
     def _variants_and_shape(self) -> tuple[int, int, int, int] | None:
         if self._form is None:
             whole = next(self._whole_files(), None)
             if whole is not None:
-                variants, _, *shape = self._header(whole).shape
+                variants, _, *shape = self._file(whole).shape
                 self._form = (variants, *shape)
         return self._form
 
@@ -232,19 +184,20 @@ class CubeStore(CubeReader):
             If the file is damaged.  Its checksum is compared when this object first reads the
             tracklet.  A damaged file is removed, so that the next extraction makes it anew.
         """
-        header = self._intact_header(window.tracklet)
-        frame = window.variant * header.length + window.start
-        if header.dtype == "F16":
-            self._read_pieces(window.tracklet, (header.offset + frame * header.frame_bytes, out))
-        else:
-            self._read_scaled(window.tracklet, header, frame, out)
+        file = self._intact_file(window.tracklet)
+        try:
+            file.read_into(window.variant, window.start, out)
+        except FileNotFoundError:
+            raise self._absent(window.tracklet) from None
+        except EOFError as error:
+            raise self._damaged(window.tracklet, "is shorter than its header says") from error
 
-    def _intact_header(self, tracklet: str) -> _Header:
-        """Compare a tracklet's file with its checksum, once, and return its header.
+    def _intact_file(self, tracklet: str) -> CubeFile:
+        """Compare a tracklet's file with its checksum, once, and return it.
 
         Threads that ask for the same tracklet at once each compare it.
         """
-        header = self._header(tracklet)
+        file = self._file(tracklet)
         if tracklet not in self._intact:
             sealed = self._manifest()
             try:
@@ -255,10 +208,9 @@ class CubeStore(CubeReader):
             except ValueError:  # the header was whole before
                 intact = False
             if not intact:
-                fault = "does not match its checksum"
-                raise self._remove_damaged(tracklet, compared, fault)
+                raise self._remove_damaged(tracklet, compared, "does not match its checksum")
             self._intact.add(tracklet)
-        return header
+        return file
 
     def _remove_damaged(self, tracklet: str, damaged: os.stat_result, fault: str) -> CubeStoreError:
         """Remove a damaged file from this store, and return the error to raise.
@@ -277,24 +229,6 @@ class CubeStore(CubeReader):
         except OSError as reason:  # a read-only disk, or Windows while another process reads it
             return self._damaged(tracklet, f"{fault}. Remove it ({reason})")
         return error
-
-    def _read_pieces(self, tracklet: str, *pieces: tuple[int, NDArray]) -> None:
-        try:
-            _read_into(self._file(tracklet), pieces)
-        except FileNotFoundError:
-            raise self._absent(tracklet) from None
-        except EOFError as error:
-            raise self._damaged(tracklet, "is shorter than its header says") from error
-
-    def _read_scaled(self, tracklet: str, header: _Header, frame: int, out: NDArray) -> None:
-        steps = np.empty(out.shape, STORED[header.dtype])
-        scale = np.empty((len(out), out.shape[-1]), DTYPE)
-        self._read_pieces(
-            tracklet,
-            (header.offset + frame * header.frame_bytes, steps),
-            (header.scale_offset + frame * scale.nbytes // len(scale), scale),
-        )
-        _scale_into(out, steps, scale)
 
     def verify(self, progress: bool = False) -> list[str]:
         """Read every byte and compare with the checksums, whether that was done before or not.
@@ -324,14 +258,9 @@ class CubeStore(CubeReader):
 
     def _has_checksum(self, tracklet: str, sealed: dict[str, dict[str, Any]] | None) -> bool:
         """Compare a file with its header's checksum, and the header with the manifest."""
-        path = self._path(tracklet)
-        header = _read_header(path)
-        expected = (sealed or {}).get(tracklet, _entry(header))
-        return (
-            expected == _entry(header)
-            and path.stat().st_size == header.file_bytes
-            and _data_sha256(path, header) == header.sha256
-        )
+        file = CubeFile.open(self._path(tracklet))
+        said = (sealed or {}).get(tracklet, file.entry)
+        return said == file.entry and file.is_whole and file.has_checksum()
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -362,12 +291,10 @@ class CubeStore(CubeReader):
         """
         path = self._path(tracklet)
         data = self._checked(tracklet, cubes)
-        parts = _to_eight_bits(data) if storage == "uint8" else [data]
         self._unseal()
         self._forget(tracklet)
-        with self._out_of_space(f"tracklet {tracklet}", sum(part.nbytes for part in parts)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, [_header_bytes(parts, source), *map(_bytes_of, parts)])
+        with self._out_of_space(f"tracklet {tracklet}", _data_bytes(data.shape, storage)):
+            write_file(path, data, storage, source)
         self._removed.pop(tracklet, None)
         self._form = (data.shape[0], *data.shape[2:])
 
@@ -394,9 +321,9 @@ class CubeStore(CubeReader):
         CubeStoreError
             If the other store's file is damaged; see `read`.
         """
-        if not source or tracklet not in other or other._header(tracklet).source != source:
+        if not source or tracklet not in other or other._file(tracklet).source != source:
             return False
-        other._intact_header(tracklet)
+        other._intact_file(tracklet)
         path = self._path(tracklet)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._unseal()
@@ -459,7 +386,7 @@ class CubeStore(CubeReader):
         self._path(tracklet).unlink(missing_ok=True)
 
     def _forget(self, tracklet: str) -> None:
-        self._headers.pop(tracklet, None)
+        self._files.pop(tracklet, None)
         self._intact.discard(tracklet)
 
     def remove(self, tracklets: Iterable[str]) -> list[str]:
@@ -490,12 +417,11 @@ class CubeStore(CubeReader):
 
     def seal(self) -> None:
         """Declare the store complete: write the manifest, which names every whole tracklet."""
-        tracklets = {t: _entry(_read_header(self._path(t))) for t in sorted(self._whole_files())}
-        manifest = {"format": FORMAT, "identity": fingerprint(self.identity), "cubes": tracklets}
-        text = _json_bytes(manifest)
-        with self._out_of_space("the manifest", len(text)):
-            _write_whole(self.folder / "manifest.json", [text])
-        self._sealed, self._lengths = None, {}
+        cubes = {t: CubeFile.open(self._path(t)).entry for t in sorted(self._whole_files())}
+        manifest = {"format": FORMAT, "identity": fingerprint(self.identity), "cubes": cubes}
+        with self._out_of_space("the manifest", 200 * len(cubes)):
+            _write_json(self.folder / "manifest.json", manifest)
+        self._sealed = None
 
     @contextmanager
     def writing(self) -> Iterator[Self]:
@@ -559,9 +485,7 @@ class CubeStore(CubeReader):
         int
             Bytes: the activations, and a file system block a tracklet for header and rounding.
         """
-        activations = math.prod(shape)
-        a_frame = activations * 2 if storage == "float16" else activations + 2 * shape[-1]
-        return sum(length * variants * a_frame + BLOCK for length in lengths)
+        return sum(_data_bytes((variants, length, *shape), storage) + BLOCK for length in lengths)
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -575,11 +499,6 @@ class CubeStore(CubeReader):
                 )
         return self.folder.joinpath("cubes", *map(_safe, parts[:-1]), _safe(parts[-1]) + SUFFIX)
 
-    def _file(self, tracklet: str) -> str:
-        if tracklet not in self._files:
-            self._files[tracklet] = str(self._path(tracklet))
-        return self._files[tracklet]
-
     def _names(self) -> Iterator[str]:
         cubes = self.folder / "cubes"
         for path in sorted(cubes.rglob("*" + SUFFIX)):
@@ -588,20 +507,21 @@ class CubeStore(CubeReader):
     def _whole_files(self) -> Iterator[str]:
         return (tracklet for tracklet in self._names() if tracklet in self)
 
-    def _header(self, tracklet: str) -> _Header:
-        header = self._headers.get(tracklet)
-        if header is None:
+    def _file(self, tracklet: str) -> CubeFile:
+        """Open a tracklet's file, once."""
+        file = self._files.get(tracklet)
+        if file is None:
             path = self._path(tracklet)
             try:
                 looked_at = path.stat()
-                header = _read_header(path)
+                file = CubeFile.open(path)
             except FileNotFoundError:
                 raise self._absent(tracklet) from None
             except ValueError as error:
                 fault = f"has a damaged header ({error})"
                 raise self._remove_damaged(tracklet, looked_at, fault) from error
-            self._headers[tracklet] = header
-        return header
+            self._files[tracklet] = file
+        return file
 
     def _absent(self, tracklet: str) -> Exception:
         """Return the error to raise of a tracklet that has no file."""
@@ -652,7 +572,7 @@ class CubeStore(CubeReader):
             raise self._bad_json("manifest.json", repr(error)) from error
 
     def _unseal(self) -> None:
-        self._sealed, self._lengths = None, {}
+        self._sealed = None
         (self.folder / "manifest.json").unlink(missing_ok=True)
 
     def _load_json(self, name: str) -> dict[str, Any]:
@@ -677,161 +597,16 @@ def _safe(part: str) -> str:
     return quote(part, safe="").replace(".", "%2E")  # no dots: no clash with suffix or `.tmp`
 
 
-def _to_eight_bits(data: NDArray[np.float16]) -> list[NDArray]:
-    """Share every frame's and channel's largest value out into the steps that 8 bits can count.
-
-    Returns
-    -------
-    list of ndarray
-        Steps, uint8 (int8 where a value is negative), shaped like the data; and the largest values,
-        float16 [variants, length, D], which are kept exactly.
-    """
-    values = data.astype(np.float32)
-    kind = np.int8 if values.min() < 0 else np.uint8
-    largest = np.abs(values).max(axis=(2, 3))
-    one = largest[:, :, None, None] / np.iinfo(kind).max
-    steps = np.divide(values, one, out=np.zeros_like(values), where=one > 0)
-    return [np.rint(steps).astype(kind), largest.astype(DTYPE)]
-
-
-def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
-    """Give cubes the values that they would have when read from a store.
-
-    Parameters
-    ----------
-    cubes
-        float16, shape [length, K, K, D].
-    storage
-        See `CubeStore.write`.
-
-    Returns
-    -------
-    ndarray
-        float16, of the same shape.
-    """
+def _data_bytes(shape: Sequence[int], storage: Storage) -> int:
+    """Bytes of cubes [variants, length, K, K, D] in a file."""
     if storage == "float16":
-        return cubes
-    steps, scale = _to_eight_bits(cubes[None])
-    out = np.empty(cubes.shape, DTYPE)
-    _scale_into(out, steps[0], scale[0])
-    return out
+        return 2 * math.prod(shape)
+    return math.prod(shape) + 2 * shape[0] * shape[1] * shape[-1]
 
 
-def _scale_into(out: NDArray[np.float16], steps: NDArray, scale: NDArray[np.float16]) -> None:
-    """Multiply steps [length, K, K, D] with their scale [length, D].
-
-    numpy's own conversion to float16 takes four times as long.  A float32 that is divided by 2^112
-    has the bits of its float16, 13 places higher, subnormal numbers included: both formats then
-    have the same smallest exponent.  Half a place more rounds.
-    """
-    values = steps * (scale.astype(np.float32) / np.iinfo(steps.dtype).max)[:, None, None]
-    values *= np.float32(2.0**-112)
-    bits = values.view(np.uint32)
-    signs = None if steps.dtype == np.uint8 else (bits >> 16).astype(np.uint16) & 0x8000
-    if signs is not None:
-        bits &= 0x7FFFFFFF
-    bits += 0x1000
-    bits >>= 13
-    halves = out.view(np.uint16)
-    np.copyto(halves, bits, casting="unsafe")
-    if signs is not None:
-        halves |= signs
-
-
-def _bytes_of(data: NDArray) -> memoryview:
-    return memoryview(data).cast("B")
-
-
-def _header_bytes(parts: Sequence[NDArray], source: str) -> bytes:
-    """Write a safetensors header: its length, JSON, spaces up to a multiple of 64."""
-    digest, header, first = hashlib.sha256(), {}, 0
-    kinds = {dtype: name for name, dtype in STORED.items()}
-    for name, data in zip((TENSOR, SCALE), parts, strict=False):
-        digest.update(_bytes_of(data))
-        header[name] = {
-            "dtype": kinds[data.dtype],
-            "shape": list(data.shape),
-            "data_offsets": [first, first + data.nbytes],
-        }
-        first += data.nbytes
-    header["__metadata__"] = {"sha256": digest.hexdigest(), "source": source}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(len(text) + 8) % 64)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _read_header(path: Path) -> _Header:
-    """Read what a cube file says about itself; ValueError where it makes no sense."""
-    with path.open("rb", buffering=0) as file:
-        start = file.read(1024)  # a header of ours is at most 384 bytes: one read
-        length = int.from_bytes(start[:8], "little")
-        if not 2 <= length <= 100_000:
-            raise ValueError(f"a header of {length} bytes")
-        text = start[8 : 8 + length] + file.read(max(0, length + 8 - len(start)))
-    try:
-        header = json.loads(text)
-        tensor, scale = header[TENSOR], header.get(SCALE)
-        about = header["__metadata__"]
-        shape = tuple(int(side) for side in tensor["shape"])
-        read = _Header(8 + length, str(tensor["dtype"]), shape, about["sha256"], about["source"])
-        if read.dtype not in STORED or len(shape) != 5 or min(shape) < 1:
-            raise ValueError(f"expected float16 or 8 bits of five dimensions, got {tensor}")
-        ends = [read.scale_offset - read.offset, read.file_bytes - read.offset]
-        fits = tensor["data_offsets"] == [0, ends[0]] and (scale is None) == (ends[0] == ends[1])
-        if scale is not None:
-            fits &= scale["data_offsets"] == ends and scale["shape"] == list(read.scale_shape)
-            fits &= scale["dtype"] == "F16"
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ValueError(f"not a cube file: {error!r}") from error
-    if not fits:
-        raise ValueError(f"sizes that contradict each other: {tensor}, {scale}")
-    return read
-
-
-def _read_into(path: str, pieces: Iterable[tuple[int, NDArray]]) -> None:
-    """Fill buffers from their offsets in a file; EOFError where it ends too early."""
-    with io.FileIO(path) as file:
-        for offset, out in pieces:
-            file.seek(offset)
-            rest = _bytes_of(out)
-            while rest:  # the system may hand over less than was asked for
-                got = file.readinto(rest)
-                if not got:
-                    raise EOFError
-                rest = rest[got:]
-
-
-def _data_sha256(path: Path, header: _Header) -> str:
-    with path.open("rb") as file:
-        file.seek(header.offset)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _entry(header: _Header) -> dict[str, Any]:
-    return {"length": header.length, "bytes": header.file_bytes, "sha256": header.sha256}
-
-
-def _json_bytes(obj: Any) -> bytes:
-    return (json.dumps(obj, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file under a temporary name, sync it, and only then give it its name."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-    try:
-        with partial.open("wb", buffering=0) as file:
-            for part in parts:
-                _write_all(file.write, memoryview(part))
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _write_all(write: Callable[[memoryview], int], rest: memoryview) -> None:
-    while rest:
-        rest = rest[write(rest) :]
+def _write_json(path: Path, content: Any) -> None:
+    with replacing(path) as partial:
+        partial.write_bytes((json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _size(path: Path) -> int:

@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wherewhen.features.augmentation import Augmentation
-from wherewhen.features.cube_store import CubeStore, CubeStoreError, Storage, as_stored
+from wherewhen.features.cube_files import Storage, as_stored
+from wherewhen.features.cube_store import CubeStore, CubeStoreError
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -572,7 +573,7 @@ class StreamedCubes(CubeReader):
 
     def is_stored(self, tracklet: str) -> bool:
         """Whether a tracklet is read from the store, and not computed."""
-        return tracklet in self.store.lengths
+        return self.store.has_file(tracklet)
 
     def _fill(self, window: Window, out: NDArray[np.float16]) -> None:
         if self.is_stored(window.tracklet):
