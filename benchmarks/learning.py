@@ -48,8 +48,9 @@ from wherewhen.sessions import View
 from wherewhen.tracklets.cubes import ArrayCubes, CubeReader
 from wherewhen.tracklets.splits import validation_split
 from wherewhen.tracklets.windows import Window, as_windows, embedding_windows
+from wherewhen.training.clips import PreloadedCubes
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.loop import PreloadedCubes, calibrate, train
+from wherewhen.training.loop import calibrate, train
 
 CHANNELS = 256
 SHRINKAGE = 0.01

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from wherewhen.features import cube_files
-from wherewhen.features.cube_files import CubeFile, write_file
+from wherewhen.features.cube_files import CubeFile, data_bytes, write_file
 
 CUBES = np.random.default_rng(0).standard_normal((2, 5, 3, 3, 4)).astype(np.float16)
 
@@ -24,11 +24,17 @@ def test_a_file_is_safetensors_and_says_what_it_holds(path, storage, size):
     assert file.shape == CUBES.shape == load_file(path)["cubes"].shape
     assert (file.length, file.source) == (5, "frames of t")
     assert file.size == path.stat().st_size == file.offset + size
+    assert size == data_bytes(CUBES.shape, storage)
     assert file.is_whole
     assert file.has_checksum()
     out = np.empty((2, 3, 3, 4), np.float16)
     file.read_into(1, 2, out)
     np.testing.assert_array_equal(out, cube_files.as_stored(CUBES[1], storage)[2:4])
+
+
+def test_the_cubes_of_mars_take_119_gigabytes():
+    """1,191,003 frames of GoogLeNet's 7 x 7 x 1024 values of two bytes."""
+    assert data_bytes((1, 1_191_003, 7, 7, 1024), "float16") == pytest.approx(119.5e9, rel=0.01)
 
 
 def test_the_bytes_of_a_file_stay_what_they_were(path):

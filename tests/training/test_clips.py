@@ -64,7 +64,7 @@ def test_preloaded_cubes_are_those_of_the_reader(toy):
         for window in (cubes.whole(name), Window(name, 1, 3)):
             np.testing.assert_array_equal(kept.read(window), cubes.read(window))
     with pytest.raises(IndexError, match=r"frames 2 to 99 were asked for"):
-        kept.gather([Window(chosen[0], 2, 99)], 4)
+        ResidentClips(kept, 4).load([Window(chosen[0], 2, 99)])
 
 
 def test_a_variant_is_not_a_tracklet_of_a_like_name():
@@ -109,7 +109,7 @@ class Source:
 def draw(notes, numbers):
     for number in numbers:
         notes.append(("draw", number))
-        yield None if number is None else Drawn(number)
+        yield Drawn(number)
 
 
 def test_the_next_batch_is_read_by_a_thread_during_the_step():
@@ -122,16 +122,6 @@ def test_the_next_batch_is_read_by_a_thread_during_the_step():
         *[("draw", 0), ("draw", 1), ("step", 0), ("draw", 2), ("step", 1), ("step", 2)]
     ]
     assert [note[1:] for note in notes if note[0] == "load"] == [(n, False) for n in range(3)]
-
-
-def test_nothing_is_drawn_beyond_a_barrier_before_the_steps_are_done():
-    for ahead in (True, False):
-        notes, source = [], Source([])
-        source.ahead = ahead
-        for batch, _, _ in load_clips(source, draw(notes, [0, 1, None, 2])):
-            notes.append(("step", batch.windows))
-        assert notes.index(("step", 1)) < notes.index(("draw", 2))
-        assert [note for note in notes if note[0] == "step"] == [("step", n) for n in range(3)]
 
 
 def test_what_the_thread_cannot_read_is_raised_in_its_turn():

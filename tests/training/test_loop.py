@@ -16,8 +16,11 @@ from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.checkpoints import CheckpointError
+from wherewhen.training.clips import preload
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.loop import HISTORY, TIMING, TrainingDiverged, calibrate, preload, train
+from wherewhen.training.history import HISTORY, TIMING
+from wherewhen.training.loop import calibrate, train
+from wherewhen.training.run import TrainingDiverged
 
 D, K = 8, 3
 QUICK = {

@@ -148,6 +148,13 @@ def write_file(path: Path, cubes: NDArray[np.float16], storage: Storage, source:
         file.writelines([_header_bytes(parts, source), *map(_bytes_of, parts)])
 
 
+def data_bytes(shape: Sequence[int], storage: Storage) -> int:
+    """Return how many bytes cubes [variants, length, K, K, D] take in a file, without header."""
+    if storage == "float16":
+        return 2 * math.prod(shape)
+    return math.prod(shape) + 2 * shape[0] * shape[1] * shape[-1]
+
+
 def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
     """Give cubes the values that they would have when read from a store.
 

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -29,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherewhen.atomic import replacing
-from wherewhen.features.cube_files import DTYPE, CubeFile, Storage, write_file
+from wherewhen.features.cube_files import DTYPE, CubeFile, Storage, data_bytes, write_file
 from wherewhen.locks import alone
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -38,8 +37,6 @@ from wherewhen.tracklets.windows import Window
 FORMAT = 2
 """Version of the layout; a store of another version is refused."""
 SUFFIX = ".safetensors"
-BLOCK = 4096
-"""Bytes that a file system hands out at once."""
 LONGEST_NAME = 200
 """Characters of one part of a file's name; file systems stop at 255 bytes."""
 _FULL = {
@@ -293,7 +290,7 @@ class CubeStore(CubeReader):
         data = self._checked(tracklet, cubes)
         self._unseal()
         self._forget(tracklet)
-        with self._out_of_space(f"tracklet {tracklet}", _data_bytes(data.shape, storage)):
+        with self._out_of_space(f"tracklet {tracklet}", data_bytes(data.shape, storage)):
             write_file(path, data, storage, source)
         self._removed.pop(tracklet, None)
         self._form = (data.shape[0], *data.shape[2:])
@@ -356,7 +353,7 @@ class CubeStore(CubeReader):
                 raise
             free = shutil.disk_usage(self.folder).free
             raise CubeStoreError(
-                f"{_FULL[error.errno]}: {what} needs {_readable(needed)}, {_readable(free)} are "
+                f"{_FULL[error.errno]}: {what} needs {readable(needed)}, {readable(free)} are "
                 f"free under {self.folder}. {sum(1 for _ in self._names())} finished tracklets "
                 "are kept; free some space and run again: it continues from there"
             ) from error
@@ -440,52 +437,6 @@ class CubeStore(CubeReader):
             for partial in self.folder.rglob(".*.tmp"):
                 partial.unlink(missing_ok=True)
             yield self
-
-    def require_space(self, needed: int) -> None:
-        """Refuse before anything is written when the disk can't hold it.
-
-        Parameters
-        ----------
-        needed
-            Bytes, e.g. from `bytes_needed`.
-
-        Raises
-        ------
-        CubeStoreError
-            If less is free.
-        """
-        free = shutil.disk_usage(self.folder).free
-        if needed > free:
-            raise CubeStoreError(
-                f"the cubes still to be made need {_readable(needed)}, {_readable(free)} are free "
-                f"under {self.folder}; free some space, or let the store lie on another disk. "
-                "Nothing was written"
-            )
-
-    @staticmethod
-    def bytes_needed(
-        lengths: Iterable[int],
-        shape: Sequence[int],
-        variants: int = 1,
-        storage: Storage = "float16",
-    ) -> int:
-        """Disk space for tracklets.
-
-        Parameters
-        ----------
-        lengths
-            Frames of each tracklet.
-        shape
-            (K, K, D).
-        variants, storage
-            See `write`.
-
-        Returns
-        -------
-        int
-            Bytes: the activations, and a file system block a tracklet for header and rounding.
-        """
-        return sum(_data_bytes((variants, length, *shape), storage) + BLOCK for length in lengths)
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -597,13 +548,6 @@ def _safe(part: str) -> str:
     return quote(part, safe="").replace(".", "%2E")  # no dots: no clash with suffix or `.tmp`
 
 
-def _data_bytes(shape: Sequence[int], storage: Storage) -> int:
-    """Bytes of cubes [variants, length, K, K, D] in a file."""
-    if storage == "float16":
-        return 2 * math.prod(shape)
-    return math.prod(shape) + 2 * shape[0] * shape[1] * shape[-1]
-
-
 def _write_json(path: Path, content: Any) -> None:
     with replacing(path) as partial:
         partial.write_bytes((json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
@@ -616,5 +560,6 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _readable(size: int) -> str:
+def readable(size: int) -> str:
+    """Say a number of bytes in MiB or GiB."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**29 else f"{size / 2**20:.1f} MiB"

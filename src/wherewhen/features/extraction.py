@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -32,8 +33,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wherewhen.features.augmentation import Augmentation
-from wherewhen.features.cube_files import Storage, as_stored
-from wherewhen.features.cube_store import CubeStore, CubeStoreError
+from wherewhen.features.cube_files import Storage, as_stored, data_bytes
+from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -53,6 +54,8 @@ READ_AHEAD = 3
 """Batches that may be finished, or decoded, beside those that the threads are at."""
 MOST_READERS = 8
 """Decoding threads that feed a GPU."""
+BLOCK = 4096
+"""Bytes of a file's header and of rounding up to what a file system hands out at once."""
 PLAN = "plan.json"
 DECODER = "torchvision; Pillow for BMP"
 MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
@@ -492,25 +495,18 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
         for other in CubeStore.stores_under(store.folder.parent)
         if other.key != store.key and _way_made(other.identity) == _way_made(extraction.identity)
     ]
-    if not made_alike:
-        return missing
-    left = []
-    for tracklet in missing:
-        if not any(_adopt_from(other, store, extraction, tracklet) for other in made_alike):
-            left.append(tracklet)
+
+    def adopt_from(other: CubeStore, tracklet: str) -> bool:
+        try:
+            return store.adopt(other, tracklet, extraction.source(tracklet))
+        except CubeStoreError as error:  # its file is damaged
+            log.warning("%s", error)
+            return False
+
+    left = [t for t in missing if not any(adopt_from(other, t) for other in made_alike)]
     if len(left) < len(missing):
         log.info("%d tracklets are taken over from other stores", len(missing) - len(left))
     return left
-
-
-def _adopt_from(
-    other: CubeStore, store: CubeStore, extraction: CubeExtraction, tracklet: str
-) -> bool:
-    try:
-        return store.adopt(other, tracklet, extraction.source(tracklet))
-    except CubeStoreError as error:  # its file is damaged
-        log.warning("%s", error)
-        return False
 
 
 def _way_made(identity: dict[str, Any]) -> str:
@@ -525,8 +521,8 @@ def _require_room(
     variants, budget = extraction.augmentation.variants, extraction.budget_gib
 
     def needed(tracklets: list[str]) -> int:
-        lengths = (extraction.lengths[tracklet] for tracklet in tracklets)
-        return store.bytes_needed(lengths, extraction.cube_shape, variants, extraction.storage)
+        shapes = ((variants, extraction.lengths[t], *extraction.cube_shape) for t in tracklets)
+        return sum(data_bytes(shape, extraction.storage) + BLOCK for shape in shapes)
 
     whole, to_make = needed(wanted), needed(missing)
     log.info(
@@ -545,7 +541,13 @@ def _require_room(
             "`extract.tracklets: train` or `none`, fewer `extract.augmentation.variants`, or a "
             "backbone with fewer channels. Nothing was written"
         )
-    store.require_space(to_make)
+    free = shutil.disk_usage(store.folder).free
+    if to_make > free:
+        raise CubeStoreError(
+            f"the cubes still to be made need {readable(to_make)}, {readable(free)} are free "
+            f"under {store.folder}; free some space, or let the store lie on another disk. "
+            "Nothing was written"
+        )
 
 
 class StreamedCubes(CubeReader):

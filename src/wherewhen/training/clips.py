@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -68,36 +70,12 @@ class PreloadedCubes(CubeReader):
         for window in tqdm(windows, desc="load cubes", unit="tracklet", disable=not progress):
             self._rows(window).copy_(torch.from_numpy(reader.read(window)))
 
-    def gather(self, windows: Sequence[Window], frames: int, out: Tensor | None = None) -> Clips:
-        """Copy clips together, the short ones repeated cyclically and masked.
-
-        Parameters
-        ----------
-        windows
-            N windows.
-        frames
-            Frames T of a clip.
-        out
-            ``[N * T, K, K, D]`` to write into; None for a new tensor.
-        """
-        indices, masks = [], []
-        for window in windows:
-            self.require(window)
-            positions, mask = cyclic_positions(0, window.length, frames)
-            indices.append(self._row(window) + positions)
-            masks.append(mask)
-        index = move(torch.from_numpy(np.concatenate(indices)), self.cubes.device)
-        cubes = torch.index_select(self.cubes, 0, index, out=out)
-        valid = np.stack(masks)
-        mask = move(torch.from_numpy(valid), self.cubes.device)
-        return Clips(cubes.unflatten(0, (len(windows), frames)), mask, bool(valid.all()))
-
-    def _row(self, window: Window) -> int:
-        """Row of a window's first frame."""
+    def row(self, window: Window) -> int:
+        """Return the index of a window's first frame in `cubes`."""
         return self._starts[window.tracklet, window.variant] + window.start
 
     def _rows(self, window: Window) -> Tensor:
-        return self.cubes[self._row(window) :][: window.length]
+        return self.cubes[self.row(window) :][: window.length]
 
     def _fill(self, window: Window, out: np.ndarray) -> None:
         out[:] = self._rows(window).cpu().numpy()
@@ -152,21 +130,23 @@ def preload(
     return PreloadedCubes(reader, windows, progress)
 
 
-class ClipSource(Protocol):
-    """Where a step's clips come from."""
+class ClipSource(ABC):
+    """Loads the clips of a step."""
 
     ahead: bool
     """Whether the next batch is to be loaded, by another thread, while a step is taken."""
 
+    @abstractmethod
     def load(self, windows: Sequence[Window]) -> Clips:
         """Load clips."""
 
     def hand_over(self, clips: Clips) -> Clips:
-        """Let the step have what was loaded."""
+        """Make the current stream wait for what was loaded."""
+        return clips
 
 
-class ResidentClips:
-    """Clips of cubes that are on the device of the training.
+class ResidentClips(ClipSource):
+    """Gathers clips by index from cubes that are on the device of the training.
 
     Parameters
     ----------
@@ -184,18 +164,28 @@ class ResidentClips:
         self._buffer: Tensor | None = None
 
     def load(self, windows: Sequence[Window]) -> Clips:
-        """Gather clips by index into a buffer that is used again and again."""
+        """Copy clips into a buffer that is used again and again."""
+        indices, masks = [], []
+        for window in windows:
+            self.cubes.require(window)
+            positions, mask = cyclic_positions(0, window.length, self.frames)
+            indices.append(self.cubes.row(window) + positions)
+            masks.append(mask)
+        kept = self.cubes.cubes
         needed = len(windows) * self.frames
         if self._buffer is None or len(self._buffer) < needed:
-            self._buffer = self.cubes.cubes.new_empty((needed, *self.cubes.cubes.shape[1:]))
-        return self.cubes.gather(windows, self.frames, self._buffer[:needed])
+            self._buffer = kept.new_empty((needed, *kept.shape[1:]))
+        index = move(torch.from_numpy(np.concatenate(indices)), kept.device)
+        clips = torch.index_select(kept, 0, index, out=self._buffer[:needed])
+        valid = np.stack(masks)
+        return Clips(
+            clips.unflatten(0, valid.shape),
+            move(torch.from_numpy(valid), kept.device),
+            bool(valid.all()),
+        )
 
-    def hand_over(self, clips: Clips) -> Clips:
-        """Let the step have what was loaded."""
-        return clips
 
-
-class StreamedClips:
+class StreamedClips(ClipSource):
     """Clips read into two buffers in turn, pinned and copied in a stream of its own for a GPU.
 
     While the step works on the one, a thread fills the other.
@@ -237,7 +227,7 @@ class StreamedClips:
         return Clips(*on_gpu, whole, self._copied[self._turn])
 
     def hand_over(self, clips: Clips) -> Clips:
-        """Let the GPU's present stream wait for the copy (the CPU does not)."""
+        """Make the GPU's current stream wait for the copy (the CPU does not)."""
         if clips.copied is not None:
             stream = torch.cuda.current_stream(self.device)
             stream.wait_event(clips.copied)
@@ -284,42 +274,36 @@ Drawn = TypeVar("Drawn", bound=_HasWindows)
 
 
 def load_clips(
-    source: ClipSource, batches: Iterable[Drawn | None]
+    source: ClipSource, batches: Iterable[Drawn]
 ) -> Iterator[tuple[Drawn, Clips, float]]:
     """Load the clips of batches, in order, one batch ahead of the step if the source wants it.
 
     Parameters
     ----------
     source
-        Where they come from.
+        Loads them.
     batches
-        What is drawn, with ``windows``. None means that the next one can be drawn only when all
-        steps before it are done.
+        What is drawn, with ``windows``.
 
     Yields
     ------
     tuple
         The batch, its clips, and the seconds that the caller was kept waiting.
     """
-    if not source.ahead:
-        for batch in batches:
-            if batch is not None:
-                began = time.perf_counter()
-                clips = source.hand_over(source.load(batch.windows))
-                yield batch, clips, time.perf_counter() - began
-        return
 
-    def receive(batch: Drawn, loading: Future[Clips]) -> tuple[Drawn, Clips, float]:
+    def receive(batch: Drawn, load: Callable[[], Clips]) -> tuple[Drawn, Clips, float]:
         began = time.perf_counter()
-        clips = source.hand_over(loading.result())
+        clips = source.hand_over(load())
         return batch, clips, time.perf_counter() - began
 
-    with ThreadPoolExecutor(1, "read cubes") as thread:
-        coming: tuple[Drawn, Future[Clips]] | None = None
+    if not source.ahead:
         for batch in batches:
-            following = None
-            if batch is not None:
-                following = batch, thread.submit(source.load, batch.windows)
+            yield receive(batch, partial(source.load, batch.windows))
+        return
+    with ThreadPoolExecutor(1, "read cubes") as thread:
+        coming: tuple[Drawn, Callable[[], Clips]] | None = None
+        for batch in batches:
+            following = batch, thread.submit(source.load, batch.windows).result
             if coming is not None:
                 yield receive(*coming)
             coming = following

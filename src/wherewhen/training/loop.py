@@ -18,23 +18,11 @@ from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
 from wherewhen.tracklets.windows import Window
 from wherewhen.training.checkpoints import Checkpoints
-from wherewhen.training.clips import PreloadedCubes, preload
+from wherewhen.training.clips import preload
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.history import HISTORY, TIMING, history_columns
 from wherewhen.training.pairs import PairSampler, build_sampler
-from wherewhen.training.run import Log, Run, TrainingDiverged
+from wherewhen.training.run import Log, Run
 from wherewhen.training.validation import Validation
-
-__all__ = [
-    "HISTORY",
-    "TIMING",
-    "PreloadedCubes",
-    "TrainingDiverged",
-    "calibrate",
-    "history_columns",
-    "preload",
-    "train",
-]
 
 CALIBRATION_FRAMES = 512
 
