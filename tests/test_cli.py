@@ -5,10 +5,10 @@ import sys
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from flat_footage import write_flat
 
 from wherewhen.cli import cli, run
 from wherewhen.locks import held
-from wherewhen.synthetic.layouts import write_flat
 
 PYPROJECT = """
 [tool.kedro]

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from flat_footage import write_flat
 
 from wherewhen.environments import (
     RENDERED,
@@ -15,7 +16,6 @@ from wherewhen.environments import (
 )
 from wherewhen.pipelines.parameters import check_parameters
 from wherewhen.sessions import Session
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.readers import READERS, read
 
 PYPROJECT = """

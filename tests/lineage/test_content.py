@@ -2,10 +2,10 @@ import hashlib
 import os
 
 import pytest
+from flat_footage import write_flat
 
 from wherewhen.lineage import content
 from wherewhen.lineage.content import ABSENT, content_of
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.readers import read
 
 

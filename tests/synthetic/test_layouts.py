@@ -4,12 +4,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from flat_footage import flat_frames, write_flat
 from PIL import Image
 from scipy.io import loadmat
 
 from wherewhen.retrieval.evaluate import evaluate
-from wherewhen.synthetic.layouts import LAYOUTS, check, layout_named, write_flat
-from wherewhen.synthetic.shots import flat_frames, list_shots
+from wherewhen.synthetic.layouts import LAYOUTS, check, layout_named
+from wherewhen.synthetic.shots import list_shots
 from wherewhen.tracklets.readers import READERS, read
 from wherewhen.tracklets.split_files import official_splits
 from wherewhen.tracklets.splits import draw_splits, fixed_splits

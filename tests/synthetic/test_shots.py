@@ -1,8 +1,9 @@
 from collections import Counter
 
 import pytest
+from flat_footage import flat_frames
 
-from wherewhen.synthetic.shots import flat_frames, list_shots
+from wherewhen.synthetic.shots import list_shots
 
 CAMERAS = ("cam_a", "cam_b")
 

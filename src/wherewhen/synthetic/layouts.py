@@ -2,8 +2,7 @@
 
 A layout says which file holds which frame, which lists lie beside the frames (MARS's name files
 and ``.mat`` tables, iLIDS-VID's splits, a manifest), and how its owners pack it. It takes shots and
-frames for each of them: rendered people, or flat colours, by which every reader and protocol is
-tested at any number of persons in no time.
+frames for each of them: rendered people, or the tests' flat colours.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from wherewhen.synthetic import mars
-from wherewhen.synthetic.shots import DISTRACTOR, JUNK, Shot, flat_frames, list_shots
+from wherewhen.synthetic.shots import DISTRACTOR, JUNK, Shot
 from wherewhen.tracklets.readers import ilids_vid
 
 ILIDS_TRIALS, ILIDS_SEED = 10, 2014
@@ -201,53 +200,6 @@ def root_of(form: Layout, home: Path, archive: bool) -> Path:
         return home / form.root
     folder = home / "archive"
     return folder / next(iter(form.archives)) if len(form.archives) == 1 else folder
-
-
-def write_flat(
-    layout: str,
-    home: Path | str,
-    persons: int = 4,
-    cameras: int = 2,
-    takes: int = 1,
-    distractors: int = 0,
-    junk: int = 0,
-    single: int = 0,
-    length: int | Callable[[int, int, int], int] = 2,
-    size: tuple[int, int] = (4, 8),
-    archive: bool = False,
-) -> Path:
-    """Write a set of flat colours, as test data of any size.
-
-    Parameters
-    ----------
-    layout : str
-        A key of `LAYOUTS`.
-    home : path
-        The folder to write into.
-    persons, takes, distractors, junk, single : int
-        As for `list_shots`.
-    cameras : int
-        How many cameras, named `cam_a`, `cam_b`, ...
-    length : int or callable
-        Frames of a tracklet, or from person, camera's index and take to that.
-    size : (int, int)
-        Width and height of a frame (pixels).
-    archive : bool
-        Pack it as its owners do.
-
-    Returns
-    -------
-    pathlib.Path
-        What a reader is pointed at.
-    """
-    names = [f"cam_{chr(ord('a') + camera)}" for camera in range(cameras)]
-    frames_of = length if callable(length) else lambda *_: length
-    form = layout_named(layout)
-    check(form, cameras, takes, distractors, junk, archive)
-    shots = list_shots(
-        persons, names, frames_of, takes, distractors, junk, single, varied=form.varied
-    )
-    return write(layout, home, shots, names, lambda shot: flat_frames(shot, size), archive)
 
 
 def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed: bool) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 PERSON, DISTRACTOR, JUNK = "person", "distractor", "junk"
 """What a tracklet shows: somebody to be found, somebody who is nobody's match, or a bad crop."""
 
@@ -93,28 +91,6 @@ def list_shots(
         person = tested[index % len(tested)]
         shots.append(odd(JUNK, index, person, index % cameras, takes + index))
     return shots
-
-
-def flat_frames(shot: Shot, size: tuple[int, int] = (4, 8)) -> np.ndarray:
-    """Paint a tracklet in flat colours, no two frames of a set alike.
-
-    Parameters
-    ----------
-    shot : Shot
-        The tracklet.
-    size : (int, int)
-        Width and height (pixels).
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 [length, height, width, 3].
-    """
-    colour = np.array([37 * shot.person, 40 * shot.camera + 9 * shot.take, 0]) % 256
-    frames = np.empty((shot.length, size[1], size[0], 3), dtype=np.uint8)
-    frames[:] = colour
-    frames[..., 2] = (5 * np.arange(shot.length) % 256)[:, None, None]
-    return frames
 
 
 def _cameras_of(person: int, cameras: int, varied: bool) -> list[int]:

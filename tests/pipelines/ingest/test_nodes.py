@@ -1,12 +1,12 @@
 import zipfile
 
 import pytest
+from flat_footage import write_flat
 from PIL import Image
 
 from wherewhen.pipelines.ingest.nodes import admit, read_frames
 from wherewhen.pipelines.ingest.parameters import IngestParameters
 from wherewhen.pipelines.parameters import check_parameters
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.ingest import IngestError
 
 

@@ -2,11 +2,11 @@ import json
 
 import pandas as pd
 import pytest
+from flat_footage import write_flat
 from scipy.io import loadmat
 
 from wherewhen.pipelines.split.nodes import export_torchreid, split, take_trial
 from wherewhen.pipelines.split.parameters import SplitParameters
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.readers import read
 from wherewhen.tracklets.readers.ilids_vid import SPLITS
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from flat_footage import flat_frames
 
 from wherewhen.pipelines.synthesise.nodes import picture_people, plan_people
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.synthetic.layouts import write
-from wherewhen.synthetic.shots import flat_frames
 from wherewhen.synthetic.writer import home_of
 
 

@@ -3,8 +3,8 @@ import shutil
 from functools import partial
 
 import pytest
+from flat_footage import write_flat
 
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets import readers
 from wherewhen.tracklets.ingest import IngestError
 from wherewhen.tracklets.readers.ilids_vid import SPLITS

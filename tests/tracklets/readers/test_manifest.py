@@ -8,9 +8,9 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
+from flat_footage import write_flat
 from PIL import Image
 
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets import readers
 from wherewhen.tracklets.ingest import IngestError
 

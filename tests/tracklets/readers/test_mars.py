@@ -3,9 +3,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from flat_footage import write_flat
 from scipy.io import loadmat, savemat
 
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.synthetic.mars import derive_info, write_info
 from wherewhen.tracklets import readers
 from wherewhen.tracklets.ingest import IngestError

@@ -2,11 +2,11 @@ import os
 from pathlib import Path
 
 import pytest
+from flat_footage import write_flat
 from PIL import Image
 
 from wherewhen.pipelines.ingest.nodes import admit, read_frames
 from wherewhen.pipelines.parameters import ParameterError, check_parameters
-from wherewhen.synthetic.layouts import write_flat
 from wherewhen.tracklets.archives import SEAL
 from wherewhen.tracklets.folders import image_files
 from wherewhen.tracklets.ingest import FoundTracklet, IngestError, ingest
