@@ -1,6 +1,8 @@
 """Features: from frames to feature cubes, and the store that keeps them.
 
-- ``weights``: where a backbone's weights come from, checked, without silent substitutes
+- ``weights``: where a backbone's weights come from, without silent substitutes
+- ``checkpoint_files``: files of weights, of which no code runs
+- ``fitting``: tensors of a file into a network, by name
 - ``backbones``: the registry of convolutional networks that turn a frame into a K x K x D cube
 - ``augmentation``: other views of a frame, drawn once by seed and name
 - ``extraction``: frames in, cubes out, tracklet by tracklet

@@ -16,12 +16,9 @@ from sklearn.datasets import load_sample_image
 
 import wherewhen
 from wherewhen.features.backbones import Preprocessing, build_backbone
-from wherewhen.features.weights import (
-    WeightsError,
-    WeightsSource,
-    in_order_of,
-    read_checkpoint,
-)
+from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
+from wherewhen.features.fitting import in_order_of
+from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.fingerprint import canonical_json
 
 RANDOM = WeightsSource(source="random", seed=0)
@@ -387,7 +384,7 @@ def test_a_cached_timm_download_needs_no_network(lite0, monkeypatch, tmp_path):
 
 def test_the_room_is_light():
     check = (
-        "import sys, wherewhen.features, wherewhen.features.weights, wherewhen.features.extraction;"
+        "import sys, wherewhen.features.fitting, wherewhen.features.extraction;"
         "sys.exit(bool({'torch', 'torchvision', 'timm'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -15,15 +15,9 @@ from typing import TYPE_CHECKING
 from wherewhen.features.backbones.backbone import Backbone, Precision, Preprocessing
 from wherewhen.features.backbones.folding import fold_batch_norms
 from wherewhen.features.backbones.record import Architecture, BackboneKind
-from wherewhen.features.weights import (
-    PACKAGES,
-    WeightsSource,
-    checkpoint_path,
-    in_order_of,
-    load_into,
-    read_checkpoint,
-    state_sha256,
-)
+from wherewhen.features.checkpoint_files import read_checkpoint
+from wherewhen.features.fitting import in_order_of, load_into, state_sha256
+from wherewhen.features.weights import PACKAGES, WeightsSource, checkpoint_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,7 +6,8 @@ import os
 import urllib.error
 import urllib.request
 
-from wherewhen.features.weights import WeightsError, ways_out
+from wherewhen.features.checkpoint_files import WeightsError
+from wherewhen.features.weights import ways_out
 
 PATIENCE = 5.0
 """Seconds to wait for a sign of life from a download host."""

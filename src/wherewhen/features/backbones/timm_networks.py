@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from wherewhen.features.backbones.backbone import HALF, INPUT_SIZE, Preprocessing
 from wherewhen.features.backbones.downloads import no_download, require_host
 from wherewhen.features.backbones.record import Architecture, BackboneKind
-from wherewhen.features.weights import WeightsError, ways_out
+from wherewhen.features.checkpoint_files import WeightsError
+from wherewhen.features.weights import ways_out
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
