@@ -8,7 +8,7 @@ import pytest
 
 from wherewhen.commands import parse_params
 from wherewhen.experiments.config import ExperimentError, nested
-from wherewhen.experiments.rows import COLUMNS, Request, resolve
+from wherewhen.experiments.rows import Request, resolve
 from wherewhen.project import from_root
 from wherewhen.sessions import View
 
@@ -85,7 +85,7 @@ class TestParameters:
 class TestFinished:
     def test_nothing_is_before_anything_was_made(self, row):
         assert row().trials == [] and not row().is_finished
-        assert row().scores().columns.to_list() == COLUMNS and row().scores().empty
+        assert "measure" in row().scores().columns and row().scores().empty
 
     def test_trial_by_trial(self, row, finish):
         finish(row(), "trial_01")

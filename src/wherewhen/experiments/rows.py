@@ -24,13 +24,11 @@ from wherewhen.pipelines.embed.features import of_trained_network, unlearned_met
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.presets import overlay
 from wherewhen.project import to_root
+from wherewhen.reporting.checks import SCORE_COLUMNS
 from wherewhen.retrieval.re_ranking import SUFFIX
 from wherewhen.sessions import Tree, View, environment_parameters, run
 from wherewhen.tracking import Description, described
 from wherewhen.tracklets.fingerprint import fingerprint
-
-COLUMNS = ["dataset", "protocol", "trial", "features", "metric", "measure", "value"]
-"""Columns of a table of scores."""
 
 OF_THE_TEST = {"synthesise", "ingest", "split", "evaluate"}
 """Groups of ``--params`` that apply to the tested data set only, with ``--trained-on``."""
@@ -130,7 +128,8 @@ class ResolvedRow:
             empty where no trial is finished.
         """
         tables = [self.load(name) for name in self.outputs(*self.trials)]
-        return pd.concat(tables)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+        columns = list(SCORE_COLUMNS)
+        return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 
     def shown(self) -> pd.DataFrame:
         """Return the scores of the features and the metric that the row shows."""

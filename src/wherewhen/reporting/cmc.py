@@ -78,9 +78,13 @@ def _ours(row: str, scores: pd.DataFrame) -> pd.DataFrame:
         if scores[column].nunique() > 1:
             kinds = ", ".join(scores[column].unique())
             raise ValueError(f"row {row}: scores of several {column} ({kinds}); select one first.")
-    rank = scores["measure"].str.extract(r"^rank-(\d+)$", expand=False)
-    if rank.isna().all():
+    ranked = with_ranks(scores).assign(row=row, quoted=False)[_COLUMNS]
+    if ranked.empty:
         raise ValueError(f"row {row}: scores without any measure rank-k; expected a CMC curve.")
-    ranked = scores.assign(rank=rank, row=row, quoted=False).dropna(subset="rank")
-    ranked = ranked.astype({"rank": int})[_COLUMNS]
     return ranked.sort_values(["trial", "rank"], ignore_index=True)
+
+
+def with_ranks(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of scores whose measure is ``rank-k``, with k as a column ``rank``."""
+    rank = scores["measure"].str.extract(r"^rank-(\d+)$", expand=False)
+    return scores.assign(rank=rank).dropna(subset="rank").astype({"rank": int})

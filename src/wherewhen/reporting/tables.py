@@ -69,7 +69,8 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     there = set(scores["measure"])
     further = [measure for measure in FURTHER if measure in there]
     return pd.DataFrame(
-        [_summary_row(key, groups[key], further) for key in sorted(groups, key=_by_style)]
+        _summary_row(key, groups[key], further)
+        for key in sorted(groups, key=lambda key: sort_key(*key))
     )
 
 
@@ -97,7 +98,8 @@ def format_summary(
         (``"83.1"`` for one trial, ``"–"`` for a measure that is not there) and ``trials``.
     """
     measures = shown_measures(average_precision)
-    _require_summary(summary, measures)
+    columns = [column for measure in measures for column in (measure, f"{measure} std")]
+    require_table(summary, ["features", "metric", "trials", *columns], "summary")
     columns = {
         "features": [describe_features(name) for name in summary["features"]],
         "metric": [describe_metric(name) for name in summary["metric"]],
@@ -284,10 +286,6 @@ def failures(rankings: pd.DataFrame, complete: bool = True) -> pd.DataFrame:
     return table.assign(gallery_size=table["probe"].map(sizes).astype("Int64"))
 
 
-def _by_style(key: tuple[str, str]) -> tuple:
-    return sort_key(*key)
-
-
 def _summary_row(key: tuple[str, str], rows: pd.DataFrame, further: list[str]) -> dict[str, object]:
     values = rows.pivot(index="trial", columns="measure", values="value")
     values = values.reindex(columns=[*MEASURES, *further])
@@ -305,11 +303,6 @@ def _summary_row(key: tuple[str, str], rows: pd.DataFrame, further: list[str]) -
         if measure not in _WITHOUT_DEVIATION:
             row[f"{measure} std"] = values[measure].std(ddof=1)
     return row
-
-
-def _require_summary(summary: pd.DataFrame, measures: tuple[str, ...]) -> None:
-    columns = [column for m in measures for column in (m, f"{m} std")]
-    require_table(summary, ["features", "metric", "trials", *columns], "summary")
 
 
 def _percent(mean: float, deviation: float) -> str:

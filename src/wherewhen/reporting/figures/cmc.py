@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.reporting.checks import require_scores, require_table
-from wherewhen.reporting.cmc import cmc_table, percent_over_trials
+from wherewhen.reporting.cmc import cmc_table, percent_over_trials, with_ranks
 from wherewhen.reporting.figures.canvas import TEXT, head, new_figure, over_trials, tidy
 from wherewhen.reporting.figures.record import FigureKind
 from wherewhen.reporting.style import (
@@ -115,7 +115,7 @@ def cmc_curves(
     As the paper's Fig 9, with the deviation over trials that it leaves out.
     """
     require_scores(scores)
-    curves = _with_ranks(scores, max_rank).groupby(["features", "metric"])
+    curves = _up_to(scores, max_rank).groupby(["features", "metric"])
     drawn = [
         Curve(
             describe_features(key[0]),
@@ -173,9 +173,8 @@ def row_cmc_curves(table: pd.DataFrame, *, title: str, facts: str = "") -> Figur
     return _draw(drawn, title, facts)
 
 
-def _with_ranks(scores: pd.DataFrame, max_rank: int | None) -> pd.DataFrame:
-    rank = scores["measure"].str.extract(r"^rank-(\d+)$", expand=False).astype("Int64")
-    ranked = scores.assign(rank=rank).dropna(subset="rank")
+def _up_to(scores: pd.DataFrame, max_rank: int | None) -> pd.DataFrame:
+    ranked = with_ranks(scores)
     if max_rank is not None:
         ranked = ranked[ranked["rank"] <= max_rank]
     if ranked.empty:
