@@ -133,7 +133,7 @@ class TestModulesBehind:
 
     def test_every_figure_is_behind_the_node_that_draws_it(self):
         behind = modules_behind("wherewhen.pipelines.figures")
-        assert {kind.draw.__module__ for kind in FIGURES.values()} <= set(behind)
+        assert {code._module_of(kind.draw) for kind in FIGURES.values()} <= set(behind)
         assert {"wherewhen.model.encode", "wherewhen.reporting.looks"} <= set(behind)
 
     def test_what_is_named_exists(self):
