@@ -1,4 +1,4 @@
-"""Wires of `analyse`: not a part of the whole run, asked for by name."""
+"""Pipeline of the stage `analyse`: not a part of the whole run, asked for by name."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Wires of `embed`."""
+"""Pipeline of the stage `embed`."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

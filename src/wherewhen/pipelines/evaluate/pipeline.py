@@ -1,4 +1,4 @@
-"""Wires of `evaluate`."""
+"""Pipeline of the stage `evaluate`."""
 
 from collections.abc import Sequence
 from functools import partial, update_wrapper

@@ -1,4 +1,4 @@
-"""Wires of `extract`."""
+"""Pipeline of the stage `extract`."""
 
 from kedro.pipeline import Pipeline, node
 

@@ -1,4 +1,4 @@
-"""Wires of `learn_metric`."""
+"""Pipeline of the stage `learn_metric`."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""Wires of `report`: a table and figures of all trials, pictures of the first."""
+"""Pipeline of the stage `report`: a table and figures of all trials, pictures of the first."""
 
 from collections.abc import Collection, Sequence
 

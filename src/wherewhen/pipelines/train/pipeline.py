@@ -1,4 +1,4 @@
-"""Pipeline of `train`."""
+"""Pipeline of the stage `train`."""
 
 from collections.abc import Sequence
 

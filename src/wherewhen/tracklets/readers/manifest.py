@@ -82,16 +82,24 @@ _log = logging.getLogger(__name__)
 class ManifestOptions(Options):
     """Options of manifests."""
 
-    manifest: Name = "manifest.csv"
+    manifest: Name | Path = "manifest.csv"
     """The manifest's name in the root folder, or its path."""
 
 
 def _locate(root: Path, options: ManifestOptions) -> tuple[Path, ManifestOptions]:
-    """Take a manifest that is named as the root for its folder."""
-    name = str(expand_home(options.manifest))
+    """Take a manifest that is named as the root for its folder.
+
+    The content of the root counts without hidden files: a manifest that is one, or lies elsewhere,
+    becomes a path and counts by itself.
+    """
+    manifest = expand_home(options.manifest)
     if root.suffix.lower() == ".csv" and is_file(root):
-        root, name = root.parent, root.name
-    return root, options.model_copy(update={"manifest": name})
+        root, manifest = root.parent, Path(root.name)
+    elsewhere = manifest.is_absolute() or ".." in manifest.parts
+    hidden = any(map(is_leaving, manifest.parts))
+    counts_apart = (elsewhere or hidden) and is_file(root / manifest)
+    place = root / manifest if counts_apart else str(manifest)
+    return root, options.model_copy(update={"manifest": place})
 
 
 def read(footage: Footage) -> Ingested:
@@ -105,7 +113,7 @@ def read(footage: Footage) -> Ingested:
         Naming column or lines of what is impossible; if frames are faulty, a box shows nothing of
         its picture, or a video can't be decoded; if videos are listed and PyAV is not installed.
     """
-    holder, manifest = _find(footage.root, footage.options.manifest)
+    holder, manifest = _find(footage.root, str(footage.options.manifest))
     rules, rows = footage.rules, _read_rows(holder / manifest, holder)
     if not (rows["boxed"] | rows["is_video"]).any():
         return ingest("manifest", holder, _tracklets(rows, rows["path"], holder), rules)
