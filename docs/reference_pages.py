@@ -322,7 +322,7 @@ def features() -> str:
         [
             f"`{name}`",
             describe_features(name),
-            plain(first_paragraph(import_module(kind.nodes.__module__))),
+            kind.description,
             ", ".join(f"`{metric}`" for metric in sorted(unlearned_metrics(name))),
         ]
         for name, kind in FEATURES.items()

@@ -77,3 +77,11 @@ def test_the_file_has_the_permissions_of_any_new_file(tmp_path):
     with replacing(tmp_path / "a.bin") as partial:
         partial.write_bytes(b"a")
     assert (tmp_path / "a.bin").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_names_of_hosts_do_not_lengthen_those_of_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "a-host-in-a-cluster." * 12)
+    path = tmp_path / ("n" * 200 + ".safetensors")
+    with replacing(path) as partial:
+        partial.write_text("whole")
+    assert path.read_text() == "whole"

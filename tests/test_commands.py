@@ -358,3 +358,11 @@ def test_letters_that_the_console_lacks_are_spelled_in_ascii(tmp_path):
     assert process.returncode == 0
     assert b"l = 2999" in out and b"l is 2999" in out
     assert error.splitlines()[-1] == b"? +- 2999" and b"Traceback" not in error
+
+
+def test_a_console_without_buffers_stays_so(tmp_path):
+    """As with ``python -u`` in a container: what was printed before a kill is there."""
+    command = "import os\nfrom wherewhen.commands import plain_errors\n\n\n@plain_errors\n"
+    command += "def command():\n    print('begun')\n    os._exit(9)\n\n\ncommand()\n"
+    done = subprocess.run([sys.executable, "-u", "-c", command], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (9, [b"begun"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 import secrets
@@ -47,7 +48,7 @@ def replacing(path: Path, delete_abandoned: bool = True) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if delete_abandoned:
         _delete_abandoned(path)
-    owner = f"{socket.gethostname()}-{os.getpid()}"
+    owner = f"{_host()}-{os.getpid()}"
     partial = path.with_name(f".{path.name}.{owner}-{secrets.token_hex(4)}.tmp")
     try:
         yield partial
@@ -62,11 +63,16 @@ def replacing(path: Path, delete_abandoned: bool = True) -> Iterator[Path]:
 
 def _delete_abandoned(path: Path) -> None:
     """Delete temporary files of a path whose process has ended."""
-    owner = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]+\.tmp$")
+    owner = re.compile(rf"\.{_host()}-(\d+)-[0-9a-f]+\.tmp$")
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         found = owner.search(partial.name)
         if found and not psutil.pid_exists(int(found[1])):
             partial.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    """Name this machine in eight characters: host names are long, and names of files bounded."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def _sync(path: Path) -> None:

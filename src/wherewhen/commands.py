@@ -94,7 +94,11 @@ def keep_consoles_writable() -> None:
         stream = getattr(sys, name)
         if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             console = _Console(
-                stream.buffer, stream.encoding, "plain", line_buffering=stream.line_buffering
+                stream.buffer,
+                stream.encoding,
+                "plain",
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
             )
             setattr(sys, name, console)
 

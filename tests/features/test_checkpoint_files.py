@@ -249,6 +249,12 @@ def test_a_file_that_can_not_be_opened_names_the_reason(tmp_path, suffix, no_pri
             read_checkpoint(path)
 
 
+def test_two_tensors_by_one_name_are_refused(tmp_path):
+    torch.save({"a": {"b": torch.ones(2)}, "a.b": torch.zeros(2)}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"two tensors by the name a\.b: rename one"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
 def test_containers_in_containers_are_read_once(tmp_path):
     content = [torch.ones(2)]
     for _ in range(30):

@@ -490,6 +490,26 @@ def test_what_is_not_kept_is_streamed_to_the_same_values(tmp_path, augmented, st
         reader.read(Window("cam_b/person_0001", 0, 1, 3))
 
 
+def test_a_kept_file_that_went_is_no_reason_to_compute(tmp_path, extraction):
+    part = replace(extraction, kept={"cam_a/person_0001"})
+    store = CubeStore.create(tmp_path, part.identity)
+    fill(store, part, progress=False)
+    reader, window = StreamedCubes(store, part), Window("cam_a/person_0001", 0, 2)
+    reader.read(window)
+    next(tmp_path.rglob("person_0001.safetensors")).unlink()
+    with pytest.raises(CubeStoreError, match="is gone"):
+        reader.read(window)
+
+
+def test_streamed_cubes_are_finite(tmp_path, extraction, monkeypatch):
+    part = replace(extraction, kept=set())
+    store = CubeStore.create(tmp_path, part.identity)
+    infinite = np.full((1, 4, 4, 8), np.inf, np.float16)
+    monkeypatch.setattr(CubeExtraction, "cubes_in", lambda self, window: infinite)
+    with pytest.raises(ValueError, match="tracklet cam_a/person_0001: its cubes hold values that"):
+        StreamedCubes(store, part).read(Window("cam_a/person_0001", 0, 1))
+
+
 def test_a_tracklet_to_keep_that_is_not_there(extraction):
     with pytest.raises(KeyError, match="no tracklet nobody"):
         replace(extraction, kept={"nobody"}).to_keep  # noqa: B018

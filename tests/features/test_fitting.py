@@ -83,11 +83,24 @@ def test_one_of_two_networks_is_chosen_by_key(tmp_path):
         load_into(module, tensors, "small", tmp_path / "w.pth", key="ema")
 
 
-def test_what_is_left_out_is_said(tmp_path, caplog):
-    state = {**small().state_dict(), "classifier.weight": torch.ones(7, 4)}
+@pytest.mark.parametrize(("heads", "level"), [(("classifier.",), "INFO"), ((), "WARNING")])
+def test_what_is_left_out_is_said(tmp_path, caplog, heads, level):
+    """A classifier is expected; what is no known part may have changed what the others compute."""
+    state = put({**small().state_dict(), "classifier.weight": torch.ones(7, 4)}, "module.")
     with caplog.at_level("INFO", logger="wherewhen.features.fitting"):
-        load_into(small(), state, "small", tmp_path / "w.pth")
-    assert f"weights of small: left out of {tmp_path}/w.pth: classifier.weight" in caplog.text
+        load_into(small(), state, "small", tmp_path / "w.pth", heads)
+    (record,) = caplog.records
+    assert record.levelname == level
+    said = f"weights of small: left out of {tmp_path}/w.pth: module.classifier.weight"
+    assert said in record.getMessage()
+
+
+def test_copies_that_differ_in_a_counter_are_one_network(tmp_path):
+    network, module = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    state = put(network.state_dict(), "model.") | put(network.state_dict(), "ema.")
+    state["ema.num_batches_tracked"] = torch.tensor(7)
+    load_into(module, state, "own", tmp_path / "w.pth")
+    assert state_sha256(module) == state_sha256(network)
 
 
 def test_a_layer_more_is_another_network(tmp_path):

@@ -42,6 +42,10 @@ def test_fields_that_do_not_fit_are_named(fields, message):
         ({"mean": (123.7, 116.8, 103.9), "deviation": (1, 1, 1)}, r"pixels in 0\.\.1: set `range`"),
         ({"mean": (0, 0, 0), "deviation": (58.4, 57.1, 57.4)}, r"pixels in 0\.\.1: set `range`"),
         (
+            {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225), "range": "0..255"},
+            r"are those of pixels in 0\.\.1, and `range` is 0\.\.255",
+        ),
+        (
             {"mean": (0, 0, -2), "deviation": (1, 1, 1), "range": "-1..1"},
             r"pixels in -1\.\.1: set",
         ),
@@ -54,6 +58,10 @@ def test_fields_that_do_not_fit_are_named(fields, message):
 def test_an_input_that_can_not_be_is_refused(given, message):
     with pytest.raises(ValidationError, match=message):
         WeightsInput(**given)
+
+
+def test_pixels_of_0_to_255_may_be_taken_as_they_are():
+    assert WeightsInput(mean=(0, 0, 0), deviation=(1, 1, 1), range="0..255").bounds == (0, 255)
 
 
 def test_numbers_are_taken_for_names():

@@ -49,6 +49,8 @@ def test_signs():
 def test_errors():
     with pytest.raises(ValueError, match=r"shrinkage == 1.5, must be <= 1"):
         shrink(np.eye(2), 1.5, "samples", 3)
+    with pytest.raises(ValueError, match="shrinkage is nan: expected a finite number"):
+        shrink(np.eye(2), float("nan"), "samples", 3)
     with pytest.raises(ValueError, match="shrinkage_scale is 'rows'"):
         shrink(np.eye(2), 0.5, "rows", 3)
     with pytest.raises(ValueError, match="projection is 'none'"):

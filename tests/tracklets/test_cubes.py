@@ -53,6 +53,11 @@ def test_windows_that_are_not_there_are_refused(cubes, window, message):
         cubes.read(window)
 
 
+def test_a_tracklet_that_is_not_there_is_named(cubes):
+    with pytest.raises(KeyError, match="no cubes of a tracklet nobody among"):
+        cubes.whole("nobody")
+
+
 @pytest.mark.parametrize(
     "out",
     [

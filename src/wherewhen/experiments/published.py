@@ -64,8 +64,7 @@ def figures(table: str | None, method: str | None, dataset: str) -> pd.DataFrame
     return results[chosen].set_index("measure")[["value", "note"]]
 
 
-def curve(table: str | None, method: str | None, dataset: str) -> dict[int, float]:
-    """Return the published CMC curve of a method on a data set: rank to fraction; may be empty."""
-    found = figures(table, method, dataset)
+def curve(found: pd.DataFrame) -> dict[int, float]:
+    """Return what `figures` returned as a CMC curve: rank to fraction; may be empty."""
     ranks = found.index.str.removeprefix("rank-").astype(int)
     return dict(zip(ranks, found.value / 100, strict=True))

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from wherewhen.experiments.config import Experiment
-from wherewhen.experiments.published import curve
+from wherewhen.experiments.config import Experiment, Row
+from wherewhen.experiments.published import curve, figures
 from wherewhen.experiments.rows import Request, ResolvedRow, make_missing, resolve
 from wherewhen.lineage.ledger import parameter
 from wherewhen.project import from_root
@@ -69,9 +69,12 @@ class Results:
         quoted : bool
             Of quoted rows alone.
         """
-        rows = [row for row in self.experiment.rows if row.quoted or not quoted]
         curves = {
-            row.name: curve(self.experiment.table, row.published, self.dataset) for row in rows
+            row.name: curve(
+                published_figures(self.experiment, row, self.dataset, self.rows.get(row.name))
+            )
+            for row in self.experiment.rows
+            if row.quoted or not quoted
         }
         return {name: points for name, points in curves.items() if points}
 
@@ -111,3 +114,17 @@ class Results:
         if need.startswith("params:"):
             return parameter(row.parameters, need)
         return {trial: row.load(need.format(trials=trial)) for trial in self.trials[name]}
+
+
+def published_figures(
+    experiment: Experiment, row: Row, dataset: str, resolved: ResolvedRow | None
+) -> pd.DataFrame:
+    """Return the published figures of a row; see :func:`wherewhen.experiments.published.figures`.
+
+    There are none where the published networks were trained on another data set than the row's.
+    """
+    theirs = figures(experiment.table, row.published, dataset)
+    source = resolved.source if resolved else None
+    if source and experiment.published_from not in (None, source.dataset):
+        return theirs.iloc[:0]
+    return theirs

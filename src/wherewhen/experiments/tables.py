@@ -14,7 +14,7 @@ import pandas as pd
 from wherewhen.describe import show as print_table
 from wherewhen.experiments.config import Experiment, ExperimentError, Row
 from wherewhen.experiments.published import DATASETS, SOURCE, figures
-from wherewhen.experiments.results import Results
+from wherewhen.experiments.results import Results, published_figures
 from wherewhen.experiments.rows import Request, ResolvedRow
 from wherewhen.reporting.tables import NOTHING, shown_measures
 from wherewhen.tracking import Tracker
@@ -184,10 +184,7 @@ def _lines(
     experiment: Experiment, row: Row, dataset: str, resolved: ResolvedRow | None
 ) -> list[dict[str, Any]]:
     """Return the lines of one row, one for each measure."""
-    theirs = figures(experiment.table, row.published, dataset)
-    source = resolved.source if resolved else None
-    if source and experiment.published_from not in (None, source.dataset):
-        theirs = theirs.iloc[:0]  # the published networks were trained on another data set
+    theirs = published_figures(experiment, row, dataset, resolved)
     own, definition = pd.DataFrame(columns=["trial", "protocol", "measure", "value"]), None
     if resolved and resolved.trials:
         own = resolved.shown()

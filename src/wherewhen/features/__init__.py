@@ -8,8 +8,8 @@
 - ``extraction``: frames in, cubes out, tracklet by tracklet
 - ``cube_files``: a tracklet's cubes in one file, in float16 or 8 bits
 - ``cube_store``: cubes on a disk, whole or not there, read by windows
-- ``pooling``: the baselines that no recurrent network went into
+- ``pooling``: cubes averaged over time and space, which need no recurrent network
 
-The room may import from ``tracklets`` alone.  torch, torchvision and timm are imported inside
+This package may import from ``tracklets`` alone.  torch, torchvision and timm are imported inside
 functions; ``cube_files``, ``cube_store`` and ``pooling`` never need them.
 """

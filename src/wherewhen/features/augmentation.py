@@ -1,4 +1,4 @@
-"""Augmentation, of the features room: other views of a frame, drawn once and for all.
+"""Augmentation of frames: variants that are drawn once, by seed and name.
 
 Cubes are made once, so a frame can't be changed anew at every step of the training.  Instead every
 frame is stored in N variants, of which training draws one a sequence; or nothing is stored, and

@@ -65,7 +65,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         content = _loaded(path)
     except Exception as error:  # each format and version has errors of its own
         raise _no_checkpoint(path, error) from None  # torch advises to switch its safety off
-    tensors = {".".join(names): tensor for names, tensor in _tensors(content, set()) if names}
+    tensors: dict[str, Tensor] = {}
+    for names, tensor in _tensors(content, set()):
+        if (name := ".".join(names)) in tensors:
+            raise WeightsError(f"weights: {path} holds two tensors by the name {name}: rename one")
+        if names:
+            tensors[name] = tensor
     if not tensors:
         raise WeightsError(
             f"weights: {path} holds no state dict; expected tensors by name, such as "

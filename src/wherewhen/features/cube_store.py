@@ -125,7 +125,7 @@ class CubeStore(CubeReader):
 
     def has_file(self, tracklet: str) -> bool:
         """Whether a tracklet has a file, whole or damaged."""
-        return self._path(tracklet).exists()
+        return tracklet in self._files or self._path(tracklet).exists()
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -369,11 +369,7 @@ class CubeStore(CubeReader):
                 f"tracklet {tracklet}: expected cubes [{variants}, length >= 1, "
                 f"{', '.join(map(str, shape))}], got {list(np.shape(cubes))}"
             )
-        if not np.isfinite(data).all():
-            raise ValueError(
-                f"tracklet {tracklet}: its cubes hold values that float16 can't (NaN, or beyond "
-                "65504); check the backbone's weights and preprocessing"
-            )
+        require_finite(tracklet, data)
         return data
 
     def discard(self, tracklet: str) -> None:
@@ -563,3 +559,12 @@ def _size(path: Path) -> int:
 def readable(size: int) -> str:
     """Say a number of bytes in MiB or GiB."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**29 else f"{size / 2**20:.1f} MiB"
+
+
+def require_finite(tracklet: str, cubes: NDArray[np.float16]) -> None:
+    """Raise a ValueError if cubes hold NaN or infinite values."""
+    if not np.isfinite(cubes).all():
+        raise ValueError(
+            f"tracklet {tracklet}: its cubes hold values that float16 can't (NaN, or beyond "
+            "65504); check the backbone's weights and preprocessing"
+        )

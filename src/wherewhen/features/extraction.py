@@ -1,4 +1,4 @@
-"""Extraction, of the features room: frames in, feature cubes out, tracklet by tracklet.
+"""Extraction of feature cubes from frames, tracklet by tracklet.
 
 A `CubeExtraction` is a plan: it knows what its cubes depend on before it makes any.  `fill` carries
 it out into a cube store and goes on where an earlier run stopped.  A tracklet is cut into batches
@@ -34,7 +34,7 @@ from PIL import Image
 
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_files import Storage, as_stored, data_bytes
-from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable
+from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable, require_finite
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -581,4 +581,6 @@ class StreamedCubes(CubeReader):
         if self.is_stored(window.tracklet):
             self.store.read_into(window, out)
         else:
-            out[:] = as_stored(self.extraction.cubes_in(window), self.extraction.storage)
+            cubes = self.extraction.cubes_in(window)
+            require_finite(window.tracklet, cubes)
+            out[:] = as_stored(cubes, self.extraction.storage)

@@ -116,7 +116,10 @@ def load_into(
             f"another one.\n{ways_out(backbone)}"
         )
     if unused := copy.unused(tensors):
-        log.info("weights of %s: left out of %s: %s", backbone, origin, _few(unused))
+        inside = (name.removeprefix(copy.prefix).removeprefix(".") for name in unused)
+        known = all(name.startswith(heads) for name in inside)
+        level = logging.INFO if known else logging.WARNING
+        log.log(level, "weights of %s: left out of %s: %s", backbone, origin, _few(unused))
     module.load_state_dict(state, strict=False)
 
 
@@ -223,7 +226,9 @@ def _equal(one: _Copy, other: _Copy, tensors: Mapping[str, Tensor]) -> bool:
     import torch
 
     pairs = [
-        (tensors[one.names[n]], tensors[other.names[n]]) for n in one.names if n in other.names
+        (tensors[one.names[n]], tensors[other.names[n]])
+        for n in one.names
+        if n in other.names and not n.endswith(COUNTER)
     ]
     return all(a is b or (a.dtype == b.dtype and torch.equal(a, b)) for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""Pooled cubes: the baselines of the features room, made from cubes without any network on top.
+"""Pooling of cubes over time and space: the baselines without a recurrent network.
 
 Averages over time are what the recurrent network has to beat.  ``mean_pooled`` forgets time and
 place; ``row_pooled`` keeps the height (head, coat, trousers, shoes), which is where a pedestrian's

@@ -1,4 +1,4 @@
-"""Weights of the features room: where a backbone's parameters come from.
+"""Sources of a backbone's weights.
 
 Four sources: ``imagenet`` (what the library downloads), ``file`` (a checkpoint on this disk),
 ``package`` (a checkpoint inside an installed Python package) and ``random`` with a seed.  Nothing
@@ -47,6 +47,12 @@ class WeightsInput(BaseModel):
                 raise ValueError("`range` is that of `mean` and `deviation`: give them, too")
             return self
         low, width = self.bounds
+        of_fractions = (max(self.mean) <= 1 and any(self.mean)) or max(self.deviation) < 1
+        if self.range == "0..255" and of_fractions:
+            raise ValueError(
+                f"mean {list(self.mean)} and deviation {list(self.deviation)} are those of pixels "
+                "in 0..1, and `range` is 0..255: leave `range` out, or multiply them by 255"
+            )
         if min(self.mean) < low or max(self.mean) > low + width or max(self.deviation) > width:
             raise ValueError(
                 f"mean {list(self.mean)} and deviation {list(self.deviation)} can't be those of "

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ def _imported(module: str) -> set[str]:
 def _beside(module: str) -> set[str]:
     file = source_file(module)
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    return {f"{package}.{each.stem}" for each in file.parent.glob("[!_]*.py")}
+    return {f"{package}.{each.name}" for each in pkgutil.iter_modules([str(file.parent)])}
 
 
 def _mentions(node: ast.AST) -> Iterator[str]:

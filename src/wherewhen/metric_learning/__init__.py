@@ -1,8 +1,8 @@
 """Metric learning: distances learned from labelled vectors of fixed features.
 
 KISSME, LFDA, XQDA and RankSVM as scikit-learn estimators, the pipeline with PCA before them, and
-files of fitted metrics. Ground floor: imports no other room, only numpy, scipy, scikit-learn and
-safetensors. Names are imported on first use, because scikit-learn takes a second.
+files of fitted metrics. They import no other package of this project, only numpy, scipy,
+scikit-learn and safetensors. Names are imported on first use, because scikit-learn takes a second.
 """
 
 from importlib import import_module

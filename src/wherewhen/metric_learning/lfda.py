@@ -14,10 +14,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import LinAlgError, eigh, qr
 from scipy.spatial.distance import cdist
-from sklearn.utils import check_scalar
 
 from wherewhen.metric_learning.base import MahalanobisMetric
-from wherewhen.metric_learning.matrices import check_choice, fix_signs, shrink
+from wherewhen.metric_learning.matrices import check_choice, check_number, fix_signs, shrink
 
 EMBEDDINGS = ("weighted", "plain", "orthonormalized")
 
@@ -88,8 +87,8 @@ class LFDA(MahalanobisMetric):
             raise TypeError("LFDA takes no cameras: its neighbours are those of all of them")
         dimensions = X.shape[1]
         kept = dimensions if self.n_components is None else self.n_components
-        check_scalar(kept, "n_components", Integral, min_val=1, max_val=dimensions)
-        check_scalar(self.k, "k", Integral, min_val=1)
+        check_number(kept, "n_components", Integral, min_val=1, max_val=dimensions)
+        check_number(self.k, "k", Integral, min_val=1)
         check_choice("embedding", self.embedding, EMBEDDINGS)
         within, between = _local_scatters(X - X.mean(axis=0), person, self.k)
         if not np.trace(within) > 0:

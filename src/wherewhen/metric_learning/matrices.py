@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from numbers import Real
+from numbers import Number, Real
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh
@@ -33,7 +35,7 @@ def shrink(C: np.ndarray, shrinkage: float, scale: str, samples: int) -> np.ndar
     numpy.ndarray [D, D]
         The shrunk covariance.
     """
-    check_scalar(shrinkage, "shrinkage", Real, min_val=0, max_val=1)
+    check_number(shrinkage, "shrinkage", Real, min_val=0, max_val=1)
     check_choice("shrinkage_scale", scale, SHRINKAGE_SCALES)
     n = len(C) if scale == "dimensions" else samples
     return (1 - shrinkage) * C + shrinkage * np.trace(C) / n * np.eye(len(C))
@@ -72,6 +74,23 @@ def fix_signs(rows: np.ndarray) -> np.ndarray:
     """Choose the signs of eigenvectors [E, D] so that the largest entry of each is positive."""
     largest = np.argmax(np.abs(rows), axis=1)
     return rows * np.where(rows[np.arange(len(rows)), largest] < 0, -1.0, 1.0)[:, None]
+
+
+def check_number(value: float, name: str, kind: type[Number], **bounds: Any) -> None:
+    """Raise an error if a parameter is no finite number of a kind within bounds.
+
+    Parameters
+    ----------
+    value, name
+        The parameter's.
+    kind
+        `numbers.Integral` or `numbers.Real`.
+    **bounds
+        As `sklearn.utils.check_scalar` takes them, which lets NaN pass.
+    """
+    check_scalar(value, name, kind, **bounds)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: expected a finite number")
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from wherewhen.metric_learning.matrices import check_number
 
 _EXACT = 1000
 """Up to this many samples or dimensions PCA is exact: a second or so. Beyond, it is randomised."""
@@ -57,7 +58,7 @@ class CappedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Compute the principal components of vectors [N, D]; `y` is not used."""
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        check_scalar(self.dimension, "PCA dimension", Integral, min_val=1)
+        check_number(self.dimension, "PCA dimension", Integral, min_val=1)
         samples, dimensions = X.shape
         kept = min(self.dimension, samples - 1, dimensions)
         if kept < self.dimension:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wherewhen.metric_learning.base import MetricLearner
+from wherewhen.metric_learning.matrices import check_number
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class RankSVM(MetricLearner):
 
     def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
         for name in ("penalty", "queries", "relevant", "irrelevant", "max_iter"):
-            check_scalar(getattr(self, name), name, Real, min_val=0, include_boundaries="neither")
+            check_number(getattr(self, name), name, Real, min_val=0, include_boundaries="neither")
         problem, scale = self._problem(X, person, camera)
         found = minimize(
             problem.objective,

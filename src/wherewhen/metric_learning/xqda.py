@@ -12,10 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
-from sklearn.utils import check_scalar
 
 from wherewhen.metric_learning.base import MahalanobisMetric
-from wherewhen.metric_learning.matrices import fix_signs
+from wherewhen.metric_learning.matrices import check_number, fix_signs
 from wherewhen.metric_learning.pairs import similar_and_dissimilar
 
 
@@ -70,8 +69,8 @@ class XQDA(MahalanobisMetric):
 
     def _fit(self, X: np.ndarray, person: np.ndarray, camera: np.ndarray | None) -> None:
         if self.n_components is not None:
-            check_scalar(self.n_components, "n_components", Integral, min_val=1)
-        check_scalar(self.regularisation, "regularisation", Real, min_val=0)
+            check_number(self.n_components, "n_components", Integral, min_val=1)
+        check_number(self.regularisation, "regularisation", Real, min_val=0)
         similar, dissimilar = similar_and_dissimilar(X, person, camera)
         within = similar.covariance("similar") + self.regularisation * np.eye(X.shape[1])
         try:

@@ -1,4 +1,4 @@
-"""The room of figures and tables: what people see of a run.
+"""Reporting: figures and tables of a run.
 
 ``style`` names and colours, ``checks`` guards the tables that come in, ``tables`` summarises
 scores, ``figures`` draws. Everything is a function of tables and arrays and returns a pandas table,

@@ -1,7 +1,8 @@
 """Retrieval: from distances between tracklets to ranks, CMC curves and mAP.
 
 Everything is a function of a distance matrix and labels, whatever made the distances; every result
-carries its protocol's name. Ground floor: imports no other room, only numpy, scipy and pandas.
+carries its protocol's name. It imports no other package of this project, only numpy, scipy and
+pandas.
 """
 
 from wherewhen.retrieval.evaluate import Evaluation, evaluate, rankings

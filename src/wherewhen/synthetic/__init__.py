@@ -6,8 +6,8 @@ where and for how long, `SyntheticSet.render` films one tracklet, `write_set` wr
 and `mosaic` shows them. `torch`, `anny` and `warp` are imported when something is rendered, never
 before.
 
-May import the `tracklets`, `metric_learning`, `retrieval`, `features` and `model` rooms (and uses
-`tracklets` alone).
+May import the packages `tracklets`, `metric_learning`, `retrieval`, `features` and `model` (and
+uses `tracklets` alone).
 """
 
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig

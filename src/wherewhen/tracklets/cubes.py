@@ -50,6 +50,8 @@ class CubeReader(ABC):
 
     def length(self, tracklet: str) -> int:
         """Frames of a tracklet."""
+        if tracklet not in self.lengths:
+            raise KeyError(f"no cubes of a tracklet {tracklet} among {len(self.lengths)} tracklets")
         return self.lengths[tracklet]
 
     def is_stored(self, tracklet: str) -> bool:

@@ -144,7 +144,7 @@ def _plain(obj: Any) -> Any:
         return sorted(obj, key=canonical_json)
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         return {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
-    if hasattr(obj, "model_dump"):  # a pydantic model; this room does not import pydantic
+    if hasattr(obj, "model_dump"):  # a pydantic model; this package does not import pydantic
         return obj.model_dump(mode="json")
     raise TypeError(
         f"no fingerprint for a {type(obj).__name__}: expected what JSON can hold, numpy values, "

@@ -1,4 +1,4 @@
-"""The room where the network learns: pairs drawn online, the loop, checkpoints.
+"""Training of the network: sampling of pairs, losses, the loop, checkpoints.
 
 It may import ``model`` and ``tracklets`` and nothing above; ``config`` imports without torch.
 """

@@ -72,6 +72,8 @@ class PreloadedCubes(CubeReader):
 
     def row(self, window: Window) -> int:
         """Return the index of a window's first frame in `cubes`."""
+        if (window.tracklet, window.variant) not in self._starts:
+            raise KeyError(f"cubes of {window} were not preloaded")
         return self._starts[window.tracklet, window.variant] + window.start
 
     def _rows(self, window: Window) -> Tensor:

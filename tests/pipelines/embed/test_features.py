@@ -81,7 +81,7 @@ def test_every_kind_makes_its_embeddings(name):
 def test_pooled_features_read_cubes_once():
     pipeline = create_pipeline(["t"], ["row_pooled", "mean_pooled"])
     assert [n.outputs for n in pipeline.nodes if n.name == "t.pool_cubes"] == [
-        ["t.embeddings_row_pooled", "t.embeddings_mean_pooled"]
+        ["t.embeddings_mean_pooled", "t.embeddings_row_pooled"]
     ]
 
 
@@ -90,3 +90,9 @@ def test_defaults_and_unlearned_metrics():
     assert unlearned_metrics("network") == {"cosine", "euclidean", "siamese"}
     assert unlearned_metrics("rcn") == {"cosine", "euclidean"}
     assert unlearned_metrics("fisher") == unlearned_metrics("row_pooled") == {"cosine"}
+
+
+def test_the_order_of_features_makes_no_other_nodes():
+    asked = ["row_pooled", "network", "mean_pooled"]
+    one, other = (create_pipeline(["t"], order) for order in (asked, asked[::-1]))
+    assert {str(node) for node in one.nodes} == {str(node) for node in other.nodes}

@@ -100,6 +100,13 @@ def test_a_long_training_is_thinned():
     assert trace["x"] == list(range(0, 501, 3))
 
 
+def test_what_was_not_measured_is_null_in_json():
+    table = pd.DataFrame(
+        {"trial": "t", "probe_frames": [8, 8, 16], "gallery_frames": [8, 16, 8], "rank-1": 0.5}
+    )
+    assert length_plot("a", table).drawing["data"][0]["z"] == [[50, 50], [50, None]]
+
+
 def test_lengths_are_names_with_the_probe_up():
     table = pd.DataFrame({"trial": ["t0", "t1"] * 4, "probe_frames": [1] * 4 + [128] * 4,
                           "gallery_frames": [2, 2, 4, 4] * 2,

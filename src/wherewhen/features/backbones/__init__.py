@@ -1,4 +1,4 @@
-"""Backbones of the features room: convolutional networks that turn a frame into a feature cube.
+"""Backbones: convolutional networks that turn a frame into a feature cube.
 
 A backbone is a module of this package with records `KINDS`.  It is frozen, knows how its images are
 prepared, and carries a record of everything that its cubes depend on, which is a part of the cube

@@ -19,7 +19,7 @@ def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
         )
     ]
     together = defaultdict(list)
-    for name in features:
+    for name in sorted(features, key=list(FEATURES).index):  # any order makes the same nodes
         together[FEATURES[name].nodes].append(name)
     for nodes_of, names in together.items():
         once += nodes_of(names)

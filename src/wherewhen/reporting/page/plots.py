@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -196,8 +197,9 @@ def _course(table: pd.DataFrame, column: str) -> dict[str, list[Any]]:
     return {"x": values.index.to_list(), "y": _rounded(values, 5)}
 
 
-def _rounded(values: Iterable[float], digits: int = 2) -> list[float]:
-    return [round(float(value), digits) for value in values]
+def _rounded(values: Iterable[float], digits: int = 2) -> list[float | None]:
+    """Round numbers; None, which JSON has, for what is not finite."""
+    return [round(float(value), digits) if isfinite(value) else None for value in values]
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The kinds of features: what stands for a clip. A kind is a module with records `KINDS`."""
+"""The kinds of features: the vector of a clip. A module here has the records `KINDS`."""
 
 import pkgutil
 from collections.abc import Collection
@@ -24,5 +24,5 @@ def of_trained_network(features: Collection[str]) -> bool:
 def unlearned_metrics(features: str) -> set[str]:
     """Name the metrics by which features are measured without learning one."""
     kind = FEATURES[features]
-    euclidean = {"euclidean"} if kind.euclidean else set()
+    euclidean = {"euclidean"} if kind.euclidean or kind.network else set()
     return {"cosine"} | euclidean | ({"siamese"} if kind.network else set())

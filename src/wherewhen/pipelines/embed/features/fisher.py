@@ -20,4 +20,8 @@ def _nodes(names: Sequence[str]) -> list[Node]:
     ]
 
 
-KINDS = (FeatureKind("fisher", _nodes, trains=True),)
+KINDS = (
+    FeatureKind(
+        "fisher", "Fisher vectors of the trained network's frames (Eq 10).", _nodes, trains=True
+    ),
+)

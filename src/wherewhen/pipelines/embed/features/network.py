@@ -9,6 +9,11 @@ from wherewhen.pipelines.embed.features.record import FeatureKind
 NETWORKS = {"network": "network", "untrained": "untrained_network"}
 """The data set that holds each network."""
 
+DESCRIPTIONS = {
+    "network": "Embeddings of the trained network.",
+    "untrained": "Embeddings of the network with its initial weights.",
+}
+
 
 def _nodes(names: Sequence[str]) -> Iterator[Node]:
     """Encode each clip, and let the network say how alike clips are."""
@@ -30,7 +35,12 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
 
 KINDS = tuple(
     FeatureKind(
-        name, _nodes, network=network, trains=name == "network", euclidean=True, default=True
+        name,
+        DESCRIPTIONS[name],
+        _nodes,
+        network=network,
+        trains=name == "network",
+        default=True,
     )
     for name, network in NETWORKS.items()
 )

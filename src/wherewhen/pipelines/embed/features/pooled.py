@@ -1,4 +1,4 @@
-"""Cubes averaged, without and with their rows: no network is asked."""
+"""Cubes averaged over time and space, or over time and width; they need no network."""
 
 from collections.abc import Sequence
 from functools import partial, update_wrapper
@@ -21,4 +21,7 @@ def _nodes(names: Sequence[str]) -> list[Node]:
     ]
 
 
-KINDS = tuple(FeatureKind(name, _nodes, default=True) for name in ("mean_pooled", "row_pooled"))
+KINDS = (
+    FeatureKind("mean_pooled", "Cubes averaged over time and space.", _nodes, default=True),
+    FeatureKind("row_pooled", "Cubes averaged over time and width.", _nodes, default=True),
+)

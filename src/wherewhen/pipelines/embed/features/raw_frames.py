@@ -1,4 +1,4 @@
-"""The methods that the paper compares its network with, on raw frames: no cubes are asked for."""
+"""The methods that the paper compares its network with; they read raw frames and no cubes."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial, update_wrapper
@@ -21,4 +21,6 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
         )
 
 
-KINDS = tuple(FeatureKind(name, _nodes, euclidean=True) for name in BASELINES)
+KINDS = tuple(
+    FeatureKind(name, "A baseline from raw frames.", _nodes, euclidean=True) for name in BASELINES
+)

@@ -14,6 +14,8 @@ class FeatureKind:
     ----------
     name : str
         The name in `embed.features`, in tables and in figures.
+    description : str
+        What stands for a clip, for the reference.
     nodes : callable
         Returns the nodes of one trial that make ``embeddings_<name>`` of each name that it is
         given. Kinds with the same callable are made together, so that one node can read cubes once
@@ -24,7 +26,7 @@ class FeatureKind:
     trains : bool
         Whether a network is trained for it.
     euclidean : bool
-        Whether it is also measured by the Euclidean distance, for which it was made.
+        Whether it is also measured by the Euclidean distance, as a network's embeddings always are.
     default : bool
         Whether it is made where `embed.features` is not set.
 
@@ -40,6 +42,7 @@ class FeatureKind:
     """
 
     name: str
+    description: str
     nodes: Callable[[Sequence[str]], Iterable[Node]]
     network: str | None = None
     trains: bool = False
