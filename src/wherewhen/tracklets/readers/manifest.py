@@ -53,7 +53,7 @@ from wherewhen.tracklets.picture_files import (
     orientation,
     read_content,
 )
-from wherewhen.tracklets.readers.record import Footage, Name, Options, Reader
+from wherewhen.tracklets.readers.record import Footage, NameOrPath, Options, Reader
 from wherewhen.tracklets.schema import FIXED, listed_rows
 from wherewhen.tracklets.threads import in_threads
 
@@ -82,7 +82,7 @@ _log = logging.getLogger(__name__)
 class ManifestOptions(Options):
     """Options of manifests."""
 
-    manifest: Name | Path = "manifest.csv"
+    manifest: NameOrPath = "manifest.csv"
     """The manifest's name in the root folder, or its path."""
 
 

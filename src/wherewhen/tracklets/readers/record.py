@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, field_validator
+from pydantic_core import PydanticKnownError
 
 from wherewhen.tracklets.ingest import Ingested, IngestRules
 
@@ -22,6 +23,13 @@ def _as_path(value: Any) -> Any:
     return Path(value) if isinstance(value, str) else value
 
 
+def _as_name_or_path(value: Any) -> str | Path:
+    value = _as_text(value)
+    if isinstance(value, str | Path):
+        return value
+    raise PydanticKnownError("string_type")
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -30,12 +38,15 @@ Name = Annotated[str, BeforeValidator(_as_text)]
 """A name; YAML and ``--params`` read ``2024`` as a number."""
 PathOrNumber = Annotated[Path, BeforeValidator(_as_path)]
 """A path; the folder's name ``2024`` is read as a number."""
+NameOrPath = Annotated[str | Path, BeforeValidator(_as_name_or_path)]
+"""A name as text, or a path, which counts by the content that lies there."""
 
 
 class Options(BaseModel):
     """Options that every reader takes; nothing is converted, so that ``"no"`` is not false.
 
-    A subclass declares names as `Name` and paths as `PathOrNumber`.
+    A subclass declares names as `Name`, paths as `PathOrNumber`, and what may be both as
+    `NameOrPath`.
     """
 
     model_config = ConfigDict(
