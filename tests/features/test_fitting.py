@@ -95,6 +95,14 @@ def test_what_is_left_out_is_said(tmp_path, caplog, heads, level):
     assert said in record.getMessage()
 
 
+def test_the_state_of_an_optimiser_is_no_reason_to_warn(tmp_path, caplog):
+    state = put(small().state_dict(), "state_dict.") | {"optimizer.0.exp_avg": torch.ones(2)}
+    with caplog.at_level("INFO", logger="wherewhen.features.fitting"):
+        load_into(small(), state, "small", tmp_path / "w.pth")
+    (record,) = caplog.records
+    assert record.levelname == "INFO" and "optimizer.0.exp_avg" in record.getMessage()
+
+
 def test_copies_that_differ_in_a_counter_are_one_network(tmp_path):
     network, module = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
     state = put(network.state_dict(), "model.") | put(network.state_dict(), "ema.")

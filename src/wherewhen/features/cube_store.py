@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Self
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,12 @@ from wherewhen.features.cube_files import DTYPE, CubeFile, Storage, data_bytes, 
 from wherewhen.locks import alone
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
+from wherewhen.tracklets.names import LONGEST_NAME, file_name
 from wherewhen.tracklets.windows import Window
 
 FORMAT = 2
 """Version of the layout; a store of another version is refused."""
 SUFFIX = ".safetensors"
-LONGEST_NAME = 200
-"""Characters of one part of a file's name; file systems stop at 255 bytes."""
 _FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -439,12 +438,14 @@ class CubeStore(CubeReader):
     def _path(self, tracklet: str) -> Path:
         parts = tracklet.split("/")
         for part in parts:
-            if part in {"", ".", ".."} or len(_safe(part)) > LONGEST_NAME:
+            if part in {"", ".", ".."} or len(file_name(part)) > LONGEST_NAME:
                 raise ValueError(
                     f"tracklet `{tracklet}` can't name a file: expected parts between single "
                     f"slashes, none of them empty, `.`, `..` or longer than {LONGEST_NAME}"
                 )
-        return self.folder.joinpath("cubes", *map(_safe, parts[:-1]), _safe(parts[-1]) + SUFFIX)
+        return self.folder.joinpath(
+            "cubes", *map(file_name, parts[:-1]), file_name(parts[-1]) + SUFFIX
+        )
 
     def _names(self) -> Iterator[str]:
         cubes = self.folder / "cubes"
@@ -537,11 +538,6 @@ class CubeStore(CubeReader):
             f"{self.folder / name} is damaged ({fault}); delete {what} and run the extraction "
             "again: it keeps the cubes that are whole"
         )
-
-
-def _safe(part: str) -> str:
-    """Make a file name of a part of a tracklet's; `unquote` is the way back."""
-    return quote(part, safe="").replace(".", "%2E")  # no dots: no clash with suffix or `.tmp`
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -72,7 +72,8 @@ def load_into(
     backbone, origin
         Named in the error and the log.
     heads
-        What classifiers' names begin with: they are left out, as are parts that the module has not.
+        What classifiers' names begin with: they are left out, as are parts that the module does not
+        have.
     key
         What stands before the names; None finds it.
 
@@ -116,8 +117,8 @@ def load_into(
             f"another one.\n{ways_out(backbone)}"
         )
     if unused := copy.unused(tensors):
-        inside = (name.removeprefix(copy.prefix).removeprefix(".") for name in unused)
-        known = all(name.startswith(heads) for name in inside)
+        # parts beside the backbone's that are no classifier may change what it computes
+        known = all(name.startswith(heads) for name in copy.unused_inside(tensors).values())
         level = logging.INFO if known else logging.WARNING
         log.log(level, "weights of %s: left out of %s: %s", backbone, origin, _few(unused))
     module.load_state_dict(state, strict=False)
@@ -134,6 +135,15 @@ class _Copy:
     def unused(self, tensors: Iterable[str]) -> list[str]:
         used = set(self.names.values())
         return [name for name in tensors if name not in used]
+
+    def unused_inside(self, tensors: Iterable[str]) -> dict[str, str]:
+        """Return the unused tensors behind the prefix: the file's name -> that without wrappers."""
+        start = f"{self.prefix}." if self.prefix else ""
+        return {
+            name: _unwrapped(name.removeprefix(start).split("."))
+            for name in self.unused(tensors)
+            if name.startswith(start) and not name.endswith(COUNTER)
+        }
 
 
 def _behind(key: str | None, tensors: Mapping[str, Tensor], origin: Path) -> list[str]:
@@ -174,12 +184,6 @@ def _faults(
 ) -> dict[str, list[str]]:
     """Name what keeps a copy from being the module: by the file's names, but for the missing."""
     parts = {name.partition(".")[0] for name in wanted}
-    start = f"{copy.prefix}." if copy.prefix else ""
-    behind = {
-        name: _unwrapped(name.removeprefix(start).split("."))
-        for name in copy.unused(tensors)
-        if name.startswith(start) and not name.endswith(COUNTER)
-    }
     return {
         "missing": [n for n in wanted if n not in copy.names and not n.endswith(COUNTER)],
         "of another shape": [
@@ -187,7 +191,7 @@ def _faults(
         ],
         "left over": [
             name
-            for name, inner in behind.items()
+            for name, inner in copy.unused_inside(tensors).items()
             if inner.partition(".")[0] in parts and not inner.startswith(heads)
         ],
     }

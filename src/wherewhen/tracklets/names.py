@@ -10,7 +10,8 @@ from urllib.parse import quote
 from wherewhen.tracklets.files import is_text
 
 LONGEST_NAME = 200
-"""Characters of one part of a tracklet's name: the most that the name of a cubes' file can hold."""
+"""Characters of one part of a tracklet's name as the name of a file of cubes; file systems stop at
+255 bytes, suffixes included."""
 
 NOT_TEXT = "its name is not UTF-8, so tables and JSON can't hold it: rename it"
 
@@ -48,6 +49,19 @@ def _key(name: str) -> str:
     return re.sub(r"[0-9]+", lambda digits: digits[0].lstrip("0") or "0", folded)
 
 
+def file_name(part: str) -> str:
+    """Write a part of a tracklet's name as the name of a file; `urllib.parse.unquote` reads it.
+
+    Without dots, it meets no suffix of other files.
+
+    Examples
+    --------
+    >>> file_name("person 1.b")
+    'person%201%2Eb'
+    """
+    return quote(part, safe="").replace(".", "%2E")
+
+
 def name_fault(name: str) -> str | None:
     """Return why a tracklet can't have a name, or None if it can.
 
@@ -60,7 +74,7 @@ def name_fault(name: str) -> str | None:
     """
     if not is_text(name):
         return NOT_TEXT
-    longest = max(len(quote(part, safe="").replace(".", "%2E")) for part in name.split("/"))
+    longest = max(len(file_name(part)) for part in name.split("/"))
     if longest <= LONGEST_NAME:
         return None
     return (

@@ -20,7 +20,7 @@ from wherewhen.features.fitting import in_order_of, load_into, state_sha256
 from wherewhen.features.weights import PACKAGES, WeightsSource, checkpoint_path
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 __all__ = [
     "BACKBONES",
@@ -155,9 +155,7 @@ def _load_checkpoint(
     path = checkpoint_path(name, weights)
     state = read_checkpoint(path)
     if weights.package is not None:  # names of another library, tensors in the same order
-        state = in_order_of(module, _without((PACKAGES[weights.package].head,), state))
+        head = PACKAGES[weights.package].head
+        trunk = {theirs: each for theirs, each in state.items() if not theirs.startswith(head)}
+        state = in_order_of(module, trunk)
     load_into(module, state, name, path, architecture.heads, weights.key)
-
-
-def _without(prefixes: tuple[str, ...], state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}

@@ -61,7 +61,7 @@ class Preprocessing:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What cubes depend on; the usual order of colours is not said, nor was it before."""
+        """What cubes depend on; without the order RGB, as in the keys of earlier stores."""
         fields = {**asdict(self), "resize": "torch, uint8, antialias"}
         if self.channels == "RGB":
             del fields["channels"]

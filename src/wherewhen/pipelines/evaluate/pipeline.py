@@ -43,14 +43,13 @@ def create_pipeline(trials: Sequence[str], features: Sequence[str]) -> Pipeline:
 
 def _score(features: str) -> object:
     """Wire the scoring of one kind of features; a network's have its own similarity besides."""
-    if FEATURES[features].network:
+    kind = FEATURES[features]
+    if kind.network:
         function = partial(nodes.score_network, features=features)
     else:
-        euclidean = FEATURES[features].euclidean
-        function = partial(nodes.score_vectors, features=features, by_euclidean=euclidean)
+        function = partial(nodes.score_vectors, features=features, by_euclidean=kind.euclidean)
     logits, reliability = (
-        [f"{name}_{features}"] if FEATURES[features].network else []
-        for name in ("logits", "reliability")
+        [f"{name}_{features}"] if kind.network else [] for name in ("logits", "reliability")
     )
     return node(
         update_wrapper(function, function.func),

@@ -7,9 +7,8 @@ from wherewhen.pipelines.stages import Stage
 
 
 def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
-    from wherewhen.pipelines.embed.features import (
-        of_trained_network,  # Kedro asks for names alone first
-    )
+    # here: the names of the stages are asked for without their nodes
+    from wherewhen.pipelines.embed.features import of_trained_network
 
     features = parameters.embed.features
     return {

@@ -6,7 +6,7 @@ Ink, grid and background come from the style sheet, which has a light, a dark an
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from wherewhen.reporting.cmc import percent_over_trials
 from wherewhen.reporting.page.model import Plot
 from wherewhen.reporting.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, SKY, VERMILION
+from wherewhen.tracklets.folders import listed
 
 PLOTTED = ("cmc", "convergence", "lengths")
 """Kinds of figures that have an interactive plot, so that the page leaves their pictures out."""
@@ -60,7 +61,7 @@ def cmc_plot(table: pd.DataFrame, order: Iterable[str]) -> Plot:
         "the trials, shaded by one standard deviation. Point at a curve to read it; click a "
         "name to hide or show it, double-click to see it alone."
         + (" The paper’s figures are in the legend too, hidden at first." if theirs else ""),
-        f"CMC curves of {_enumerate(names)}; the table above has their numbers.",
+        f"CMC curves of {listed(names, shown=6)}; the table above has their numbers.",
         _drawing(
             ours + theirs,
             {"title": "rank", "range": [0.5, last + 0.5], "tickvals": ticks},
@@ -98,7 +99,7 @@ def convergence_plot(table: pd.DataFrame) -> Plot:
         "Convergence",
         "Training loss by epoch, averaged over the trials"
         + ("; the loss on validation persons dotted." if validated else "."),
-        f"Loss over epochs of {_enumerate(list(rows))}.",
+        f"Loss over epochs of {listed(list(rows), shown=6)}.",
         _drawing(traces, {"title": "epoch"}, {"title": "loss", "rangemode": "tozero"}),
     )
 
@@ -205,8 +206,3 @@ def _rounded(values: Iterable[float], digits: int = 2) -> list[float | None]:
 def _plain(name: str) -> str:
     """Escape a name: plotly.js reads bold and links."""
     return html.escape(name, quote=False)
-
-
-def _enumerate(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -6,21 +6,14 @@ from kedro.pipeline import Node, node
 
 from wherewhen.pipelines.embed.features.record import FeatureKind
 
-NETWORKS = {"network": "network", "untrained": "untrained_network"}
-"""The data set that holds each network."""
-
-DESCRIPTIONS = {
-    "network": "Embeddings of the trained network.",
-    "untrained": "Embeddings of the network with its initial weights.",
-}
-
 
 def _nodes(names: Sequence[str]) -> Iterator[Node]:
     """Encode each clip, and let the network say how alike clips are."""
     from wherewhen.pipelines.embed import nodes
 
+    networks = {kind.name: kind.network for kind in KINDS}
     for name in names:
-        network, embeddings = NETWORKS[name], f"embeddings_{name}"
+        network, embeddings = networks[name], f"embeddings_{name}"
         options = [f"params:embed.{each}" for each in ("batch_size", "average_variants", "frames")]
         yield node(
             nodes.encode,
@@ -33,14 +26,20 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
         )
 
 
-KINDS = tuple(
+KINDS = (
     FeatureKind(
-        name,
-        DESCRIPTIONS[name],
+        "network",
+        "Embeddings of the trained network.",
         _nodes,
-        network=network,
-        trains=name == "network",
+        network="network",
+        trains=True,
         default=True,
-    )
-    for name, network in NETWORKS.items()
+    ),
+    FeatureKind(
+        "untrained",
+        "Embeddings of the network with its initial weights.",
+        _nodes,
+        network="untrained_network",
+        default=True,
+    ),
 )
