@@ -171,7 +171,7 @@ VARIANTS |= {
     "pairs not balanced": Variant({}, {"balanced": False}),
     "three layers, the top one read out": Variant(DEEP | {"readout": "top"}),
     "dropout 0.5": Variant({"dropout": 0.5}),
-    "cubes not standardised": Variant({"standardise": False}),
+    "cubes not standardised": Variant({"standardise": "none"}),
     "lambda = 1": Variant({}, {"penalty_weight": 1.0}),
     "cells kept": Variant({"location": "cells"}),
     "averaged over space": Variant({"location": "mean"}),
@@ -227,7 +227,7 @@ class ReducedCubes(CubeReader):
     def __init__(self, cubes: CubeReader, basis: CubeReader, channels: int) -> None:
         self.cubes, self.lengths = cubes, cubes.lengths
         self.shape = (*cubes.shape[:2], channels)
-        self.input = CubeInput(basis.channels, channels, standardise=True)
+        self.input = CubeInput(basis.channels, channels, standardise="scale")
         firsts = (Window(name, 0, 4) for name in sorted(basis.lengths))
         self.input.calibrate(torch.from_numpy(basis.read(first)) for first in firsts)
 

@@ -99,10 +99,10 @@ def pool_between(kind, x):
 
 def inputs_of(config, weights, cube):
     """The cube [K, K, D] as the network sees it, [C, K, K]."""
-    if config.standardise:
+    if config.standardise != "none":
         cube = (cube - weights["input.mean"]) / weights["input.deviation"]
     if config.projection is not None:
-        if not config.standardise:
+        if config.standardise == "none":
             cube = cube - weights["input.mean"]
         cube = torch.einsum("cd,hwd->hwc", weights["input.weight"], cube)
     return cube.permute(2, 0, 1)

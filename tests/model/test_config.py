@@ -30,7 +30,14 @@ def test_paper_is_the_letter_of_the_paper():
     assert paper.hidden_kernels == ((5, 5), (5, 5), (5, 5))
     assert (paper.dropout, paper.initialisation) == (0.7, "uniform")
     assert (paper.similarity, paper.readout, paper.normalise) == ("weighted", "top", False)
-    assert (paper.attention_rescale, paper.standardise, paper.projection) == (False, False, None)
+    assert (paper.attention_rescale, paper.standardise, paper.projection) == (False, "none", None)
+
+
+def test_standardisation_may_be_the_switch_that_it_was():
+    assert NetworkConfig(standardise=True) == NetworkConfig(standardise="scale")
+    assert NetworkConfig(standardise=False) == NetworkConfig(standardise="none")
+    with pytest.raises(ValidationError, match="'none', 'centre' or 'scale'"):
+        NetworkConfig(standardise=None)
 
 
 def test_one_kernel_serves_all_layers():

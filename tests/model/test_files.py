@@ -68,7 +68,7 @@ class TestRoundTrip:
         "overrides",
         [
             {},
-            {"projection": None, "standardise": False},
+            {"projection": None, "standardise": "none"},
             {"similarity": "weighted", "normalise": False, "location": "cells", "readout": "top"},
             {"channels": (4, 6), "input_kernels": (1, 3), "hidden_kernels": (3, 1)},
         ],
@@ -106,6 +106,13 @@ class TestRoundTrip:
         rewrite(path, network, config={"update_bias": -2.0})
         with pytest.raises(NetworkFileError, match="update_bias"):
             read_network(path)
+
+    @pytest.mark.parametrize(("before", "now"), [(True, "scale"), (False, "none")])
+    def test_standardisation_was_a_switch(self, tmp_path, before, now):
+        network, path = small(standardise=now), tmp_path / "network.safetensors"
+        write_network(network, path)
+        rewrite(path, network, config={"standardise": before})
+        assert read_network(path).config == network.config
 
     def test_reading_the_header_needs_no_weights(self, path):
         """Of a file whose weights were cut off by another tool, say, it is refused by its size."""

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from wherewhen.model.projection import CubeInput
 
@@ -12,7 +13,7 @@ def correlated_cubes(count=400):
 
 def test_it_starts_as_pca_that_is_not_whitened():
     cubes = correlated_cubes()
-    module = CubeInput(6, 3, standardise=True)
+    module = CubeInput(6, 3, standardise="scale")
     module.calibrate([cubes[:100], cubes[100:]])
     slices = cubes.reshape(-1, 6)
     standardised = (slices - slices.mean(0)) / slices.std(0, unbiased=False)
@@ -31,35 +32,100 @@ def test_it_starts_as_pca_that_is_not_whitened():
 
 def test_standardised_alone_has_mean_0_and_deviation_1():
     cubes = correlated_cubes()
-    module = CubeInput(6, None, standardise=True)
+    module = CubeInput(6, None, standardise="scale")
     module.calibrate([cubes.half()])
     inputs = module(cubes).reshape(-1, 6)
     torch.testing.assert_close(inputs.mean(0), torch.zeros(6), rtol=0, atol=1e-3)
     torch.testing.assert_close(inputs.std(0), torch.ones(6), rtol=0, atol=1e-3)
 
 
-def test_a_channel_that_never_fires_stays_zero():
+def test_centred_alone_keeps_the_ratios_of_the_deviations():
+    cubes = correlated_cubes() * torch.tensor([100.0, 1, 1, 1, 1, 0.01])
+    module = CubeInput(6, None, standardise="centre")
+    module.calibrate([cubes])
+    inputs, given = module(cubes).reshape(-1, 6), cubes.reshape(-1, 6)
+    torch.testing.assert_close(inputs.mean(0), torch.zeros(6), rtol=0, atol=1e-3)
+    torch.testing.assert_close(inputs.var(0).mean(), torch.tensor(1.0), rtol=1e-3, atol=0)
+    factors = inputs.std(0) / given.std(0)
+    torch.testing.assert_close(factors, factors[:1].expand(6), rtol=1e-4, atol=0)
+
+
+def test_centred_it_starts_as_pca_of_the_centred_cubes():
+    cubes = correlated_cubes()
+    module, of_larger = (CubeInput(6, 2, standardise="centre") for _ in range(2))
+    module.calibrate([cubes])
+    of_larger.calibrate([64 * cubes])
+    slices = cubes.reshape(-1, 6)
+    _, _, directions = torch.linalg.svd(slices - slices.mean(0), full_matrices=False)
+    projected = module(cubes).reshape(-1, 2)
+    cosines = nn.functional.normalize(module.weight.detach(), dim=1) @ directions[:2].T
+    torch.testing.assert_close(cosines.abs(), torch.eye(2), rtol=0, atol=1e-3)
+    torch.testing.assert_close(projected.mean(0), torch.zeros(2), rtol=0, atol=1e-3)
+    torch.testing.assert_close(projected.var(0).mean(), torch.tensor(1.0), rtol=1e-3, atol=0)
+    # what is learned, and the steps of the optimiser, do not depend on the scale of the cubes
+    torch.testing.assert_close(of_larger.weight, module.weight, rtol=1e-4, atol=1e-5)
+
+
+def of_deviations(*deviations):
+    """Two slices, the one as far above the channels' means as the other is below."""
+    return torch.tensor([deviations, [-one for one in deviations]])
+
+
+class TestScaleFloor:
+    def test_it_is_a_share_of_the_root_mean_square(self):
+        module = CubeInput(3, None, standardise="scale", scale_floor=0.1)
+        module.calibrate([of_deviations(3.0, 4.0, 0.001)])
+        typical = ((9 + 16 + 1e-6) / 3) ** 0.5
+        expected = torch.tensor([3.0, 4.0, 0.1 * typical])
+        torch.testing.assert_close(module.deviation, expected)
+
+    def test_what_is_silent_in_training_stays_small_elsewhere(self):
+        training, elsewhere = of_deviations(3.0, 4.0, 0.001), of_deviations(3.0, 4.0, 2.0)
+        largest = []
+        for floor in (0.0, 0.1):
+            module = CubeInput(3, None, standardise="scale", scale_floor=floor)
+            module.calibrate([training])
+            largest.append(module(elsewhere).abs().max().item())
+        assert largest == pytest.approx([2000, 2 / (0.1 * (25 / 3) ** 0.5)], rel=1e-3)
+
+    def test_above_all_deviations_it_is_centring(self):
+        cubes = correlated_cubes()
+        held, centred = (
+            CubeInput(6, 3, standardise=kind, scale_floor=50.0) for kind in ("scale", "centre")
+        )
+        for module in (held, centred):
+            module.calibrate([cubes])
+        torch.testing.assert_close(held(cubes), centred(cubes), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("standardise", ["none", "centre", "scale"])
+@pytest.mark.parametrize("projection", [None, 3])
+def test_a_channel_that_never_fires_stays_zero(projection, standardise):
     cubes = correlated_cubes()
     cubes[..., 2] = 0.0
-    for projection in (None, 3):
-        module = CubeInput(6, projection, standardise=True)
-        module.calibrate([cubes])
-        assert torch.isfinite(module(cubes)).all()
+    module = CubeInput(6, projection, standardise)
+    module.calibrate([cubes])
+    assert torch.isfinite(module(cubes)).all()
+    silent = CubeInput(6, projection, standardise)
+    silent.calibrate([torch.zeros(5, 6)])
+    assert not silent(torch.zeros(2, 6)).any()
 
 
 def test_raw_cubes_pass_and_need_no_calibration():
     cubes = correlated_cubes()
-    module = CubeInput(6, None, standardise=False)
+    module = CubeInput(6, None, standardise="none")
     assert bool(module.calibrated)
     assert module(cubes) is cubes
 
 
 def test_no_cubes_are_named():
     with pytest.raises(ValueError, match="at least two feature slices"):
-        CubeInput(6, 3, standardise=True).calibrate([])
+        CubeInput(6, 3, standardise="scale").calibrate([])
 
 
-@pytest.mark.parametrize(("projection", "standardise"), [(2, True), (2, False), (None, True)])
+@pytest.mark.parametrize(
+    ("projection", "standardise"), [(2, "scale"), (2, "centre"), (2, "none"), (None, "scale")]
+)
 def test_gradcheck(passes_gradcheck, projection, standardise):
     part = CubeInput(3, projection, standardise)
     part.calibrate([torch.rand(20, 3) + 1])

@@ -19,7 +19,7 @@ def network_in_double(config, grid=K, seed=0):
     for parameter in network.parameters():
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         parameter.data = parameter.data * 0.5 + 0.3 * noise
-    if config.standardise:
+    if config.standardise != "none":
         network.calibrate(torch.rand(20, grid, grid, D, generator=generator) * 2 + 1)
     return network.eval()
 
@@ -105,7 +105,7 @@ VARIANTS = {
     "paper": NetworkConfig.from_preset("paper", channels=[2, 3, 4], dropout=0.0),
     "pooled 2x2": NetworkConfig(channels=[2, 3], projection=None, between_layers="max_2x2"),
     "pooled 3x3": NetworkConfig(
-        channels=[2, 3], projection=2, between_layers="max_3x3", standardise=False, location="rows"
+        channels=[2, 3], projection=2, between_layers="max_3x3", standardise="none", location="rows"
     ),
     "flattened": NetworkConfig(
         projection=2, channels=[3, 2], attention_state="flattened", attention_layer=1
@@ -152,7 +152,7 @@ def configurations(draw):
         input_kernels=kernels,
         hidden_kernels=kernels[::-1],
         projection=of(None, 2),
-        standardise=of(True, False),
+        standardise=of("none", "centre", "scale"),
         gate_bias=of(True, False),
         recurrence=of("gru", "none"),
         between_layers=between,
@@ -223,7 +223,7 @@ def test_gradcheck_of_the_readout(passes_gradcheck, location):
         {"temporal_pooling": "average"},
         {"temporal_pooling": "max"},
         {"conditioned_on_features": True, "normalisation": "layer", "residual": True},
-        {"conditioned_on_features": True, "glimpse": "expectation", "standardise": False},
+        {"conditioned_on_features": True, "glimpse": "expectation", "standardise": "none"},
         {"recurrence": "none", "initial_state": "zeros", "normalisation": "layer"},
     ],
     ids=lambda choices: ", ".join(f"{name}={value}" for name, value in choices.items()),

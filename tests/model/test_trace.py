@@ -8,7 +8,7 @@ from wherewhen.model.trace import trace
 
 PLAIN = {  # what enters the first layer is the cube itself, and the state begins at zero
     "attention": "muted",
-    "standardise": False,
+    "standardise": "none",
     "projection": None,
     "initial_state": "zeros",
     "normalisation": "none",

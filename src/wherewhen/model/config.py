@@ -14,6 +14,14 @@ def _as_pair(value: Any) -> Any:
     return (value, value) if isinstance(value, int) else value
 
 
+def _in_words(value: Any) -> Any:
+    """Read the switch that earlier versions had, in their files and parameters."""
+    return {True: "scale", False: "none"}[value] if isinstance(value, bool) else value
+
+
+Standardisation = Annotated[Literal["none", "centre", "scale"], BeforeValidator(_in_words)]
+"""Use of the statistics of the training cubes' channels."""
+
 Kernel = Annotated[
     tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], BeforeValidator(_as_pair)
 ]
@@ -40,9 +48,19 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    standardise: bool = True
-    """Standardise every channel of the cubes to mean 0, deviation 1 over the training cubes. The
-    paper does not."""
+    standardise: Standardisation = "scale"
+    """Use of the channels' statistics over the training cubes. ``none``: the cubes as they are (the
+    paper). ``centre``: the mean of every channel is subtracted, and all are divided by one number,
+    the root mean square of their deviations. ``scale``: every channel is divided by its own
+    deviation. On footage that the network was not trained on, ``centre`` transfers better
+    (``docs/explanation/learning.md``)."""
+
+    scale_floor: float = Field(default=0.0, ge=0.0)
+    """Least deviation by which ``standardise: scale`` divides, as a share of the root mean square
+    of all channels' deviations; 0 for none. A channel that is nearly silent in training is
+    otherwise enlarged without limit, and dominates where it is not silent. With 0.1, only
+    channels with less than a hundredth of the mean variance are held back; where all are,
+    ``scale`` is ``centre``."""
 
     projection: Annotated[int, Field(ge=1)] | None = 64
     """Channels of a learned 1x1 projection of the cubes that starts as their PCA, not whitened;

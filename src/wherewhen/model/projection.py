@@ -19,12 +19,16 @@ class CubeInput(nn.Module):
         Channels D of the cubes.
     projection : int or None
         Channels of the projection; None leaves the D channels.
-    standardise : bool
-        Whether channels are standardised.
+    standardise : {"none", "centre", "scale"}
+        Leave the channels as they are; subtract their means and divide all by the root mean square
+        of their deviations; or divide each by its own deviation.
+    scale_floor : float
+        Least deviation to divide by with ``scale``, as a share of that root mean square. It
+        follows the strong channels, for silent ones add next to nothing to a mean of squares.
 
     Examples
     --------
-    >>> part = CubeInput(channels=16, projection=4, standardise=True)
+    >>> part = CubeInput(channels=16, projection=4, standardise="scale")
     >>> part.calibrate([torch.rand(50, 7, 7, 16)])
     >>> part(torch.rand(2, 5, 7, 7, 16)).shape
     torch.Size([2, 5, 7, 7, 4])
@@ -34,7 +38,9 @@ class CubeInput(nn.Module):
     wherewhen.model.siamese.SiameseAttentionNetwork : Has one as its input.
     """
 
-    def __init__(self, channels: int, projection: int | None, standardise: bool) -> None:
+    def __init__(
+        self, channels: int, projection: int | None, standardise: str, scale_floor: float = 0.0
+    ) -> None:
         super().__init__()
         if projection is not None and projection > channels:
             raise ValueError(
@@ -44,9 +50,11 @@ class CubeInput(nn.Module):
         self.in_channels = channels
         self.channels = projection or channels
         self.standardise = standardise
+        self.scale_floor = scale_floor
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
-        self.register_buffer("calibrated", torch.tensor(not standardise and projection is None))
+        ready = standardise == "none" and projection is None
+        self.register_buffer("calibrated", torch.tensor(ready))
         self.weight: nn.Parameter | None = None
         if projection is not None:
             self.weight = nn.Parameter(torch.empty(projection, channels))
@@ -58,9 +66,9 @@ class CubeInput(nn.Module):
         if self.weight is not None:
             weight = self.weight / self.deviation
             return nn.functional.linear(cubes, weight, -(weight @ self.mean))
-        if self.standardise:
-            return (cubes - self.mean) / self.deviation
-        return cubes
+        if self.standardise == "none":
+            return cubes
+        return (cubes - self.mean) / self.deviation
 
     @torch.no_grad()
     def calibrate(self, cubes: Iterable[Tensor]) -> None:
@@ -88,18 +96,27 @@ class CubeInput(nn.Module):
             raise ValueError("calibrate: at least two feature slices are needed, none were given")
         mean = total / count
         variance = (products.diagonal() if self.weight is not None else products) / count
-        deviation = (variance - mean.square()).clamp_min(0).sqrt()
-        # a channel that is always 0 stays 0
-        deviation = torch.where(deviation > 1e-6 * deviation.max(), deviation, 1.0)
-        if self.standardise:
+        divisors = self._divisors((variance - mean.square()).clamp_min(0))
+        if self.standardise != "none":
             self.mean.copy_(mean)
-            self.deviation.copy_(deviation)
+            self.deviation.copy_(divisors)
         if self.weight is not None:
             covariance = products / count - torch.outer(mean, mean)
-            if self.standardise:
-                covariance = covariance / torch.outer(deviation, deviation)
+            covariance = covariance / torch.outer(divisors, divisors)
             self.weight.copy_(_principal_components(covariance, self.channels))
         self.calibrated.fill_(True)
+
+    def _divisors(self, variance: Tensor) -> Tensor:
+        """Return what channels of such variances ``[D]`` are divided by."""
+        if self.standardise == "none":
+            return torch.ones_like(variance)
+        typical = variance.mean().sqrt()
+        if self.standardise == "centre":
+            divisors = typical.expand_as(variance)
+        else:
+            divisors = variance.sqrt().clamp_min(self.scale_floor * typical)
+        # a channel that is always 0 stays 0
+        return torch.where(divisors > 1e-6 * divisors.max(), divisors, 1.0)
 
 
 def _principal_components(covariance: Tensor, count: int) -> Tensor:

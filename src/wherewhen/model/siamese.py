@@ -108,7 +108,7 @@ class SiameseAttentionNetwork(nn.Module):
         self.config = config
         self.execution = Execution()
         self.grid = grid
-        self.input = CubeInput(channels, config.projection, config.standardise)
+        self.input = CubeInput(channels, config.projection, config.standardise, config.scale_floor)
         self.glimpse = (
             ExpectedSlice()
             if config.glimpse == "expectation"

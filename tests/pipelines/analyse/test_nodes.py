@@ -35,7 +35,7 @@ def network():
     from wherewhen.model.config import NetworkConfig
     from wherewhen.model.siamese import build_network
 
-    config = NetworkConfig(standardise=False, projection=None, channels=[3])
+    config = NetworkConfig(standardise="none", projection=None, channels=[3])
     network = build_network(config, 3, 2)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # as built, attention is even

@@ -82,7 +82,7 @@ def test_fisher_vectors_by_a_mixture_of_the_training_clips(windows):
     from wherewhen.model.config import NetworkConfig
     from wherewhen.model.siamese import build_network
 
-    network = build_network(NetworkConfig(standardise=False, projection=None, channels=[2]), 1, 2)
+    network = build_network(NetworkConfig(standardise="none", projection=None, channels=[2]), 1, 2)
     vectors = encode_fisher(network, Cubes(), windows, FisherConfig(components=2), batch_size=16)
     assert vectors.drop(columns="vector").equals(windows)
     assert np.stack(vectors.vector).shape == (len(windows), 2 * 2 * network.embedding_size)
