@@ -98,7 +98,7 @@ def measure(rounds: int, frames: int) -> list[dict]:
     lens = studio._lens(setup, generator)
 
     def lay() -> int:
-        return len(composite(street, layers, None, lens, generator))
+        return len(composite(street, layers, None, lens, generator)[0])
 
     def whole(workers: int) -> Callable[[], int]:
         threaded = plan(config.model_copy(update={"workers": workers}))

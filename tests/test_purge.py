@@ -15,6 +15,7 @@ from wherewhen.features.cube_store import CubeStore
 from wherewhen.lineage.records import Record, record_path
 from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.purge import SCOPES, Purge, PurgeError, mentioning
+from wherewhen.synthetic.truth import truth_file
 
 PERSONS = ("anna_0001", "bert_0002")
 TRACKLETS = [f"{camera}/{person}" for person in PERSONS for camera in ("cam_a", "cam_b")]
@@ -342,6 +343,20 @@ class TestPerson:
         assert not [path for path, text in left.items() if ANNA.encode() in text or ANNA in path]
         assert bool([path for path in files(tmp_path) if ANNA in path]) != raw
         assert f"data/01_raw/one/cam_b/{BERT}/0001.png" in files(tmp_path)
+
+    @pytest.mark.parametrize("raw", [False, True])
+    def test_what_is_known_of_rendered_frames_goes_with_them(self, tmp_path, raw):
+        make(tmp_path, "one", raw=f"data/01_raw/*/{'ab' * 8}/crops")
+        home = tmp_path / "data/01_raw/one" / ("ab" * 8)
+        (home / "manifest.json").write_text(json.dumps({"fingerprint": home.name}))
+        truths = {each: truth_file(home, f"crops/{each}/0001.png") for each in TRACKLETS}
+        for file in truths.values():
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(b"outlines")
+        plan = purge(tmp_path, "one", ANNA, raw=raw)
+        assert all(file.exists() for each, file in truths.items() if BERT in each)
+        assert any(file.exists() for each, file in truths.items() if ANNA in each) != raw
+        assert (f"truth in data/01_raw/one/{home.name} (2)" in plan.lines()) == raw
 
     def test_the_others_keep_their_cubes_and_the_store_is_not_whole(self, tmp_path):
         store = make(tmp_path, "one").cubes("other")

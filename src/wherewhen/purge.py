@@ -29,6 +29,7 @@ from wherewhen.lineage.records import NAME, Record, record_path
 from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
 from wherewhen.reporting.figures import shows_nobody
+from wherewhen.synthetic.truth import find_truth
 from wherewhen.tracklets.files import reason
 from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
@@ -285,6 +286,7 @@ class Purge:
         for file, folder in places.items():
             self._plan_frame(file, f"frames in {self._title(folder)}")
         if tracklets is not None:
+            self._plan_truth(name, places)
             self._leave(
                 "frames that stay bring the person back with the next run; so do archives, videos, "
                 "whole pictures and lists (manifest.csv) that frames are taken from"
@@ -300,6 +302,12 @@ class Purge:
             self._leave(f"{title}: raw (--raw removes them)")
         else:
             self.removed.setdefault(title, []).append(file)
+
+    def _plan_truth(self, name: str, frames: Iterable[Path]) -> None:
+        """Plan to remove what is known of rendered frames: it shows the person's outline."""
+        for home in filter(_is_rendered, (self.data / RAW / name).glob("*")):
+            for truth in filter(None, (find_truth(home, file.as_posix()) for file in frames)):
+                self._plan_frame(truth, f"truth in {self._title(home)}")
 
     def _frame_tables(self, name: str) -> Iterator[tuple[Path, pd.DataFrame]]:
         """Give each table of frames and the folder that its paths start from."""

@@ -41,6 +41,7 @@ def test_layout_is_that_of_prid_2011(written):
         "SHA256SUMS",
         "manifest.json",
         "prid_2011",
+        "truth",
     ]
     first = Image.open(shots / "cam_a/person_0001/0001.png")
     assert first.size == (64, 128)
@@ -69,6 +70,28 @@ def test_what_was_changed_is_rendered_anew(written, tmp_path, caplog, spoil, fra
     assert f"cam_b/person_0001/{frame} for instance; rendered anew" in caplog.text
 
 
+def test_sets_of_earlier_versions_get_their_truth(written, tmp_path, caplog):
+    _, whole = written
+    folder = shutil.copytree(whole, tmp_path / whole.name)
+    shutil.rmtree(folder / "truth")
+    sums = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (folder / "SHA256SUMS").write_text("".join(line for line in sums if "truth" not in line))
+    assert not is_complete(plan(CONFIG), tmp_path)
+    with caplog.at_level("INFO"):
+        write_set(plan(CONFIG), tmp_path, progress=False)
+    assert contents(folder) == contents(whole)
+    assert "what the pixels of 4 tracklets show: rendered again" in caplog.text
+
+
+def test_changed_truth_is_made_anew(written, tmp_path, caplog):
+    _, whole = written
+    folder = shutil.copytree(whole, tmp_path / whole.name)
+    (folder / "truth/multi_shot_cam_b_person_0001_0001.npz").write_bytes(b"other")
+    write_set(plan(CONFIG), tmp_path, progress=False)
+    assert contents(folder) == contents(whole)
+    assert "1 of its files, truth/multi_shot_cam_b_person_0001" in caplog.text
+
+
 def test_a_copy_is_complete(written, tmp_path, monkeypatch):
     """Times of the last change are other ones: contents count."""
     _, whole = written
@@ -89,7 +112,8 @@ def test_what_a_killed_call_had_half_written_has_no_checksum(written, tmp_path):
 def test_checksums_are_those_of_the_usual_tool(written):
     _, folder = written
     lines = (folder / "SHA256SUMS").read_text().splitlines()
-    assert len(lines) == sum(plan(CONFIG).lengths.values())
+    lengths = plan(CONFIG).lengths
+    assert len(lines) == sum(lengths.values()) + len(lengths)  # pictures, and what they show
     for line in lines:
         checksum, name = line.split("  ")
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
@@ -142,7 +166,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypa
     synthetic_set = plan(CONFIG)
     monkeypatch.setattr(Image.Image, "save", no_space)
     monkeypatch.setattr(
-        synthetic_set, "render", lambda name: np.zeros((2, 8, 4, 3), dtype=np.uint8)
+        synthetic_set, "film", lambda name: (np.zeros((2, 8, 4, 3), dtype=np.uint8), None)
     )
     monkeypatch.setattr(
         synthetic_set,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from wherewhen.synthetic.rendering import Layers
 from wherewhen.synthetic.scenes import PEOPLE_ROW, SCALE
+from wherewhen.synthetic.truth import Truth
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def composite(
     front: np.ndarray | None,
     lens: Lens,
     generator: np.random.Generator,
-) -> np.ndarray:
+) -> tuple[np.ndarray, Truth]:
     """Blend all layers and apply the effects of the lens.
 
     Parameters
@@ -107,14 +108,15 @@ def composite(
 
     Returns
     -------
-    numpy.ndarray
-        uint8 [frames, height, width, 3].
+    tuple of numpy.ndarray and Truth
+        The pictures, uint8 [frames, height, width, 3], and what they show.
     """
     scene = backdrop * (1 - person.shadow[..., None])
     colour = _open_shutter(person.colour, lens.shutter)
     picture = scene * (1 - colour[..., 3:]) + colour[..., :3]
     if front is not None:
         picture = picture * (1 - front[..., 3:]) + front[..., :3]
+    truth = Truth.of(colour[..., 3], None if front is None else front[..., 3])
     picture = soften(picture, lens.softness) * np.asarray(lens.gain, dtype=np.float32)
     # A camera's highlights bend over before they clip.
     bright = picture > 0.8
@@ -123,7 +125,7 @@ def composite(
     if lens.noise > 0:
         picture += lens.noise * generator.standard_normal(picture.shape, dtype=np.float32)
     np.rint(picture, out=picture)
-    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
+    return np.clip(picture, 0, 255, out=picture).astype(np.uint8), truth
 
 
 def _open_shutter(colour: np.ndarray, shutter: float) -> np.ndarray:

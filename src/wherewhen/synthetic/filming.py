@@ -15,6 +15,7 @@ from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.synthetic.rendering import Layers, Renderer, View
 from wherewhen.synthetic.scenes import draw_scene
 from wherewhen.synthetic.tailoring import Dressed, dress_body
+from wherewhen.synthetic.truth import Truth
 from wherewhen.synthetic.wardrobe import Wardrobe
 
 FILL = 0.92
@@ -104,7 +105,7 @@ class Studio:
 
     def film(
         self, person: persons.Person, number: int, camera: int, length: int, take: int = 0
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, Truth]:
         """Render a tracklet.
 
         Parameters
@@ -122,8 +123,8 @@ class Studio:
 
         Returns
         -------
-        numpy.ndarray
-            uint8 [length, height, width, 3].
+        tuple of numpy.ndarray and Truth
+            The pictures, uint8 [length, height, width, 3], and what they show.
         """
         config, setup = self.config, self.config.camera_list[camera]
         key = (number, camera, 1) if take == 0 else (number, camera, 1, take)

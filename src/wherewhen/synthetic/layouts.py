@@ -20,6 +20,7 @@ from PIL import Image
 
 from wherewhen.synthetic import mars
 from wherewhen.synthetic.shots import DISTRACTOR, JUNK, Shot
+from wherewhen.synthetic.truth import Truth, truth_file
 from wherewhen.tracklets.readers import ilids_vid
 
 ILIDS_TRIALS, ILIDS_SEED = 10, 2014
@@ -202,7 +203,13 @@ def root_of(form: Layout, home: Path, archive: bool) -> Path:
     return folder / next(iter(form.archives)) if len(form.archives) == 1 else folder
 
 
-def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed: bool) -> None:
+def write_tracklet(
+    home: Path,
+    places: Sequence[str],
+    frames: np.ndarray,
+    boxed: bool,
+    truth: Truth | None = None,
+) -> None:
     """Write a tracklet's frames to a temporary place and move them when all are written.
 
     Parameters
@@ -215,6 +222,8 @@ def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed:
         uint8 [length, height, width, 3].
     boxed : bool
         Write pictures of which a frame is only the part that `box_of` names.
+    truth : Truth, optional
+        What the frames show, where they are rendered; its file moves before them.
     """
     aside = home / UNFINISHED / places[0].replace("/", "_")
     try:
@@ -226,6 +235,11 @@ def write_tracklet(home: Path, places: Sequence[str], frames: np.ndarray, boxed:
                 part, **options
             )
         (home / places[0]).parent.mkdir(parents=True, exist_ok=True)
+        if truth is not None:
+            known = truth_file(home, places[0])
+            known.parent.mkdir(exist_ok=True)
+            truth.write(aside / known.name)
+            (aside / known.name).replace(known)
         for part, place in zip(parts, places, strict=True):
             part.replace(home / place)
     finally:  # an interrupt, too, leaves nothing half-written

@@ -13,6 +13,7 @@ import numpy as np
 from wherewhen.synthetic import filming, layouts, persons
 from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.synthetic.shots import JUNK, Shot, list_shots
+from wherewhen.synthetic.truth import Truth
 from wherewhen.tracklets.threads import in_threads
 
 Result = TypeVar("Result")
@@ -89,7 +90,15 @@ class SyntheticSet:
         ------
         KeyError
             If the set has no such tracklet.
+
+        See Also
+        --------
+        film : The frames and what they show.
         """
+        return self.film(tracklet, frames)[0]
+
+    def film(self, tracklet: str, frames: int | None = None) -> tuple[np.ndarray, Truth]:
+        """Render one tracklet, and keep what its pixels show; as `render` otherwise."""
         if tracklet not in self._shots:
             raise KeyError(
                 f"no tracklet {tracklet!r} in this synthetic set: expected a name like "
@@ -97,10 +106,13 @@ class SyntheticSet:
             )
         shot = self._shots[tracklet]
         length = shot.length if frames is None else min(frames, shot.length)
-        filmed = self._open_studio().film(
+        filmed, truth = self._open_studio().film(
             self.person(shot.person), shot.person, shot.camera, length, shot.take
         )
-        return _cut_badly(filmed) if shot.kind == JUNK else filmed
+        if shot.kind != JUNK:
+            return filmed, truth
+        front = None if truth.front is None else _cut_badly(truth.front)
+        return _cut_badly(filmed), Truth(_cut_badly(truth.person), front)
 
     def render_all(
         self, tracklets: Iterable[str] | None = None
@@ -165,6 +177,6 @@ def _shots(config: SyntheticConfig) -> list[Shot]:
 
 def _cut_badly(frames: np.ndarray) -> np.ndarray:
     """Crop and enlarge a quarter of each frame, like a failed detection."""
-    _, height, width, _ = frames.shape
+    height, width = frames.shape[1:3]
     part = frames[:, : height - height // 2, width // 2 :]
     return part.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]

@@ -18,6 +18,7 @@ from wherewhen.atomic import replacing
 from wherewhen.synthetic import layouts
 from wherewhen.synthetic.config import RENDERER
 from wherewhen.synthetic.planning import SyntheticSet
+from wherewhen.synthetic.truth import truth_file
 from wherewhen.tracklets.fingerprint import file_sha256
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
     """Render the missing tracklets and write them in the layout of the set's config.
 
     Whole tracklets of an earlier call are kept; a half-written one is rendered anew, and so is one
-    of which a frame differs from its checksum. The manifest is written last; with it the set is
-    complete.
+    of which a file differs from its checksum, or that an earlier version wrote without its truth.
+    The manifest is written last; with it the set is complete.
 
     Parameters
     ----------
@@ -69,15 +70,16 @@ def write_set(synthetic_set: SyntheticSet, root: Path | str, progress: bool = Tr
         return reads_from
     _discard(home, changed, places)
     shutil.rmtree(home / layouts.UNFINISHED, ignore_errors=True)
-    missing = [name for name, files in places.items() if not (home / files[-1]).is_file()]
+    missing = [name for name, files in places.items() if not _is_whole(home, files)]
+    _log_missing_truth(home, [places[name] for name in missing])
     lengths = synthetic_set.lengths
     total = sum(lengths.values())
     done = total - sum(lengths[name] for name in missing)
 
     def write(name: str) -> int:
-        frames = synthetic_set.render(name)
+        frames, truth = synthetic_set.film(name)
         try:
-            layouts.write_tracklet(home, places[name], frames, form.boxed)
+            layouts.write_tracklet(home, places[name], frames, form.boxed, truth)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -106,13 +108,29 @@ def home_of(synthetic_set: SyntheticSet, root: Path | str) -> Path:
 
 
 def is_complete(synthetic_set: SyntheticSet, root: Path | str) -> bool:
-    """Whether manifest, checksums, archive if any, and each tracklet's last frame are there."""
+    """Whether manifest, checksums, archive if any, and each tracklet and its truth are there."""
     home, config = home_of(synthetic_set, root), synthetic_set.config
     form = layouts.layout_named(config.layout)
     needed = [home / MANIFEST, home / CHECKSUMS, layouts.root_of(form, home, config.archive)]
     places = form.places(synthetic_set.shots, [camera.name for camera in config.camera_list])
-    needed += [home / files[-1] for files in places.values()]
-    return all(path.exists() for path in needed)
+    return all(path.exists() for path in needed) and all(
+        _is_whole(home, files) for files in places.values()
+    )
+
+
+def _is_whole(home: Path, files: Sequence[str]) -> bool:
+    """Whether a tracklet is written: its last frame, which moves last, and its truth."""
+    return (home / files[-1]).is_file() and truth_file(home, files[0]).is_file()
+
+
+def _log_missing_truth(home: Path, missing: Sequence[Sequence[str]]) -> None:
+    """Say that tracklets are rendered again for their truth alone, as those of older sets are."""
+    seen = sum((home / files[-1]).is_file() for files in missing)
+    if seen:
+        log.info(
+            "%s has no record of what the pixels of %d tracklets show: rendered again to make it, "
+            "their pictures stay the same", home, seen,
+        )  # fmt: skip
 
 
 def _write_checksums(home: Path) -> None:
@@ -151,7 +169,8 @@ def _discard(home: Path, changed: set[str], places: Mapping[str, Sequence[str]])
     )  # fmt: skip
     (home / MANIFEST).unlink(missing_ok=True)
     for files in places.values():
-        if not changed.isdisjoint(files):
+        truth = truth_file(home, files[0])
+        if not changed.isdisjoint([*files, truth.relative_to(home).as_posix()]):
             (home / files[-1]).unlink(missing_ok=True)
 
 
