@@ -1,11 +1,11 @@
 """The report, of results laid by hand and of runs in an MLflow of their own."""
 
+import io
 import os
 import shutil
 from dataclasses import replace
-from math import isnan
 
-import pandas as pd
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -15,7 +15,6 @@ from wherewhen.experiments.cli import experiment
 from wherewhen.experiments.config import ExperimentError, load_experiments
 from wherewhen.experiments.report import (
     ReportRequest,
-    _histories,
     _short_commit,
     gather,
     with_results,
@@ -77,13 +76,9 @@ def results(root, finish):
 def figures(results):
     folder = Results.of(load_experiments("prid2011")["tiny"], Request("prid2011")).folder
     folder.mkdir(parents=True)
-    for name in ("lengths_ours", "loss_over_lambda", "attention", "failures_ours", "unheard_of"):
+    for name in ("cmc", "loss_over_lambda", "attention", "failures_ours", "unheard_of"):
         Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
     os.utime(folder / "loss_over_lambda.png", (0, 0))
-    pd.DataFrame({
-        "trial": ["trial_00", "trial_01"] * 2, "probe_frames": [1, 1, 8, 8], "gallery_frames": 4,
-        "rank-1": [0.25, 0.75, 0.5, 1.0],
-    }).to_csv(folder / "lengths_ours.csv", index=False)  # fmt: skip
 
 
 def told(status, **tags):
@@ -113,8 +108,13 @@ def page(figures, run_of_ours):
 
 
 @pytest.fixture(scope="module")
-def rows(page):
-    (tiny,) = page.datasets[0].experiments
+def tiny(page):
+    (experiment,) = page.datasets[0].experiments
+    return experiment
+
+
+@pytest.fixture(scope="module")
+def rows(tiny):
     return {row.name: row for row in tiny.rows}
 
 
@@ -128,30 +128,30 @@ def test_only_what_is_finished_is_on_the_page_and_the_rest_is_named(page):
     assert "Not run on prid2011: idle, across." in page.left_out
 
 
-def test_numbers_are_those_of_the_scores_and_of_the_paper(rows):
-    rank_1 = rows["ours"].numbers["rank-1"]
-    # mean of 50 and 75, their deviation 25 / sqrt(2); Table IV prints 74.8
-    assert rank_1.mean == 62.5 and rank_1.deviation == pytest.approx(17.678, abs=1e-3)
-    assert rank_1.published == 74.8
-    assert rank_1.difference == pytest.approx(62.5 - 74.8)
-    assert rows["muted"].numbers["rank-1"].deviation == 0.0
-    assert isnan(rows["half"].numbers["rank-1"].deviation)
-    assert isnan(rows["max"].numbers["rank-1"].mean)
-    assert rows["max"].numbers["rank-1"].published == 72.4
-    assert not rows["never"].numbers
+def test_numbers_are_those_of_the_scores_and_of_the_paper(tiny):
+    rank_1 = tiny.numbers[tiny.numbers.measure == "rank-1"].set_index("row")
+    expected = {
+        # mean of 50 and 75, their deviation 25 / sqrt(2); Table IV prints 74.8
+        "ours": (62.5, 25 / np.sqrt(2), 74.8, 62.5 - 74.8),
+        "muted": (25, 0, np.nan, np.nan),
+        "half": (12.5, np.nan, np.nan, np.nan),
+        "never": (np.nan,) * 4,
+        "max": (np.nan, np.nan, 72.4, np.nan),
+    }
+    assert rank_1.index.to_list() == list(expected)
+    columns = ["mean", "deviation", "published", "difference"]
+    np.testing.assert_allclose(rank_1[columns].astype(float), list(expected.values()))
 
 
-def test_each_row_says_how_far_it_is(rows):
+def test_each_row_says_how_far_it_is(tiny, rows):
     assert {name: row.status for name, row in rows.items()} == {
         "ours": Status.FINISHED,  # a later run finished what had failed
         "muted": Status.FINISHED,
         "half": Status.PARTLY,
         "never": Status.FAILED,
-        "max": Status.QUOTED,
     }
-    assert "one row for both" in rows["ours"].notes
-    for name in ("half", "never"):
-        assert "It failed" in rows[name].notes[-1]
+    assert "ours: one row for both." in tiny.notes
+    assert [name for name, row in rows.items() if "It failed" in row.remark] == ["half", "never"]
 
 
 def test_every_number_has_its_origin(rows, run_of_ours):
@@ -189,42 +189,33 @@ def test_only_hashes_are_shortened(commit, shown):
     assert _short_commit(commit) == shown
 
 
-def test_plots_are_of_means_over_the_trials_and_of_published_values(page):
-    (experiment,) = page.datasets[0].experiments
-    cmc, convergence, matrix = (plot.drawing["data"] for plot in experiment.plots)
-    lines = {trace["name"]: trace for trace in cmc if "hovertemplate" in trace}
-    assert list(lines) == ["ours", "muted", "half", "published figures"]
-    assert (lines["ours"]["x"], lines["ours"]["y"]) == ([1, 5], [62.5, 87.5])
-    assert lines["muted"]["customdata"] == [" ± 0.0"] * 2 and lines["half"]["customdata"][0] == ""
-    published = [trace for trace in cmc if trace["name"] == "published figures"]
-    assert [trace["customdata"][0] for trace in published] == ["ours", "max"]
-    assert [trace["y"][0] for trace in published] == [74.8, 72.4]  # as Table IV prints them
-    course, validation = convergence[:2]
-    assert (course["x"], course["y"]) == ([0, 1, 2], [3.0, 1.5, 0.75])
-    assert (validation["x"], validation["y"]) == ([2], [0.75])
-    assert "lengths of videos: ours" in experiment.plots[2].heading
-    assert [matrix[0][name] for name in "xyz"] == [["4"], ["1", "8"], [[50.0], [75.0]]]
+def test_curves_are_drawn_for_the_page(tiny):
+    cmc, convergence = (picture for picture in tiny.pictures if "Drawn" not in picture.caption)
+    assert "(the paper’s Fig 9)" in cmc.caption and "Fig 5 b" in convergence.caption
+    for picture in (cmc, convergence):
+        with Image.open(io.BytesIO(picture.data)) as drawn:
+            assert drawn.format == "PNG" and drawn.width > 1000
 
 
 def test_rows_that_share_their_networks_have_one_course(root, results, finish):
     finish(resolved()["half"], "trial_01", network=b"half 1")
     same = Results.of(load_experiments("prid2011")["tiny"], Request("prid2011"))
-    assert list(_histories(same)) == ["ours", "muted", "half"]
+    assert same.trained == list(same.by_row("{trials}.history")) == ["ours", "muted", "half"]
     rows = {name: same.rows["ours"] for name in ("ours", "by another metric")}
-    assert list(_histories(replace(same, rows=rows))) == ["ours"]
+    assert replace(same, rows=rows).trained == ["ours"]
     shutil.rmtree(same.rows["half"].view.ledger.file("trial_01.scores_network").parent)
 
 
-def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page):
-    (experiment,) = page.datasets[0].experiments
-    (safe,) = experiment.pictures
+def test_people_are_not_shown_unless_asked_for_and_the_page_says_so(page, tiny):
+    *_, safe = tiny.pictures
+    assert len(tiny.pictures) == 3  # the CMC curves are not shown again
     assert "Fig 5 a" in safe.caption and "kedro experiment figures tiny" in safe.caption  # old
     (sentence,) = [one for one in page.left_out if "people" in one]
     assert "3 figures" in sentence and "--with-pictures" in sentence  # the unheard-of among them
 
     (dataset,) = gather(ReportRequest(["prid2011"], with_pictures=True)).datasets
     captions = [one.caption for one in dataset.experiments[0].pictures]
-    assert len(captions) == 4 and sum("Fig 10" in caption for caption in captions) == 1
+    assert len(captions) == 6 and sum("Fig 10" in caption for caption in captions) == 1
 
 
 def test_without_an_environment_named_it_is_of_all_with_scores(results):
@@ -246,7 +237,8 @@ def test_on_other_footage_the_papers_figures_stand_aside(results, finish):
         shutil.rmtree("data/07_model_output/drawn")
     (tiny,) = dataset.experiments
     assert [row.name for row in tiny.rows] == ["ours", "muted", "half", "never"]
-    assert not tiny.compared
+    assert tiny.numbers.row.unique().tolist() == [row.name for row in tiny.rows]
+    assert tiny.numbers.published.isna().all()
     # Table IV's max pooling on PRID 2011, as the paper prints it
     cell = tiny.elsewhere["max"]["prid2011, rank-1 / rank-5 / rank-10 / rank-20"]
     assert cell.startswith("72.4 / 90.8 / 96.0 / ")

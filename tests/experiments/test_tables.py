@@ -2,7 +2,6 @@ import pandas as pd
 import pytest
 
 from wherewhen.experiments.published import SOURCE
-from wherewhen.experiments.results import Results
 from wherewhen.experiments.rows import Request, resolve
 from wherewhen.experiments.tables import (
     captions,
@@ -111,8 +110,6 @@ def test_figures_of_another_training_set_are_no_match(project, table, finish, so
     found = line(comparison(across, resolve(across, request), "prid2011"), "ours")
     assert found["trials"] == 1
     assert found["published"] == expected if expected else pd.isna(found["published"])
-    curves = Results.of(across, request).published()
-    assert curves.get("ours", {}).get(1) == (pytest.approx(expected / 100) if expected else None)
 
 
 def test_a_table_is_shown_and_logged(pooling, rows, capsys, monkeypatch):

@@ -6,6 +6,7 @@ for the layout.
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import re
@@ -20,22 +21,20 @@ import pandas as pd
 
 from wherewhen.atomic import replacing
 from wherewhen.environments import NOT_DATA_SETS, environments
-from wherewhen.experiments.config import ExperimentError, Row, load_experiments
+from wherewhen.experiments.config import ExperimentError, load_experiments
+from wherewhen.experiments.figures import pictures
 from wherewhen.experiments.published import DATASETS
 from wherewhen.experiments.results import Results
 from wherewhen.experiments.rows import Request, ResolvedRow
-from wherewhen.experiments.tables import comparison, format_orientation, orientation
+from wherewhen.experiments.tables import captions, comparison, format_orientation, orientation
 from wherewhen.lineage.ledger import NotMade
 from wherewhen.lineage.records import NAME
 from wherewhen.project import from_root
-from wherewhen.reporting.cmc import cmc_table
-from wherewhen.reporting.figures import kind_of, shows_nobody
+from wherewhen.reporting.figures import FIGURES, kind_of, shows_nobody
 from wherewhen.reporting.page import model as page
 from wherewhen.reporting.page.model import Status
-from wherewhen.reporting.page.plots import PLOTTED, cmc_plot, convergence_plot, length_plot
 from wherewhen.reporting.page.render import render
 from wherewhen.reporting.style import describe
-from wherewhen.reporting.validation import convergence_table
 from wherewhen.sessions import View
 from wherewhen.tracking import find_runs
 
@@ -47,6 +46,9 @@ BASE = "base"
 
 SHOWN, COMMIT = 16, 12
 """Digits of a hash, and of a commit, that are shown."""
+
+CURVES = ("cmc", "convergence")
+"""Figures that are drawn for the page; others are shown where `kedro experiment figures` did."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def gather(asked: ReportRequest) -> page.Page:
             "the report has to be given the --params that it was run with"
         )
     written = datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
-    return page.Page("Experiments", written, _made_with(), datasets, left_out)
+    return page.Page(written, _made_with(), datasets, left_out)
 
 
 def with_results() -> list[str]:
@@ -167,50 +169,34 @@ def _minute(time: str) -> str:
 
 def _experiment(results: Results, asked: ReportRequest, left_out: list[str]) -> page.Experiment:
     experiment, source = results.experiment, results.request.trained_on
-    table = comparison(experiment, results.rows, results.dataset)
     known = results.dataset in DATASETS
-    there = table[table["mean"].notna() | table.published.notna()].measure
-    lines = table[table.measure.isin(there)]
+    table = comparison(experiment, results.rows, results.dataset)
     runs = find_runs(results.dataset, {"experiment": experiment.name})
     return page.Experiment(
         results.name,
         experiment.title + (f", trained on {source}" if source else ""),
         experiment.asks,
-        [
-            _row(results, row, lines[lines.row == row.name], runs)
-            for row in experiment.rows
-            if not row.quoted or known
-        ],
-        ", ".join(sorted(set(table.protocol.dropna()))),
-        list(_plots(results)),
-        list(_pictures(results, asked, left_out)),
+        table if known else table[~table.quoted],
+        captions(experiment, table, results.dataset, where="Paper and diff."),
+        [_row(results, name, runs) for name in results.rows],
+        [*_curves(results), *_saved_pictures(results, asked, left_out)],
         {} if known else _elsewhere(orientation(experiment)),
     )
 
 
-def _row(results: Results, row: Row, lines: pd.DataFrame, runs: Sequence[Any]) -> page.Row:
-    values = lines.set_index("measure")[["mean", "deviation", "published", "difference"]]
-    numbers = {line.Index: page.Number(*line[1:]) for line in values.itertuples()}
-    of_numbers = (note.removeprefix(row.note).strip("; ") for note in lines.note)
-    notes = list(dict.fromkeys(filter(None, [row.note, *of_numbers])))
-    if row.quoted:
-        return page.Row(row.name, Status.QUOTED, numbers=numbers, notes=notes)
-    resolved, trials = results.rows[row.name], results.trials.get(row.name, [])
-    own = [run for run in runs if _is_of(run, resolved)]
-    status, trouble = _status(len(trials), max(map(len, results.trials.values())), own)
-    measures = describe(row.features, row.metric)
-    if not trials:
-        return page.Row(row.name, status, measures, notes=notes + trouble)
+def _row(results: Results, name: str, runs: Sequence[Any]) -> page.Row:
+    row, trials = results.rows[name], results.trials.get(name, [])
+    own = [run for run in runs if _is_of(run, row)]
+    status, remark = _status(len(trials), max(map(len, results.trials.values())), own)
     return page.Row(
-        row.name,
+        name,
         status,
-        measures,
-        {trial: _identity(resolved, trial) for trial in trials},
-        numbers,
-        resolved.differing_parameters(),
-        _facts(resolved, trials, own),
-        _commands(resolved, trials),
-        notes + trouble,
+        remark,
+        describe(row.row.features, row.row.metric),
+        trials={trial: _identity(row, trial) for trial in trials},
+        parameters=row.differing_parameters(),
+        facts=_facts(row, trials, own) if trials else {},
+        commands=_commands(row, trials) if trials else {},
     )
 
 
@@ -220,30 +206,28 @@ def _is_of(run: Any, row: ResolvedRow) -> bool:
     return tuple(tags) == (row.row.name, row.request.trained_on, None)
 
 
-def _status(finished: int, most: int, runs: Sequence[Any]) -> tuple[Status, list[str]]:
+def _status(finished: int, most: int, runs: Sequence[Any]) -> tuple[Status, str]:
     """Return the state of a row beside the one with the most trials, and a remark on it."""
     newest = max(runs, key=lambda run: run.info.start_time, default=None)
     if finished == most:
-        return Status.FINISHED, []
+        return Status.FINISHED, ""
     if newest is not None and newest.info.status in ("FAILED", "KILLED"):
         why = "It failed. Running the row again says why, and makes what is missing."
-        return (Status.PARTLY if finished else Status.FAILED), [why]
+        return (Status.PARTLY if finished else Status.FAILED), why
     if finished:
-        return Status.PARTLY, [f"{finished} of {most} trials are finished."]
-    return Status.NOT_RUN, []
+        return Status.PARTLY, f"{finished} of {most} trials are finished."
+    return Status.NOT_RUN, ""
 
 
 def _facts(row: ResolvedRow, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
     commits = sorted({_short_commit(row.record(trial).commit) for trial in trials})
     finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
-    return _known(
-        {
-            "data": _load(row.view, "ingest_report").get("fingerprint", ""),
-            "cubes": _load(row.view, "cubes_identity").get("key", ""),  # none of raw frames
-            "commit": ", ".join(commits),
-            "MLflow run": finished[0] if finished else "",
-        }
-    )
+    return {
+        "data": _load(row.view, "ingest_report").get("fingerprint", ""),
+        "cubes": _load(row.view, "cubes_identity").get("key", ""),  # none of raw frames
+        "commit": ", ".join(commits),
+        "MLflow run": finished[0] if finished else "",
+    }
 
 
 def _short_commit(commit: str) -> str:
@@ -254,19 +238,13 @@ def _short_commit(commit: str) -> str:
 def _identity(row: ResolvedRow, trial: str) -> dict[str, str]:
     """Return what identifies a finished trial."""
     record, network = row.record(trial), row.network(trial)
-    return _known(
-        {
-            "scores": record.identity,
-            "split": row.load("split_fingerprints").get(trial, ""),
-            "network": network.content[:SHOWN] if network else "",
-            "made in MLflow run": record.run_id or "",
-            "finished": _minute(record.finished),
-        }
-    )
-
-
-def _known(facts: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in facts.items() if value}
+    return {
+        "scores": record.identity,
+        "split": row.load("split_fingerprints").get(trial, ""),
+        "network": network.content[:SHOWN] if network else "",
+        "made in MLflow run": record.run_id or "",
+        "finished": _minute(record.finished),
+    }
 
 
 def _load(view: View, name: str) -> Any:
@@ -287,31 +265,17 @@ def _commands(row: ResolvedRow, trials: list[str]) -> dict[str, str]:
     }
 
 
-def _plots(results: Results) -> Iterator[page.Plot]:
-    """Plot CMC curves, losses, and tables of lengths from ``kedro experiment figures``."""
-    rows = [row.name for row in results.experiment.rows]
-    yield cmc_plot(cmc_table(results.scores(), results.published()), rows)
-    if histories := _histories(results):
-        yield convergence_plot(convergence_table(histories))
-    for path in sorted(results.folder.glob("lengths*.csv")):
-        row = path.stem.removeprefix("lengths").strip("_").replace("_", " ")
-        yield length_plot(row or next(iter(results.rows)), pd.read_csv(path))
+def _curves(results: Results) -> Iterator[page.Picture]:
+    """Draw CMC curves and, where networks were trained, their losses."""
+    for name in CURVES if results.trained else ("cmc",):
+        kind = FIGURES[name]
+        for picture in pictures(kind, results):
+            png = io.BytesIO()
+            picture.figure.savefig(png, format="png", bbox_inches="tight")
+            yield page.Picture(png.getvalue(), kind.caption, kind.description)
 
 
-def _histories(results: Results) -> dict[str, dict[str, pd.DataFrame]]:
-    """Return the losses by row and trial; of rows that share their networks, of the first."""
-    of_networks: dict[tuple[str, ...], str] = {}
-    for name, trials in results.trials.items():
-        row = results.rows[name]
-        if row.trains:
-            of_networks.setdefault(tuple(row.network(trial).content for trial in trials), name)
-    return {
-        name: {trial: results.rows[name].load(f"{trial}.history") for trial in results.trials[name]}
-        for name in of_networks.values()
-    }
-
-
-def _pictures(
+def _saved_pictures(
     results: Results, asked: ReportRequest, left_out: list[str]
 ) -> Iterator[page.Picture]:
     """Yield the pictures that the page may show, and note how many it may not."""
@@ -319,7 +283,7 @@ def _pictures(
     held_back = 0
     for path in sorted(results.folder.glob("*.png")):
         kind = kind_of(path.stem)
-        if kind is not None and kind.name in PLOTTED:
+        if kind is not None and kind.name in CURVES:
             continue
         if not shows_nobody(path.stem) and not asked.with_pictures:
             held_back += 1
@@ -360,6 +324,6 @@ def _size(view: View) -> dict[str, str]:
 
 def _made_with() -> dict[str, str]:
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    packages = ("wherewhen", "torch", "kedro", "mlflow", "plotly")
+    packages = ("wherewhen", "torch", "kedro", "mlflow")
     versions = {name: metadata.version(name) for name in packages}
     return {"on": machine, "Python": platform.python_version(), **versions}

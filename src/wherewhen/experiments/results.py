@@ -61,25 +61,29 @@ class Results:
         """Return the scores that each row shows."""
         return {name: self.rows[name].shown() for name in self.trials}
 
-    def published(self, quoted: bool = False) -> dict[str, dict[int, float]]:
-        """Return published CMC curves on this data set, as fractions by rank.
+    @property
+    def trained(self) -> list[str]:
+        """Rows for which networks were trained; of rows that share their networks, the first."""
+        of_networks: dict[tuple[str, ...], str] = {}
+        for name, trials in self.trials.items():
+            row = self.rows[name]
+            if row.trains:
+                of_networks.setdefault(tuple(row.network(trial).content for trial in trials), name)
+        return list(of_networks.values())
 
-        Parameters
-        ----------
-        quoted : bool
-            Of quoted rows alone.
-        """
+    def published(self) -> dict[str, dict[int, float]]:
+        """Return published CMC curves of quoted rows on this data set, as fractions by rank."""
         curves = {
-            row.name: curve(
-                published_figures(self.experiment, row, self.dataset, self.rows.get(row.name))
-            )
+            row.name: curve(figures(self.experiment.table, row.published, self.dataset))
             for row in self.experiment.rows
-            if row.quoted or not quoted
+            if row.quoted
         }
         return {name: points for name, points in curves.items() if points}
 
     def by_row(self, need: str) -> Mapping[str, Any]:
         """Return what a figure of the experiment needs, by the rows with finished trials.
+
+        Histories are those of :attr:`trained` alone.
 
         Parameters
         ----------
@@ -89,8 +93,9 @@ class Results:
         if need == "scores":
             return self.scores()
         if need == "published":
-            return self.published(quoted=True)
-        return {name: self._of_row(name, need) for name in self.trials}
+            return self.published()
+        rows = self.trained if need.endswith(".history") else self.trials
+        return {name: self._of_row(name, need) for name in rows}
 
     def of_trial(self, row: str, trial: str, need: str) -> Any:
         """Return an artifact of a trial, made now by ``analyse`` if it is missing, or a parameter.

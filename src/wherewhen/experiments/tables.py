@@ -114,17 +114,27 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def captions(experiment: Experiment, table: pd.DataFrame, dataset: str) -> list[str]:
-    """Return the sentences under a table: protocol, sources, notes."""
+def captions(
+    experiment: Experiment, table: pd.DataFrame, dataset: str, where: str = "In brackets"
+) -> list[str]:
+    """Return the sentences under a table: protocol, sources, notes.
+
+    Parameters
+    ----------
+    experiment, table, dataset
+        As for :func:`comparison`, and what it returns.
+    where : str
+        Where the table has the published numbers.
+    """
     protocols = sorted(set(table.protocol.dropna()))
     lines = [f"Percent on {dataset}; mean ± standard deviation over the trials."]
     if protocols:
         lines[0] += f" Protocol {', '.join(protocols)}."
     if table.published.notna().any():
-        lines.append(f"In brackets: published (table {experiment.table}), and ours less published.")
+        lines.append(f"{where}: published (table {experiment.table}), and ours less published.")
     if experiment.table:
-        where = experiment.published_from
-        lines.append(f"Published{f', trained on {where}' if where else ''}: {SOURCE}.")
+        source = experiment.published_from
+        lines.append(f"Published{f', trained on {source}' if source else ''}: {SOURCE}.")
     notes = table[table.note != ""].drop_duplicates(["row", "note"])
     return lines + [f"{line.row}: {line.note}." for line in notes.itertuples()]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 8
-"""Lines in a panel at most: more cannot be told apart."""
+"""Lines in a panel at most, but for an experiment's own rows: more cannot be told apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def row_cmc_curves(table: pd.DataFrame, *, title: str, facts: str = "") -> Figur
         A curve a row, the mean over the trials, with a band of one standard deviation; quoted rows
         dotted, with hollow markers at the ranks that were published, up to the last rank of ours.
         The legend is sorted by rank-1 and holds it with its deviation. Of more than :data:`MOST`
-        rows the best are drawn, our own first, and the title says so.
+        rows all our own are drawn, then the best quoted ones, and the title says so.
 
     Raises
     ------
@@ -170,7 +170,8 @@ def row_cmc_curves(table: pd.DataFrame, *, title: str, facts: str = "") -> Figur
             style = replace(style, line=":", width=1.2, order=3)
         name = f"{row} (quoted)" if quoted else str(row)
         drawn.append(Curve("", name, _over_trials(ranks, name), style, quoted))
-    return _draw(drawn, title, facts)
+    own = sum(not curve.quoted for curve in drawn)
+    return _draw(drawn, title, facts, max(MOST, own))
 
 
 def _up_to(scores: pd.DataFrame, max_rank: int | None) -> pd.DataFrame:
@@ -206,20 +207,20 @@ def _named_together(curves: Sequence[Curve]) -> list[Curve]:
     return merged
 
 
-def _chosen(curves: Sequence[Curve]) -> list[Curve]:
-    """Return at most :data:`MOST`, the best first: ours, of each group one, the best."""
+def _chosen(curves: Sequence[Curve], most: int) -> list[Curve]:
+    """Return at most so many, the best first: ours, of each group one, the best."""
     best = sorted(curves, key=lambda curve: -curve.first)
     groups: dict[str, Curve] = {}
     for curve in best:
         groups.setdefault(curve.group, curve)
     ahead = sorted(best, key=lambda curve: (curve.quoted, groups[curve.group] is not curve))
-    kept = {id(curve) for curve in ahead[:MOST]}
+    kept = {id(curve) for curve in ahead[:most]}
     return [curve for curve in best if id(curve) in kept]
 
 
-def _draw(curves: Sequence[Curve], title: str, facts: str) -> Figure:
+def _draw(curves: Sequence[Curve], title: str, facts: str, most: int = MOST) -> Figure:
     lines = _named_together(curves)
-    shown = _chosen(lines)
+    shown = _chosen(lines, most)
     if len(shown) < len(lines):
         facts = f"{facts}; {len(shown)} of {len(lines)} lines".removeprefix("; ")
     figure = new_figure(9.6, 5.6)

@@ -1,7 +1,6 @@
-"""The report of experiments as one static HTML file.
+"""The report of experiments as one static HTML file without scripts.
 
-``model`` holds the data that it shows, ``plots`` the interactive plots, ``render`` fills
-``page.html.jinja`` (with ``page.css`` and ``page.js``). The file loads nothing: plotly.js, pictures
-and style are in it, and a content security policy makes the browser refuse everything else.
-:mod:`wherewhen.experiments.report` collects the data.
+``model`` holds the data that it shows, ``render`` fills ``page.html.jinja`` (with ``page.css``).
+The file loads nothing: pictures and style are in it, and a content security policy makes the
+browser refuse everything else.
 """
