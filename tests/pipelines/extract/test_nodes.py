@@ -3,6 +3,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from wherewhen.datasets import CubeStoreDataset
@@ -86,3 +87,14 @@ def test_nothing_need_be_stored(tmp_path, tables):
 @pytest.mark.parametrize(("train_only", "needs_splits"), [(False, False), (True, True)])
 def test_splits_are_waited_for_only_where_they_matter(train_only, needs_splits):
     assert ("splits" in create_pipeline(train_only).inputs()) == needs_splits
+
+
+@pytest.mark.parametrize(
+    ("fast", "precision", "warned"),
+    [(False, "bfloat16", True), (True, "bfloat16", False), (False, "float32", False)],
+)
+def test_slow_bfloat16_is_named(tmp_path, tables, monkeypatch, caplog, fast, precision, warned):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    parameters = PARAMETERS.model_copy(update={"precision": precision})
+    plan_extraction(tmp_path, *tables[:2], parameters)
+    assert ("no instructions for bfloat16" in caplog.text) is warned

@@ -1,5 +1,6 @@
 """Nodes of `extract`."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
 from wherewhen.tracklets.fingerprint import fingerprint
+
+log = logging.getLogger(__name__)
 
 
 def plan_extraction(
@@ -34,6 +37,7 @@ def plan_extraction(
         "compiled": parameters.compiled,
         "device": usable_device(parameters.device),
     }
+    _warn_of_slow_bfloat16(recipe["device"], parameters.precision)
     extraction = CubeExtraction(
         build_backbone(weights=weights, **recipe),
         from_root(root),
@@ -59,3 +63,17 @@ def _kept(parameters: ExtractParameters, splits: pd.DataFrame | None) -> set[str
     if parameters.tracklets == "none":
         return set()
     return None if splits is None else set(splits[splits.role == "train"].tracklet)
+
+
+def _warn_of_slow_bfloat16(device: str, precision: str) -> None:
+    """Warn where bfloat16 is emulated: there it takes ten times as long as float32."""
+    import torch
+
+    from wherewhen.model.convolution import has_fast_bfloat16
+
+    if precision == "bfloat16" and not has_fast_bfloat16(torch.device(device)):
+        log.warning(
+            "extract.precision: this %s has no instructions for bfloat16, which can make the "
+            "extraction ten times slower; float32 is faster here",
+            device,
+        )
