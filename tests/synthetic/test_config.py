@@ -59,3 +59,34 @@ def test_lengths_keep_to_other_bounds():
     assert abs(lengths.mean() - 20) < 0.8
     same = SyntheticConfig(persons=3, min_frames=7, max_frames=7)
     assert set(plan(same).lengths.values()) == {7}
+
+
+def test_what_was_added_later_leaves_older_sets_their_names():
+    assert SyntheticConfig().fingerprint == "3a33af5151642772"
+    for change in (
+        {"world": "varied"},
+        {"layout": "folder", "views": 2},
+        {"places": 2},
+        {"faulty_boxes": 0.1},
+        {"resolution": (40, 128)},
+        {"jpeg_quality": (30, 90)},
+    ):
+        without = {"layout": change.get("layout", "prid2011")}
+        assert SyntheticConfig(**change).fingerprint != SyntheticConfig(**without).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"views": 1}, "greater than or equal to 2"),
+        ({"layout": "folder", "views": 3}, "views is 3, but there are 2 cameras"),
+        ({"views": 2}, "layout prid2011 has everybody in the same two cameras"),
+        ({"resolution": (90, 40)}, r"resolution is \[90, 40\]: expected two numbers from 8 to 128"),
+        ({"resolution": (40, 200)}, "from 8 to 128"),
+        ({"jpeg_quality": (0, 50)}, "jpeg_quality is .* from 1 to 95"),
+        ({"world": "held_out", "cameras": 7}, "world held_out has 6 cameras of its own"),
+    ],
+)
+def test_what_a_set_cannot_have_is_refused(wrong, said):
+    with pytest.raises(ValidationError, match=said):
+        SyntheticConfig(**wrong)

@@ -65,3 +65,28 @@ def test_more_cameras_and_another_size():
     synthetic_set = plan(config)
     assert synthetic_set.tracklets[-1] == "cam_c/person_0001"
     assert synthetic_set.render("cam_c/person_0001").shape == (2, 64, 32, 3)
+
+
+VARIED = {
+    "world": "varied", "layout": "folder", "persons": 2, "cameras": 5, "views": 3, "places": 3,
+    "min_frames": 2, "max_frames": 2, "occluders": 1.0, "faulty_boxes": 1.0,
+    "resolution": (40, 128), "jpeg_quality": (20, 80),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["folder", "manifest", "mars"])
+def test_everybody_is_filmed_by_some_of_the_cameras(layout):
+    config = SyntheticConfig(**VARIED | {"layout": layout, "persons": 60})
+    seen = {}
+    for shot in plan(config).shots:
+        seen.setdefault(shot.person, set()).add(shot.camera)
+    assert {len(cameras) for cameras in seen.values()} == {3}
+    assert len({tuple(sorted(cameras)) for cameras in seen.values()}) > 5  # of ten
+    assert plan(config).shots == plan(config).shots
+
+
+@pytest.mark.parametrize("world", ["varied", "held_out"])
+def test_everything_that_varies_is_the_same_by_any_number_of_workers(world):
+    expected = digests(SyntheticConfig(**VARIED | {"world": world}, workers=1))
+    order = list(expected)[::-1]
+    assert digests(SyntheticConfig(**VARIED | {"world": world}, workers=2), order) == expected

@@ -73,6 +73,31 @@ def test_a_given_gallery_camera_leaves_the_first_other_to_the_probes():
     assert set(splits.loc[splits["role"] == "probe", "camera"]) == {"b"}
 
 
+def test_two_drawn_cameras_test_whoever_is_seen_by_any_two():
+    table = tracklets(20, "abcd", single={0, 3})
+    table = table[~((table["person"] == "p05") & table["camera"].isin(["a", "b"]))]
+    splits = draw_splits(table, 8, seed=1, train_fraction=0.5, protocol="two_camera")
+    pairs = set()
+    for _, split in splits.groupby("trial"):
+        probes = split[split["role"] == "probe"].set_index("person")["camera"]
+        gallery = split[split["role"] == "gallery"].set_index("person")["camera"]
+        assert len(probes) == 9  # half of the 18 who are seen by two
+        assert probes.index.is_unique
+        assert set(probes.index) == set(gallery.index)
+        assert (probes != gallery.reindex(probes.index)).all()
+        assert {"p00", "p03"} <= set(split.loc[split["role"] == "train", "person"])
+        pairs |= set(zip(probes, gallery.reindex(probes.index), strict=True))
+    assert len(pairs) == 12  # all ordered pairs of four cameras
+    tested = set(splits.loc[splits["role"] != "train", "person"])
+    assert "p05" in tested  # seen by neither a nor b
+    again = draw_splits(
+        table.sample(frac=1, random_state=0), 8, 1, train_fraction=0.5, protocol="two_camera"
+    )
+    pd.testing.assert_frame_equal(splits, again)
+    with pytest.raises(ValueError, match="1 persons are seen by any two cameras: too few"):
+        draw_splits(tracklets(2, "ab", single={0}), 1, 0, protocol="two_camera")
+
+
 def test_disjointness_is_asserted_by_name():
     splits = draw_splits(tracklets(), 2, 0)
     assert_persons_disjoint(splits)

@@ -6,6 +6,7 @@ cast, exposure, noise.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +127,40 @@ def composite(
         picture += lens.noise * generator.standard_normal(picture.shape, dtype=np.float32)
     np.rint(picture, out=picture)
     return np.clip(picture, 0, 255, out=picture).astype(np.uint8), truth
+
+
+def degrade(frames: np.ndarray, seen: int, quality: int | None) -> np.ndarray:
+    """Return crops as if cut from a picture that was small and compressed.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray
+        uint8 [frames, height, width, 3].
+    seen : int
+        Height (pixels) that the crop has in the camera's picture; it is enlarged from there.
+    quality : int or None
+        Quality of the JPEG that the small picture goes through; None: it is not compressed.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same shape.
+    """
+    height, width = frames.shape[1:3]
+    small = (max(1, round(width * seen / height)), seen)
+    result = np.empty_like(frames)
+    for frame, pixels in enumerate(frames):
+        picture = Image.fromarray(pixels)
+        if seen < height:
+            picture = picture.resize(small, Image.Resampling.BOX)
+        if quality is not None:
+            packed = io.BytesIO()
+            picture.save(packed, "JPEG", quality=quality)
+            picture = Image.open(packed)
+        if seen < height:
+            picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+        result[frame] = np.asarray(picture)
+    return result
 
 
 def _open_shutter(colour: np.ndarray, shutter: float) -> np.ndarray:

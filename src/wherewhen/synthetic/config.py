@@ -19,7 +19,10 @@ ILIDS_MEAN_SHARE = (73 - 23) / (192 - 23)
 RENDERER = 2
 """Raised when the same config gives other bytes than before, so that old sets are not reused."""
 
-ADDED_LATER = ("layout", "archive", "tracklets", "distractors", "junk")
+ADDED_LATER = (
+    "layout", "archive", "tracklets", "distractors", "junk",
+    "world", "views", "places", "faulty_boxes", "resolution", "jpeg_quality",
+)  # fmt: skip
 """Fields that older sets did not have: their defaults leave a set its name."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -76,19 +79,71 @@ DEFAULT_CAMERAS = (
 )
 
 
-def default_camera(index: int) -> CameraConfig:
+def _around(*rows: tuple) -> tuple[CameraConfig, ...]:
+    """Name cameras of elevation, azimuth, distance, sun, sunlight, cast and exposure."""
+    fields = ("elevation", "azimuth", "distance", "sun", "sunlight", "cast", "exposure")
+    return tuple(
+        CameraConfig(
+            name=f"cam_{chr(ord('a') + index)}",
+            azimuth_sd=0.4,
+            **dict(zip(fields, row, strict=True)),
+        )
+        for index, row in enumerate(rows)
+    )
+
+
+VARIED_CAMERAS = _around(
+    (0.12, 0.4, 9.0, (-0.8, 0.9), 0.5, (1.12, 1.0, 0.86), 1.0),
+    (0.25, 1.2, 12.0, (0.9, 1.0), 0.35, (0.90, 1.0, 1.10), 1.0),
+    (0.06, 2.0, 7.0, (2.2, 0.6), 0.6, (1.0, 1.02, 0.96), 1.15),
+    (0.38, 2.8, 14.0, (-2.0, 1.1), 0.1, (0.96, 1.04, 0.94), 0.95),
+    (0.18, -2.8, 10.0, (0.2, 0.7), 0.55, (1.06, 0.98, 1.02), 1.0),
+    (0.32, -2.0, 8.0, (1.4, 1.2), 0.2, (0.94, 1.0, 1.06), 0.9),
+    (0.10, -1.2, 16.0, (-1.5, 0.5), 0.65, (1.10, 1.0, 0.92), 1.1),
+    (0.45, -0.4, 11.0, (3.0, 0.9), 0.3, (1.0, 1.0, 1.0), 0.85),
+)
+"""From all sides; they look down by at most 0.45 rad from at least 7 m."""
+
+HELD_OUT_CAMERAS = _around(
+    (0.55, 0.1, 5.0, (1.8, 0.5), 0.7, (0.88, 1.04, 0.98), 1.2),
+    (0.70, 0.9, 6.0, (-0.4, 1.2), 0.0, (1.16, 1.02, 0.84), 0.7),
+    (0.50, 1.7, 4.0, (0.6, 0.4), 0.75, (0.96, 0.96, 1.14), 1.0),
+    (0.62, 2.6, 5.5, (2.8, 0.8), 0.4, (1.04, 1.08, 0.90), 0.9),
+    (0.75, -2.4, 6.5, (-1.2, 0.6), 0.15, (0.90, 0.98, 1.18), 1.1),
+    (0.58, -1.0, 4.5, (-2.6, 1.0), 0.6, (1.10, 0.94, 1.04), 0.8),
+)
+"""From all sides, steeper and nearer than any of `VARIED_CAMERAS`, with stronger casts."""
+
+
+def default_camera(index: int, world: str = "street") -> CameraConfig:
     """Return the camera of an index, for sets that only give a number of cameras.
 
     Parameters
     ----------
     index : int
-        0 and 1 are the two cameras of `DEFAULT_CAMERAS`; later ones look from further round.
+        In the street 0 and 1 are the two cameras of `DEFAULT_CAMERAS`; later ones look from further
+        round. The other worlds have `VARIED_CAMERAS` and `HELD_OUT_CAMERAS`.
+    world : str
+        The world.
 
     Returns
     -------
     CameraConfig
         The camera, named `cam_a`, `cam_b`, ...
+
+    Raises
+    ------
+    ValueError
+        If the world has fewer cameras.
     """
+    if world != "street":
+        cameras = VARIED_CAMERAS if world == "varied" else HELD_OUT_CAMERAS
+        if index >= len(cameras):
+            raise ValueError(
+                f"world {world} has {len(cameras)} cameras of its own, but cameras is above that: "
+                "take fewer, or describe each camera"
+            )
+        return cameras[index]
     if index < len(DEFAULT_CAMERAS):
         return DEFAULT_CAMERAS[index]
     tint = 0.1 * (-1) ** index
@@ -111,8 +166,16 @@ class SyntheticConfig(_Strict):
     archive: bool = False
     """Also pack the set as its owners do (tar or zip), to be read from there."""
 
+    world: Literal["street", "varied", "held_out"] = "street"
+    """What people wear, where they walk and what hides them: `street`, the demonstration's;
+    `varied`, to train networks that meet other footage; `held_out`, unlike both, to test on and
+    never to choose a setting on."""
+
     persons: int = Field(default=80, ge=1, le=9999)
-    """People, each filmed by every camera (`mars`: by two or more)."""
+    """People, each filmed by every camera (`mars`: by two or more), or by `views` of them."""
+
+    views: int | None = Field(default=None, ge=2)
+    """Cameras that film each person, drawn for each; None: all (`mars`: two or more in a row)."""
 
     tracklets: int = Field(default=1, ge=1)
     """How often a camera films a person (`mars`: at most so often); `prid2011` and `ilids_vid`
@@ -125,7 +188,11 @@ class SyntheticConfig(_Strict):
     """Badly cut tracklets of which nobody can be known (`mars`)."""
 
     cameras: Annotated[int, Field(ge=1, le=26)] | tuple[CameraConfig, ...] = 2
-    """The cameras, or how many of the default ones."""
+    """The cameras, or how many of the world's default ones (`street` 26, `varied` 8, `held_out`
+    6)."""
+
+    places: int = Field(default=1, ge=1, le=99)
+    """Backgrounds of each camera, of all kinds that the world has; drawn for each tracklet."""
 
     seed: int = Field(default=0, ge=0)
     """Decides people, clothes, walks, scenes and noise: same seed, same bytes."""
@@ -179,6 +246,17 @@ class SyntheticConfig(_Strict):
     box_jitter: Positive = 0.015
     """Standard deviation of the box's place and size (fractions of its height)."""
 
+    faulty_boxes: Fraction = 0.0
+    """Share of tracklets whose box cuts off feet or head, is too large, or too far to one side."""
+
+    resolution: tuple[int, int] | None = None
+    """Least and greatest height (pixels) of a crop in the camera's picture, drawn by tracklet;
+    it is enlarged from there. None: the crop's own height."""
+
+    jpeg_quality: tuple[int, int] | None = None
+    """Worst and best JPEG quality (1 to 95), drawn for each tracklet; the picture is compressed
+    before it is enlarged, so blocks grow with it. None: not compressed."""
+
     motion_blur: Fraction = 0.5
     """How much of the time between two frames the shutter stays open."""
 
@@ -205,6 +283,15 @@ class SyntheticConfig(_Strict):
         names = [camera.name for camera in self.camera_list]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"cameras {names}: expected at least one, each with its own name")
+        for name, least, most in (("resolution", 8, self.height), ("jpeg_quality", 1, 95)):
+            bounds = getattr(self, name)
+            if bounds is not None and not least <= bounds[0] <= bounds[1] <= most:
+                raise ValueError(
+                    f"{name} is {list(bounds)}: expected two numbers from {least} to {most}, "
+                    "the smaller one first"
+                )
+        if self.views is not None:
+            layouts.check_views(layouts.layout_named(self.layout), len(names), self.views)
         layouts.check(
             layouts.layout_named(self.layout),
             len(names),
@@ -219,7 +306,7 @@ class SyntheticConfig(_Strict):
     def camera_list(self) -> tuple[CameraConfig, ...]:
         """The cameras, also where only their number was given."""
         if isinstance(self.cameras, int):
-            return tuple(default_camera(index) for index in range(self.cameras))
+            return tuple(default_camera(index, self.world) for index in range(self.cameras))
         return self.cameras
 
     @property

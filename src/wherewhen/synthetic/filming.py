@@ -8,15 +8,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from wherewhen.synthetic import bodies, gait, occluders, persons
-from wherewhen.synthetic.compositing import Backdrop, Lens, composite, cut_backdrop
+from wherewhen.synthetic.compositing import Backdrop, Lens, composite, cut_backdrop, degrade
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.synthetic.rendering import Layers, Renderer, View
 from wherewhen.synthetic.scenes import draw_scene
 from wherewhen.synthetic.tailoring import Dressed, dress_body
 from wherewhen.synthetic.truth import Truth
 from wherewhen.synthetic.wardrobe import Wardrobe
+from wherewhen.synthetic.worlds import WORLDS
 
 FILL = 0.92
 """Share of the box's height that the person takes."""
@@ -27,6 +29,22 @@ SPRITES = 8
 
 ACTORS = 16
 """People who stay dressed after their tracklet, for the other cameras."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How a tracklet was detected: where, by what box, in what picture."""
+
+    place: int = 0
+    """Which of the camera's places."""
+    size: float = 1.0
+    """Size of the box, relative to one that fits."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Where its middle is, to the right and up (fractions of the size of one that fits)."""
+    seen: int | None = None
+    """Height (pixels) of the crop in the camera's picture; None: its own."""
+    quality: int | None = None
+    """Of the picture's JPEG; None: not compressed."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +80,8 @@ class Studio:
             np.char.startswith(np.array(self._model.bones)[self._model.dominant], below[0])
             | np.char.startswith(np.array(self._model.bones)[self._model.dominant], below[1])
         )[::5]
-        self._scenes = [
-            draw_scene(
-                config.height, camera.elevation, persons.stream(config.seed, persons.CAMERA, index)
-            )
-            for index, camera in enumerate(config.camera_list)
-        ]
+        self._world = WORLDS[config.world]
+        self._scenes: dict[tuple[int, int], Future[Image.Image]] = {}
 
     def prepare(self, person: persons.Person) -> Actor:
         """Create the body of a person and dress it.
@@ -103,6 +117,25 @@ class Studio:
                 waiting.set_exception(error)
         return waiting.result()
 
+    def _scene(self, camera: int, place: int) -> Image.Image:
+        """Draw a place of a camera, once."""
+        with self._lock:
+            first = (camera, place) not in self._scenes
+            waiting = self._scenes.setdefault((camera, place), Future())
+        if first:
+            config, kinds = self.config, self._world.places
+            further = () if place == 0 else (place,)
+            generator = persons.stream(config.seed, persons.CAMERA, camera, *further)
+            elevation = config.camera_list[camera].elevation
+            kind = kinds[(camera + place) % len(kinds)]
+            try:
+                waiting.set_result(draw_scene(config.height, elevation, generator, kind))
+            except BaseException as error:
+                with self._lock:
+                    self._scenes.pop((camera, place), None)
+                waiting.set_exception(error)
+        return waiting.result()
+
     def film(
         self, person: persons.Person, number: int, camera: int, length: int, take: int = 0
     ) -> tuple[np.ndarray, Truth]:
@@ -132,7 +165,8 @@ class Studio:
         actor = self._actor(person, number)
         azimuths = _azimuths(setup, length, generator)
         phases = self._phases(actor, length, generator)
-        transforms, view, feet = self.stage(actor, setup, azimuths, phases, generator)
+        detection = draw_detection(config, number, camera, take)
+        transforms, view, feet = self.stage(actor, setup, azimuths, phases, generator, detection)
         layers = self.cast(actor, transforms, view, setup)
         speed = gait.walking_speed(person.gait, actor.body, self._model) / config.frames_per_second
         pixel = 1 / (view.steps * setup.distance)  # pixels a metre
@@ -149,11 +183,15 @@ class Studio:
             zoom=np.clip(0.9 + generator.uniform(0, 0.2) - np.cumsum(0.5 * nearer), 0.7, 1.3),
             feet=feet,
         )
-        street = cut_backdrop(self._scenes[camera], backdrop, config.height, config.width)
+        scene = self._scene(camera, detection.place)
+        street = cut_backdrop(scene, backdrop, config.height, config.width)
         front = None
         if generator.random() < config.occluders:
             front = self._front(number, camera, float(across.mean()), length, generator)
-        return composite(street, layers, front, self._lens(setup, generator), generator)
+        frames = composite(street, layers, front, self._lens(setup, generator), generator)
+        if detection.seen is None and detection.quality is None:
+            return frames
+        return degrade(frames, detection.seen or config.height, detection.quality)
 
     def _phases(self, actor: Actor, length: int, generator: np.random.Generator) -> np.ndarray:
         cycles = actor.person.gait.cadence / 2 / self.config.frames_per_second
@@ -166,6 +204,7 @@ class Studio:
         azimuths: np.ndarray,
         phases: np.ndarray,
         generator: np.random.Generator,
+        detection: Detection = Detection(),
     ) -> tuple[np.ndarray, View, np.ndarray]:
         """Pose a person in every frame and point the camera's box at them.
 
@@ -179,6 +218,8 @@ class Studio:
             Direction (rad) and phase of the gait in each frame, [frames].
         generator : numpy.random.Generator
             Source of the box's jitter.
+        detection : Detection
+            The box's faults; by default it fits.
 
         Returns
         -------
@@ -198,6 +239,8 @@ class Studio:
         middle = np.stack(
             [np.zeros(len(low)), np.full(len(low), float((high + low).mean()) / 2)], axis=1
         )
+        middle = middle + size * np.array(detection.shift)
+        size *= detection.size
         jitter = _wander(len(low), 3, self.config.box_jitter, generator)
         sizes = size * (1 + jitter[:, 2])
         middle = middle + size * jitter[:, :2]
@@ -218,14 +261,13 @@ class Studio:
     ) -> np.ndarray:
         """Choose and draw what passes in front, float32 [frames, height, width, 4]."""
         config = self.config
-        kind = int(generator.integers(3))
+        kinds = self._world.occluders
+        kind = kinds[int(generator.integers(len(kinds)))]
         if kind != occluders.WALKER:
             # Nearer than the street, so it passes faster.
             speed = -1.5 * drift if abs(drift) > 0.6 else float(generator.choice([-1, 1]))
             columns = occluders.path(length, config.width, speed, generator)
-            return occluders.post(
-                columns, config.height, config.width, kind == occluders.SIGN, generator
-            )
+            return occluders.draw(kind, columns, config.height, config.width, generator)
         setup = config.camera_list[camera]
         passer_by = persons.draw_person(
             config, self._wardrobe, 100 * number + camera, persons.PASSER_BY
@@ -255,6 +297,48 @@ class Studio:
             softness=config.softness,
             noise=config.noise,
         )
+
+
+def draw_detection(config: SyntheticConfig, number: int, camera: int, take: int) -> Detection:
+    """Draw how a tracklet is detected, from a stream of its own.
+
+    Parameters
+    ----------
+    config : SyntheticConfig
+        Places, share of faulty boxes, resolutions and qualities.
+    number, camera, take : int
+        Which tracklet; see `Studio.film`.
+
+    Returns
+    -------
+    Detection
+        The same one for the same seed and tracklet; no parameter shifts the draws of another.
+    """
+    generator = persons.stream(config.seed, persons.DETECTION, number, camera, take)
+    place = int(generator.integers(config.places))
+    faulty = generator.random() < config.faulty_boxes
+    fault, amount, across, up = int(generator.integers(4)), *generator.uniform(0, 1, 3)
+    size, shift = 1.0, (0.0, 0.0)
+    if faulty:
+        side = 1.0 if across < 0.5 else -1.0
+        cut = (0.12 + 0.23 * amount, 0.06 + 0.10 * amount, -0.15 - 0.35 * amount, 0.0)[fault]
+        size = 1.0 - cut
+        # Feet are cut off, or the head; there is a margin on all sides; the box is to one side.
+        shift = (
+            (0.0, cut / 2),
+            (0.0, -cut / 2),
+            (0.6 * cut * (across - 0.5), 0.6 * cut * (up - 0.5)),
+            (side * (0.06 + 0.10 * amount), 0.0),
+        )[fault]
+    of_size, of_quality = generator.uniform(0, 1, 2)
+    seen = quality = None
+    if config.resolution is not None:
+        low, high = config.resolution
+        seen = round(low * (high / low) ** of_size)  # small ones as often as large ones
+    if config.jpeg_quality is not None:
+        low, high = config.jpeg_quality
+        quality = round(low + (high - low) * of_quality)
+    return Detection(place, float(size), shift, seen, quality)
 
 
 def _azimuths(setup: CameraConfig, length: int, generator: np.random.Generator) -> np.ndarray:

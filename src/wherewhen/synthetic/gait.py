@@ -36,7 +36,7 @@ class Gait:
     """Angle by which arms are held off the trunk (rad)."""
 
 
-def draw_gait(generator: np.random.Generator, old: bool) -> Gait:
+def draw_gait(generator: np.random.Generator, old: bool, spread: float = 1.0) -> Gait:
     """Draw a gait.
 
     Parameters
@@ -45,6 +45,8 @@ def draw_gait(generator: np.random.Generator, old: bool) -> Gait:
         Source of the choices.
     old : bool
         Old people walk slower, with shorter steps and a stoop.
+    spread : float
+        How much wider than usual the ranges are that gaits are drawn from.
 
     Returns
     -------
@@ -52,16 +54,32 @@ def draw_gait(generator: np.random.Generator, old: bool) -> Gait:
         The gait.
     """
     slower = 0.85 if old else 1.0
+
+    def uniform(low: float, high: float) -> float:
+        return float(generator.uniform(*widened(low, high, spread)))
+
     return Gait(
-        cadence=float(generator.uniform(1.65, 2.1) * slower),
-        stride=float(generator.uniform(0.32, 0.46) * slower),
-        arm_swing=float(generator.uniform(0.14, 0.48) * slower),
-        elbow=float(generator.uniform(0.2, 0.6)),
-        lean=float(generator.uniform(0.0, 0.09) + 0.08 * old),
-        stoop=float(generator.uniform(0.0, 0.15) + 0.15 * old),
-        sway=float(generator.uniform(0.03, 0.12)),
-        width=float(generator.uniform(0.10, 0.22)),
+        cadence=uniform(1.65, 2.1) * slower,
+        stride=uniform(0.32, 0.46) * slower,
+        arm_swing=uniform(0.14, 0.48) * slower,
+        elbow=uniform(0.2, 0.6),
+        lean=uniform(0.0, 0.09) + 0.08 * old,
+        stoop=uniform(0.0, 0.15) + 0.15 * old,
+        sway=uniform(0.03, 0.12),
+        width=uniform(0.10, 0.22),
     )
+
+
+def widened(low: float, high: float, spread: float) -> tuple[float, float]:
+    """Return a range of positive numbers, widened around its middle but not below 0.
+
+    Examples
+    --------
+    >>> widened(2.0, 4.0, 1.5)
+    (1.5, 4.5)
+    """
+    further = 0.5 * (spread - 1) * (high - low)
+    return max(low - further, 0.0), high + further
 
 
 def walking_speed(gait: Gait, body: Body, model: BodyModel) -> float:

@@ -99,6 +99,33 @@ def check(
         )
 
 
+def check_views(form: Layout, cameras: int, views: int) -> None:
+    """Refuse a number of views that a layout or the cameras don't allow.
+
+    Parameters
+    ----------
+    form : Layout
+        The layout.
+    cameras, views : int
+        All cameras, and those that film one person.
+
+    Raises
+    ------
+    ValueError
+        Saying what is expected.
+    """
+    if views > cameras:
+        raise ValueError(
+            f"views is {views}, but there are {cameras} cameras: expected at most as many"
+        )
+    if not form.several:
+        others = ", ".join(name for name, other in LAYOUTS.items() if other.several)
+        raise ValueError(
+            f"layout {form.name} has everybody in the same two cameras, but views is {views}: "
+            f"leave it out, or take another layout ({others})"
+        )
+
+
 def layout_named(name: str) -> Layout:
     """Look up a layout.
 

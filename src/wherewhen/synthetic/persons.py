@@ -8,10 +8,11 @@ import numpy as np
 
 from wherewhen.synthetic.bodies import Phenotype
 from wherewhen.synthetic.config import SyntheticConfig
-from wherewhen.synthetic.gait import Gait, draw_gait
+from wherewhen.synthetic.gait import Gait, draw_gait, widened
 from wherewhen.synthetic.wardrobe import Outfit, Wardrobe, dress, stock_wardrobe
+from wherewhen.synthetic.worlds import WORLDS
 
-WARDROBE, PERSON, CAMERA, TRACKLET, PASSER_BY = range(5)
+WARDROBE, PERSON, CAMERA, TRACKLET, PASSER_BY, DETECTION, VIEWS = range(7)
 """Streams of random numbers, so that no draw in one shifts the draws of another."""
 
 
@@ -44,7 +45,8 @@ def stream(seed: int, *key: int) -> np.random.Generator:
 
 def draw_wardrobe(config: SyntheticConfig) -> Wardrobe:
     """Draw the wardrobe of a set."""
-    return stock_wardrobe(config.tops, config.bottoms, config.shoes, stream(config.seed, WARDROBE))
+    generator, stock = stream(config.seed, WARDROBE), WORLDS[config.world].stock
+    return stock_wardrobe(config.tops, config.bottoms, config.shoes, generator, stock)
 
 
 def draw_person(
@@ -55,7 +57,7 @@ def draw_person(
     Parameters
     ----------
     config : SyntheticConfig
-        Seed and share of bags.
+        World, seed and share of bags.
     wardrobe : Wardrobe
         From `draw_wardrobe`.
     number : int
@@ -68,16 +70,16 @@ def draw_person(
     Person
         The same one for the same seed, kind and number.
     """
-    generator = stream(config.seed, kind, number)
+    generator, spread = stream(config.seed, kind, number), WORLDS[config.world].spread
     woman = bool(generator.random() < 0.5)
     age = float(np.clip(generator.normal(0.72, 0.12), 0.62, 1.0))
     phenotype = Phenotype(
         gender=float(generator.uniform(0.82, 1.0) if woman else generator.uniform(0.0, 0.15)),
         age=age,
-        muscle=float(generator.uniform(0.25, 0.75)),
-        weight=float(np.clip(generator.normal(0.5, 0.2), 0.15, 0.95)),
-        height=float(np.clip(generator.normal(0.48, 0.09), 0.3, 0.66)),
-        proportions=float(generator.uniform(0.3, 0.9)),
+        muscle=float(generator.uniform(*widened(0.25, 0.75, spread))),
+        weight=float(np.clip(generator.normal(0.5, 0.2 * spread), 0.15, 0.95)),
+        height=float(np.clip(generator.normal(0.48, 0.09 * spread), 0.3, 0.66)),
+        proportions=float(min(generator.uniform(*widened(0.3, 0.9, spread)), 1.0)),
     )
     outfit = dress(wardrobe, woman, age, config.bags, generator)
-    return Person(phenotype, outfit, draw_gait(generator, old=age > 0.9))
+    return Person(phenotype, outfit, draw_gait(generator, old=age > 0.9, spread=spread))

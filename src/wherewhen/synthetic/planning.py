@@ -164,6 +164,10 @@ def _shots(config: SyntheticConfig) -> list[Shot]:
         drawn = generator.beta(BETA_SPREAD * share, BETA_SPREAD * (1 - share)) if inside else share
         return config.min_frames + round(float(drawn) * (config.max_frames - config.min_frames))
 
+    def seen_by(person: int) -> list[int]:
+        generator = persons.stream(config.seed, persons.VIEWS, person)
+        return generator.choice(len(config.camera_list), config.views, replace=False).tolist()
+
     return list_shots(
         config.persons,
         [camera.name for camera in config.camera_list],
@@ -172,6 +176,7 @@ def _shots(config: SyntheticConfig) -> list[Shot]:
         distractors=config.distractors,
         junk=config.junk,
         varied=layouts.layout_named(config.layout).varied,
+        seen_by=None if config.views is None else seen_by,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 PERSON, DISTRACTOR, JUNK = "person", "distractor", "junk"
@@ -36,6 +36,7 @@ def list_shots(
     junk: int = 0,
     single: int = 0,
     varied: bool = False,
+    seen_by: Callable[[int], Collection[int]] | None = None,
 ) -> list[Shot]:
     """List the shots of a set.
 
@@ -58,6 +59,9 @@ def list_shots(
     varied : bool
         Let people differ, as in MARS: in the number of cameras that see them (from 2), and of their
         tracklets in each (up to `takes`); distractors are in any camera.
+    seen_by : callable, optional
+        From a person to the indices of the cameras that see them; by default all cameras or, where
+        people differ, two or more in a row.
 
     Returns
     -------
@@ -65,10 +69,13 @@ def list_shots(
         Camera by camera, then person by person; distractors and junk last.
     """
     shots = []
+    seen_by = seen_by or (lambda person: _cameras_of(person, len(camera_names), varied))
+    cameras_of = {person: list(seen_by(person)) for person in range(1, persons + 1)}
+    for person in range(persons - single + 1, persons + 1):
+        del cameras_of[person][1:]
     for camera, name in enumerate(camera_names):
         for person in range(1, persons + 1):
-            seen_by = _cameras_of(person, len(camera_names), varied)
-            if camera not in (seen_by[:1] if person > persons - single else seen_by):
+            if camera not in cameras_of[person]:
                 continue
             for take in range(1 + (person + camera) % takes if varied else takes):
                 part = f"/{take + 1:02d}" if takes > 1 else ""

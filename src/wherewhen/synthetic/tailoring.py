@@ -19,6 +19,12 @@ from wherewhen.synthetic.wardrobe import Bag, Cloth, Outfit
 AROUND = 32
 """Points around a hem."""
 
+THICKNESS = {"beanie": 0.022, "cap": 0.020, "curls": 0.050, "sun hat": 0.026}
+"""How far some styles of the head stand off the scalp (m); 0.018 else."""
+
+FALLING = {"long": 0.24, "bob": 0.11, "headscarf": 0.15}
+"""How far below the eyes hair or a scarf hangs at the back of the head (m)."""
+
 
 @dataclass(frozen=True)
 class Dressed:
@@ -199,7 +205,7 @@ def _fit_clothes(anatomy: Anatomy, outfit: Outfit) -> np.ndarray:
     ease[in_top] = top.ease
     ease[in_trousers] = bottom.ease
     ease[in_shoes] = np.maximum(ease[in_shoes], 0.012)
-    ease[_scalp(anatomy)] = {"beanie": 0.022, "cap": 0.020}.get(outfit.head.style, 0.018)
+    ease[_scalp(anatomy)] = THICKNESS.get(outfit.head.style, 0.018)
     neighbours = _neighbours(model)
     clothed = in_top | in_trousers | in_shoes
     vertices = anatomy.body.vertices.astype(np.float64)
@@ -336,7 +342,7 @@ def _colour_head(anatomy, outfit: Outfit, pieces: _Pieces, result, centres) -> N
         result[chin & (y < eye[1] + 0.09)] = pieces.cloth(head.hair)
     scalp = _scalp(anatomy)[faces].sum(axis=1) >= 2
     result[scalp] = pieces.cloth(head.cover if head.cover is not None else head.hair)
-    if head.cover is not None:  # hair shows under the rim
+    if head.cover is not None and head.style != "headscarf":  # hair shows under the rim
         rim = scalp & (y > eye[1] + 0.08) & (z < eye[2] + 0.0)
         result[rim] = pieces.cloth(head.hair)
 
@@ -427,14 +433,15 @@ def _add_hair(pieces: _Pieces, anatomy: Anatomy, outfit: Outfit) -> None:
     middle, half = _head_place(anatomy)
     hair = pieces.cloth(head.hair)
     back = middle[1] + half[1]
-    if head.style in ("long", "bob"):
-        length = 0.24 if head.style == "long" else 0.11
+    if head.style in FALLING:
+        length = FALLING[head.style]
         points, faces = _hair_shell(middle, half + 0.024, length)
         bones = np.zeros((len(points), BONES_A_VERTEX))
         bones[:, 0], bones[:, 1] = bone, anatomy.model.index("spine01")
         low = np.clip((middle[2] - 0.08 - points[:, 2]) / 0.15, 0, 0.8)
         weights = np.stack([1 - low, low, 0 * low, 0 * low], axis=1)
-        pieces.add(points, faces, bones, weights, hair)
+        scarf = head.style == "headscarf"
+        pieces.add(points, faces, bones, weights, pieces.cloth(head.cover) if scarf else hair)
     elif head.style == "ponytail":
         points, faces = _blob((0.035, 0.045, 0.12), 2.0)
         place = [0, back + 0.035, middle[2] - 0.06]
@@ -446,6 +453,10 @@ def _add_hair(pieces: _Pieces, anatomy: Anatomy, outfit: Outfit) -> None:
     elif head.style == "cap":
         points, faces = _blob((0.075, 0.075, 0.008), 2.2)
         place = [0, middle[1] - half[1] - 0.035, middle[2] + 0.055]
+        pieces.add_rigid(points + place, faces, bone, pieces.cloth(head.cover))
+    elif head.style == "sun hat":
+        points, faces = _blob((half[0] + 0.07, half[1] + 0.07, 0.010), 2.0)
+        place = [0, middle[1], middle[2] + 0.030]
         pieces.add_rigid(points + place, faces, bone, pieces.cloth(head.cover))
     if outfit.top.hood:
         points, faces = _blob((0.12, 0.055, 0.075), 2.3)

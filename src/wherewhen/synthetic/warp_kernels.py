@@ -99,6 +99,32 @@ def dye(kind: wp.vec3, first: wp.vec3, second: wp.vec3, place: wp.vec3) -> wp.ve
     elif pattern == 6:
         if wp.abs(place[0]) < 0.10 and place[2] > 1.14 and place[2] < 1.30 and place[1] < 0.0:
             mix = 0.9
+    elif pattern == 7:
+        mix = wave((place[2] + place[0]) / scale, scale)
+    elif pattern == 8:
+        across = place[0] / scale
+        along = place[2] / scale
+        x = across - wp.floor(across) - 0.5
+        z = along - wp.floor(along) - 0.5
+        mix = wp.clamp(0.5 + (0.3 - wp.sqrt(x * x + z * z)) * scale / 0.015, 0.0, 1.0)
+    elif pattern == 9:
+        if place[2] > 1.20 and place[2] < 1.32:
+            mix = 0.95
+    elif pattern == 10:
+        state = wp.rand_init(11)
+        mix = wp.clamp(0.5 + 6.0 * wp.noise(state, place / scale), 0.0, 1.0)
+    elif pattern == 11:
+        mix = wave(place[0] / scale, scale)
+    elif pattern == 12:
+        if place[0] > 0.0:
+            mix = 1.0
+    elif pattern == 13:
+        column = wave(place[0] / scale, scale)
+        row = wave(place[2] / scale, scale)
+        mix = column + row - 2.0 * column * row
+    elif pattern == 14:
+        if place[2] < 1.08:
+            mix = 1.0
     return (1.0 - mix) * first + mix * second
 
 

@@ -46,6 +46,7 @@ def draw_splits(
     train_fraction: float = 0.5,
     probe_camera: str | None = None,
     gallery_camera: str | None = None,
+    protocol: str = "single_match",
 ) -> pd.DataFrame:
     """Draw the training and the tested persons of every trial.
 
@@ -61,11 +62,15 @@ def draw_splits(
         The share, in [0, 1), of the persons seen by both test cameras that trains.
     probe_camera, gallery_camera : str, optional
         The cameras of probes and gallery; by default the first and the second in sorted order.
+    protocol : str
+        `two_camera`: each test person's two cameras, and a tracklet of each, are drawn in each
+        trial, so `probe_camera` and `gallery_camera` don't count, and whoever is seen by any two
+        cameras can be tested. All other protocols test between two cameras.
 
     Returns
     -------
     pandas.DataFrame
-        As from `splits_of`.
+        As from `splits_of`; with `two_camera`, distractors have no role.
 
     Raises
     ------
@@ -89,21 +94,33 @@ def draw_splits(
     _check_trials(trials)
     if not 0 <= train_fraction < 1:
         raise ValueError(f"train_fraction is {train_fraction}: expected at least 0 and below 1")
-    cameras = _test_cameras(tracklets, probe_camera, gallery_camera)
-    matched = _matched(tracklets, *cameras)
+    drawn_cameras = protocol == "two_camera"
+    if drawn_cameras:
+        matched, by = _seen_by_two(tracklets), "any two cameras"
+    else:
+        cameras = _test_cameras(tracklets, probe_camera, gallery_camera)
+        matched, by = _matched(tracklets, *cameras), f"both {' and '.join(cameras)}"
     training = round(train_fraction * len(matched))
     if len(matched) - training < 1 or (train_fraction > 0 and training < 1):
         raise ValueError(
-            f"{len(matched)} persons are seen by both {' and '.join(cameras)}: too few "
-            f"to split with train_fraction {train_fraction}. Expected at least one on each side: "
-            "use more persons or another fraction"
+            f"{len(matched)} persons are seen by {by}: too few to split with train_fraction "
+            f"{train_fraction}. Expected at least one on each side: use more persons or another fraction"
         )
     names = np.array(sorted(matched), dtype=object)
     tested = [
         np.random.default_rng([seed, trial]).permutation(names)[training:]
         for trial in range(trials)
     ]
-    return splits_of(tracklets, tested, *cameras)
+    if not drawn_cameras:
+        return splits_of(tracklets, tested, *cameras)
+    splits = []
+    for trial, chosen in enumerate(tested):
+        subset = pd.Series("train", tracklets.index).mask(tracklets["person"].isin(chosen), "test")
+        subset = subset.where(_kinds(tracklets) == "person", "")
+        generator = np.random.default_rng([seed, trial, 1])  # 1: cameras, not persons
+        roles = _by_subset(tracklets.assign(subset=subset), protocol, generator)
+        splits.append(_finish(roles, trial))
+    return _together(splits)
 
 
 def splits_of(
@@ -345,8 +362,7 @@ def validation_split(
     (name,) = names
     training = split.loc[split["role"] == "train", ["tracklet", "person", "camera"]]
     if protocol in FIXED_PROTOCOLS:
-        cameras = training.groupby("person")["camera"].nunique()
-        matched = set(cameras.index[cameras > 1])
+        matched = _seen_by_two(training)
     else:
         probe_camera, gallery_camera = _test_cameras(training, probe_camera, gallery_camera)
         matched = _matched(training, probe_camera, gallery_camera)
@@ -428,6 +444,13 @@ def _matched(tracklets: pd.DataFrame, *cameras: str) -> set[str]:
     return set.intersection(
         *(set(persons.loc[persons["camera"] == camera, "person"]) for camera in cameras)
     )
+
+
+def _seen_by_two(tracklets: pd.DataFrame) -> set[str]:
+    """Return the persons seen by two cameras or more, without junk and distractors."""
+    persons = tracklets[_kinds(tracklets) == "person"]
+    cameras = persons.groupby("person")["camera"].nunique()
+    return set(cameras.index[cameras > 1])
 
 
 def _by_camera(test: pd.DataFrame) -> list[list[np.ndarray]]:

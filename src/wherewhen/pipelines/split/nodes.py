@@ -95,5 +95,6 @@ def _splits(
         train_fraction=parameters.train_fraction,
         probe_camera=parameters.probe_camera,
         gallery_camera=parameters.gallery_camera,
+        protocol=protocol,
     )
     return splits, f"drawn, seed {parameters.seed}"
