@@ -242,7 +242,8 @@ class Workbench:
 
     def __init__(self, dataset: str, basis: str, channels: int, validation: int) -> None:
         self.validation = validation
-        catalog = View.of(dataset).catalog
+        view = View.of(dataset)
+        catalog, self.protocol = view.catalog, view.parameters.evaluate.protocol
         store = catalog.load("cubes")
         if channels < store.channels:
             store = ReducedCubes(store, View.of(basis).catalog.load("cubes"), channels)
@@ -264,7 +265,7 @@ class Workbench:
         derived = split[split.role == "train"]
         if self.validation:
             share = self.validation / derived.person.nunique()
-            derived = validation_split(split, share, seed)
+            derived = validation_split(split, share, seed, self.protocol)
         training = derived[derived.role == "train"]
         persons = sorted(training.person.unique())
         teaching = np.random.default_rng(seed).permutation(persons)[:learners]

@@ -287,7 +287,7 @@ class TestCheckFootage:
         loader = OmegaConfigLoader(source, env=env, runtime_params=given, **CONFIG_LOADER_ARGS)
         check_footage(check_parameters(loader["parameters"]), loader)
 
-    @pytest.mark.parametrize("env", [None, "base", "development", "hundred", "population"])
+    @pytest.mark.parametrize("env", [None, "base", *RENDERED[1:]])
     def test_footage_is_no_rendered_people(self, project, footage, env):
         said = rf"ingest.root is .*: kedro new-dataset NAME --reader folder --root {footage}$"
         with pytest.raises(ConfigurationError, match=said):

@@ -28,7 +28,7 @@ CONFIG_LOADER_ARGS = {
 NOT_DATA_SETS = ("base", "local")
 """Folders of ``conf/`` that are no data set's."""
 
-RENDERED = ("synthetic", "development", "hundred", "population")
+RENDERED = ("synthetic", "development", "hundred", "population", "held_out")
 """Data sets of rendered people, whose names footage of real people must not have."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")

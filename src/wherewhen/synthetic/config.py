@@ -238,7 +238,8 @@ class SyntheticConfig(_Strict):
     """Strength of the changes of exposure between tracklets; 1: a standard deviation of 20 %."""
 
     occluders: Fraction = 0.3
-    """Share of tracklets in which a post, a sign or another walker passes in front."""
+    """Share of tracklets in which something passes in front: a post, a sign or another walker, in
+    the held-out world a railing, a bush, a cart or another walker."""
 
     noise: Positive = 3.0
     """Standard deviation of the sensor's noise (grey levels of 255)."""

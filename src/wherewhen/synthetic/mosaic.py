@@ -25,6 +25,8 @@ def mosaic(
 ) -> Image.Image:
     """Draw a grid of persons: a row a camera, a column a person.
 
+    Where each person has been filmed by some `views` of the cameras, those stand one below another.
+
     Parameters
     ----------
     synthetic_set : SyntheticSet
@@ -71,10 +73,14 @@ def mosaic(
         else _read(synthetic_set, Path(home), wanted, frames)
     )
     empty = np.full_like(next(iter(strips.values())), PAPER)
+    seen = {number: [key for key in sorted(strips) if key[0] == number] for number in numbers}
+    if synthetic_set.config.views is None:
+        seen = {
+            number: [(number, camera) for camera in cameras] if seen[number] else []
+            for number in numbers
+        }
     cells = [
-        _stack([strips.get((number, camera), empty) for camera in cameras], zoom)
-        for number in numbers
-        if any((number, camera) in strips for camera in cameras)
+        _stack([strips.get(key, empty) for key in keys], zoom) for keys in seen.values() if keys
     ]
     columns = min(columns, len(cells))
     height, width = cells[0].shape[:2]

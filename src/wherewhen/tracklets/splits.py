@@ -104,7 +104,8 @@ def draw_splits(
     if len(matched) - training < 1 or (train_fraction > 0 and training < 1):
         raise ValueError(
             f"{len(matched)} persons are seen by {by}: too few to split with train_fraction "
-            f"{train_fraction}. Expected at least one on each side: use more persons or another fraction"
+            f"{train_fraction}. Expected at least one on each side: use more persons or another "
+            "fraction"
         )
     names = np.array(sorted(matched), dtype=object)
     tested = [
