@@ -188,10 +188,10 @@ class Studio:
         front = None
         if generator.random() < config.occluders:
             front = self._front(number, camera, float(across.mean()), length, generator)
-        frames = composite(street, layers, front, self._lens(setup, generator), generator)
-        if detection.seen is None and detection.quality is None:
-            return frames
-        return degrade(frames, detection.seen or config.height, detection.quality)
+        frames, truth = composite(street, layers, front, self._lens(setup, generator), generator)
+        if detection.seen is not None or detection.quality is not None:
+            frames = degrade(frames, detection.seen or config.height, detection.quality)
+        return frames, truth
 
     def _phases(self, actor: Actor, length: int, generator: np.random.Generator) -> np.ndarray:
         cycles = actor.person.gait.cadence / 2 / self.config.frames_per_second

@@ -22,14 +22,15 @@ FULL = 255
 class Truth:
     """What covers the pixels of a tracklet, by layer, from 0 to `FULL`.
 
-    Shutter included, the lens's blur not: it moves less than a pixel.
+    Shutter included; not the lens's blur, which moves less than a pixel, and not what a small
+    picture loses: crops are enlarged to where they were.
 
     Attributes
     ----------
     person : numpy.ndarray
         The person, also where something hides them, uint8 [frames, height, width].
     front : numpy.ndarray or None
-        The occluder, a post, a sign or another walker, uint8 of the same shape; None if nothing
+        The occluder, such as a post or another walker, uint8 of the same shape; None if nothing
         passes in front.
     """
 
