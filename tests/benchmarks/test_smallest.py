@@ -46,6 +46,13 @@ def test_checkpoints(record):
     )
 
 
+def test_basis(record):
+    sizes = {"pairs": 2, "frames": 2, "channels": 6, "grid": 2, "projection": 2, "basis": 3}
+    content = record("basis", "--repeats", 1, *(f"--{name}={size}" for name, size in sizes.items()))
+    assert content["size"] == sizes
+    assert set(ratios(content)) == {"all channels", "basis of 3"}
+
+
 def test_cube_store(record):
     found = ratios(record("cube_store", "--tracklets", 2, "--repeats", 1, "--grid", 2))
     assert found["npy, mapped"] == 1

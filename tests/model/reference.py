@@ -101,9 +101,9 @@ def inputs_of(config, weights, cube):
     """The cube [K, K, D] as the network sees it, [C, K, K]."""
     if config.standardise != "none":
         cube = (cube - weights["input.mean"]) / weights["input.deviation"]
+    if config.basis is not None:
+        cube = torch.einsum("bd,hwd->hwb", weights["input.basis"], cube)
     if config.projection is not None:
-        if config.standardise == "none":
-            cube = cube - weights["input.mean"]
         cube = torch.einsum("cd,hwd->hwc", weights["input.weight"], cube)
     return cube.permute(2, 0, 1)
 

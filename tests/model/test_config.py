@@ -54,6 +54,7 @@ def test_one_kernel_serves_all_layers():
         ({"hidden_kernels": 4}, "hidden_kernels: 4x4 is even"),
         ({"channels": [8, 8], "attention_layer": 3}, "attention_layer is 3, but there are 2 layer"),
         ({"attention_temperature": 0}, "attention_temperature"),
+        ({"basis": 32, "projection": 64}, "projection: 64 channels asked of a basis that has 32"),
     ],
 )
 def test_what_is_wrong_is_named(fields, message):

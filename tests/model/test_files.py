@@ -69,6 +69,7 @@ class TestRoundTrip:
         [
             {},
             {"projection": None, "standardise": "none"},
+            {"basis": 4, "standardise": "centre"},
             {"similarity": "weighted", "normalise": False, "location": "cells", "readout": "top"},
             {"channels": (4, 6), "input_kernels": (1, 3), "hidden_kernels": (3, 1)},
         ],

@@ -66,6 +66,40 @@ def test_centred_it_starts_as_pca_of_the_centred_cubes():
     torch.testing.assert_close(of_larger.weight, module.weight, rtol=1e-4, atol=1e-5)
 
 
+class TestBasis:
+    @pytest.mark.parametrize("standardise", ["none", "centre", "scale"])
+    def test_it_is_the_pca_of_the_standardised_cubes(self, standardise):
+        cubes = correlated_cubes()
+        module = CubeInput(6, None, standardise, basis=3)
+        module.calibrate([cubes])
+        slices = cubes.reshape(-1, 6)
+        if standardise == "scale":
+            slices = slices / slices.std(0)
+        _, _, directions = torch.linalg.svd(slices - slices.mean(0), full_matrices=False)
+        cosines = nn.functional.normalize(module.basis, dim=1) @ directions[:3].T
+        torch.testing.assert_close(cosines.abs(), torch.eye(3), rtol=0, atol=2e-3)
+        reduced = module.reduce(cubes).reshape(-1, 3)
+        assert torch.equal(module(cubes).reshape(-1, 3), reduced)
+        covariance = reduced.T.cov()
+        torch.testing.assert_close(covariance.trace(), torch.tensor(3.0), rtol=1e-3, atol=0)
+        off_diagonal = covariance - covariance.diag().diag()
+        torch.testing.assert_close(off_diagonal, torch.zeros(3, 3), rtol=0, atol=2e-3)
+
+    def test_the_projection_starts_as_without_it(self):
+        cubes = correlated_cubes()
+        with_basis, without = (CubeInput(6, 2, "scale", basis=basis) for basis in (4, None))
+        for module in (with_basis, without):
+            module.calibrate([cubes])
+        torch.testing.assert_close(with_basis(cubes).abs(), without(cubes).abs())
+
+    def test_it_is_no_parameter(self):
+        module = CubeInput(6, 2, "scale", basis=4)
+        assert [name for name, _ in module.named_parameters()] == ["weight"]
+        assert "basis" in module.state_dict()
+        assert not module.calibrated
+        assert not CubeInput(6, None, "none", basis=4).calibrated
+
+
 def of_deviations(*deviations):
     """Two slices, the one as far above the channels' means as the other is below."""
     return torch.tensor([deviations, [-one for one in deviations]])
@@ -126,7 +160,8 @@ def test_no_cubes_are_named():
 @pytest.mark.parametrize(
     ("projection", "standardise"), [(2, "scale"), (2, "centre"), (2, "none"), (None, "scale")]
 )
-def test_gradcheck(passes_gradcheck, projection, standardise):
-    part = CubeInput(3, projection, standardise)
+@pytest.mark.parametrize("basis", [None, 2])
+def test_gradcheck(passes_gradcheck, projection, standardise, basis):
+    part = CubeInput(3, projection, standardise, basis=basis)
     part.calibrate([torch.rand(20, 3) + 1])
     assert passes_gradcheck(part, torch.randn(2, 1, 2, 2, 3))

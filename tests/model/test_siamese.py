@@ -107,6 +107,8 @@ VARIANTS = {
     "pooled 3x3": NetworkConfig(
         channels=[2, 3], projection=2, between_layers="max_3x3", standardise="none", location="rows"
     ),
+    "frozen basis": NetworkConfig(channels=[3], basis=3, projection=2, standardise="centre"),
+    "frozen basis alone": NetworkConfig(channels=[3], basis=3, projection=None),
     "flattened": NetworkConfig(
         projection=2, channels=[3, 2], attention_state="flattened", attention_layer=1
     ),
@@ -151,6 +153,7 @@ def configurations(draw):
         channels=[of(2, 4) for _ in range(layers)],
         input_kernels=kernels,
         hidden_kernels=kernels[::-1],
+        basis=of(None, 3),
         projection=of(None, 2),
         standardise=of("none", "centre", "scale"),
         gate_bias=of(True, False),
@@ -262,6 +265,28 @@ def test_a_padded_clip_is_encoded_like_the_clip_itself():
     )
     assert_equal(frames[1:, mask[1]], of_the_clip)
     assert not frames[~mask].any()
+
+
+@pytest.mark.parametrize("projection", [None, 2])
+def test_reduced_cubes_are_encoded_as_the_cubes_that_they_were(projection):
+    network = network_in_double(NetworkConfig(basis=3, projection=projection, channels=[3]))
+    cubes, mask = random_clips([4, 2])
+    whole = network.encode(cubes, mask)
+    reduced = network.encode_reduced(network.input.reduce(cubes), mask)
+    for one, other in zip(whole, reduced, strict=True):
+        assert_equal(one, other)
+    with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 4\)"):
+        network.encode(network.input.reduce(cubes))
+    with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 3\)"):
+        network.encode_reduced(cubes)
+
+
+def test_without_a_basis_reduced_cubes_are_the_cubes():
+    network = network_in_double(NetworkConfig(projection=2, channels=[3]))
+    cubes, mask = random_clips([4, 2])
+    assert network.input.reduce(cubes) is cubes
+    one, other = network.encode(cubes, mask), network.encode_reduced(cubes, mask)
+    assert torch.equal(one.embedding, other.embedding)
 
 
 @pytest.mark.parametrize("location", ["cells", "rows", "mean"])
@@ -389,6 +414,8 @@ def test_clips_that_do_not_fit_are_named(cubes, mask, message):
 def test_channels_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="projection: 64 channels asked of cubes that have 4"):
         build_network(NetworkConfig(), D, K)
+    with pytest.raises(ValueError, match="basis: 9 channels asked of cubes that have 4"):
+        build_network(NetworkConfig(basis=9, projection=3), D, K)
     network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
     with pytest.raises(ValueError, match="cubes have 5 channels, the network 4"):
         network.calibrate(torch.rand(3, K, K, 5))

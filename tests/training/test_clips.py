@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wherewhen.model.cubes import gather
+from wherewhen.model.projection import CubeInput
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.windows import Window
 from wherewhen.training.clips import (
@@ -16,6 +17,7 @@ from wherewhen.training.clips import (
     clip_source,
     load_clips,
     preload,
+    reduced,
 )
 
 CPU = torch.device("cpu")
@@ -65,6 +67,21 @@ def test_preloaded_cubes_are_those_of_the_reader(toy):
             np.testing.assert_array_equal(kept.read(window), cubes.read(window))
     with pytest.raises(IndexError, match=r"frames 2 to 99 were asked for"):
         ResidentClips(kept, 4).load([Window(chosen[0], 2, 99)])
+
+
+def test_a_frame_is_reduced_to_the_same_digits_in_every_window(toy):
+    cubes, tracklets = toy(3)
+    part = CubeInput(cubes.channels, None, "scale", basis=5)
+    part.calibrate(torch.from_numpy(cubes.read(cubes.whole(name))) for name in cubes.lengths)
+    small = reduced(cubes, part)
+    name = tracklets["tracklet"][0]
+    whole = small.read(small.whole(name))
+    assert (small.shape, whole.dtype) == ((3, 3, 5), np.float16)
+    assert (small.lengths, small.variants) == (cubes.lengths, cubes.variants)
+    expected = part.reduce(torch.from_numpy(cubes.read(cubes.whole(name))))
+    np.testing.assert_allclose(whole, expected.numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(small.read(Window(name, 1, 2)), whole[1:2])
+    assert reduced(cubes, CubeInput(cubes.channels, 4, "scale")) is cubes
 
 
 def test_a_variant_is_not_a_tracklet_of_a_like_name():

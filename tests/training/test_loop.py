@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from wherewhen.model.config import NetworkConfig
+from wherewhen.model.cubes import gather
 from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.checkpoints import CheckpointError
-from wherewhen.training.clips import preload
+from wherewhen.training.clips import ReducedCubes, preload
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.history import HISTORY, TIMING
 from wherewhen.training.loop import calibrate, train
@@ -72,14 +74,15 @@ def halves(tracklets, persons):
 
 # 6 training persons, 3 a batch: 2 steps an epoch; 4 is both a checkpoint and the end of an epoch
 @pytest.mark.parametrize("preset", ["modern", "paper"])
+@pytest.mark.parametrize("basis", [None, 6])
 @pytest.mark.parametrize("kills", [[1], [4], [5], [4, 6, 11], [12]])
-def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, kills):
+def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, basis, kills):
     cubes, tracklets = toy(8)
     training, validation = halves(tracklets, 6)
     config = TrainingConfig.from_preset(preset, **(QUICK | {"steps": 12, "pairs_per_batch": 4}))
 
     def run(folder, log=None):
-        network = small_network(preset=preset)
+        network = small_network(preset=preset, basis=basis)
         history = train(network, cubes, training, validation, config, folder, log, progress=False)
         return network, history
 
@@ -257,12 +260,13 @@ def test_training_leaves_the_random_state(toy, tmp_path):
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
+@pytest.mark.parametrize("basis", [None, 6])
+def test_preloading_changes_nothing_but_the_reads(toy, tmp_path, basis):
     cubes, tracklets = toy(6)
     results, reads = [], []
     for gigabytes in (0.0, 1.0):
         before = cubes.reads
-        results.append(small_network())
+        results.append(small_network(basis=basis))
         config = TrainingConfig(**QUICK, epochs=6, preload_gigabytes=gigabytes)
         folder = tmp_path / str(gigabytes)
         train(results[-1], cubes, tracklets, None, config, folder, progress=False)
@@ -270,6 +274,51 @@ def test_preloading_changes_nothing_but_the_reads(toy, tmp_path):
     assert_same_weights(*results)
     assert reads[1] < reads[0]
     assert preload(cubes, [cubes.whole(name) for name in tracklets["tracklet"]], 0.0) is cubes
+
+
+class TestBasis:
+    def test_it_is_trained_as_a_network_of_reduced_cubes(self, toy, tmp_path):
+        """To the bit: a network of six channels that never saw the backbone's eight."""
+        cubes, tracklets = toy(8)
+        training, validation = halves(tracklets, 6)
+        config = TrainingConfig(**QUICK, steps=8)
+        network = small_network(basis=6)
+        calibrate(network, cubes, list(training["tracklet"]))
+        frozen = {name: value.clone() for name, value in network.input.named_buffers()}
+        narrow = small_network(6, standardise="none")
+        weights = network.state_dict()
+        narrow.load_state_dict({name: weights[name] for name in narrow.state_dict()} | {
+            f"input.{name}": getattr(narrow.input, name) for name in ("mean", "deviation")
+        })  # fmt: skip
+        small = ReducedCubes(cubes, network.input)
+        assert small.shape == (K, K, 6)
+        histories = [
+            train(one, reader, training, validation, config, tmp_path / str(reader.channels),
+                  progress=False)
+            for one, reader in ((network, cubes), (narrow, small))
+        ]  # fmt: skip
+        assert_same_history(*histories)
+        for name, parameter in narrow.named_parameters():
+            assert torch.equal(parameter, network.get_parameter(name)), name
+        for name, value in network.input.named_buffers():
+            assert torch.equal(value, frozen[name]), name
+
+    def test_the_file_takes_whole_cubes(self, toy, tmp_path):
+        """What is lost is the rounding of reduced cubes to float16."""
+        cubes, tracklets = toy(8)
+        trained = small_network(basis=6, standardise="centre")
+        config = TrainingConfig(**QUICK, steps=8)
+        train(trained, cubes, tracklets, None, config, tmp_path / "run", progress=False)
+        write_network(trained, tmp_path / "network.safetensors")
+        network = read_network(tmp_path / "network.safetensors").eval()
+        windows = [cubes.whole(name) for name in cubes.lengths]
+        found = encode_tracklets(network, cubes, windows, progress=False).embeddings
+        small = ReducedCubes(cubes, network.input)
+        assert small.dtype == np.float16
+        with torch.no_grad():
+            expected = trained.encode_reduced(*gather(small, windows)).embedding.numpy()
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, rtol=1e-5)
+        assert 0 < np.linalg.norm(found - expected, axis=1).max() < 2e-3
 
 
 class Poisoned(ArrayCubes):

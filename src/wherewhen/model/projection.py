@@ -1,4 +1,4 @@
-"""Standardisation and 1x1 projection of the backbone's cubes."""
+"""Standardisation, PCA basis and 1x1 projection of the backbone's cubes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 class CubeInput(nn.Module):
     """Standardises the channels of cubes and projects every feature slice X(t, i) of Eq 1.
 
-    Both are one affine map, so the standardised cubes are never stored.
+    Together they are one affine map of cubes, so the standardised cubes are never stored. With a
+    basis it has two parts: `reduce`, which no training changes, and `project`, which is learned.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ class CubeInput(nn.Module):
     scale_floor : float
         Least deviation to divide by with ``scale``, as a share of that root mean square. It
         follows the strong channels, for silent ones add next to nothing to a mean of squares.
+    basis : int or None
+        Components B of a frozen PCA before the projection; None for none.
 
     Examples
     --------
@@ -39,45 +42,75 @@ class CubeInput(nn.Module):
     """
 
     def __init__(
-        self, channels: int, projection: int | None, standardise: str, scale_floor: float = 0.0
+        self,
+        channels: int,
+        projection: int | None,
+        standardise: str,
+        scale_floor: float = 0.0,
+        basis: int | None = None,
     ) -> None:
         super().__init__()
-        if projection is not None and projection > channels:
-            raise ValueError(
-                f"projection: {projection} channels asked of cubes that have {channels}; "
-                f"choose at most {channels}, or null for no projection"
-            )
+        for name, asked in (("basis", basis), ("projection", projection)):
+            if asked is not None and asked > channels:
+                raise ValueError(
+                    f"{name}: {asked} channels asked of cubes that have {channels}; "
+                    f"choose at most {channels}, or null for no {name}"
+                )
         self.in_channels = channels
-        self.channels = projection or channels
+        self.reduced_channels = basis or channels
+        self.channels = projection or self.reduced_channels
         self.standardise = standardise
         self.scale_floor = scale_floor
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
-        ready = standardise == "none" and projection is None
+        self.register_buffer("basis", None if basis is None else torch.eye(basis, channels))
+        ready = standardise == "none" and basis is None and projection is None
         self.register_buffer("calibrated", torch.tensor(ready))
         self.weight: nn.Parameter | None = None
         if projection is not None:
-            self.weight = nn.Parameter(torch.empty(projection, channels))
+            self.weight = nn.Parameter(torch.empty(projection, self.reduced_channels))
             nn.init.orthogonal_(self.weight)
 
     def forward(self, cubes: Tensor) -> Tensor:
         """Return inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
+        if self.basis is None:
+            return self.project(cubes)
+        matrix = self.basis if self.weight is None else self.weight @ self.basis
+        return _affine(cubes, *self._of_cubes(matrix))
+
+    def reduce(self, cubes: Tensor) -> Tensor:
+        """Return reduced cubes ``[..., B]`` of cubes ``[..., D]``; without a basis these cubes."""
+        return cubes if self.basis is None else _affine(cubes, *self.reduction())
+
+    def reduction(self) -> tuple[Tensor, Tensor]:
+        """Return the matrix ``[B, D]`` and the offset ``[B]`` by which `reduce` maps cubes."""
+        return self._of_cubes(self.basis)
+
+    def project(self, cubes: Tensor) -> Tensor:
+        """Return inputs ``[..., C]`` of reduced cubes ``[..., B]``."""
         cubes = cubes.to(self.mean.dtype)
+        if self.basis is not None:
+            return cubes if self.weight is None else _affine(cubes, self.weight)
         if self.weight is not None:
-            weight = self.weight / self.deviation
-            return nn.functional.linear(cubes, weight, -(weight @ self.mean))
+            return _affine(cubes, *self._of_cubes(self.weight))
         if self.standardise == "none":
             return cubes
         return (cubes - self.mean) / self.deviation
 
+    def _of_cubes(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn a matrix ``[C, D]`` for standardised cubes into matrix and offset for cubes."""
+        matrix = matrix / self.deviation
+        return matrix, -(matrix @ self.mean)
+
     @torch.no_grad()
     def calibrate(self, cubes: Iterable[Tensor]) -> None:
-        """Estimate the statistics and initialise the projection as PCA, from cubes ``[..., D]``.
+        """Estimate statistics and basis, and start the projection as PCA, from cubes ``[..., D]``.
 
-        The components are orthonormal up to one common factor, which brings the mean variance of
-        the inputs to 1, so that the first components do not saturate the gates. They are not
-        whitened.
+        The components of each are orthonormal up to one common factor, which brings the mean
+        variance of what they give to 1, so that the first components do not saturate the gates.
+        They are not whitened.
         """
+        pca = self.basis is not None or self.weight is not None
         count, total, products = 0, 0.0, 0.0
         for portion in cubes:
             if portion.shape[-1] != self.in_channels:
@@ -88,22 +121,24 @@ class CubeInput(nn.Module):
             slices = portion.reshape(-1, self.in_channels).to(torch.float64)
             count += len(slices)
             total = total + slices.sum(0)
-            if self.weight is not None:
-                products = products + slices.T @ slices
-            else:
-                products = products + slices.square().sum(0)
+            products = products + (slices.T @ slices if pca else slices.square().sum(0))
         if count < 2:
             raise ValueError("calibrate: at least two feature slices are needed, none were given")
         mean = total / count
-        variance = (products.diagonal() if self.weight is not None else products) / count
+        variance = (products.diagonal() if pca else products) / count
         divisors = self._divisors((variance - mean.square()).clamp_min(0))
         if self.standardise != "none":
             self.mean.copy_(mean)
             self.deviation.copy_(divisors)
-        if self.weight is not None:
+        if pca:
             covariance = products / count - torch.outer(mean, mean)
             covariance = covariance / torch.outer(divisors, divisors)
-            self.weight.copy_(_principal_components(covariance, self.channels))
+            if self.basis is not None:
+                basis = _principal_components(covariance, self.reduced_channels)
+                self.basis.copy_(basis)
+                covariance = basis @ covariance @ basis.T
+            if self.weight is not None:
+                self.weight.copy_(_principal_components(covariance, self.channels))
         self.calibrated.fill_(True)
 
     def _divisors(self, variance: Tensor) -> Tensor:
@@ -117,6 +152,10 @@ class CubeInput(nn.Module):
             divisors = variance.sqrt().clamp_min(self.scale_floor * typical)
         # a channel that is always 0 stays 0
         return torch.where(divisors > 1e-6 * divisors.max(), divisors, 1.0)
+
+
+def _affine(cubes: Tensor, matrix: Tensor, offset: Tensor | None = None) -> Tensor:
+    return nn.functional.linear(cubes.to(matrix.dtype), matrix, offset)
 
 
 def _principal_components(covariance: Tensor, count: int) -> Tensor:

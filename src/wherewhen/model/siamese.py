@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +108,9 @@ class SiameseAttentionNetwork(nn.Module):
         self.config = config
         self.execution = Execution()
         self.grid = grid
-        self.input = CubeInput(channels, config.projection, config.standardise, config.scale_floor)
+        self.input = CubeInput(
+            channels, config.projection, config.standardise, config.scale_floor, config.basis
+        )
         self.glimpse = (
             ExpectedSlice()
             if config.glimpse == "expectation"
@@ -166,9 +168,9 @@ class SiameseAttentionNetwork(nn.Module):
         return bool(self.input.calibrated)
 
     def calibrate(self, cubes: Tensor | np.ndarray | Iterable[Tensor | np.ndarray]) -> None:
-        """Estimate standardisation and initial projection from training cubes, or portions of them.
+        """Estimate statistics, basis and initial projection from training cubes.
 
-        They are ``[..., K, K, D]``, of valid frames only.
+        They, or portions of them, are ``[..., K, K, D]``, of valid frames only.
 
         Raises
         ------
@@ -198,14 +200,44 @@ class SiameseAttentionNetwork(nn.Module):
         ValueError
             If shapes disagree with the network or each other, or a clip has no valid frame.
         """
-        mask = self._checked_mask(cubes, mask, trusted)
-        attention, states = self._read(cubes, mask)
+        return self._encode(self.input, self.channels, cubes, mask, trusted)
+
+    forward = encode
+
+    def encode_reduced(
+        self, cubes: Tensor, mask: Tensor | None = None, trusted: bool = False
+    ) -> Encoding:
+        """Encode clips whose cubes are in the frozen basis already, as training does.
+
+        Parameters
+        ----------
+        cubes : Tensor [N, T, K, K, B]
+            From ``input.reduce``; the cubes themselves where the network has no basis.
+        mask, trusted
+            As for `encode`.
+
+        Raises
+        ------
+        ValueError
+            As `encode` does.
+        """
+        return self._encode(self.input.project, self.input.reduced_channels, cubes, mask, trusted)
+
+    def _encode(
+        self,
+        enter: Callable[[Tensor], Tensor],
+        channels: int,
+        cubes: Tensor,
+        mask: Tensor | None,
+        trusted: bool,
+    ) -> Encoding:
+        """Encode cubes of so many channels, of which `enter` makes the inputs."""
+        mask = self._checked_mask(cubes, channels, mask, trusted)
+        attention, states = self._read(enter, cubes, mask)
         if mask is None:
             mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
         pooled, frame_weights = self.temporal_pooling(states, mask)
         return Encoding(self.readout(pooled), attention, frame_weights)
-
-    forward = encode
 
     def frame_states(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embeddings ``[N, T, E]`` of single frames' states: Eqs 3 to 5 and 7, without Eq 6.
@@ -213,20 +245,22 @@ class SiameseAttentionNetwork(nn.Module):
         Arguments and errors are those of `encode`; padded frames are 0. Input of
         `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
         """
-        mask = self._checked_mask(cubes, mask)
-        _, states = self._read(cubes, mask)
+        mask = self._checked_mask(cubes, self.channels, mask)
+        _, states = self._read(self.input, cubes, mask)
         embeddings = self.readout([state.flatten(0, 1) for state in states])
         embeddings = embeddings.unflatten(0, cubes.shape[:2])
         return embeddings if mask is None else embeddings.masked_fill(~mask[:, :, None], 0.0)
 
-    def _read(self, cubes: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    def _read(
+        self, enter: Callable[[Tensor], Tensor], cubes: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Attention ``[N, T, K, K]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         if mask is None:
-            inputs = self.input(cubes)
+            inputs = enter(cubes)
             mean_slice = inputs.mean((1, 2, 3))
         else:  # masked twice: NaN in padding reaches neither outputs nor gradients
             padded = ~mask[:, :, None, None, None]
-            inputs = self.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
+            inputs = enter(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
             mean_slice = inputs.mean((2, 3)).sum(1) / mask.sum(1, keepdim=True)
         attention, states = self._look(inputs, self.initial_state(mean_slice), mask)
         return attention, [
@@ -255,10 +289,10 @@ class SiameseAttentionNetwork(nn.Module):
         return torch.stack(attention, 1), all_outputs
 
     def _checked_mask(
-        self, cubes: Tensor, mask: Tensor | None, trusted: bool = False
+        self, cubes: Tensor, channels: int, mask: Tensor | None, trusted: bool = False
     ) -> Tensor | None:
         """None where all frames are known to be valid."""
-        expected = (self.grid, self.grid, self.channels)
+        expected = (self.grid, self.grid, channels)
         if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
             raise ValueError(
                 f"cubes have shape {tuple(cubes.shape)}, expected [N, T, K, K, D] with "

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from wherewhen.model.cubes import gather
+from wherewhen.model.projection import CubeInput
 from wherewhen.tracklets.clips import cyclic_positions
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Window
@@ -81,6 +82,54 @@ class PreloadedCubes(CubeReader):
 
     def _fill(self, window: Window, out: np.ndarray) -> None:
         out[:] = self._rows(window).cpu().numpy()
+
+
+class ReducedCubes(CubeReader):
+    """Cubes in the frozen basis of a network, as its training reads them, in float16.
+
+    Frames are reduced one by one on the CPU: a frame's digits do not depend on the window, the
+    memory or the device.
+
+    Parameters
+    ----------
+    reader
+        Where the backbone's cubes are.
+    part
+        The network's input, calibrated; statistics and basis are those of now.
+
+    See Also
+    --------
+    wherewhen.model.siamese.SiameseAttentionNetwork.encode_reduced : Encodes them.
+    """
+
+    def __init__(self, reader: CubeReader, part: CubeInput) -> None:
+        self.reader = reader
+        self.lengths, self.variants = reader.lengths, reader.variants
+        self.shape = (*reader.shape[:2], part.reduced_channels)
+        self.matrix, self.offset = (tensor.cpu() for tensor in part.reduction())
+
+    def is_stored(self, tracklet: str) -> bool:
+        """Whether the backbone's cubes are there."""
+        return self.reader.is_stored(tracklet)
+
+    @torch.no_grad()
+    def _fill(self, window: Window, out: np.ndarray) -> None:
+        for cube, frame in zip(self.reader.read(window), out, strict=True):
+            values = torch.from_numpy(cube).to(self.matrix.dtype)
+            frame[:] = torch.nn.functional.linear(values, self.matrix, self.offset).numpy()
+
+
+def reduced(reader: CubeReader, part: CubeInput) -> CubeReader:
+    """Return what a network's training reads: `ReducedCubes`, or the reader where it has no basis.
+
+    Parameters
+    ----------
+    reader
+        Where the backbone's cubes are.
+    part
+        The network's input, calibrated.
+    """
+    return reader if part.basis is None else ReducedCubes(reader, part)
 
 
 def torch_type(dtype: np.dtype) -> torch.dtype:

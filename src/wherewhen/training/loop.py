@@ -18,7 +18,7 @@ from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
 from wherewhen.tracklets.windows import Window
 from wherewhen.training.checkpoints import Checkpoints
-from wherewhen.training.clips import preload
+from wherewhen.training.clips import preload, reduced
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import PairSampler, build_sampler
 from wherewhen.training.run import Log, Run
@@ -42,7 +42,7 @@ def calibrate(
     Parameters
     ----------
     network
-        Calibrated in place: its standardisation and the initial projection.
+        Calibrated in place: its statistics, its basis and the initial projection.
     reader, tracklets
         The training cubes.
     frames
@@ -86,7 +86,8 @@ def train(
     ----------
     network
         From `build_network`; calibrated on the training cubes if it is not yet. It stays on the
-        device of the training.
+        device of the training. If it has a basis, cubes are reduced to it once, rounded to
+        float16, and kept; statistics and basis stay as they are.
     cubes
         Cubes of all tracklets.
     training_tracklets
@@ -144,10 +145,10 @@ def train(
             logger.info("training goes on after step %d", run.step)
         if not run.finished:
             sampler = _validation_sampler(config, validation_tracklets, cubes)
-            cubes = _preloaded(cubes, training_tracklets, validation_tracklets, config, device,
-                               progress)  # fmt: skip
             if not network.calibrated:
                 calibrate(network, cubes, list(training_tracklets["tracklet"]))
+            cubes = _preloaded(reduced(cubes, network.input), training_tracklets,
+                               validation_tracklets, config, device, progress)  # fmt: skip
             validation = sampler and Validation(network, cubes, sampler, config, device)
             run.advance(cubes, validation, checkpoints, log or (lambda row: None), progress)
         if config.keep == "best":

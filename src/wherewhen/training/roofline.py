@@ -63,7 +63,7 @@ def measure_roofline(
 def network_flops(
     network: SiameseAttentionNetwork, clips: int, frames: int, backward: bool = True
 ) -> float:
-    """Count the FLOPs of encoding clips, with convolutions in their direct form.
+    """Count the FLOPs of encoding clips of reduced cubes, with convolutions in their direct form.
 
     The products of the projection and of Eq 5, more than 99 % of all. A faster form of the
     convolutions counts the same, so that shares of the roofline can be compared.

@@ -150,7 +150,7 @@ class Run:
         Parameters
         ----------
         cubes
-            From `wherewhen.training.clips.preload`.
+            From `wherewhen.training.clips.reduced` and `preload`.
         validation
             Measures the validation curve; None for no curve.
         checkpoints

@@ -22,7 +22,7 @@ class StepInputs(NamedTuple):
     """Inputs of a step, on its device."""
 
     cubes: Tensor
-    """``[N, T, K, K, D]``."""
+    """``[N, T, K, K, B]``, reduced (`SiameseAttentionNetwork.encode_reduced`)."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared
@@ -113,7 +113,7 @@ class Step:
         return {name: value.detach() for name, value in values.items()}
 
     def _encode(self, cubes: Tensor, mask: Tensor, whole: bool) -> Encoding:
-        return self.network.encode(cubes, None if whole else mask, trusted=True)
+        return self.network.encode_reduced(cubes, None if whole else mask, trusted=True)
 
     def _terms(self, encoding: Encoding, inputs: StepInputs) -> dict[str, Tensor]:
         return self.loss(

@@ -80,7 +80,7 @@ class Validation:
     network
         The network.
     cubes
-        Cubes of the validation persons.
+        Cubes of the validation persons, reduced (`wherewhen.training.clips.reduced`).
     sampler
         Draws pairs of the validation persons.
     config
@@ -137,7 +137,7 @@ class Validation:
         size = self.micro_batch or len(clips.cubes)
         parts = zip(clips.cubes.split(size), clips.mask.split(size), strict=True)
         encodings = [
-            self.network.encode(cubes, None if clips.whole else mask, trusted=True)
+            self.network.encode_reduced(cubes, None if clips.whole else mask, trusted=True)
             for cubes, mask in parts
         ]
         return Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
