@@ -96,6 +96,16 @@ def test_a_borrowed_network_is_not_trained():
     assert not {"fit", "initialise", "draw_training_curves"} & nodes
 
 
+def test_a_training_from_a_file_needs_no_network_at_random():
+    tree = {"train": {"start": "{trial}.safetensors"}, "split": {"trials": 1}}
+    for features, initialised in ((["network"], False), (["network", "untrained"], True)):
+        train = registered(tree | {"embed": {"features": features}})["train"]
+        (fit,) = [each for each in train.nodes if each.name == "trial_00.fit"]
+        assert "params:train.start.trial_00" in fit.inputs
+        assert "trial_00.network" in fit.outputs
+        assert ("trial_00.untrained_network" in train.all_outputs()) == initialised
+
+
 @pytest.mark.parametrize("trials", [1, 3])
 def test_every_trial_is_a_namespace(trials):
     pipelines = registered({"split": {"trials": trials}})

@@ -45,6 +45,7 @@ TREES = {
         "embed": {"features": ["hog3d", "rcn"], "baselines": {"rcn": {"epochs": 2}}},
     },
     "borrowed networks": {"train": {"network_from": "lent/{trial}.safetensors"}},
+    "a start from files": {"train": {"start": "lent/{trial}.safetensors"}},
     "re-ranking": {"evaluate": {"re_ranking": {"k1": 5}}},
     "cubes of those who train": {"extract": {"tracklets": "train"}},
     "the paper, by trial": {"train": {"preset": "paper", "seed_by_trial": True}},
@@ -53,7 +54,9 @@ TREES = {
 CALLED_OTHERWISE = {
     "config": ("train.network", "train.training", "embed.fisher"),
     "options": ("embed.baselines.hog3d", "embed.baselines.rcn"),
-    "path": ("train.network_from.trial_00", "train.network_from.trial_01"),
+    "path": tuple(
+        f"train.{name}.trial_0{trial}" for name in ("network_from", "start") for trial in (0, 1)
+    ),
     "sides": ("analyse.lengths",),
     "number": ("analyse.failures",),
     "footage": ("ingest.root",),

@@ -96,7 +96,9 @@ class TestPresets:
 
     def test_what_runs_is_recorded_and_the_other_presets_are_not(self):
         record = self.train("paper").model_dump(mode="json")
-        assert set(record) == {"network", "training", "preset", "network_from", "seed_by_trial"}
+        assert set(record) == {
+            "network", "training", "preset", "network_from", "start", "seed_by_trial"
+        }  # fmt: skip
         assert record["training"]["learning_rate"] == 0.5
 
     def test_a_typed_tree_may_be_typed_again(self):
@@ -263,6 +265,32 @@ class TestNetworkFrom:
 
     def test_nothing_is_borrowed_if_nothing_is_said(self):
         assert self.named(None) is None
+
+
+class TestStart:
+    """Networks whose weights are trained on."""
+
+    @staticmethod
+    def named(start, trials=2, **train):
+        tree = {"split": {"trials": trials}, "train": {"start": start} | train}
+        return check_parameters(tree).train.start
+
+    def test_it_is_random_or_a_file_for_every_trial(self):
+        assert check_parameters({}).train.start == self.named("random") == "random"
+        assert self.named("lent/{trial}.safetensors") == {
+            "trial_00": Path("lent/trial_00.safetensors"),
+            "trial_01": Path("lent/trial_01.safetensors"),
+        }
+        assert self.named({"trial_00": "a"}, trials=1) == {"trial_00": Path("a")}
+
+    def test_what_is_wrong_is_named(self):
+        with pytest.raises(ParameterError, match=r"train\.start: no network for trial_01"):
+            self.named({"trial_00": "a.safetensors"})
+        with pytest.raises(ParameterError, match=r"train\.start = .*braces .* those of \{trial\}"):
+            self.named("{trail}/x")
+
+    def test_where_nothing_is_trained_it_decides_nothing(self):
+        assert self.named("a.safetensors", network_from="b.safetensors") == "random"
 
 
 def test_what_isnt_asked_for_decides_nothing():

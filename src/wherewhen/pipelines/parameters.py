@@ -5,7 +5,6 @@ tree is checked before anything is built, so a typo costs a second and not an ex
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model, model_validator
@@ -15,7 +14,7 @@ from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.registry import METRICS
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.pipelines.stages import stages
-from wherewhen.pipelines.train.parameters import Preset
+from wherewhen.pipelines.train.parameters import RANDOM, Preset, network_files
 from wherewhen.presets import preset_names
 
 RENAMED = {
@@ -39,29 +38,33 @@ class _Parameters(Group):
     def as_asked(self) -> Self:
         """Return a copy without the options of what isn't asked for, so that they decide nothing.
 
-        A network that is taken from elsewhere gets a name for every trial.
+        Networks that are taken from elsewhere get a file for every trial.
         """
         embed, learn = self.embed, self.learn_metric
         baselines = [name for name in embed.features if name in BASELINES]
         idle = set(METRICS) - set(learn.metrics)
-        networks = self.train.network_from
-        if isinstance(networks, str):
-            networks = {name: Path(networks.format(trial=name)) for name in self.split.trial_names}
+        networks, start = self.train.network_from, self.train.start
+        if networks is not None:
+            networks, start = network_files(networks, self.split.trial_names), RANDOM
+        if start != RANDOM:
+            start = network_files(start, self.split.trial_names)
         return self.with_changes(
             ingest=self.ingest.as_asked(),
             embed=embed.with_changes(
                 baselines={name: embed.baselines.get(name, {}) for name in baselines}
             ),
             learn_metric=learn.with_changes(**{name: {} for name in idle}),
-            train=self.train.with_changes(network_from=networks),
+            train=self.train.with_changes(network_from=networks, start=start),
         )
 
     @model_validator(mode="after")
     def _have_a_network_for_every_trial(self) -> Self:
-        given = self.train.network_from
-        missing = set(self.split.trial_names) - set(given) if isinstance(given, Mapping) else set()
-        if missing:
-            raise Faults([f"train.network_from: no network for {', '.join(sorted(missing))}"])
+        for name in ("network_from", "start"):
+            given = getattr(self.train, name)
+            if not isinstance(given, Mapping):
+                continue
+            if missing := sorted(set(self.split.trial_names) - set(given)):
+                raise Faults([f"train.{name}: no network for {', '.join(missing)}"])
         return self
 
     @model_validator(mode="after")

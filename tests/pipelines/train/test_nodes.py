@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.files import write_network
+from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise
+from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, fit_from, initialise
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import calibrate
@@ -130,6 +130,56 @@ class TestFit:
         assert not same(ninth, made("trial_00", True))
         assert same(ninth, made("trial_00", False, seed=TRAINING.seed + 9))
         assert same(made("trial_00", True), made("trial_09", False))
+
+
+class TestFitFrom:
+    @pytest.fixture
+    def file(self, tmp_path):
+        """A network that was trained on other cubes."""
+        network = build_network(NETWORK, channels=5, grid=2)
+        network.calibrate(torch.rand(20, 2, 2, 5) + 3.0)
+        write_network(network, tmp_path / "trained.safetensors")
+        return tmp_path / "trained.safetensors"
+
+    def fit_from(self, file, cubes, split, tmp_path, network=NETWORK, **training):
+        config = TRAINING.model_copy(update=training)
+        return fit_from(file, cubes, split, tmp_path / "run", network, config, seed_by_trial=True)
+
+    def test_it_trains_from_the_files_weights_and_statistics(self, file, cubes, split, tmp_path):
+        trained = read_network(file)
+        network, history = self.fit_from(file, cubes, split, tmp_path, learning_rate=1e-9)
+        weights = trained.state_dict()
+        for name, value in network.state_dict().items():
+            torch.testing.assert_close(value, weights[name])
+        assert torch.equal(network.input.mean, trained.input.mean)
+        assert torch.equal(network.input.deviation, trained.input.deviation)
+        assert len(history) == 4
+        moved, _ = fit(trained, cubes, split, tmp_path / "2", TRAINING, seed_by_trial=True)
+        assert not same(moved, trained)
+
+    def test_a_killed_training_goes_on(self, file, cubes, split, tmp_path):
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        whole, _ = self.fit_from(file, cubes, split, tmp_path / "whole")
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("wherewhen.pipelines.train.nodes.MetricLog.record", stop)
+            self.fit_from(file, cubes, split, tmp_path / "killed")
+        assert (tmp_path / "killed/run/checkpoint.safetensors").exists()
+        again, _ = self.fit_from(file, cubes, split, tmp_path / "killed")
+        assert same(whole, again)
+
+    def test_a_file_that_does_not_fit_is_named(self, file, cubes, split, tmp_path):
+        other = NETWORK.model_copy(update={"channels": (6,)})
+        with pytest.raises(
+            ValueError,
+            match=r"train\.network does not fit .*trained\.saf.*channels is \(6,\), not \(4",
+        ):
+            self.fit_from(file, cubes, split, tmp_path, other)
+        narrow = SimpleNamespace(channels=6, grid=2)
+        with pytest.raises(ValueError, match=r"train\.start: .* 5 channels on a 2 x 2 grid; these"):
+            self.fit_from(file, narrow, split, tmp_path)
+        assert not (tmp_path / "run").exists()
 
 
 def test_persons_who_validate_do_not_train(split):

@@ -9,6 +9,7 @@ from wherewhen.pipelines.stages import Stage
 def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
     # here: the names of the stages are asked for without their nodes
     from wherewhen.pipelines.embed.features import of_trained_network
+    from wherewhen.pipelines.train.parameters import RANDOM
 
     features = parameters.embed.features
     return {
@@ -16,6 +17,7 @@ def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
         "untrained": "untrained" in features,
         "trained": of_trained_network(features),
         "borrowed": parameters.train.network_from is not None,
+        "started": parameters.train.start != RANDOM,
     }
 
 

@@ -57,15 +57,42 @@ def fit(
     return network, history
 
 
+def fit_from(
+    path: Path,
+    cubes: CubeReader,
+    split: pd.DataFrame,
+    checkpoints: Path,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    seed_by_trial: bool,
+) -> tuple[Network, pd.DataFrame]:
+    """Train from the weights, statistics and basis of a file; these two stay as they are there."""
+    from wherewhen.model.start import start_from
+
+    trained = _read_fitting("train.start", cubes, path)
+    try:
+        started = start_from(trained, _seeded(network, split, seed_by_trial))
+    except ValueError as error:
+        raise ValueError(
+            f"train.network does not fit {from_root(path)}, where train.start begins: {error}"
+        ) from error
+    return fit(started, cubes, split, checkpoints, training, seed_by_trial)
+
+
 def borrow(cubes: CubeReader, path: Path) -> Network:
     """Load a network that was trained elsewhere, and check that it fits the cubes (Table VIII)."""
+    return _read_fitting("train.network_from", cubes, path)
+
+
+def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
+    """Read a network's file, and check that it fits the cubes."""
     from wherewhen.model.files import read_network
 
     path = from_root(path)
     network = read_network(path).eval()
     if (network.channels, network.grid) != (cubes.channels, cubes.grid):
         raise ValueError(
-            f"train.network_from: {path} was trained on cubes of {network.channels} channels on a "
+            f"{parameter}: {path} was trained on cubes of {network.channels} channels on a "
             f"{network.grid} x {network.grid} grid; these have {cubes.channels} on "
             f"{cubes.grid} x {cubes.grid}. Extract with the backbone that it was trained with"
         )

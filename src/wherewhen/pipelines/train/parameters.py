@@ -1,6 +1,6 @@
 """Parameters of the stage `train`, laid over a preset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.presets import load_preset, overlay, preset_names
 from wherewhen.training.config import TrainingConfig
+
+RANDOM = "random"
+"""Start of a training from no file."""
 
 
 class Preset(Group):
@@ -41,11 +44,16 @@ class TrainParameters(Preset):
     """Trained networks, which are taken as they are, so that nothing is trained (Section V-I): a
     file with ``{trial}`` in its name, or a file for each trial's name. Null: train."""
 
+    start: dict[str, Path] | str = RANDOM
+    """Weights that training starts from: ``random``, or those of trained networks, in files that
+    are named as for `network_from`. Statistics and basis of the cubes are then the file's, too, and
+    `network` has to agree with the file in what decides them and the weights' shapes."""
+
     seed_by_trial: bool = False
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
     else tells trials apart."""
 
-    @field_validator("network_from", mode="before")
+    @field_validator("network_from", "start", mode="before")
     @classmethod
     def _names_files(cls, given: Any) -> Any:
         """Find braces that stand for nothing before a file is looked for."""
@@ -75,6 +83,21 @@ class TrainParameters(Preset):
             if isinstance(given.get(group) or {}, Mapping)  # else typed already, or no group at all
         }
         return {**given, **chosen, "presets": {}}
+
+
+def network_files(given: Mapping[str, Path] | str, trials: Sequence[str]) -> dict[str, Path]:
+    """Give every trial the file of its network.
+
+    Parameters
+    ----------
+    given : mapping of str to Path, or str
+        What `TrainParameters` takes: files by trial, or one with ``{trial}`` in its name.
+    trials : sequence of str
+        The trials' names.
+    """
+    if isinstance(given, str):
+        return {name: Path(given.format(trial=name)) for name in trials}
+    return dict(given)
 
 
 def _checked_presets(given: Any) -> dict[str, Any]:

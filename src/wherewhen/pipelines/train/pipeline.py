@@ -9,7 +9,11 @@ from wherewhen.pipelines.trials import per_trial
 
 
 def create_pipeline(
-    trials: Sequence[str], untrained: bool = True, trained: bool = True, borrowed: bool = False
+    trials: Sequence[str],
+    untrained: bool = True,
+    trained: bool = True,
+    borrowed: bool = False,
+    started: bool = False,
 ) -> Pipeline:
     """Return the stage for all trials.
 
@@ -21,6 +25,8 @@ def create_pipeline(
         Networks to make.
     borrowed : bool
         Take a trained network from a file instead of training one.
+    started : bool
+        Start training from the weights of a file.
     """
     initialise = node(
         nodes.initialise,
@@ -46,11 +52,14 @@ def create_pipeline(
         ["network", "history"],
         name="fit",
     )
-    once = Pipeline([initialise] if untrained or (trained and not borrowed) else [])
-    if trained and not borrowed:
+    from_random = trained and not borrowed and not started
+    once = Pipeline([initialise] if untrained or from_random else [])
+    if from_random:
         once += Pipeline([fit])
     made = per_trial(once, trials)
-    return made + Pipeline([_borrow(trial) for trial in trials] if trained and borrowed else [])
+    if not trained or from_random:
+        return made
+    return made + Pipeline([(_borrow if borrowed else _fit_from)(trial) for trial in trials])
 
 
 def _borrow(trial: str) -> Node:
@@ -60,5 +69,24 @@ def _borrow(trial: str) -> Node:
         ["cubes", f"params:train.network_from.{trial}"],
         f"{trial}.network",
         name="borrow",
+        namespace=trial,
+    )
+
+
+def _fit_from(trial: str) -> Node:
+    """Make the node that trains one trial's network from a file's weights."""
+    return node(
+        nodes.fit_from,
+        [
+            f"params:train.start.{trial}",
+            "cubes",
+            f"{trial}.split",
+            f"{trial}.checkpoints",
+            "params:train.network",
+            "params:train.training",
+            "params:train.seed_by_trial",
+        ],
+        [f"{trial}.network", f"{trial}.history"],
+        name="fit",
         namespace=trial,
     )
