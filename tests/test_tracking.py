@@ -23,6 +23,7 @@ from wherewhen.tracking import (
     find_runs,
     is_dead,
     known_model,
+    measure_metrics,
     score_metrics,
 )
 
@@ -270,3 +271,11 @@ def test_artifacts_are_listed_with_place_hash_and_maker(tmp_path, monkeypatch):
     ]
     assert listed[0]["place"] == "frames" and listed[0]["sha256"] == "c0"
     assert listed[0]["made_by"] == "r1"
+
+
+def test_measures_become_metrics_by_trial_and_network():
+    table = pd.DataFrame(
+        [("trial_00", "trained", "rank-1, visible 1", 0.5), ("trial_00", "untrained", "x", None)],
+        columns=["trial", "network", "measure", "value"],
+    )
+    assert measure_metrics(table, "looks") == {"looks.trial_00.trained.rank-1 visible 1": 0.5}

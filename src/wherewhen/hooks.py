@@ -8,6 +8,8 @@ What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
     ``{tag: field}``: fields of a saved JSON object become tags of the run
 ``model``
     the saved network is logged as an MLflow model of that name
+``metrics``
+    the rows of a table of measures become metrics, ``<this>.<trial>.<network>.<measure>``
 """
 
 from __future__ import annotations
@@ -212,6 +214,7 @@ class RunHooks:
         tracker.set_tags(tags)
         data = self._log_data(tags, there)
         self._log_scores(there, data)
+        self._log_measures(there, data)
 
     def _log_data(self, tags: dict[str, str], there: set[str]) -> tuple[str, str]:
         """Log the data set and its splits as what the run worked on; return name and digest."""
@@ -249,6 +252,15 @@ class RunHooks:
                 self._tracker.log_metrics(values, model if features == "network" else None, data)
         if scores.trial.nunique() == ledger.parameters.split.trials:
             self._tracker.log_metrics(score_metrics(scores), data=data)
+
+    def _log_measures(self, there: set[str], data: tuple[str, str]) -> None:
+        """Log the tables of measures whose catalog entries ask for it."""
+        from wherewhen.tracking import measure_metrics
+
+        for name in sorted(there):
+            if prefix := _wanted(self._catalog, name).get("metrics"):
+                table = self._catalog.load(name)
+                self._tracker.log_metrics(measure_metrics(table, prefix), data=data)
 
 
 def _wanted(catalog: Catalog, name: str) -> dict[str, Any]:

@@ -432,6 +432,26 @@ def score_metrics(scores: Any) -> dict[str, float]:
     return metrics
 
 
+def measure_metrics(table: Any, prefix: str) -> dict[str, float]:
+    """Return a table of measures as metrics; what no frame or probe entered is left out.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``trial, network, measure, value``.
+    prefix : str
+        Put before every name with a dot: ``looks.trial_00.trained.pointing game``.
+
+    Returns
+    -------
+    dict of str to float
+        By name; commas, which MLflow does not take, are left out.
+    """
+    rows = table.dropna(subset="value")
+    names = (rows.trial + "." + rows.network + "." + rows.measure).str.replace(",", "")
+    return dict(zip(f"{prefix}." + names, rows.value, strict=True))
+
+
 def log_network(weights: Path, name: str) -> str:
     """Log a saved network as an MLflow model that maps clips of cubes to embeddings.
 

@@ -4,7 +4,7 @@ import pytest
 from wherewhen.synthetic import SyntheticConfig, plan
 from wherewhen.synthetic.compositing import Lens, composite
 from wherewhen.synthetic.rendering import Layers
-from wherewhen.synthetic.truth import Truth, find_truth, truth_file
+from wherewhen.synthetic.truth import Truth, find_truth, read_truths, truth_file
 
 PLAIN = Lens(gain=(1, 1, 1), shutter=0, softness=0, noise=0)
 
@@ -105,3 +105,31 @@ def test_truth_is_found_by_what_readers_call_a_frame(tmp_path, place, read_as):
     assert find_truth(tmp_path, read_as) == file
     assert find_truth(tmp_path, place) == file
     assert find_truth(tmp_path, read_as.replace("1.", "2.")) is None
+
+
+class TestReading:
+    PLACE = "prid_2011/multi_shot/cam_a/person_1/1.png"
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        file = truth_file(tmp_path, self.PLACE)
+        file.parent.mkdir()
+        Truth.of(np.ones((3, 2, 2)), None).write(file)
+        return tmp_path
+
+    def test_by_tracklet_wherever_the_reader_was_pointed_at(self, home):
+        for place in (home, home / "crops", home / "archive/iLIDS-VID.tar"):
+            truths = read_truths(place, {"cam_a/person_1": (self.PLACE, 3)})
+            assert truths["cam_a/person_1"].person.shape == (3, 2, 2)
+
+    def test_what_is_missing_is_named(self, home, tmp_path_factory):
+        with pytest.raises(
+            FileNotFoundError, match=r"tracklet b \(multi_shot/b/1.png\).*synthesise"
+        ):
+            read_truths(home, {"b": ("multi_shot/b/1.png", 3)})
+        with pytest.raises(FileNotFoundError, match="no truth of tracklet"):
+            read_truths(tmp_path_factory.mktemp("none"), {"a": (self.PLACE, 3)})
+
+    def test_another_number_of_frames_is_refused(self, home):
+        with pytest.raises(ValueError, match="has 3 frames, but tracklet a has 2"):
+            read_truths(home, {"a": (self.PLACE, 2)})

@@ -6,6 +6,7 @@ tracklet, compressed to a few per cent of its pictures.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -125,6 +126,47 @@ def find_truth(home: Path, first: str) -> Path | None:
     parts = PurePosixPath(first).parts
     files = (_file(home, parts[start:]) for start in range(len(parts)))
     return next((file for file in files if file.is_file()), None)
+
+
+def read_truths(read_from: Path, firsts: Mapping[str, tuple[str, int]]) -> dict[str, Truth]:
+    """Read the truth of tracklets of a rendered set.
+
+    Parameters
+    ----------
+    read_from : pathlib.Path
+        What the reader was pointed at: the set's folder, or a folder or an archive in it.
+    firsts : mapping of str to (str, int)
+        By tracklet: the path of its first frame, as the reader gave it, and its number of frames.
+
+    Returns
+    -------
+    dict of str to Truth
+        By tracklet.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the set, or a tracklet of it, has no truth.
+    ValueError
+        If a truth has another number of frames than its tracklet.
+    """
+    homes = (read_from, *read_from.parents)
+    home = next((folder for folder in homes if (folder / FOLDER).is_dir()), read_from)
+    truths = {}
+    for tracklet, (first, frames) in firsts.items():
+        file = find_truth(home, first)
+        if file is None:
+            raise FileNotFoundError(
+                f"no truth of tracklet {tracklet} ({first}) in {home / FOLDER}: expected a "
+                "rendered set; run the stage synthesise, which completes it"
+            )
+        truths[tracklet] = truth = Truth.read(file)
+        if len(truth.person) != frames:
+            raise ValueError(
+                f"{file} has {len(truth.person)} frames, but tracklet {tracklet} has {frames}: "
+                "expected all frames that were rendered; read the set without leaving any out"
+            )
+    return truths
 
 
 def _file(home: Path, parts: tuple[str, ...]) -> Path:

@@ -1,4 +1,4 @@
-"""Stage `analyse`: a closer look at a trained network, for the figures 6, 7, 8 and 10."""
+"""Stage `analyse`: a closer look at a trained network (Fig 6, 7, 8, 10), and at the truth."""
 
 from wherewhen.pipelines.stages import Stage
 
@@ -9,6 +9,8 @@ STAGE = Stage(
     arguments=lambda parameters, made: {
         "trials": parameters.split.trial_names,
         "trained": "network" in parameters.embed.features,
+        "rendered": parameters.ingest.synthetic,
+        "untrained": any(name.endswith(".untrained_network") for name in made),
     },
     by_name=True,
 )

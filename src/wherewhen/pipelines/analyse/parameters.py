@@ -23,9 +23,23 @@ class AnalyseParameters(Group):
     failures: int = Field(4, ge=1)
     """Failures that are pictured."""
 
+    visible_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.9, 1.0)
+    """For rendered people: mean visible shares of the person, rising, between which probes are
+    grouped, to see what occlusion costs."""
+
+    seed: int = Field(0, ge=0)
+    """For rendered people: decides whose frames replace a third of a probe's."""
+
     @field_validator("lengths")
     @classmethod
     def _rise(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
         if not lengths or any(b <= a for a, b in pairwise(lengths)):
             raise ValueError(f"lengths are {list(lengths)}: expected rising numbers of frames")
         return lengths
+
+    @field_validator("visible_shares")
+    @classmethod
+    def _shares_rise(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if not shares or any(b <= a for a, b in pairwise(shares)):
+            raise ValueError(f"visible_shares are {list(shares)}: expected rising shares, 0 to 1")
+        return shares

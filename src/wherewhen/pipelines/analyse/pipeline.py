@@ -4,12 +4,14 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Node, Pipeline, node
 
-from wherewhen.pipelines.analyse import nodes
+from wherewhen.pipelines.analyse import nodes, truth
 from wherewhen.pipelines.figures import figure_nodes
 from wherewhen.pipelines.trials import per_trial
 
 
-def create_pipeline(trials: Iterable[str], trained: bool = True) -> Pipeline:
+def create_pipeline(
+    trials: Iterable[str], trained: bool = True, rendered: bool = False, untrained: bool = False
+) -> Pipeline:
     """Return the stage for all trials.
 
     Parameters
@@ -18,10 +20,40 @@ def create_pipeline(trials: Iterable[str], trained: bool = True) -> Pipeline:
         The trials' namespaces.
     trained : bool
         Whether a trained network's embeddings are ranked; else the stage is empty.
+    rendered : bool
+        Whether people are rendered, so that it is known what each pixel shows.
+    untrained : bool
+        Whether there is an untrained network to compare with.
     """
     if not trained:
         return Pipeline([])
-    return per_trial(Pipeline([*_tables(), *figure_nodes("analyse")]), trials)
+    tables = Pipeline([*_tables(), *([_measure_looks(untrained)] if rendered else [])])
+    figures = figure_nodes("analyse", tables.datasets())
+    return per_trial(Pipeline([tables, *figures]), trials)
+
+
+def _measure_looks(untrained: bool) -> Node:
+    """Make the node that needs the truth."""
+    return node(
+        truth.measure_looks,
+        [
+            "cubes",
+            "windows",
+            "frames",
+            "synthetic_people",
+            "params:embed.batch_size",
+            "params:evaluate.dataset",
+            "params:evaluate.protocol",
+            "params:analyse.metric",
+            "params:analyse.visible_shares",
+            "params:analyse.seed",
+            "params:analyse.tracklets",
+            "network",
+            *(["untrained_network"] if untrained else []),
+        ],
+        ["looks", "attention_on_person"],
+        name="measure_looks",
+    )
 
 
 def _tables() -> list[Node]:

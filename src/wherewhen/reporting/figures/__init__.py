@@ -28,6 +28,7 @@ _MODULES = (
     "wherewhen.reporting.figures.training",
     "wherewhen.reporting.figures.ranked",
     "wherewhen.reporting.figures.attention",
+    "wherewhen.reporting.figures.on_person",
     "wherewhen.reporting.figures.frame_weights",
     "wherewhen.reporting.figures.lengths",
     "wherewhen.reporting.figures.failures",
