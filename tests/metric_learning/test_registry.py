@@ -50,7 +50,7 @@ table = pd.DataFrame({"trial": "t", "tracklet": list("abcdefgh"), "role": roles,
 # normalised: (.6, .8), (.8, .6), (.8, .6), (.6, .8): x finds y and y finds x by their halves
 table["vector"] = [np.array(v) for v in [(1., 0), (1, 1), (0, 1), (1, 3),
                                          (3, 4), (4, 3), (8, 6), (6, 8)]]
-metrics = learn(table, asked.learn_metric)
+metrics, _ = learn(table, asked.learn_metric)
 write_metrics(metrics, "metrics.safetensors")
 scores, ranked = score_vectors(table, read_metrics("metrics.safetensors"),
                                EvaluateParameters(resamples=0), "mean_pooled")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import ClassVar, get_args
 
@@ -291,6 +292,22 @@ class TestStart:
 
     def test_where_nothing_is_trained_it_decides_nothing(self):
         assert self.named("a.safetensors", network_from="b.safetensors") == "random"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kissme": {"projection": "auto"}}, "kissme.projection can't be auto: kissme.shrinkage a"),
+        ({"rank_svm": {"penalty": "auto"}}, "rank_svm.penalty can't be auto: dimension alone can"),
+        ({"dimension": "automatic"}, "learn_metric.dimension = 'automatic'"),
+        ({"dimension": 0}, "learn_metric.dimension = 0"),
+    ],
+)
+def test_only_dimension_and_shrinkage_are_chosen(values, message):
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        check_parameters({"learn_metric": values})
+    shrinkages = {"kissme": {"shrinkage": "auto"}, "xqda": {"regularisation": "auto"}}
+    check_parameters({"learn_metric": {"dimension": "auto", **shrinkages}})
 
 
 def test_what_isnt_asked_for_decides_nothing():

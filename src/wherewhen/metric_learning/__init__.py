@@ -16,6 +16,7 @@ _MODULES = {
     "XQDA": "xqda",
     "RankSVM": "rank_svm",
     "CappedPCA": "pca",
+    "choose": "selection",
     "distance_of": "pipeline",
     "fit_metrics": "pipeline",
     "metric_pipeline": "pipeline",

@@ -160,12 +160,16 @@ def fit_metrics(
     options : mapping
         The metrics to learn by name, and arguments of `metric_pipeline` for each.
     dimension : int
-        See `metric_pipeline`.
+        See `metric_pipeline`; for metrics whose options have none.
 
     Returns
     -------
     dict of str to sklearn.pipeline.Pipeline
         Fitted pipelines of `metric_pipeline`; equal steps before the metric are shared.
+
+    See Also
+    --------
+    wherewhen.metric_learning.choose : Chooses dimension and shrinkage.
 
     Examples
     --------
@@ -177,7 +181,7 @@ def fit_metrics(
     heads: dict[str, tuple[list, np.ndarray]] = {}
     fitted = {}
     for kind, given in options.items():
-        *before, (_, learner) = metric_pipeline(kind, dimension, **given).steps
+        *before, (_, learner) = metric_pipeline(kind, **{"dimension": dimension, **given}).steps
         key = str(before)  # classes and parameters
         if key not in heads:
             projected = vectors

@@ -273,7 +273,7 @@ def test_evaluating_imports_no_torch():
         " 'person': list('aabbccddxyxy'), 'camera': list('121212121122'), 'vector': vectors});"
         "kinds = LearnMetricParameters(dimension=2, metrics=['kissme', 'lfda', 'xqda'],"
         " xqda={'regularisation': 0});"
-        "metrics = learn(table, kinds);"
+        "metrics, _ = learn(table, kinds);"
         "scores = score_network(table, metrics, np.eye(2), EvaluateParameters(), 'network')[0];"
         "console_table(summarise(scores), 'd', 'p');"
         "sys.exit('torch' in sys.modules)"

@@ -1,6 +1,7 @@
 """Nodes of `learn_metric`."""
 
 import logging
+import math
 import warnings
 
 import numpy as np
@@ -13,20 +14,31 @@ from wherewhen.tracklets.threads import one_thread
 log = logging.getLogger(__name__)
 
 
-def learn(embeddings: pd.DataFrame, parameters: LearnMetricParameters) -> Metrics:
-    """Fit PCA, and each metric after it, on the training persons' clips."""
+def learn(
+    embeddings: pd.DataFrame, parameters: LearnMetricParameters
+) -> tuple[Metrics, pd.DataFrame]:
+    """Fit PCA, and each metric after it, on the training persons' clips.
+
+    The table has what was tried for values that are to be chosen, and which ones are used.
+    """
     from wherewhen.metric_learning.pipeline import fit_metrics
+    from wherewhen.metric_learning.selection import choose, in_words
 
     training = embeddings[embeddings.role == "train"]
+    trial = training.trial.iloc[0]
+    samples = (
+        np.stack(training.vector.to_list()).astype(np.float64),
+        training.person.to_numpy(),
+        training.camera.to_numpy(),
+    )
+    asked = {kind: getattr(parameters, kind) for kind in parameters.metrics}
     with warnings.catch_warnings(record=True) as caught, one_thread():
         warnings.simplefilter("always", UserWarning)
-        metrics = fit_metrics(
-            np.stack(training.vector.to_list()).astype(np.float64),
-            training.person.to_numpy(),
-            training.camera.to_numpy(),
-            {kind: getattr(parameters, kind) for kind in parameters.metrics},
-            dimension=parameters.dimension,
-        )
+        options, candidates = choose(*samples, asked, parameters.dimension)
+        metrics = fit_metrics(*samples, options)
     for message in sorted({str(warning.message) for warning in caught}):
-        log.info("%s: %s", training.trial.iloc[0], message)
-    return metrics
+        log.info("%s: %s", trial, message)
+    for each in candidates:
+        if each.chosen and not math.isnan(each.mean_ap):
+            log.info("%s: %s", trial, in_words(each))
+    return metrics, pd.DataFrame(candidates).assign(trial=trial)

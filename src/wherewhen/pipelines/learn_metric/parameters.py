@@ -1,11 +1,11 @@
 """Parameters of the stage `learn_metric`: of each metric, those of its estimator."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
-from wherewhen.metric_learning.registry import METRICS
-from wherewhen.pipelines.groups import Group
+from wherewhen.metric_learning.registry import AUTO, METRICS
+from wherewhen.pipelines.groups import Faults, Group
 
 
 class _LearnMetric(Group):
@@ -14,8 +14,19 @@ class _LearnMetric(Group):
     metrics: tuple[Literal[tuple(METRICS)], ...] = ("kissme", "lfda")
     """The learned metrics, all on the same vectors."""
 
-    dimension: int = Field(150, ge=1)
-    """Dimensions kept by the PCA; fewer when there are fewer samples, with a warning."""
+    dimension: Annotated[int, Field(ge=1)] | Literal[AUTO] = AUTO
+    """Dimensions kept by the PCA, 150 in the paper; fewer when there are fewer samples, with a
+    warning. ``auto``: chosen for each metric by cross-validation over the training persons."""
+
+    @model_validator(mode="after")
+    def _choose_what_can_be_chosen(self) -> Self:
+        for name, kind in METRICS.items():
+            known = kind.shrinkage.name if kind.shrinkage else None
+            for option, value in getattr(self, name).items():
+                if isinstance(value, str) and value == AUTO and option != known:
+                    may = f"{name}.{known} and dimension" if known else "dimension"
+                    raise Faults([f"learn_metric.{name}.{option} can't be {AUTO}: {may} alone can"])
+        return self
 
 
 LearnMetricParameters = create_model(

@@ -15,7 +15,7 @@ def create_pipeline(trials: Iterable[str], features: Sequence[str]) -> Pipeline:
             node(
                 nodes.learn,
                 [f"embeddings_{name}", "params:learn_metric"],
-                f"metrics_{name}",
+                [f"metrics_{name}", f"metric_settings_{name}"],
                 name=f"learn_metrics_on_{name}",
             )
             for name in features

@@ -1,0 +1,310 @@
+"""Dimension and shrinkage chosen from training persons by cross-validation.
+
+Covariances are estimated badly from few persons in many dimensions, and how many are too many
+depends on the persons and on the features. So the persons are divided into folds: those of the
+other folds teach a metric, and those of the fold, whom it has not seen, are searched for across
+cameras, as in a test (M. Stone: Cross-Validatory Choice and Assessment of Statistical Predictions.
+JRSS B 36, 1974).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
+
+from wherewhen.metric_learning.pipeline import metric_pipeline
+from wherewhen.metric_learning.registry import AUTO, METRICS
+
+DIMENSIONS = (10, 20, 30, 40, 60, 80, 100, 150)
+"""Dimensions that are tried, up to that of the paper (Section V-C)."""
+
+FOLDS = 5
+
+REPEATS = 1
+"""How often the persons are divided."""
+
+PER_FOLD = 2
+"""The fewest persons of a fold who were seen by several cameras: one alone is always found."""
+
+Values = tuple[int | None, float | None]
+"""A dimension and a shrinkage; None for what the metric does not have."""
+
+Folds = Sequence[np.ndarray]
+"""For each division, which samples are held out, bool [N]."""
+
+
+class Candidate(NamedTuple):
+    """Values of a metric, and how well they find persons who were held out.
+
+    Attributes
+    ----------
+    metric : str
+        The metric.
+    dimension : int or None
+        The dimension after PCA; None for a metric without.
+    shrinkage : float or None
+        The value of `MetricKind.shrinkage`; None for a metric without.
+    mean_ap : float
+        Mean average precision of held-out persons; NaN where nothing was tried, or where the metric
+        can't be learned with these values.
+    chosen : bool
+        Whether these are the values that are used.
+    """
+
+    metric: str
+    dimension: int | None
+    shrinkage: float | None
+    mean_ap: float
+    chosen: bool
+
+
+def choose(
+    vectors: np.ndarray,
+    persons: ArrayLike,
+    cameras: ArrayLike,
+    options: Mapping[str, Mapping[str, Any]],
+    dimension: int | str = AUTO,
+    random_state: int = 0,
+) -> tuple[dict[str, dict[str, Any]], list[Candidate]]:
+    """Choose the values that are ``auto``, for each metric by itself.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray [N, D]
+        Vectors of training persons.
+    persons, cameras : array_like [N]
+        The person and the camera of each.
+    options : mapping
+        The metrics by name, and arguments of `metric_pipeline` for each; the metric's
+        `MetricKind.shrinkage` may be ``auto``.
+    dimension : int or "auto"
+        The dimension after PCA, of all metrics.
+    random_state : int
+        The seed by which persons are divided.
+
+    Returns
+    -------
+    options : dict
+        What `fit_metrics` takes: the given options with ``dimension``, and without ``auto``.
+    candidates : list of Candidate
+        All values that were tried, or the fixed ones; one of each metric is chosen.
+
+    Raises
+    ------
+    ValueError
+        If a metric or a parameter is unknown.
+
+    Warns
+    -----
+    UserWarning
+        If fewer than ten persons were seen by several cameras, or nothing that is tried can be
+        learned: then the largest dimension and `Shrinkage.fallback` are used.
+
+    See Also
+    --------
+    cross_validate : Scores the candidates.
+
+    Examples
+    --------
+    >>> world, person, camera = np.random.default_rng(0), np.arange(80) // 4, np.arange(80) // 2 % 2
+    >>> X = world.normal(size=(20, 30))[person] + world.normal(size=(80, 30))
+    >>> options, tried = choose(X, person, camera, {"kissme": {"shrinkage": "auto"}}, 10)
+    >>> [best] = [each for each in tried if each.chosen]
+    >>> options["kissme"] == {"dimension": 10, "shrinkage": best.shrinkage}
+    True
+    """
+    persons, cameras = np.asarray(persons), np.asarray(cameras)
+    folds = divide(persons, cameras, random_state)
+    vectors = _in_their_span(vectors)
+    allowed = min(vectors.shape[1], *((~held).sum() - 1 for held in folds), DIMENSIONS[-1])
+    filled: dict[str, dict[str, Any]] = {}
+    candidates: list[Candidate] = []
+    for kind, given in options.items():
+        grid = _grid(kind, given, dimension, int(allowed))
+        scores = np.full(len(grid), np.nan)
+        if len(grid) > 1 and folds:
+            scores = cross_validate(kind, given, grid, vectors, persons, cameras, folds)
+        if len(grid) > 1 and np.isnan(scores).all():
+            grid, scores = [_fallback(kind, grid)], np.full(1, np.nan)
+            warnings.warn(_unchosen(kind, grid[0], folds), UserWarning, stacklevel=2)
+        best = 0 if len(grid) == 1 else int(np.nanargmax(scores))
+        candidates += [
+            Candidate(kind, *values, float(score), number == best)
+            for number, (values, score) in enumerate(zip(grid, scores, strict=True))
+        ]
+        filled[kind] = {**given, **_as_options(kind, *grid[best])}
+    return filled, candidates
+
+
+def in_words(candidate: Candidate) -> str:
+    """Say which values a candidate has, and how well they find persons who were held out."""
+    kind = METRICS[candidate.metric]
+    values = _as_options(candidate.metric, candidate.dimension, candidate.shrinkage)
+    used = f"{kind.label} with " + ", ".join(f"{name} {value}" for name, value in values.items())
+    if np.isnan(candidate.mean_ap):
+        return used
+    return f"{used}: mAP {100 * candidate.mean_ap:.1f} % of held-out training persons"
+
+
+def divide(persons: np.ndarray, cameras: np.ndarray, random_state: int = 0) -> Folds:
+    """Divide persons into folds; none where too few of them were seen by several cameras.
+
+    Parameters
+    ----------
+    persons, cameras : numpy.ndarray [N]
+        The person and the camera of each sample.
+    random_state : int
+        The seed.
+
+    Returns
+    -------
+    list of numpy.ndarray of bool [N]
+        The samples of each fold. Folds have as equal numbers as possible of persons in several
+        cameras, and of persons in one.
+    """
+    seen = {who: len(np.unique(cameras[persons == who])) for who in np.unique(persons)}
+    several = [who for who, number in seen.items() if number > 1]
+    once = [who for who, number in seen.items() if number == 1]
+    if len(several) < PER_FOLD * FOLDS:
+        return []
+    generator = np.random.default_rng(random_state)
+    folds = []
+    for _ in range(REPEATS):
+        order = [*generator.permutation(several), *generator.permutation(once)]
+        folds += [np.isin(persons, order[fold::FOLDS]) for fold in range(FOLDS)]
+    return folds
+
+
+def cross_validate(
+    kind: str,
+    options: Mapping[str, Any],
+    grid: Sequence[Values],
+    vectors: np.ndarray,
+    persons: np.ndarray,
+    cameras: np.ndarray,
+    folds: Folds,
+) -> np.ndarray:
+    """Score values of a metric by the persons of each fold, whom the others have not seen.
+
+    The vectors of a person in a camera are averaged; each of these means is a probe, and the others
+    of all other cameras are its gallery.
+
+    Parameters
+    ----------
+    kind : str
+        The metric.
+    options : mapping
+        Further arguments of `metric_pipeline`.
+    grid : sequence of (int or None, float or None)
+        Dimensions and shrinkages to try.
+    vectors, persons, cameras
+        As for `choose`.
+    folds : sequence of numpy.ndarray of bool [N]
+        Of `divide`.
+
+    Returns
+    -------
+    numpy.ndarray [len(grid)]
+        The mean average precision, averaged over the folds; NaN where the metric can't be learned
+        in one of them.
+    """
+    scores = np.full((len(folds), len(grid)), np.nan)
+    for row, held in zip(scores, folds, strict=True):
+        means, who, where = _means(vectors[held], persons[held], cameras[held])
+        largest = min(max(grid)[0], (~held).sum() - 1, vectors.shape[1])
+        pipeline = metric_pipeline(kind, **{**options, **_as_options(kind, largest, grid[0][1])})
+        head, learner = pipeline[:-1], pipeline[-1]
+        learning, searched = head.fit_transform(vectors[~held]), head.transform(means)
+        labels = persons[~held], cameras[~held] if METRICS[kind].across_cameras else None
+        for number, (dimension, shrinkage) in enumerate(grid):
+            learner.set_params(**_as_options(kind, None, shrinkage))
+            # the first components of a PCA are those of a smaller one
+            with suppress(ValueError):
+                learner.fit(learning[:, :dimension], *labels)
+                mapped = learner.transform(searched[:, :dimension])
+                row[number] = _mean_ap(cdist(mapped, mapped), who, where)
+    return scores.mean(axis=0)
+
+
+def _in_their_span(vectors: np.ndarray) -> np.ndarray:
+    """Rotate few vectors of many dimensions into their span: PCA in each fold is then quick.
+
+    Lengths and distances stay, and with them all that is computed but rounding.
+    """
+    if len(vectors) >= vectors.shape[1]:
+        return vectors
+    return np.linalg.qr(np.transpose(vectors), mode="r").T
+
+
+def _grid(kind: str, given: Mapping[str, Any], dimension: int | str, allowed: int) -> list[Values]:
+    """List what there is to choose from: dimensions up to what the samples of folds allow."""
+    record = METRICS[kind]
+    if not record.after_pca:
+        return [(None, None)]
+    dimensions = {min(each, allowed) for each in DIMENSIONS} if dimension == AUTO else {dimension}
+    return [*product(sorted(dimensions), _shrinkages(kind, given))]
+
+
+def _shrinkages(kind: str, given: Mapping[str, Any]) -> Sequence[float | None]:
+    record = METRICS[kind].shrinkage
+    if record is None:
+        return [None]
+    value = {**METRICS[kind].estimator()().get_params(), **given}[record.name]
+    return record.tried if value == AUTO else [value]
+
+
+def _fallback(kind: str, grid: Sequence[Values]) -> Values:
+    """Return the largest dimension, and a shrinkage that was not chosen."""
+    dimension, shrinkage = grid[-1]
+    several = len({each for _, each in grid}) > 1
+    return dimension, METRICS[kind].shrinkage.fallback if several else shrinkage
+
+
+def _as_options(kind: str, dimension: int | None, shrinkage: float | None) -> dict[str, Any]:
+    """Return values as arguments of `metric_pipeline`."""
+    options: dict[str, Any] = {} if dimension is None else {"dimension": dimension}
+    return options if shrinkage is None else options | {METRICS[kind].shrinkage.name: shrinkage}
+
+
+def _means(
+    vectors: np.ndarray, persons: np.ndarray, cameras: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average the vectors of each person in each camera; return means, persons and cameras."""
+    _, first, view = np.unique(
+        np.stack([_codes(persons), _codes(cameras)]), axis=1, return_index=True, return_inverse=True
+    )
+    sums = np.zeros((len(first), vectors.shape[1]))
+    np.add.at(sums, view.ravel(), vectors)
+    return sums / np.bincount(view.ravel())[:, None], persons[first], cameras[first]
+
+
+def _codes(labels: np.ndarray) -> np.ndarray:
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _mean_ap(distances: np.ndarray, persons: np.ndarray, cameras: np.ndarray) -> float:
+    """Compute the mean average precision of all that have a match in another camera."""
+    across = cameras[:, None] != cameras
+    matches = across & (persons[:, None] == persons)
+    nearest = np.argsort(np.where(across, distances, np.inf), axis=1, kind="stable")
+    found = np.take_along_axis(matches, nearest, axis=1)[matches.any(axis=1)]
+    precision = found.cumsum(axis=1) / np.arange(1, len(distances) + 1)
+    return float(((precision * found).sum(axis=1) / found.sum(axis=1)).mean())
+
+
+def _unchosen(kind: str, values: Values, folds: Folds) -> str:
+    """Say why nothing was chosen, and what is used."""
+    why = (
+        "it can be learned with none of the values that are tried"
+        if folds
+        else f"fewer than {PER_FOLD * FOLDS} training persons were seen by several cameras"
+    )
+    used = in_words(Candidate(kind, *values, np.nan, True))
+    return f"{used}, not chosen by cross-validation: {why}"
