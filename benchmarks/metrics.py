@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "chosen": CHOSEN,
     "dimension chosen": {"kissme": {"shrinkage": 0.01}, "lfda": {"shrinkage": 0.01}},
     "shrinkage chosen": {"dimension": 150, **CHOSEN},
+    "chosen, cameras centred": {**CHOSEN, "centre": "camera"},
 }
 """Parameters of `learn_metric` by the row's name; the first row is what others are held against."""
 
@@ -42,11 +43,13 @@ MEASURES = ("rank-1", "mAP")
 
 def score(embeddings: pd.DataFrame, features: str, variant: str) -> pd.DataFrame:
     """Learn the metrics of one trial as a variant says, and return its scores."""
-    metrics, settings = learn(embeddings, LearnMetricParameters(**VARIANTS[variant]))
+    parameters = LearnMetricParameters(**VARIANTS[variant])
+    metrics, settings = learn(embeddings, parameters)
     for kind, used in settings[settings.chosen].groupby("metric"):
         values = f"{used.dimension.item():.0f}, {used.shrinkage.item():.3g}"
         sys.stderr.write(f"{embeddings.trial.iloc[0]}, {features}, {kind}, {variant}: {values}\n")
-    scores, _ = score_vectors(embeddings, metrics, EvaluateParameters(resamples=0), features)
+    judge = EvaluateParameters(resamples=0)
+    scores, _ = score_vectors(embeddings, metrics, judge, parameters.centre, features=features)
     return scores[scores.measure.isin(MEASURES)].assign(variant=variant)
 
 

@@ -53,7 +53,7 @@ table["vector"] = [np.array(v) for v in [(1., 0), (1, 1), (0, 1), (1, 3),
 metrics, _ = learn(table, asked.learn_metric)
 write_metrics(metrics, "metrics.safetensors")
 scores, ranked = score_vectors(table, read_metrics("metrics.safetensors"),
-                               EvaluateParameters(resamples=0), "mean_pooled")
+                               EvaluateParameters(resamples=0), features="mean_pooled")
 of_halves = ranked[(ranked.metric == "halves") & (ranked["rank"] == 1)]
 assert of_halves.gallery.tolist() == ["h", "g"], of_halves
 np.testing.assert_allclose(ranked[ranked.metric == "halves"].distance.max(), 3 * .4)

@@ -472,7 +472,7 @@ class TestOperationalFieldsDecideNothing:
         table = pd.DataFrame(rows, columns=["tracklet", "person", "camera", "role"])
         table = table.assign(trial="trial_00", vector=list(generator.normal(size=(10, 4))))
         Trial(
-            lambda parameters: score_network(table, {}, np.eye(5), parameters, "network"),
+            lambda parameters: score_network(table, {}, np.eye(5), parameters, features="network"),
             EvaluateParameters(resamples=10, re_ranking=ReRankingParameters(k1=2, k2=1)),
             {"average_precision": ("trapezoid",)},
             same_tables,

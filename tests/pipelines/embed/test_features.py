@@ -44,6 +44,7 @@ split = pd.DataFrame({"trial": "trial_00", "tracklet": list(Cubes.lengths),
                       "role": ["probe", "gallery"] * 2})
 data = {"tracklets": tracklets, "trial_00.split": split, "cubes": Cubes(),
         "trial_00.metrics_max_pooled": {}, "params:evaluate": asked.evaluate,
+        "params:learn_metric.centre": "none",
         "params:embed.frames": 2, "params:embed.clips": 1, "params:embed.clip_frames": 2}
 pipeline += built["evaluate"].only_nodes_with_outputs("trial_00.scores_max_pooled")
 catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})

@@ -73,7 +73,7 @@ def test_by_angle_one_of_two_is_found_first(embeddings):
 
 def test_every_number_says_what_it_is_of(embeddings):
     scores, ranked = score_vectors(
-        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, "row_pooled"
+        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, features="row_pooled"
     )
     assert set(scores.metric) == set(ranked.metric) == {"cosine", "lfda"}
     for column, value in {
@@ -88,7 +88,7 @@ def test_every_number_says_what_it_is_of(embeddings):
 
 
 def test_what_looks_at_raw_frames_is_scored_by_euclidean_distance_too(embeddings):
-    scores, _ = score_vectors(embeddings, {}, PARAMETERS, "rcn", by_euclidean=True)
+    scores, _ = score_vectors(embeddings, {}, PARAMETERS, features="rcn", by_euclidean=True)
     assert set(scores.metric) == {"cosine", "euclidean"}
     # p: 9.1 to its match, 1.4 to q. q: 1 to its match, 9 to p.
     assert measured(scores, "euclidean")["rank-1"] == 0.5
@@ -96,7 +96,7 @@ def test_what_looks_at_raw_frames_is_scored_by_euclidean_distance_too(embeddings
 
 def test_a_learned_metric_measures_in_its_own_space(embeddings):
     scores, _ = score_vectors(
-        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, "row_pooled"
+        embeddings, {"lfda": Pipeline([("swapped", Swapped())])}, PARAMETERS, features="row_pooled"
     )
     assert measured(scores, "lfda")["rank-1"] == 0.0
 
@@ -163,7 +163,9 @@ def test_re_ranked_distances_are_those_of_every_metric_in_its_own_space(crowd):
     metric = Pipeline([("mapped", FunctionTransformer(lambda vectors: vectors @ stretched))])
     given = {"dataset": "sheet", "protocol": "cross_camera", "resamples": 0}
     parameters = EvaluateParameters(**given, re_ranking={"k1": 5, "k2": 3, "lambda": 0.4})
-    scores, ranked = score_vectors(crowd, {"lfda": metric}, parameters, "rcn", True)
+    scores, ranked = score_vectors(
+        crowd, {"lfda": metric}, parameters, features="rcn", by_euclidean=True
+    )
     assert list(scores.metric.unique()) == [
         "cosine", "cosine-re-ranked", "lfda", "lfda-re-ranked", "euclidean", "euclidean-re-ranked"
     ]  # fmt: skip
@@ -195,7 +197,7 @@ def test_vectors_are_projected_once_however_often_they_are_compared(crowd):
 
     metric = Pipeline([("mapped", FunctionTransformer(project))])
     parameters = EvaluateParameters(protocol="cross_camera", resamples=0, re_ranking={})
-    score_vectors(crowd, {"lfda": metric}, parameters, "mean_pooled")
+    score_vectors(crowd, {"lfda": metric}, parameters, features="mean_pooled")
     assert projected == [12, 24]
 
 
@@ -205,7 +207,7 @@ def test_vectors_are_projected_once_however_often_they_are_compared(crowd):
 def test_every_parameter_reaches_the_scores(crowd, changed):
     given = {"max_rank": 5, "confidence": 0.9, "resamples": 40, "seed": 1} | changed
     parameters = EvaluateParameters(dataset="sheet", protocol="cross_camera", **given)
-    scores, _ = score_vectors(crowd, {}, parameters, "mean_pooled")
+    scores, _ = score_vectors(crowd, {}, parameters, features="mean_pooled")
     sides = [crowd[crowd.role == role] for role in ("probe", "gallery")]
     distances = cosine(*(np.stack(side.vector.to_list()) for side in sides))
     labels = [side[column] for column in ("person", "camera") for side in sides]
@@ -223,7 +225,7 @@ def test_a_networks_reliability_obeys_the_protocol(crowd):
     logits = np.full((12, 37), -3.0)
     logits[:, 24:] = 3.0  # probes and junk, which would look right
     parameters = EvaluateParameters(protocol="query_excluded", resamples=0)
-    scores, _, reliability = score_network(table, {}, logits, parameters, "network")
+    scores, _, reliability = score_network(table, {}, logits, parameters, features="network")
     assert reliability.pairs.tolist() == [12 * 24]
     assert measured(scores, "siamese")["ties"] == 24
     assert set(reliability.columns) >= {"dataset", "protocol", "trial", "features", "metric"}
@@ -274,7 +276,8 @@ def test_evaluating_imports_no_torch():
         "kinds = LearnMetricParameters(dimension=2, metrics=['kissme', 'lfda', 'xqda'],"
         " xqda={'regularisation': 0});"
         "metrics, _ = learn(table, kinds);"
-        "scores = score_network(table, metrics, np.eye(2), EvaluateParameters(), 'network')[0];"
+        "scores = score_network("
+        "table, metrics, np.eye(2), EvaluateParameters(), features='network')[0];"
         "console_table(summarise(scores), 'd', 'p');"
         "sys.exit('torch' in sys.modules)"
     )
@@ -284,8 +287,8 @@ def test_evaluating_imports_no_torch():
 def test_rows_are_numbered_through(crowd):
     parameters = EvaluateParameters(protocol="cross_camera", resamples=0)
     logits = np.random.default_rng(0).normal(size=(12, 24))
-    tables = score_network(crowd, {}, logits, parameters, "network")
-    for table in (*tables, *score_vectors(crowd, {}, parameters, "rcn")):
+    tables = score_network(crowd, {}, logits, parameters, features="network")
+    for table in (*tables, *score_vectors(crowd, {}, parameters, features="rcn")):
         assert table.index.tolist() == list(range(len(table)))
 
 
@@ -303,3 +306,40 @@ def test_trials_are_put_together():
     assert together.index.tolist() == [0, 1, 2, 3, 4, 5]
     assert rankings.trial.tolist() == ["a", "b", "c"]
     assert rankings.index.tolist() == [0, 1, 2]
+
+
+def test_means_of_cameras_are_those_of_training_persons(embeddings):
+    """Camera b adds (4, 4) to everything: without it the nearest are those of the same person."""
+    generator = np.random.default_rng(0)
+    persons = {who: generator.normal(size=2) for who in "klmnxy"}
+    rows = [
+        ("trial_00", f"{camera}/{who}", who, camera, role)
+        for camera, test in (("a", "probe"), ("b", "gallery"))
+        for who, role in [*((who, "train") for who in "klmn"), ("x", test), ("y", test)]
+    ]
+    table = pd.DataFrame(rows, columns=["trial", "tracklet", "person", "camera", "role"])
+    table["vector"] = [
+        persons[row.person] + 4 * (row.camera == "b") for row in table.itertuples(index=False)
+    ]
+    parameters = EvaluateParameters(resamples=0)
+    _, plain = score_vectors(table, {}, parameters, features="rcn", by_euclidean=True)
+    scores, ranked = score_vectors(
+        table, {}, parameters, "camera", features="rcn", by_euclidean=True
+    )
+    for metric in ("cosine", "euclidean"):
+        own = ranked[(ranked.metric == metric) & ranked.correct]
+        np.testing.assert_allclose(own.distance, 0, atol=1e-12)
+        assert measured(scores, metric)["rank-1"] == 1.0
+    far = plain[(plain.metric == "euclidean") & plain.correct]
+    np.testing.assert_allclose(far.distance, 4 * np.sqrt(2))
+
+    _, _, reliability = score_network(table, {}, np.eye(2), parameters, features="network")
+    _, ranked, same = score_network(table, {}, np.eye(2), parameters, "camera", features="network")
+    pd.testing.assert_frame_equal(reliability, same)  # the network's own score is of its vectors
+    own = ranked[(ranked.metric == "siamese") & ranked.correct]
+    assert own.distance.tolist() == [-1.0, -1.0]
+
+
+def test_a_camera_without_training_persons_is_named(embeddings):
+    with pytest.raises(ValueError, match="no training person was seen by the camera cam_b, so"):
+        score_vectors(embeddings, {}, PARAMETERS, "camera", features="rcn")

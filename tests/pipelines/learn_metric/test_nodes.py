@@ -64,6 +64,17 @@ def test_too_few_persons_to_choose_by_are_said_with_their_trial(embeddings, capl
     assert settings.chosen.all()
 
 
+def test_a_metric_is_learned_from_what_is_left_without_the_means_of_cameras(embeddings):
+    light = embeddings.camera.map({"a": 0.0, "b": 5.0})
+    lit = embeddings.assign(vector=embeddings.vector + light)
+    parameters = LearnMetricParameters(
+        metrics=["lfda"], dimension=5, lfda={"normalise": False}, centre="camera"
+    )
+    one, other = (learn(table, parameters)[0]["lfda"] for table in (embeddings, lit))
+    vectors = np.stack(embeddings.vector)
+    np.testing.assert_allclose(one.transform(vectors), other.transform(vectors), atol=1e-6)
+
+
 def test_a_dimension_that_gives_way_is_said_with_its_trial(embeddings, caplog):
     with caplog.at_level(logging.INFO):
         learn(embeddings, LearnMetricParameters(dimension=150))

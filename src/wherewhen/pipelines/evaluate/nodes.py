@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
 from wherewhen.pipelines.types import Metrics
+from wherewhen.pipelines.vectors import centred
 from wherewhen.retrieval.calibration import expected_calibration_error, reliability
 from wherewhen.retrieval.distances import cosine, euclidean
 from wherewhen.retrieval.evaluate import rankings
@@ -28,6 +29,8 @@ def score_vectors(
     embeddings: pd.DataFrame,
     metrics: Metrics,
     parameters: EvaluateParameters,
+    centre: str = "none",
+    *,
     features: str,
     by_euclidean: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -35,7 +38,7 @@ def score_vectors(
 
     The cosine and, where it is asked for, the Euclidean distance need no learning.
     """
-    distances = _distances(embeddings, metrics, parameters, by_euclidean)
+    distances = _distances(centred(embeddings, centre), metrics, parameters, by_euclidean)
     return _score(embeddings, features, parameters, distances)
 
 
@@ -44,13 +47,15 @@ def score_network(
     metrics: Metrics,
     logits: np.ndarray,
     parameters: EvaluateParameters,
+    centre: str = "none",
+    *,
     features: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return scores and rankings of a network's embeddings, also by its similarity (Eq 8).
 
     The third table is the reliability diagram of that similarity as a probability.
     """
-    distances = _distances(embeddings, metrics, parameters, by_euclidean=True)
+    distances = _distances(centred(embeddings, centre), metrics, parameters, by_euclidean=True)
     scores, ranked = _score(
         embeddings, features, parameters, chain(distances, [("siamese", -logits)])
     )

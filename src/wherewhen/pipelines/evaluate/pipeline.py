@@ -53,7 +53,13 @@ def _score(features: str) -> object:
     )
     return node(
         update_wrapper(function, function.func),
-        [f"embeddings_{features}", f"metrics_{features}", *logits, "params:evaluate"],
+        [
+            f"embeddings_{features}",
+            f"metrics_{features}",
+            *logits,
+            "params:evaluate",
+            "params:learn_metric.centre",
+        ],
         [f"scores_{features}", f"rankings_{features}", *reliability],
         name=f"score_{features}",
     )

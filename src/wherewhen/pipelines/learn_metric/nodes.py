@@ -9,6 +9,7 @@ import pandas as pd
 
 from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.types import Metrics
+from wherewhen.pipelines.vectors import centred
 from wherewhen.tracklets.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def learn(
     from wherewhen.metric_learning.pipeline import fit_metrics
     from wherewhen.metric_learning.selection import choose, in_words
 
+    embeddings = centred(embeddings, parameters.centre)
     training = embeddings[embeddings.role == "train"]
     trial = training.trial.iloc[0]
     samples = (

@@ -18,6 +18,11 @@ class _LearnMetric(Group):
     """Dimensions kept by the PCA, 150 in the paper; fewer when there are fewer samples, with a
     warning. ``auto``: chosen for each metric by cross-validation over the training persons."""
 
+    centre: Literal["none", "camera"] = "none"
+    """``camera``: the mean of each camera's vectors, of training persons, is removed from all its
+    vectors, before metrics and before the cosine and the Euclidean distance, but not before the
+    network's own score."""
+
     @model_validator(mode="after")
     def _choose_what_can_be_chosen(self) -> Self:
         for name, kind in METRICS.items():
