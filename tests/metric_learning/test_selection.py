@@ -68,6 +68,16 @@ def test_each_candidate_is_scored_by_persons_whom_the_metric_has_not_seen():
         assert score == pytest.approx(np.mean(by_hand))
 
 
+def test_vectors_of_many_dimensions_are_scored_as_they_are():
+    """Inside, fewer samples than dimensions are rotated into their span."""
+    X, person, camera = noisy(dimensions=300)
+    _, tried = choose(X, person, camera, {"kissme": {"shrinkage": "auto"}}, 20)
+    grid = [(each.dimension, each.shrinkage) for each in tried]
+    folds = divide(person, camera)
+    found = cross_validate("kissme", {}, grid, X, person, camera, folds)
+    np.testing.assert_allclose([each.mean_ap for each in tried], found, atol=1e-6)
+
+
 def test_cameras_reach_the_metrics_that_want_them():
     X, person, camera = noisy()
     options, tried = choose(X, person, camera, {"xqda": {"regularisation": "auto"}}, 10)
@@ -134,10 +144,10 @@ class TestDivide:
 class TestTooFew:
     def test_the_largest_dimension_and_the_fixed_shrinkage_are_used_and_that_is_said(self):
         X, person, camera = noisy(persons=9)
-        said = "KISSME with dimension 40, shrinkage 0.01, not chosen .* fewer than 10 training"
+        said = "KISSME with dimension 35, shrinkage 0.01, not chosen .* fewer than 10 training"
         with pytest.warns(UserWarning, match=said):
             options, tried = choose(X, person, camera, {"kissme": {"shrinkage": "auto"}})
-        assert options["kissme"] == {"dimension": 40, "shrinkage": 0.01}
+        assert options["kissme"] == {"dimension": 35, "shrinkage": 0.01}  # of 36 clips
         assert len(tried) == 1
         assert in_words(tried[0]).endswith("shrinkage 0.01")
 

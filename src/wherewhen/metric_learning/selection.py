@@ -123,7 +123,8 @@ def choose(
     persons, cameras = np.asarray(persons), np.asarray(cameras)
     folds = divide(persons, cameras, random_state)
     vectors = _in_their_span(vectors)
-    allowed = min(vectors.shape[1], *((~held).sum() - 1 for held in folds), DIMENSIONS[-1])
+    learning = [len(vectors), *((~held).sum() for held in folds)]
+    allowed = min(vectors.shape[1], min(learning) - 1, DIMENSIONS[-1])
     filled: dict[str, dict[str, Any]] = {}
     candidates: list[Candidate] = []
     for kind, given in options.items():
