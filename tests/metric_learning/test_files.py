@@ -92,6 +92,19 @@ class TestRoundTrip:
                 )
                 assert_array_equal(before, after)
 
+    def test_float32_takes_half_the_room_and_rounds(self, path, tmp_path):
+        metrics, small = fitted(dimensions=200), tmp_path / "small.safetensors"
+        write_metrics(metrics, path)
+        write_metrics(metrics, small, precision="float32")
+        assert small.stat().st_size < 0.6 * path.stat().st_size
+        vectors, *_ = clips(dimensions=200, seed=1)
+        for name, metric in read_metrics(small).items():
+            before, after = (
+                distance_of(each)(vectors, vectors) for each in (metrics[name], metric)
+            )
+            assert after.dtype == np.float64
+            assert 0 < np.abs(after - before).max() < 1e-4 * np.abs(before).max()
+
     def test_metrics_without_normalisation_and_fitted_as_pipelines(self, path):
         vectors, person, where = clips()
         metrics = {
@@ -298,7 +311,7 @@ class TestHostile:
             (with_tensor("1.components_.T", lambda x: x[:-1]), r"\(10, 29\): expected \(10, 30\)"),
             (with_tensor("3.components_", lambda x: x.ravel()), "with 1 axes: expected float64"),
             (with_tensor("5.components_", lambda x: x[:0]), "nothing empty"),
-            (with_tensor("4.weights_", np.float32), "4.weights_ is float32 with 1 axes: expected"),
+            (with_tensor("4.weights_", np.float16), "4.weights_ is float16 with 1 axes: expected"),
             (lambda header, _: header.pop("steps"), "can't be read as fitted metrics"),
             (lambda header, _: header.update(steps=7), "can't be read as fitted metrics"),
             (lambda header, _: header["metrics"].append(header["metrics"][0]), "is there twice"),

@@ -2,7 +2,7 @@
 
 No content of a file is executed, and no class is imported by a name in it: steps are rebuilt from
 `STEPS` and the registry, or refused. A metric that was written and read computes the same distances
-to the bit.
+to the bit, unless it was stored in float32.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class MetricsFileError(ValueError):
     """A file does not hold metrics that can be rebuilt, or metrics can't be written."""
 
 
-def write_metrics(metrics: Mapping[str, Pipeline], path: str | Path) -> None:
+def write_metrics(
+    metrics: Mapping[str, Pipeline], path: str | Path, precision: str = "float64"
+) -> None:
     """Write fitted metrics into one file; equal metrics make equal files, to the byte.
 
     Equal steps, such as the PCA that several metrics share, are stored once.
@@ -48,6 +50,8 @@ def write_metrics(metrics: Mapping[str, Pipeline], path: str | Path) -> None:
         The return value of `wherewhen.metric_learning.fit_metrics`; the order is kept.
     path : str or Path
         The file, ``.safetensors``; it is written whole or not at all.
+    precision : {"float64", "float32"}
+        How numbers are stored; ``float32`` takes half the room and rounds them.
 
     Raises
     ------
@@ -61,6 +65,7 @@ def write_metrics(metrics: Mapping[str, Pipeline], path: str | Path) -> None:
     """
     try:
         header, tensors = _described(metrics)
+        tensors = {name: _rounded(array, precision) for name, array in tensors.items()}
         _rebuilt(header, tensors)  # the checks of reading
     except MetricsFileError as error:
         raise MetricsFileError(f"{path}: these metrics can't be stored: {error}") from error
@@ -102,6 +107,13 @@ def read_metrics(path: str | Path) -> dict[str, Pipeline]:
 def _require(holds: Any, message: str) -> None:
     if not holds:
         raise MetricsFileError(message)
+
+
+def _rounded(array: np.ndarray, precision: str) -> np.ndarray:
+    if array.dtype != np.float64 or precision == "float64":
+        return array
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by name
+        return array.astype(precision)
 
 
 def _classes() -> dict[str, type[BaseEstimator]]:
@@ -252,10 +264,10 @@ def _taken(
     transposed = f"{name}.T" in unused
     _require(transposed or name in unused, f"the tensor {name} is missing")
     array = unused.pop(f"{name}.T").T if transposed else unused.pop(name)
-    dtype = np.dtype(np.float64 if axes else np.int64)
+    dtypes = ("float64", "float32") if axes else ("int64",)
     _require(
-        array.dtype == dtype and array.ndim == len(axes),
-        f"{name} is {array.dtype} with {array.ndim} axes: expected {dtype} with {len(axes)}",
+        array.dtype in dtypes and array.ndim == len(axes),
+        f"{name} is {array.dtype} with {array.ndim} axes: expected {dtypes[0]} with {len(axes)}",
     )
     if not axes:
         _require(array >= 0, f"{name} is {array}: expected a whole number from 0")
@@ -266,4 +278,4 @@ def _taken(
         f"{name} has shape {array.shape}: expected {expected}, nothing empty",
     )
     _require(np.isfinite(array).all(), f"{name} has NaN or infinite values: expected finite ones")
-    return np.array(array, order="K")
+    return np.array(array, dtype=np.float64, order="K")
