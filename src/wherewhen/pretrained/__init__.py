@@ -1,0 +1,152 @@
+"""The network that ships with this package, and its card, which says what it learned from.
+
+The folder ``files`` has ``network.safetensors``, ``metrics.safetensors`` (learned on its
+embeddings, in float32), ``card.json`` and ``card.md``. `kedro publish` makes it from a finished
+run; a version without it says so.
+
+Examples
+--------
+>>> from wherewhen import pretrained
+>>> card = pretrained.load_card()  # doctest: +SKIP
+>>> card.data.environment, card.cubes["backbone"]["name"]  # doctest: +SKIP
+('population', 'timm:tf_efficientnet_lite0')
+>>> network = pretrained.load_network()  # doctest: +SKIP
+
+See Also
+--------
+wherewhen.pretrained.card.Card : What a card says, and what it is compared with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wherewhen.model.config import NetworkConfig
+from wherewhen.pretrained.card import (
+    CARD,
+    METRICS,
+    NETWORK,
+    Card,
+    PretrainedError,
+    page,
+    read_card,
+)
+from wherewhen.tracklets.fingerprint import file_sha256
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from wherewhen.model.siamese import SiameseAttentionNetwork
+
+__all__ = [
+    "FOLDER",
+    "Card",
+    "PretrainedError",
+    "check_folder",
+    "load_card",
+    "load_metrics",
+    "load_network",
+    "metrics_file",
+    "network_file",
+]
+
+FOLDER = Path(__file__).resolve().parent / "files"
+"""Where the network lies in the package."""
+
+PAGE = "card.md"
+"""The card as text."""
+
+
+def load_card(folder: Path | None = None) -> Card:
+    """Read the card.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        A folder that `kedro publish` made; None: the package's.
+
+    Raises
+    ------
+    PretrainedError
+        If this version ships no network, or the card is damaged.
+    """
+    folder = folder or FOLDER
+    if not (folder / CARD).is_file():
+        raise PretrainedError(
+            f"this version of wherewhen ships no network ({folder / CARD} is not there): install "
+            "one that does, train a network, or name a network's file"
+        )
+    return read_card(folder / CARD)
+
+
+def network_file(folder: Path | None = None) -> Path:
+    """Return the path of the network's file, which is the one that the card describes.
+
+    Raises
+    ------
+    PretrainedError
+        As `load_card`; or if the file is not there, or another one.
+    """
+    return _described(folder or FOLDER, NETWORK)
+
+
+def metrics_file(folder: Path | None = None) -> Path:
+    """Return the path of the metrics' file; see `network_file`."""
+    return _described(folder or FOLDER, METRICS)
+
+
+def load_network(folder: Path | None = None) -> SiameseAttentionNetwork:
+    """Read the network, for embedding; see `network_file`."""
+    from wherewhen.model.files import read_network
+
+    return read_network(network_file(folder)).eval()
+
+
+def load_metrics(folder: Path | None = None) -> dict[str, Pipeline]:
+    """Read the metrics that were learned on the network's embeddings; see `network_file`."""
+    from wherewhen.metric_learning.files import read_metrics
+
+    return read_metrics(metrics_file(folder))
+
+
+def check_folder(folder: Path | None = None) -> Card:
+    """Check that card and files agree: their hashes, the network's form, the card's text.
+
+    Returns
+    -------
+    Card
+        The card.
+
+    Raises
+    ------
+    PretrainedError
+        Naming what differs.
+    """
+    folder = folder or FOLDER
+    card, network, metrics = load_card(folder), load_network(folder), load_metrics(folder)
+    backbone, names = card.cubes["backbone"], sorted(path.name for path in folder.iterdir())
+    found = {
+        "files": (names, sorted([*card.files, CARD, PAGE])),
+        "configuration": (network.config, NetworkConfig(**card.network["config"])),
+        "metrics": (sorted(metrics), sorted(card.metrics)),
+    }
+    for side in ("channels", "grid"):
+        found[side] = {getattr(network, side)}, {card.network[side], backbone[side]}
+    for name, (here, said) in found.items():
+        if here != said:
+            raise PretrainedError(f"{folder}: {name}: {here!r}, but the card has {said!r}")
+    if (folder / PAGE).read_text(encoding="utf-8") != page(card):
+        raise PretrainedError(f"{folder / PAGE} is not the text of {CARD}")
+    return card
+
+
+def _described(folder: Path, name: str) -> Path:
+    """Return a file of the folder after a comparison with its hash in the card."""
+    card, path = load_card(folder), folder / name
+    if not path.is_file() or file_sha256(path) != card.files[name]:
+        raise PretrainedError(
+            f"{path} is not the file that {CARD} beside it describes: install the package again, "
+            "or make the folder again with kedro publish"
+        )
+    return path

@@ -1,0 +1,270 @@
+"""The card of a pretrained network: what it learned from, how, what it scored, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from wherewhen.tracklets.fingerprint import canonical_json
+
+NETWORK, METRICS, CARD = "network.safetensors", "metrics.safetensors", "card.json"
+"""Files of the folder."""
+
+PREPARED_BY = ("name", "weights", "preprocessing", "precision")
+"""What the cubes of a network have to have in common with those that it learned from; of the
+weights the hash. Devices differ in the last digits alone."""
+
+
+class PretrainedError(ValueError):
+    """The pretrained network is not there, is damaged, or does not fit."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Data(_Part):
+    """The people that the network learned from."""
+
+    environment: str
+    """The environment, a folder of ``conf/``."""
+    dataset: str
+    """The data set's name."""
+    fingerprint: str
+    """Of all frames, `wherewhen.tracklets.ingest.frames_fingerprint`."""
+    persons: int
+    """In the data set."""
+    training_persons: int
+    """Of these the network and the metrics learned, those who validated among them."""
+    test_persons: int
+    """These were scored."""
+    renderer: int
+    """Version of the renderer."""
+    rendered: dict[str, Any]
+    """Parameters of `synthesise`; persons follow from its seed."""
+
+
+class Artifact(_Part):
+    """An artifact that the folder was made of."""
+
+    name: str
+    """In the catalog."""
+    identity: str
+    """Of its making."""
+    content: str
+    """sha256 of its bytes."""
+    commit: str
+    """The commit that ran; `+` behind it if the working tree differed from it."""
+    finished: str
+    """When it was whole, in ISO 8601, UTC."""
+
+
+class Making(_Part):
+    """How the network was made."""
+
+    trial: str
+    """The trial whose network it is."""
+    command: str
+    """The command that makes it again."""
+    commit: str
+    """The commit that trained, embedded, learned metrics and scored."""
+    dirty: bool
+    """Whether the working tree differed from the commit."""
+    versions: dict[str, str]
+    """Of the packages that computed."""
+    parameters: dict[str, Any]
+    """By stage, those that decide results."""
+    artifacts: tuple[Artifact, ...]
+    """All that it follows from."""
+
+
+class Score(_Part):
+    """A measure of one kind of features and metric, as a fraction."""
+
+    features: str
+    """``network``, or what it is compared with."""
+    metric: str
+    """The distance."""
+    measure: str
+    """``rank-1``, ``mAP``."""
+    value: float
+    """In the trial whose network this is."""
+    mean: float
+    """Over all trials, each with a network of its own."""
+    deviation: float | None
+    """Standard deviation over the trials; None of a single one."""
+    trials: int
+    """How many."""
+
+
+class Sample(_Part):
+    """A few test persons whose scores are quickly made again with the files of the folder."""
+
+    windows: tuple[dict[str, Any], ...]
+    """Rows of the table of windows: tracklet, person, camera, role, start, stop."""
+    scores: dict[str, dict[str, float]]
+    """By metric and measure."""
+
+
+class Card(_Part):
+    """What is to be known about a pretrained network."""
+
+    layout: Literal[1] = 1
+    """Version of this form."""
+    data: Data
+    """What it learned from."""
+    making: Making
+    """How it was made."""
+    cubes: dict[str, Any]
+    """What the cubes depended on: backbone, its weights' hash, preprocessing; and their ``key``."""
+    network: dict[str, Any]
+    """``config``, ``channels`` and ``grid``."""
+    metrics: tuple[str, ...]
+    """The metrics that were learned on its embeddings."""
+    files: dict[str, str]
+    """sha256 by name."""
+    protocol: str
+    """Of all scores."""
+    scores: tuple[Score, ...]
+    """On test persons."""
+    sample: Sample
+    """Part of the scores, for tests."""
+    limits: tuple[str, ...]
+    """What it is not for."""
+    licence: str
+    """Of the files, and of the backbone's weights, which are not among them."""
+
+    def require_backbone(self, name: str) -> None:
+        """Refuse another backbone than the network's.
+
+        Raises
+        ------
+        PretrainedError
+            Naming both.
+        """
+        own = self.cubes["backbone"]["name"]
+        if name != own:
+            raise PretrainedError(
+                f"the pretrained network takes cubes of {own}, and extract.backbone is {name}: set "
+                "that and its weights, or train a network for this backbone"
+            )
+
+    def require_cubes(self, identity: Mapping[str, Any]) -> None:
+        """Refuse cubes that were prepared otherwise, and those of the people it learned from.
+
+        Parameters
+        ----------
+        identity : mapping
+            What the cubes depend on, `wherewhen.features.extraction.CubeExtraction.identity`.
+
+        Raises
+        ------
+        PretrainedError
+            Naming what differs, with both values; or the data set.
+        """
+        own, given = (_preparation(each["backbone"]) for each in (self.cubes, identity))
+        differing = [name for name in PREPARED_BY if own[name] != given[name]]
+        if differing:
+            said = "; ".join(f"{name} {own[name]}, not {given[name]}" for name in differing)
+            raise PretrainedError(f"the pretrained network takes cubes of another kind: {said}")
+        if identity["dataset"] == self.data.fingerprint:
+            raise self._known_people(f"these frames have the fingerprint {identity['dataset']}")
+
+    def require_other_seed(self, seed: int) -> None:
+        """Refuse rendered people of the seed that drew those it learned from.
+
+        Raises
+        ------
+        PretrainedError
+            Naming the seed.
+        """
+        if seed == self.data.rendered["seed"]:
+            raise self._known_people(f"synthesise.seed is {seed}, which draws the same people")
+
+    def _known_people(self, why: str) -> PretrainedError:
+        return PretrainedError(
+            f"the pretrained network learned from the people of {self.data.environment}, and "
+            f"{why}: scores on them would say nothing about people it has not met. Take other "
+            "people, or start from random weights"
+        )
+
+
+def read_card(path: Path) -> Card:
+    """Read a card's file.
+
+    Raises
+    ------
+    PretrainedError
+        If it is damaged, or of another version.
+    """
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise PretrainedError(
+            f"{path} can't be read as the card of a pretrained network ({error}): install the "
+            "package again, or make the folder again with kedro publish"
+        ) from error
+
+
+def page(card: Card) -> str:
+    """Write a card as a page for people, in Markdown."""
+    return "\n".join(_lines(card)) + "\n"
+
+
+def _lines(card: Card) -> Iterator[str]:
+    data, making, backbone = card.data, card.making, card.cubes["backbone"]
+    weights = backbone["weights"]
+    dirty = ", of a working tree that differed from it" if making.dirty else ""
+    yield f"# Pretrained network of `{data.environment}`\n"
+    yield (
+        f"- Learned from {data.training_persons} of {data.persons} rendered persons of the "
+        f"environment `{data.environment}` (seed {data.rendered['seed']}, world "
+        f"`{data.rendered['world']}`, fingerprint of the frames `{data.fingerprint}`)."
+    )
+    yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
+    yield (
+        f"- Cubes: `{backbone['name']}`, {backbone['precision']}, {backbone['grid']} x "
+        f"{backbone['grid']} x {backbone['channels']}; weights: {weights['source']}, sha256 of "
+        f"their values `{weights['sha256']}`; key of the cubes `{card.cubes['key']}`."
+    )
+    yield f"- Preprocessing: `{canonical_json(backbone['preprocessing'])}`."
+    yield f"- Metrics learned on its embeddings, in float32: {', '.join(card.metrics) or 'none'}."
+    yield "\n## Scores\n"
+    yield (
+        f"On {data.test_persons} test persons of the same data set, protocol `{card.protocol}`, in "
+        "percent: of this network and, in brackets, mean ± standard deviation over all trials, "
+        "each with a network of its own."
+    )
+    yield ""
+    yield from _table(card.scores)
+    yield "\n## Limits\n"
+    yield from (f"- {limit}" for limit in card.limits)
+    yield f"\n## Licence\n\n{card.licence}"
+    yield "\n## Files and versions\n"
+    yield from (f"- `{name}`: sha256 `{sha256}`" for name, sha256 in sorted(card.files.items()))
+    yield f"- {', '.join(f'{name} {number}' for name, number in sorted(making.versions.items()))}"
+
+
+def _table(scores: Sequence[Score]) -> Iterator[str]:
+    """Write scores as a table: a row for features and metric, a column for each measure."""
+    measures = list(dict.fromkeys(each.measure for each in scores))
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for each in scores:
+        spread = "" if each.deviation is None else f" ± {100 * each.deviation:.1f}"
+        rows.setdefault((each.features, each.metric), {})[each.measure] = (
+            f"{100 * each.value:.1f} ({100 * each.mean:.1f}{spread}; {each.trials})"
+        )
+    yield f"| features | metric | {' | '.join(measures)} |"
+    yield f"|---|---|{'---|' * len(measures)}"
+    for (features, metric), values in rows.items():
+        cells = (values.get(measure, "–") for measure in measures)
+        yield f"| {features} | {metric} | {' | '.join(cells)} |"
+
+
+def _preparation(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: backbone[name] for name in PREPARED_BY} | {
+        "weights": backbone["weights"]["sha256"]
+    }
