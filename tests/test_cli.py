@@ -91,7 +91,7 @@ class TestRun:
         assert kedro_run.callback is not run.callback
 
     def test_the_commands_are_there(self):
-        commands = {"experiment", "lineage", "mlflow", "new-dataset", "purge", "run"}
+        commands = {"experiment", "lineage", "mlflow", "new-dataset", "publish", "purge", "run"}
         assert set(cli.commands) == commands
 
 

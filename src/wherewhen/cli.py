@@ -110,6 +110,32 @@ def lineage(artifact: str | None, env: str | None, params: dict[str, Any], recor
         show_tree(view, artifact)
 
 
+@cli.command()
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="The environment whose run it is.")
+@click.option("--params", default="", callback=read_params, help="As given to the run.")
+@click.option("--trial", required=True, help="Whose network it is: trial_00, trial_01, ...")
+@click.option("--to", metavar="FOLDER", help="Where to, if not into the sources of the package.")
+@plain_errors
+def publish(env: str | None, params: dict[str, Any], trial: str, to: str | None) -> None:
+    """Make the folder of the pretrained network that ships with the package, of a finished run.
+
+    It gets the network of a trial, the metrics learned on its embeddings, and a card. All has to be
+    up to date, of rendered people and made by one commit. `train.start: pretrained` begins there.
+    """
+    from wherewhen.project import from_root, to_root
+    from wherewhen.publish import default_folder
+    from wherewhen.publish import publish as make
+    from wherewhen.sessions import View
+
+    folder = from_root(to) if to else default_folder()
+    card = make(View.of(env, params), trial, folder)
+    for path in sorted(folder.iterdir()):
+        click.echo(f"{to_root(path)}  {path.stat().st_size:,} bytes")
+    click.echo(f"together {sum(path.stat().st_size for path in folder.iterdir()):,} bytes")
+    if card.making.dirty:
+        click.echo("The working tree differed from the commit; the card says so (dirty).", err=True)
+
+
 @cli.command("new-dataset")
 @click.argument("name")
 @click.option("--root", required=True, help="The footage's folder, or its archive.")

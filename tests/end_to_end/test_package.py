@@ -16,6 +16,9 @@ def package(repository, new_project, tmp_path_factory):
     project = new_project(tmp_path_factory.mktemp("package"))
     for file in ("README.md", "LICENSE"):
         shutil.copy(repository / file, project.root)
+    pretrained = project.root / "src/wherewhen/pretrained/files"
+    pretrained.mkdir(exist_ok=True)
+    (pretrained / "stand_in.safetensors").touch()
     project.output_of(project.kedro("package"))
     (wheel,) = (project.root / "dist").glob("wherewhen-*.whl")
     (configuration,) = (project.root / "dist").glob("conf-wherewhen.tar.gz")
@@ -81,6 +84,11 @@ def test_runs_and_takes_over_what_a_checkout_has_made(package, wherewhen, finish
     assert code == 0, output
     assert "trial_01.network" in output
     assert "not a git checkout" not in output, "the checkout has made them"
+
+
+def test_the_wheel_holds_files_that_are_no_code(package):
+    assert (package[0] / "wherewhen/pretrained/files/stand_in.safetensors").is_file()
+    assert (package[0] / "wherewhen/presets/paper.yml").is_file()
 
 
 def test_says_where_the_configuration_is_missing(wherewhen):

@@ -76,7 +76,7 @@ def own_commands():
     """Yield the words of commands of this project that take no other command."""
     for case in commands():
         (words,) = case.values
-        if words[0] == "kedro" and words[1] in ("lineage", "new-dataset", "purge"):
+        if words[0] == "kedro" and words[1] in ("lineage", "new-dataset", "publish", "purge"):
             yield pytest.param(words[1:], id=case.id)
 
 

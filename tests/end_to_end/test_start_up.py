@@ -57,6 +57,7 @@ def imported(project):
         ("experiment", "--help"),
         ("purge", "--help"),
         ("new-dataset", "--help"),
+        ("publish", "--help"),
         ("mlflow", "--help"),
     ],
 )
