@@ -17,6 +17,8 @@ _MODULES = {
     "RankSVM": "rank_svm",
     "CappedPCA": "pca",
     "choose": "selection",
+    "FusionPart": "fusion_weights",
+    "choose_weights": "fusion_weights",
     "distance_of": "pipeline",
     "fit_metrics": "pipeline",
     "metric_pipeline": "pipeline",

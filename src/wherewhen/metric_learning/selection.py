@@ -218,7 +218,7 @@ def cross_validate(
     """
     scores = np.full((len(folds), len(grid)), np.nan)
     for row, held in zip(scores, folds, strict=True):
-        means, who, where = _means(vectors[held], persons[held], cameras[held])
+        means, who, where = means_of_views(vectors[held], persons[held], cameras[held])
         largest = min(max(grid)[0], (~held).sum() - 1, vectors.shape[1])
         pipeline = metric_pipeline(kind, **{**options, **_as_options(kind, largest, grid[0][1])})
         head, learner = pipeline[:-1], pipeline[-1]
@@ -230,8 +230,58 @@ def cross_validate(
             with suppress(ValueError):
                 learner.fit(learning[:, :dimension], *labels)
                 mapped = learner.transform(searched[:, :dimension])
-                row[number] = _mean_ap(cdist(mapped, mapped), who, where)
+                row[number] = mean_average_precision(cdist(mapped, mapped), who, where)
     return scores.mean(axis=0)
+
+
+def means_of_views(
+    vectors: np.ndarray, persons: np.ndarray, cameras: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average the vectors of each person in each camera.
+
+    Parameters
+    ----------
+    vectors, persons, cameras
+        As for `choose`.
+
+    Returns
+    -------
+    means : numpy.ndarray, float64 [M, D]
+        One of each person in each camera.
+    persons, cameras : numpy.ndarray [M]
+        Their labels.
+    """
+    _, first, view = np.unique(
+        np.stack([_codes(persons), _codes(cameras)]), axis=1, return_index=True, return_inverse=True
+    )
+    sums = np.zeros((len(first), vectors.shape[1]))
+    np.add.at(sums, view.ravel(), vectors)
+    return sums / np.bincount(view.ravel())[:, None], persons[first], cameras[first]
+
+
+def mean_average_precision(
+    distances: np.ndarray, persons: np.ndarray, cameras: np.ndarray
+) -> float:
+    """Compute the mean average precision, each being a probe for those of all other cameras.
+
+    Parameters
+    ----------
+    distances : numpy.ndarray [M, M]
+        Between all.
+    persons, cameras : numpy.ndarray [M]
+        The person and the camera of each.
+
+    Returns
+    -------
+    float
+        The mean over those who have a match in another camera.
+    """
+    across = cameras[:, None] != cameras
+    matches = across & (persons[:, None] == persons)
+    nearest = np.argsort(np.where(across, distances, np.inf), axis=1, kind="stable")
+    found = np.take_along_axis(matches, nearest, axis=1)[matches.any(axis=1)]
+    precision = found.cumsum(axis=1) / np.arange(1, len(distances) + 1)
+    return float(((precision * found).sum(axis=1) / found.sum(axis=1)).mean())
 
 
 def _in_their_span(vectors: np.ndarray) -> np.ndarray:
@@ -274,30 +324,8 @@ def _as_options(kind: str, dimension: int | None, shrinkage: float | None) -> di
     return options if shrinkage is None else options | {METRICS[kind].shrinkage.name: shrinkage}
 
 
-def _means(
-    vectors: np.ndarray, persons: np.ndarray, cameras: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average the vectors of each person in each camera; return means, persons and cameras."""
-    _, first, view = np.unique(
-        np.stack([_codes(persons), _codes(cameras)]), axis=1, return_index=True, return_inverse=True
-    )
-    sums = np.zeros((len(first), vectors.shape[1]))
-    np.add.at(sums, view.ravel(), vectors)
-    return sums / np.bincount(view.ravel())[:, None], persons[first], cameras[first]
-
-
 def _codes(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1]
-
-
-def _mean_ap(distances: np.ndarray, persons: np.ndarray, cameras: np.ndarray) -> float:
-    """Compute the mean average precision of all that have a match in another camera."""
-    across = cameras[:, None] != cameras
-    matches = across & (persons[:, None] == persons)
-    nearest = np.argsort(np.where(across, distances, np.inf), axis=1, kind="stable")
-    found = np.take_along_axis(matches, nearest, axis=1)[matches.any(axis=1)]
-    precision = found.cumsum(axis=1) / np.arange(1, len(distances) + 1)
-    return float(((precision * found).sum(axis=1) / found.sum(axis=1)).mean())
 
 
 def _unchosen(kind: str, values: Values, folds: Folds) -> str:

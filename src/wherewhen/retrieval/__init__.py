@@ -6,6 +6,7 @@ pandas.
 """
 
 from wherewhen.retrieval.evaluate import Evaluation, evaluate, rankings
+from wherewhen.retrieval.fusion import fuse
 from wherewhen.retrieval.protocols import PROTOCOLS, Protocol
 from wherewhen.retrieval.re_ranking import re_rank
 from wherewhen.retrieval.scoring import score
@@ -17,6 +18,7 @@ __all__ = [
     "Protocol",
     "Task",
     "evaluate",
+    "fuse",
     "rankings",
     "re_rank",
     "score",
