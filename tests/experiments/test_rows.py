@@ -76,6 +76,16 @@ class TestParameters:
         with pytest.raises(ExperimentError, match=f"metric is {metric}, but"):
             row(fields={"metric": metric}, **{"evaluate.re_ranking": {}})
 
+    def test_a_fusion_is_shown_where_it_is_asked_for(self, row):
+        parts = ["network/cosine", "network/kissme"]
+        shown = {"features": "fusion", "metric": "network/cosine and network/kissme"}
+        fused = row(fields=shown, **{"evaluate.fusion.parts": parts})
+        assert fused.outputs("trial_00") == ["trial_00.scores_network", "trial_00.scores_fusion"]
+        with pytest.raises(ExperimentError, match=r"features fusion, .* evaluate.fusion is null"):
+            row(fields=shown)
+        with pytest.raises(ExperimentError, match="but fusion are measured by network/cosine and"):
+            row(fields={"features": "fusion"}, **{"evaluate.fusion.parts": parts})
+
     def test_more_trials_than_there_are(self, row):
         assert row(Request("prid2011", trials=1)).wanted == ["trial_00"]
         with pytest.raises(ExperimentError, match=r"--trials 3: there are 2 .*split\.trials=3"):

@@ -23,7 +23,11 @@ from wherewhen.lineage.code import modules_behind
 from wherewhen.lineage.ledger import function_name, parameter
 from wherewhen.model.config import FisherConfig, NetworkConfig
 from wherewhen.pipeline_registry import build_pipelines
-from wherewhen.pipelines.evaluate.parameters import EvaluateParameters, ReRankingParameters
+from wherewhen.pipelines.evaluate.parameters import (
+    EvaluateParameters,
+    FusionParameters,
+    ReRankingParameters,
+)
 from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.groups import Group
 from wherewhen.pipelines.ingest.parameters import IngestParameters
@@ -34,6 +38,8 @@ from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
 from wherewhen.training.config import TrainingConfig
+
+FUSED = {"parts": ["network/cosine", "row_pooled/kissme", "row_pooled/lfda"]}
 
 TREES = {
     "rendered": {},
@@ -47,6 +53,7 @@ TREES = {
     "borrowed networks": {"train": {"network_from": "lent/{trial}.safetensors"}},
     "a start from files": {"train": {"start": "lent/{trial}.safetensors"}},
     "re-ranking": {"evaluate": {"re_ranking": {"k1": 5}}},
+    "fusion": {"evaluate": {"fusion": FUSED}},
     "cubes of those who train": {"extract": {"tracklets": "train"}},
     "the paper, by trial": {"train": {"preset": "paper", "seed_by_trial": True}},
 }
@@ -170,6 +177,8 @@ GROUPS = {
     "learn_metric": LearnMetricParameters(),
     "evaluate": EvaluateParameters(),
     "evaluate, re-ranked": EvaluateParameters(re_ranking=ReRankingParameters()),
+    "evaluate.fusion": FusionParameters(**FUSED),
+    "evaluate.fusion, given weights": FusionParameters(**FUSED, weights=(0.5, 1.5, 2.0)),
 }
 
 OPERATIONAL_FIELDS = {
@@ -181,7 +190,7 @@ OPERATIONAL_FIELDS = {
         *("checkpoint_every", "checkpoint_seconds", "preload_gigabytes"),
         *("preload_device_share", "device", "cuda_graph", "roofline"),
     },
-    "evaluate": {"average_precision"},
+    "evaluate": {"average_precision", "fusion"},
 }
 """Written by hand: a mark too much would take over what other parameters have made, in silence."""
 
@@ -264,6 +273,36 @@ def others(value):
     else:
         assert value is None
         yield from (0, "x", Path("x"))
+
+
+def making(tree):
+    """Return of every node what decides its outputs, but for code and the content of inputs."""
+    parameters, nodes = every_node(tree)
+    return {
+        node.name: (
+            function_name(node.func),
+            node.inputs,
+            [
+                reduced(parameter(parameters, name))
+                for name in node.inputs
+                if name.startswith("params:")
+            ],
+        )
+        for node in nodes
+    }
+
+
+def test_a_fusion_changes_itself_alone():
+    plain, equal, learned = (
+        making({"evaluate": {"fusion": fusion}})
+        for fusion in (None, FUSED, {**FUSED, "weights": "learned"})
+    )
+    own = {f"trial_0{n}.{name}" for n in (0, 1) for name in ("weigh_fusion", "score_fusion")}
+    assert set(equal) == set(learned) == set(plain) | own
+    assert {name for name in plain if plain[name] != equal[name]} == {"collect_scores"}
+    assert {name for name in equal if equal[name] != learned[name]} == own
+    behind = modules_behind("wherewhen.pipelines.evaluate.nodes")
+    assert not [name for name in behind if "fus" in name]
 
 
 def test_a_file_counts_by_its_content_wherever_it_lies(tmp_path):

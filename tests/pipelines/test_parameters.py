@@ -125,6 +125,11 @@ class TestPresets:
         assert line in str(caught.value)
 
 
+def fused(part, **options):
+    """Fuse a part with KISSME on row-pooled cubes."""
+    return {"evaluate": {"fusion": {"parts": [part, "row_pooled/kissme"], **options}}}
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
@@ -148,12 +153,32 @@ class TestPresets:
             {"evaluate": {"re_ranking": {}}, "learn_metric": {"metrics": ["xqda", "rank_svm"]}},
             "evaluate.re_ranking needs distances, but the score of rank_svm may be negative",
         ),
+        (fused("network/cosin"), "in 'network/cosin' the metric 'cosin' can't be fused; did you"),
+        (fused("netwrk/cosine"), "the features 'netwrk' can't be fused; did you mean network?"),
+        (fused("network"), "expected features/metric, but in 'network' the metric ''"),
+        (fused("network/siamese"), "the metric 'siamese' can't be fused; known: cosine, euclid"),
+        (fused("network/xqda"), "network/xqda can't be fused: add xqda to learn_metric.metrics"),
+        (fused("rcn/cosine"), "rcn/cosine can't be fused: add rcn to embed.features, or take"),
+        (fused("row_pooled/kissme"), "evaluate.fusion.parts = ['row_pooled/kissme', 'row_pooled"),
+        (fused("network/cosine", weights="learnt"), "weights = 'learnt': Input should be 'equal'"),
+        (fused("network/cosine", weights=[1]), "evaluate.fusion: weights are [1.0]: expected one"),
+        (fused("network/cosine", weights=[0, 0]), "and not all of them 0"),
+        (fused("network/cosine", weights=[2, -1]), "evaluate.fusion.weights.1 = -1"),
+        ({"evaluate": {"fusion": {"part": []}}}, "fusion.part: no such parameter; did you mean pa"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):
     with pytest.raises(ParameterError) as caught:
         check_parameters(tree)
     assert message in str(caught.value)
+
+
+def test_what_is_fused_may_be_any_features_that_are_there():
+    parameters = check_parameters(fused("mean_pooled/euclidean", weights=[1, 2]))
+    assert parameters.evaluate.fusion.pairs[0] == ("mean_pooled", "euclidean")
+    assert parameters.evaluate.fusion.learned_on == ["row_pooled"]
+    assert parameters.scored == (*parameters.embed.features, "fusion")
+    assert check_parameters({}).scored == parameters.embed.features
 
 
 def test_where_the_split_is_fixed_trials_differ_by_their_seeds(repository):

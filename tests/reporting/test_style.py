@@ -15,6 +15,11 @@ from wherewhen.reporting import style
         ("untrained", "cosine", "untrained network + cosine"),
         ("no_attention", "my_metric", "no attention + my metric"),
         ("network", "lfda-re-ranked", "network + LFDA, re-ranked"),
+        (
+            "fusion",
+            "network/cosine and row_pooled/kissme",
+            "fusion: network (cosine) + row-pooled cubes (KISSME)",
+        ),
     ],
 )
 def test_describe(features, metric, text):

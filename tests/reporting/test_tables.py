@@ -183,6 +183,20 @@ def test_what_was_re_ranked_stands_under_what_was_not(scores):
     assert "LFDA" in text.splitlines()[text.splitlines().index(row) - 1]
 
 
+def test_the_parts_of_a_fusion_take_several_lines(scores):
+    name = "network/cosine and row_pooled/kissme"
+    fused = scores[scores["metric"] == "lfda"].assign(features="fusion", metric=name)
+    text = printed(console_table(summarise(pd.concat([scores, fused])), "pets", "two_camera"))
+    lines = text.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.strip() == "fusion")
+    assert lines[place + 1].startswith("  network (cosine)  ")
+    assert [line.rstrip() for line in lines[place + 2 : place + 4]] == [
+        "  + row-pooled",
+        "  cubes (KISSME)",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
 def test_console_table_names_the_definition_of_map(detailed):
     text = printed(console_table(summarise(detailed), "d", "p", "trapezoid"))
     assert "mAP-trapezoid" in text and "mAP " not in text

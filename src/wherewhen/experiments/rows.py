@@ -20,6 +20,7 @@ from wherewhen.describe import as_params
 from wherewhen.experiments.config import Experiment, ExperimentError, Row, nested
 from wherewhen.lineage.catalog import file_of
 from wherewhen.lineage.records import Record, flat
+from wherewhen.metric_learning.fused_names import FUSION
 from wherewhen.pipelines.embed.features import of_trained_network, unlearned_metrics
 from wherewhen.pipelines.parameters import ParameterError, Parameters
 from wherewhen.presets import overlay
@@ -115,8 +116,8 @@ class ResolvedRow:
 
     def outputs(self, *trials: str) -> list[str]:
         """Return the catalog names of the scores of trials."""
-        features = self.parameters.embed.features
-        return [f"{trial}.scores_{name}" for trial in trials for name in features]
+        scored = self.parameters.scored
+        return [f"{trial}.scores_{name}" for trial in trials for name in scored]
 
     def scores(self) -> pd.DataFrame:
         """Return the scores of all finished trials.
@@ -180,6 +181,7 @@ class ResolvedRow:
         return {
             "extract": {name: extract[name] for name in ("backbone", "weights", "precision")},
             "embed": {"features": [name for name in features if of_trained_network([name])]},
+            "evaluate": {"fusion": None},  # its parts may be of the features that are left out
             "train": {
                 "network_from": {
                     trial: to_root(file_of(ledger.dataset(name), ledger.version(name)))
@@ -284,13 +286,17 @@ def check_metric(place: str, features: str, metric: str, parameters: Parameters)
     ExperimentError
         Naming the metrics that there are.
     """
-    made = {*parameters.learn_metric.metrics} | unlearned_metrics(features)
-    if parameters.evaluate.re_ranking is not None:
-        made |= {f"{name}{SUFFIX}" for name in made - {"siamese"}}
+    if features == FUSION:
+        made = {parameters.evaluate.fusion.name}
+    else:
+        made = {*parameters.learn_metric.metrics} | unlearned_metrics(features)
+        if parameters.evaluate.re_ranking is not None:
+            made |= {f"{name}{SUFFIX}" for name in made - {"siamese"}}
     if metric not in made:
         raise ExperimentError(
             f"{place}: metric is {metric}, but {features} are measured by "
-            f"{', '.join(sorted(made))} (learn_metric.metrics, evaluate.re_ranking)"
+            f"{', '.join(sorted(made))} (learn_metric.metrics, evaluate.re_ranking, "
+            "evaluate.fusion)"
         )
 
 
@@ -312,14 +318,15 @@ def _resolve(experiment: str, row: Row, request: Request, contents: dict[Path, s
 def _check_shown(resolved: ResolvedRow) -> None:
     """Refuse a row that shows features or a metric that its parameters do not make."""
     row, parameters, place = resolved.row, resolved.own.parameters, resolved.place
-    features = parameters.embed.features
-    if row.features not in features:
+    if row.features not in parameters.scored:
         raise ExperimentError(
             f"{place}: shows the features {row.features}, but embed.features are "
-            f"{', '.join(features)}"
+            f"{', '.join(parameters.embed.features)}, and evaluate.fusion is "
+            f"{'set' if FUSION in parameters.scored else 'null'}"
         )
     check_metric(place, row.features, row.metric, parameters)
-    if resolved.source is not None and not of_trained_network([row.features]):
+    trained = row.features != FUSION and of_trained_network([row.features])
+    if resolved.source is not None and not trained:
         raise ExperimentError(
             f"{place}: {row.features} train no network, so there is none to take from elsewhere; "
             "leave the row out (--rows), or quote it"

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 class Group(BaseModel):
     """Base class of groups of parameters; unknown names are errors.
 
-    Fields marked as `OPERATIONAL` do not affect results; all others are a part of the identity of
-    what is made. A `Path` counts by what lies there.
+    Fields marked as `OPERATIONAL` do not affect what is made of the group; all others are a part of
+    its identity. A field that a node reads by its own name counts there, marked or not. A `Path`
+    counts by what lies there.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError, create_model, model_validator
 from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
 from wherewhen.hints import did_you_mean
+from wherewhen.metric_learning.fused_names import FUSION, PLAIN
 from wherewhen.metric_learning.registry import METRICS
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.pipelines.stages import stages
@@ -35,6 +36,12 @@ class _Parameters(Group):
     def groups(self) -> dict[str, BaseModel]:
         """The groups by name, as stages read them."""
         return {name: getattr(self, name) for name in type(self).model_fields}
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """What there are tables of scores of: kinds of features, and their fusion if asked for."""
+        fused = () if self.evaluate.fusion is None else (FUSION,)
+        return (*self.embed.features, *fused)
 
     def as_asked(self) -> Self:
         """Return a copy without the options of what isn't asked for, so that they decide nothing.
@@ -94,6 +101,25 @@ class _Parameters(Group):
                     "learn_metric.metrics"
                 ]
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fuse_what_is_measured(self) -> Self:
+        """Find parts of features that are not embedded, or of metrics that are not learned."""
+        fusion, faults = self.evaluate.fusion, []
+        metrics = (*PLAIN, *self.learn_metric.metrics)
+        for features, metric in fusion.pairs if fusion is not None else ():
+            for name, known, where in (
+                (features, self.embed.features, "embed.features"),
+                (metric, metrics, "learn_metric.metrics"),
+            ):
+                if name not in known:
+                    faults.append(
+                        f"evaluate.fusion.parts: {features}/{metric} can't be fused: add {name} to "
+                        f"{where}, or take one of {', '.join(known)}"
+                    )
+        if faults:
+            raise Faults(faults)
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ marker, so that up to fourteen curves in one panel can still be told apart, also
 
 from dataclasses import dataclass
 
+from wherewhen.metric_learning.fused_names import FUSION, fused_parts
 from wherewhen.metric_learning.registry import METRICS as LEARNED
 from wherewhen.retrieval.re_ranking import SUFFIX
 
@@ -56,6 +57,9 @@ METRICS = {
 
 RE_RANKED = ", re-ranked"
 """What follows the name of a metric whose distances were re-ranked."""
+
+FUSED = " + "
+"""What stands between the names of parts whose distances are fused."""
 
 _METRIC_COLOURS = {
     "euclidean": PURPLE,
@@ -115,13 +119,21 @@ def describe_features(features: str) -> str:
 
 
 def describe_metric(metric: str) -> str:
-    """Name of a metric for people; an unknown one keeps its own, spaced."""
+    """Name of a metric for people; an unknown one keeps its own, spaced.
+
+    Of a fusion it names the parts, as ``"network (cosine) + row-pooled cubes (KISSME)"``.
+    """
+    parts = fused_parts(metric)
+    if len(parts) > 1:
+        return FUSED.join(f"{describe_features(f)} ({describe_metric(m)})" for f, m in parts)
     name = metric.removesuffix(SUFFIX)
     return METRICS.get(name, name.replace("_", " ")) + (RE_RANKED if name != metric else "")
 
 
 def describe(features: str, metric: str) -> str:
     """Name of a row for people, as ``"row-pooled cubes + LFDA"``."""
+    if features == FUSION:
+        return f"{FUSION}: {describe_metric(metric)}"
     return f"{describe_features(features)} + {describe_metric(metric)}"
 
 

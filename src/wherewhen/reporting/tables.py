@@ -5,12 +5,14 @@ Scores and summaries are fractions from 0 to 1; formatted values are percent.
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from wherewhen.reporting.checks import require_scores, require_table
 from wherewhen.reporting.style import (
+    FUSED,
     RE_RANKED,
     describe,
     describe_features,
@@ -34,6 +36,7 @@ FURTHER = ("mAP-trapezoid", "tpr@fpr=1%", "tpr@fpr=0.1%", "eer", "ece", *_WITHOU
 NOTHING = "–"
 
 _NAMES = "features, metric"  # the console's first column
+_WRAPPED = 18  # columns of a fusion's parts in it
 _CONSOLE = 80  # columns of a console that does not say how wide it is
 
 _RANKED = ("trial", "features", "metric", "probe", "rank", "gallery", "distance", "correct")
@@ -313,7 +316,12 @@ def _percent(mean: float, deviation: float) -> str:
 
 
 def _indented(metric: str) -> str:
-    """Set a metric under its features in the console, and its re-ranking under the metric."""
+    """Set a metric under its features in the console, and its re-ranking under the metric.
+
+    The parts of a fusion take several lines, so that five measures fit beside them.
+    """
+    if FUSED in metric:
+        return fill(metric, _WRAPPED, initial_indent="  ", subsequent_indent="  ")
     return f"    {RE_RANKED.strip(', ')}" if metric.endswith(RE_RANKED) else f"  {metric}"
 
 
@@ -324,7 +332,7 @@ def _number(mean: float) -> str:
 def _gap(text: pd.DataFrame, measures: tuple[str, ...]) -> int:
     """Pad the console's columns by one, or by nothing where 80 would not be enough."""
     widths = [max(len(measure), text[measure].map(len).max()) for measure in measures]
-    names = [_NAMES, *text["features"], *text["metric"].map(_indented)]
+    names = [_NAMES, *text["features"], *text["metric"].map(_indented).str.split("\n").explode()]
     return int(max(map(len, names)) + sum(widths) + 2 * len(widths) <= _CONSOLE)
 
 

@@ -31,6 +31,7 @@ NOT_SEARCHED = {
     "analyse": "it changes no ranking",
     "report": "it changes no ranking",
     "embed.features": "a sweep judges one kind of features: its `features`",
+    "evaluate.fusion": "a sweep judges one kind of features: its `features`",
     "evaluate.dataset": "it is a name",
     "evaluate.protocol": "values under two protocols can't be compared",
     "evaluate.average_precision": "it changes no ranking",
@@ -243,7 +244,7 @@ def evaluation_view(sweep: Sweep, env: str | None, values: Mapping[str, Any], gi
     """
     own = {
         "embed": {"features": [sweep.features]},
-        "evaluate": {"resamples": 0},
+        "evaluate": {"resamples": 0, "fusion": None},
         "split": {"trials": sweep.trials, "validation": sweep.validation},
     }
     overrides = overlay(sweep.parameters, given, nested(values), own)

@@ -46,6 +46,13 @@ def test_lines_are_means_in_percent(scores):
     assert line.get_ydata() == pytest.approx([30, 50, 60])
 
 
+def test_a_fusion_is_named_by_its_parts(scores):
+    name = "network/cosine and row_pooled/kissme"
+    fused = scores[scores["features"] == "network"].assign(features="fusion", metric=name)
+    texts = " ".join(texts_of(cmc_curves(pd.concat([scores, fused]))))
+    assert "fusion: network (cosine) + row-pooled cubes (KISSME)" in texts
+
+
 def test_band_is_one_standard_deviation_inside_the_axis(scores):
     figure = cmc_curves(scores[scores["features"] == "network"])
     (band,) = figure.axes[0].collections

@@ -39,7 +39,7 @@ def score_vectors(
     The cosine and, where it is asked for, the Euclidean distance need no learning.
     """
     distances = _distances(centred(embeddings, centre), metrics, parameters, by_euclidean)
-    return _score(embeddings, features, parameters, distances)
+    return score_distances(embeddings, features, parameters, distances)
 
 
 def score_network(
@@ -56,10 +56,10 @@ def score_network(
     The third table is the reliability diagram of that similarity as a probability.
     """
     distances = _distances(centred(embeddings, centre), metrics, parameters, by_euclidean=True)
-    scores, ranked = _score(
+    scores, ranked = score_distances(
         embeddings, features, parameters, chain(distances, [("siamese", -logits)])
     )
-    genuine, impostor = Task.of_tables(-logits, *_sides(embeddings), parameters.protocol).pairs()
+    genuine, impostor = Task.of_tables(-logits, *sides(embeddings), parameters.protocol).pairs()
     table = reliability(expit(-genuine), expit(-impostor))
     row = _row(embeddings, features, "siamese", parameters)
     error = pd.DataFrame([{**row, "measure": "ece", "value": expected_calibration_error(table)}])
@@ -78,28 +78,29 @@ def collect_reliability(*tables: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _sides(embeddings: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def sides(embeddings: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the rows of probes, then those of the gallery."""
     return (embeddings[embeddings.role == role] for role in ("probe", "gallery"))
 
 
-def _spaces(embeddings: pd.DataFrame, metrics: Metrics, by_euclidean: bool) -> Iterator[Space]:
+def spaces(embeddings: pd.DataFrame, metrics: Metrics, by_euclidean: bool) -> Iterator[Space]:
+    """Yield the space of every metric, and its vectors of probes and gallery."""
     from wherewhen.metric_learning.pipeline import space_of  # imports scikit-learn: a second
 
-    sides = [np.stack(side.vector.to_list()).astype(np.float64) for side in _sides(embeddings)]
-    yield "cosine", *sides, cosine
+    vectors = [np.stack(side.vector.to_list()).astype(np.float64) for side in sides(embeddings)]
+    yield "cosine", *vectors, cosine
     for name, metric in metrics.items():
         project, distance = space_of(metric, euclidean)
-        yield name, *map(project, sides), distance
+        yield name, *map(project, vectors), distance
     if by_euclidean:
-        yield "euclidean", *sides, euclidean
+        yield "euclidean", *vectors, euclidean
 
 
 def _distances(
     embeddings: pd.DataFrame, metrics: Metrics, parameters: EvaluateParameters, by_euclidean: bool
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the distances by every metric, and the re-ranked ones where they are asked for."""
-    for name, probes, gallery, distance in _spaces(embeddings, metrics, by_euclidean):
+    for name, probes, gallery, distance in spaces(embeddings, metrics, by_euclidean):
         yield name, distance(probes, gallery)
         if parameters.re_ranking is not None:
             options = parameters.re_ranking.model_dump()
@@ -119,11 +120,11 @@ def _row(
     }
 
 
-def _score(
+def score_distances(
     embeddings: pd.DataFrame, features: str, parameters: EvaluateParameters, distances: Distances
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn distance matrices into rows of the tables of scores and rankings."""
-    probes, gallery = _sides(embeddings)
+    probes, gallery = sides(embeddings)
     scores, ranked = [], []
     with one_thread():
         for metric, matrix in distances:

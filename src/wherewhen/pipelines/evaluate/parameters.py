@@ -1,9 +1,13 @@
 """Parameters of the stage `evaluate`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from wherewhen.hints import did_you_mean
+from wherewhen.metric_learning.fused_names import PLAIN, fused_name, split_part
+from wherewhen.metric_learning.registry import METRICS
+from wherewhen.pipelines.embed.features import FEATURES
 from wherewhen.pipelines.groups import Group
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
@@ -19,6 +23,66 @@ class ReRankingParameters(Group):
 
     weight: float = Field(0.3, ge=0, le=1, alias="lambda")
     """Weight of the original distance (``lambda``)."""
+
+
+class FusionParameters(Group):
+    """Distances of several features and metrics as one: `wherewhen.retrieval.fusion`."""
+
+    parts: tuple[str, ...] = Field(min_length=2)
+    """What is fused, as ``features/metric``: a kind of `embed.features`, and one of
+    `learn_metric.metrics`, ``cosine`` or ``euclidean``."""
+
+    weights: (
+        Literal["equal", "learned"] | tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
+    ) = "equal"
+    """Weights of the parts' z-scores: ``equal``; ``learned``, chosen by cross-validation over the
+    training persons; or a number for each part, of which only the ratios count."""
+
+    @field_validator("parts")
+    @classmethod
+    def _are_features_and_metrics(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        known = {"features": tuple(FEATURES), "metric": (*PLAIN, *METRICS)}
+        for part in parts:
+            for kind, name in zip(known, split_part(part), strict=True):
+                if name not in known[kind]:
+                    hint = did_you_mean(name, known[kind], f"known: {', '.join(known[kind])}")
+                    raise ValueError(
+                        f"expected features/metric, but in {part!r} the {kind} {name!r} can't be "
+                        f"fused; {hint}"
+                    )
+        if len(set(parts)) < len(parts):
+            raise ValueError("expected different parts: a weight says how much one counts")
+        return parts
+
+    @model_validator(mode="after")
+    def _weigh_every_part(self) -> Self:
+        given = self.weights
+        if isinstance(given, tuple) and (len(given) != len(self.parts) or not any(given)):
+            raise ValueError(
+                f"weights are {list(given)}: expected one for each of the {len(self.parts)} parts, "
+                "and not all of them 0"
+            )
+        return self
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Features and metric of each part."""
+        return [split_part(part) for part in self.parts]
+
+    @property
+    def features(self) -> list[str]:
+        """The kinds of features, each once."""
+        return list(dict.fromkeys(features for features, _ in self.pairs))
+
+    @property
+    def learned_on(self) -> list[str]:
+        """The kinds of features of which a learned metric is fused."""
+        return list(dict.fromkeys(each for each, metric in self.pairs if metric not in PLAIN))
+
+    @property
+    def name(self) -> str:
+        """The name of the metric in tables of scores."""
+        return fused_name(self.parts)
 
 
 class EvaluateParameters(Group):
@@ -42,6 +106,11 @@ class EvaluateParameters(Group):
 
     re_ranking: ReRankingParameters | None = None
     """Evaluate every distance between vectors with re-ranking, too; null: without."""
+
+    # Its own nodes read it by its name, where it counts; no other score depends on it.
+    fusion: Annotated[FusionParameters | None, OPERATIONAL] = None
+    """Also evaluate the weighted sum of z-scored distances of several features and metrics; null:
+    without."""
 
     confidence: float = Field(0.95, gt=0, lt=1)
     """Confidence level of the intervals."""

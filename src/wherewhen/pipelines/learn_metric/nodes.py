@@ -2,12 +2,12 @@
 
 import logging
 import math
-import warnings
 
 import numpy as np
 import pandas as pd
 
 from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
+from wherewhen.pipelines.logged import warnings_logged
 from wherewhen.pipelines.types import Metrics
 from wherewhen.pipelines.vectors import centred
 from wherewhen.tracklets.threads import one_thread
@@ -34,12 +34,9 @@ def learn(
         training.camera.to_numpy(),
     )
     asked = {kind: getattr(parameters, kind) for kind in parameters.metrics}
-    with warnings.catch_warnings(record=True) as caught, one_thread():
-        warnings.simplefilter("always", UserWarning)
+    with warnings_logged(log, trial), one_thread():
         options, candidates = choose(*samples, asked, parameters.dimension)
         metrics = fit_metrics(*samples, options)
-    for message in sorted({str(warning.message) for warning in caught}):
-        log.info("%s: %s", trial, message)
     for each in candidates:
         if each.chosen and not math.isnan(each.mean_ap):
             log.info("%s: %s", trial, in_words(each))

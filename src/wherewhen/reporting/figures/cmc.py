@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from wherewhen.metric_learning.fused_names import FUSION
 from wherewhen.reporting.checks import require_scores, require_table
 from wherewhen.reporting.cmc import cmc_table, percent_over_trials, with_ranks
 from wherewhen.reporting.figures.canvas import TEXT, head, new_figure, over_trials, tidy
@@ -227,7 +228,8 @@ def _draw(curves: Sequence[Curve], title: str, facts: str, most: int = MOST) -> 
     axes = figure.add_subplot()
     width = max(len(curve.rank_1) for curve in shown)
     for curve in shown:
-        names = f"{curve.group} + {curve.name}" if curve.group else curve.name
+        between = ": " if curve.group == FUSION else " + "
+        names = f"{curve.group}{between}{curve.name}" if curve.group else curve.name
         _draw_curve(axes, curve, f"{curve.rank_1.ljust(width)}  {names}")
     _finish(axes, [curve.percent for curve in shown])
     head(axes, title, facts)
