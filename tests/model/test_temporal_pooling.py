@@ -1,7 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
-from wherewhen.model.temporal_pooling import AttentionPooling, AveragePooling, MaxPooling
+from wherewhen.model.temporal_pooling import (
+    AgreementPooling,
+    AttentionPooling,
+    AveragePooling,
+    MaxPooling,
+    agreement,
+)
 
 STATES = torch.tensor([1.0, 5.0, 3.0, 99.0]).view(1, 4, 1, 1, 1)
 MASK = torch.tensor([[True, True, True, False]])
@@ -33,7 +40,28 @@ def test_attention_by_hand():
     torch.testing.assert_close(pooled.squeeze(), expected @ torch.tensor([1.0, 5.0, 3.0]))
 
 
-@pytest.mark.parametrize("pooling", [AttentionPooling(2, 3), AveragePooling(), MaxPooling()])
+def test_agreement_is_the_mean_cosine_with_the_other_valid_frames():
+    generator = torch.Generator().manual_seed(0)
+    states = [torch.randn(2, 4, 3, 2, 2, generator=generator) for _ in range(2)]
+    mask = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    rows = np.concatenate([state.mean(4).flatten(2).numpy() for state in states], axis=2)
+    rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+    found = agreement(states, mask)
+    for clip, valid in enumerate((3, 4)):
+        for frame in range(valid):
+            others = [other for other in range(valid) if other != frame]
+            expected = np.mean([rows[clip, frame] @ rows[clip, other] for other in others])
+            assert found[clip, frame].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_passer_by_has_less_weight_whatever_comes_first():
+    person, other = torch.tensor([[1.0, 0.2], [0.1, 1.0]]).view(2, 2, 1, 1)
+    states = torch.stack([torch.stack([other, person, person]), torch.stack([person, other, other])])
+    weights = AgreementPooling(2).weigh([states], torch.ones(2, 3).bool())
+    assert (weights[:, 0] < 0.05).all()
+
+
+@pytest.mark.parametrize("pooling", [AttentionPooling(2, 3), AgreementPooling(2, 3), AveragePooling(), MaxPooling()])
 def test_one_frame_is_itself(pooling):
     state = torch.randn(2, 1, 2, 3, 3)
     (pooled,), weights = pooling([state], torch.ones(2, 1).bool())
@@ -41,7 +69,7 @@ def test_one_frame_is_itself(pooling):
     torch.testing.assert_close(weights, torch.ones(2, 1))
 
 
-@pytest.mark.parametrize("pooling", [AttentionPooling(3, 2), AveragePooling(), MaxPooling()])
+@pytest.mark.parametrize("pooling", [AttentionPooling(3, 2), AgreementPooling(3, 2), AveragePooling(), MaxPooling()])
 def test_gradcheck(passes_gradcheck, pooling):
     class OfTwoLayers(torch.nn.Module):
         def __init__(self):

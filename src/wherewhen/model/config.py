@@ -143,8 +143,9 @@ class NetworkConfig(BaseModel):
     """Multiply the weighted cube of Eq 4 by K*K, so that uniform attention changes nothing
     (decision 3). An expectation is never rescaled."""
 
-    temporal_pooling: Literal["attention", "average", "max"] = "attention"
-    """Pooling of the frames' states (Eq 6, decision 8)."""
+    temporal_pooling: Literal["attention", "agreement", "average", "max"] = "attention"
+    """Pooling of the frames' states (Eq 6, decision 8). ``agreement`` is Eq 6 with weights that also
+    depend on how far a frame agrees with the others of its clip."""
 
     readout: Literal["with_input", "concatenated", "top"] = "with_input"
     """Layers whose states make the embedding: all of them and the attended input (h^0 = x of Eq 5),

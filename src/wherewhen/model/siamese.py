@@ -17,6 +17,7 @@ from wherewhen.model.initial_state import LearnedInitialState, ZeroInitialState
 from wherewhen.model.projection import CubeInput
 from wherewhen.model.similarity import ScaledCosine, WeightedProduct
 from wherewhen.model.temporal_pooling import (
+    AgreementPooling,
     AttentionPooling,
     AveragePooling,
     MaxPooling,
@@ -329,8 +330,9 @@ def _stack_frames(states: list[Tensor]) -> Tensor:
 
 
 def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
-    if config.temporal_pooling == "attention":
-        return AttentionPooling(channels)
+    learned = {"attention": AttentionPooling, "agreement": AgreementPooling}
+    if config.temporal_pooling in learned:
+        return learned[config.temporal_pooling](channels)
     return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -78,6 +79,60 @@ class AttentionPooling(_WeightedPooling):
         """Softmax over the valid frames."""
         seen = torch.cat([state.mean((3, 4)) for state in states], dim=2)
         return self.perceptron(seen).squeeze(2).masked_fill(~mask, -torch.inf).softmax(1)
+
+
+class AgreementPooling(_WeightedPooling):
+    """Learned weights that also see how far a frame agrees with the others of its clip.
+
+    ``alpha = softmax_t(b a(t) + MLP(mean_i h(t, i)))``: Eq 6 with one more term, where a(t) is the
+    mean cosine of frame t with the other valid frames and b > 0 is learned. A frame is compared by
+    the rows of its states (mean over the width). A passer-by agrees with few frames, and a state
+    alone can't tell who of two people the clip is about.
+
+    Parameters
+    ----------
+    channels : int
+        Total channels of the layers that are read out.
+    hidden : int
+        Hidden units of the perceptron.
+
+    Examples
+    --------
+    >>> states = [torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).view(1, 3, 2, 1, 1)]
+    >>> _, weights = AgreementPooling(channels=2)(states, torch.ones(1, 3).bool())
+    >>> weights.round(decimals=3).tolist()
+    [[0.498, 0.498, 0.003]]
+
+    See Also
+    --------
+    AttentionPooling : By the states alone (Eq 6).
+    """
+
+    SCALE = 10.0
+    """Initial b: cosines of frames of one person differ by a few hundredths."""
+
+    def __init__(self, channels: int, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.perceptron = perceptron(channels, hidden, 1)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(self.SCALE)))
+
+    def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Softmax over the valid frames."""
+        seen = torch.cat([state.mean((3, 4)) for state in states], dim=2)
+        scores = self.perceptron(seen).squeeze(2) + self.log_scale.exp() * agreement(states, mask)
+        return scores.masked_fill(~mask, -torch.inf).softmax(1)
+
+
+def agreement(states: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """Mean cosines ``[N, T]`` of the rows of frames' states with those of the other valid frames.
+
+    0 in a clip of one frame. Arguments are those of `TemporalPooling.forward`.
+    """
+    rows = torch.cat([state.mean(4).flatten(2) for state in states], dim=2)
+    rows = nn.functional.normalize(rows, dim=2) * mask.unsqueeze(2)
+    total = rows.sum(1, keepdim=True)
+    others = (rows * (total - rows)).sum(2)
+    return others / (mask.sum(1, keepdim=True) - 1).clamp_min(1)
 
 
 class AveragePooling(_WeightedPooling):

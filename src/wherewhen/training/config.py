@@ -55,6 +55,15 @@ class TrainingConfig(BaseModel):
     frames: int = Field(default=20, ge=1)
     """Consecutive frames T of a clip, drawn anew at every step (V-B, decision 19)."""
 
+    pasted_frames: Share = 0.0
+    """Share of the clips in which a run of frames, up to two fifths of them, is replaced by
+    frames of another person in the batch (`wherewhen.training.pasting`): a reason to weigh
+    frames."""
+
+    pasted_cells: Share = 0.0
+    """Share of the clips in which a block of cells, up to half of the width, is replaced by cells
+    of another person's clip in a run of frames: a reason to weigh locations."""
+
     pairs: Literal["all_in_batch", "drawn"] = "all_in_batch"
     """``all_in_batch``: `persons_per_batch` persons, two tracklets of each from different cameras,
     and all pairs of them from different cameras; an epoch shows every person once. ``drawn``:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
@@ -23,6 +24,7 @@ from wherewhen.training.history import PendingSteps, Row, history_columns
 from wherewhen.training.losses import TrainingLoss, scheduled_values
 from wherewhen.training.optimisation import Optimiser, rate_factor
 from wherewhen.training.pairs import Batch, build_sampler
+from wherewhen.training.pasting import Paste, draw_pastes, paste
 from wherewhen.training.roofline import measure_roofline, network_flops
 from wherewhen.training.step import StepInputs, build_step, compare, is_recorded
 from wherewhen.training.transfer import move
@@ -30,6 +32,9 @@ from wherewhen.training.validation import MEASURES, BestPoint, Validation
 
 FETCH_EVERY = 20
 """Steps between fetching losses from a GPU."""
+
+PASTING = 1
+"""Tells the stream of a step's pastes from that of its variants."""
 
 Log = Callable[[Row], None]
 
@@ -230,7 +235,7 @@ class Run:
         scheduled = scheduled_values(self.config, self.step, self.total_steps)
         values = self.take_step(
             StepInputs(
-                clips.cubes,
+                paste(clips.cubes, self._pastes(batch)),
                 clips.mask,
                 compare(batch, self.device, pairs),
                 {name: move(torch.tensor(x), self.device) for name, x in scheduled.items()},
@@ -242,6 +247,11 @@ class Run:
             "rate": self.config.learning_rate * self._rate_factor(),
         }
         pending.add(batch, values, known | scheduled, waited)
+
+    def _pastes(self, batch: Batch) -> list[Paste]:
+        """Draw what is pasted in the next step, from the step's own seed."""
+        generator = np.random.default_rng([self.config.seed, self.step, PASTING])
+        return draw_pastes(batch, self.config, self.network.grid, generator)
 
     def _rate_factor(self) -> float:
         return rate_factor(self.config, self.step, self.total_steps)

@@ -1,0 +1,105 @@
+"""Pasting: parts of a clip show what another clip of the batch shows, as if it stood in front.
+
+A network is given a reason to look at the right frames and cells if it is compared by clips in
+which others hide the person for a while. Source: CutMix (Yun et al., ICCV 2019), here with frames
+and cells of cubes, and without mixing the labels: the clip still shows its person.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wherewhen.training.config import TrainingConfig
+from wherewhen.training.pairs import Batch
+from wherewhen.training.transfer import move
+
+FRAMES = 0.4
+"""The largest share of a clip's frames that show somebody else: the person has the majority."""
+
+
+class Paste(NamedTuple):
+    """A block of frames, rows and columns of one clip that replaces the same block of another."""
+
+    clip: int
+    """In which it is replaced."""
+    source: int
+    """From which it comes."""
+    frames: slice
+    rows: slice
+    columns: slice
+
+
+def draw_pastes(
+    batch: Batch, config: TrainingConfig, grid: int, generator: np.random.Generator
+) -> list[Paste]:
+    """Draw what is pasted in a batch.
+
+    Parameters
+    ----------
+    batch
+        From a sampler.
+    config
+        ``frames``; ``pasted_frames``: share of the clips in which a run of whole frames is
+        replaced, ``pasted_cells``: in which a block of cells is, in a run of frames.
+    grid
+        Locations a side K of the cubes.
+    generator
+        The source of randomness.
+
+    Returns
+    -------
+    list of Paste
+        Sources show another person, of the same camera where the batch has one.
+    """
+    whole = slice(0, grid)
+    pastes = []
+    for clip in range(len(batch.windows)):
+        frames, cells = generator.random(2) < (config.pasted_frames, config.pasted_cells)
+        if frames:
+            run = _run(config.frames, max(1, int(FRAMES * config.frames)), generator)
+            pastes.append(Paste(clip, _source(batch, clip, generator), run, whole, whole))
+        if cells:
+            run = _run(config.frames, config.frames, generator)
+            rows, columns = _run(grid, grid, generator), _run(grid, (grid + 1) // 2, generator)
+            pastes.append(Paste(clip, _source(batch, clip, generator), run, rows, columns))
+    return pastes
+
+
+def paste(cubes: Tensor, pastes: list[Paste]) -> Tensor:
+    """Return cubes ``[N, T, K, K, D]`` with the blocks replaced; sources are as they were.
+
+    The cubes are not changed.
+    """
+    if not pastes:
+        return cubes
+    sources = np.broadcast_to(
+        np.arange(len(cubes))[:, None, None, None], tuple(cubes.shape[:4])
+    ).copy()
+    for each in pastes:
+        sources[each.clip, each.frames, each.rows, each.columns] = each.source
+    own = np.arange(len(cubes))[:, None, None, None]
+    where = np.nonzero(sources != own)
+    index = [move(torch.from_numpy(axis), cubes.device) for axis in where]
+    taken = move(torch.from_numpy(sources[where]), cubes.device)
+    pasted = cubes.clone()
+    pasted[tuple(index)] = cubes[(taken, *index[1:])]
+    return pasted
+
+
+def _run(length: int, most: int, generator: np.random.Generator) -> slice:
+    """Draw a run of 1 to `most` of `length`."""
+    count = int(generator.integers(1, most + 1))
+    start = int(generator.integers(length - count + 1))
+    return slice(start, start + count)
+
+
+def _source(batch: Batch, clip: int, generator: np.random.Generator) -> int:
+    """Draw a clip of another person; where people pass, one camera films them both."""
+    others = batch.persons != batch.persons[clip]
+    same_camera = others & (batch.cameras == batch.cameras[clip])
+    choices = np.flatnonzero(same_camera if same_camera.any() else others)
+    return int(choices[generator.integers(len(choices))])
