@@ -295,6 +295,26 @@ class TestNetworkFrom:
         assert self.named(None) is None
 
 
+class TestGuidance:
+    """By what rendered frames show."""
+
+    GUIDED: ClassVar = {"train": {"training": {"guidance_weight": 0.3}}}
+
+    def test_rendered_people_guide(self):
+        assert check_parameters(self.GUIDED).train.training.guidance_weight == 0.3
+
+    @pytest.mark.parametrize(
+        ("others", "named"),
+        [
+            ({"ingest": {"root": "data/01_raw/x", "reader": "folder"}}, "set ingest.root to null"),
+            ({"extract": {"augmentation": {"variants": 2}}}, "set extract.augmentation.variants"),
+        ],
+    )
+    def test_what_nobody_can_guide_is_refused(self, others, named):
+        with pytest.raises(ParameterError, match=f"guidance_weight needs .*{named}"):
+            check_parameters(self.GUIDED | others)
+
+
 class TestStart:
     """Networks whose weights are trained on."""
 

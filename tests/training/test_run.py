@@ -72,6 +72,8 @@ EVERYTHING = {
     "identity_weight": 0.1,
     "triplet_weight": 0.1,
     "hardest_negatives": 0.5,
+    "pasted_frames": 0.5,
+    "pasted_cells": 0.5,
     "optimiser": "adamw",
     "weight_decay": 0.01,
     "schedule": "cosine",

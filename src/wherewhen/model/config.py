@@ -144,8 +144,8 @@ class NetworkConfig(BaseModel):
     (decision 3). An expectation is never rescaled."""
 
     temporal_pooling: Literal["attention", "agreement", "average", "max"] = "attention"
-    """Pooling of the frames' states (Eq 6, decision 8). ``agreement`` is Eq 6 with weights that also
-    depend on how far a frame agrees with the others of its clip."""
+    """Pooling of the frames' states (Eq 6, decision 8). ``agreement`` is Eq 6 with weights that
+    also depend on how far a frame agrees with the others of its clip."""
 
     readout: Literal["with_input", "concatenated", "top"] = "with_input"
     """Layers whose states make the embedding: all of them and the attended input (h^0 = x of Eq 5),

@@ -82,12 +82,14 @@ class AttentionPooling(_WeightedPooling):
 
 
 class AgreementPooling(_WeightedPooling):
-    """Learned weights that also see how far a frame agrees with the others of its clip.
+    """Learned weights that also depend on how far a frame agrees with the others of its clip.
 
-    ``alpha = softmax_t(b a(t) + MLP(mean_i h(t, i)))``: Eq 6 with one more term, where a(t) is the
-    mean cosine of frame t with the other valid frames and b > 0 is learned. A frame is compared by
-    the rows of its states (mean over the width). A passer-by agrees with few frames, and a state
-    alone can't tell who of two people the clip is about.
+    ``alpha = softmax_t(b a(t) + MLP(mean_i h(t, i)))``: Eq 6 with one more term, the `agreement`
+    a(t), and a learned b > 0. A passer-by agrees with few frames, while a state alone can't tell
+    which of two people the clip is about.
+
+    Frames are compared by the rows (mean over the width) of the lowest layer that is read out: for
+    ``with_input`` the attended input, which knows nothing of the frames before.
 
     Parameters
     ----------
@@ -101,15 +103,17 @@ class AgreementPooling(_WeightedPooling):
     >>> states = [torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).view(1, 3, 2, 1, 1)]
     >>> _, weights = AgreementPooling(channels=2)(states, torch.ones(1, 3).bool())
     >>> weights.round(decimals=3).tolist()
-    [[0.498, 0.498, 0.003]]
+    [[0.5, 0.5, 0.0]]
 
     See Also
     --------
     AttentionPooling : By the states alone (Eq 6).
     """
 
-    SCALE = 10.0
+    SCALE = 30.0
     """Initial b: cosines of frames of one person differ by a few hundredths."""
+    ROUNDS = 2
+    """Rounds of weighing: in the second, frames are compared with those that weigh most."""
 
     def __init__(self, channels: int, hidden: int = HIDDEN) -> None:
         super().__init__()
@@ -119,20 +123,40 @@ class AgreementPooling(_WeightedPooling):
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Softmax over the valid frames."""
         seen = torch.cat([state.mean((3, 4)) for state in states], dim=2)
-        scores = self.perceptron(seen).squeeze(2) + self.log_scale.exp() * agreement(states, mask)
-        return scores.masked_fill(~mask, -torch.inf).softmax(1)
+        own = self.perceptron(seen).squeeze(2).masked_fill(~mask, -torch.inf)
+        rows = states[0].mean(4).flatten(2)
+        weights = mask / mask.sum(1, keepdim=True)
+        for _ in range(self.ROUNDS):
+            weights = (own + self.log_scale.exp() * agreement(rows, weights)).softmax(1)
+        return weights
 
 
-def agreement(states: Sequence[Tensor], mask: Tensor) -> Tensor:
-    """Mean cosines ``[N, T]`` of the rows of frames' states with those of the other valid frames.
+def agreement(frames: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean cosines of frames with the other frames of their clip.
 
-    0 in a clip of one frame. Arguments are those of `TemporalPooling.forward`.
+    Parameters
+    ----------
+    frames : Tensor [N, T, F]
+        A vector for every frame.
+    weights : Tensor [N, T]
+        The frames' weights, which sum to 1 over a clip.
+
+    Returns
+    -------
+    Tensor [N, T]
+        ``sum_s w(s) cos(t, s) / sum_s w(s)`` over s other than t; 0 where all weight is on t.
+
+    Examples
+    --------
+    >>> frames = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+    >>> agreement(frames, torch.tensor([[0.5, 0.25, 0.25]])).round(decimals=2).tolist()
+    [[0.5, 0.67, 0.0]]
     """
-    rows = torch.cat([state.mean(4).flatten(2) for state in states], dim=2)
-    rows = nn.functional.normalize(rows, dim=2) * mask.unsqueeze(2)
-    total = rows.sum(1, keepdim=True)
-    others = (rows * (total - rows)).sum(2)
-    return others / (mask.sum(1, keepdim=True) - 1).clamp_min(1)
+    frames = nn.functional.normalize(frames, dim=2)
+    total = (weights.unsqueeze(2) * frames).sum(1, keepdim=True)
+    with_itself = weights * frames.square().sum(2)
+    others = (frames * total).sum(2) - with_itself
+    return others / (1 - weights).clamp_min(1e-6)
 
 
 class AveragePooling(_WeightedPooling):

@@ -120,6 +120,12 @@ class TrainingConfig(BaseModel):
     with a learned scale on the embeddings. The classifier is kept in checkpoints and is no part of
     the network."""
 
+    guidance_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term, for rendered people alone, of whom it is known what each pixel
+    shows: attention is to lie on the person, and frame weights are to follow how much of them is
+    visible (`wherewhen.training.losses.guidance`). The trained network needs no such
+    knowledge."""
+
     optimiser: Literal["rmsprop", "adamw"] = "rmsprop"
     """RMSProp (V-B, decision 17), or Adam with decoupled weight decay."""
 

@@ -20,6 +20,7 @@ from wherewhen.tracklets.windows import Window
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.clips import preload, reduced
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.guidance import Guide
 from wherewhen.training.pairs import PairSampler, build_sampler
 from wherewhen.training.run import Log, Run
 from wherewhen.training.validation import Validation
@@ -75,6 +76,7 @@ def train(
     checkpoint_folder: Path | str,
     log: Log | None = None,
     progress: bool = True,
+    guide: Guide | None = None,
 ) -> pd.DataFrame:
     """Train a network in place, or resume from the last checkpoint.
 
@@ -103,6 +105,8 @@ def train(
         GPU every 20 steps. Steps since the last checkpoint are logged again on resumption.
     progress
         Show a progress bar.
+    guide
+        Knows what the frames of training tracklets show, for ``guidance_weight``.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def train(
         full_float32(),
         torch_threads(config.threads),
     ):
-        run = Run(network, cubes, training_tracklets, config, device)
+        run = Run(network, cubes, training_tracklets, config, device, guide)
         saved = checkpoints.load()
         if saved is not None:
             run.load_state_dict(saved)

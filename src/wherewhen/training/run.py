@@ -20,6 +20,7 @@ from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.draws import Draw, Draws, Epoch
+from wherewhen.training.guidance import Guide
 from wherewhen.training.history import PendingSteps, Row, history_columns
 from wherewhen.training.losses import TrainingLoss, scheduled_values
 from wherewhen.training.optimisation import Optimiser, rate_factor
@@ -60,6 +61,8 @@ class Run:
         How it is trained.
     device
         Device of the training.
+    guide
+        Knows what frames show, for the guidance.
 
     See Also
     --------
@@ -73,7 +76,14 @@ class Run:
         tracklets: pd.DataFrame,
         config: TrainingConfig,
         device: torch.device,
+        guide: Guide | None = None,
     ) -> None:
+        if config.guidance_weight and guide is None:
+            raise ValueError(
+                "guidance_weight needs to know what frames show, which is known of rendered people "
+                "alone: set it to 0"
+            )
+        self.guide = guide if config.guidance_weight else None
         self.network = network.to(device)
         self.config = config
         self.device = device
@@ -233,13 +243,16 @@ class Run:
         recorded = is_recorded(self.config, self.device)
         pairs = self.sampler.most_pairs(len(batch.windows)) if recorded else None
         scheduled = scheduled_values(self.config, self.step, self.total_steps)
+        pastes = self._pastes(batch)
         values = self.take_step(
             StepInputs(
-                paste(clips.cubes, self._pastes(batch)),
+                paste(clips.cubes, pastes),
                 clips.mask,
                 compare(batch, self.device, pairs),
                 {name: move(torch.tensor(x), self.device) for name, x in scheduled.items()},
                 clips.whole,
+                self.guide
+                and self.guide.of(batch.windows, self.config.frames, pastes, self.device),
             )
         )
         known = {

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from wherewhen.model.attention import entropy_share
 from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.guidance import Shown
 from wherewhen.training.losses import Compared, TrainingLoss
 from wherewhen.training.transfer import move
 
@@ -31,10 +32,13 @@ class StepInputs(NamedTuple):
     """Scalars: values of the loss's scheduled fields at this step."""
     whole: bool = False
     """Whether all frames are valid; masking is then skipped."""
+    shown: Shown | None = None
+    """What the clips show, where it is known."""
 
     def tensors(self) -> list[Tensor]:
         """Return all tensors in one list."""
-        return [self.cubes, self.mask, *self.compared, *self.scheduled.values()]
+        known = self.shown or ()
+        return [self.cubes, self.mask, *self.compared, *self.scheduled.values(), *known]
 
 
 Values = dict[str, Tensor]
@@ -122,6 +126,7 @@ class Step:
             inputs.mask,
             inputs.compared,
             inputs.scheduled,
+            inputs.shown,
         )
 
     def _whole(self, inputs: StepInputs) -> tuple[Encoding, dict[str, Tensor]]:
@@ -146,13 +151,17 @@ class Step:
         leaves = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
         leaves.embedding.requires_grad_()
         leaves.attention.requires_grad_()
+        leaves.frame_weights.requires_grad_()
         terms = self._terms(leaves, inputs)
         terms["loss"].backward()
-        by_encoding = [tensor.grad.split(size) for tensor in (leaves.embedding, leaves.attention)]
+        by_encoding = [
+            (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad).split(size)
+            for leaf in leaves
+        ]
         for (cubes, mask), state, *gradients in zip(parts, states, *by_encoding, strict=True):
             _set_random_state(state, device)
             encoding = self._encode(cubes, mask, inputs.whole)
-            pairs = zip((encoding.embedding, encoding.attention), gradients, strict=True)
+            pairs = zip(encoding, gradients, strict=True)
             learned = [(tensor, by) for tensor, by in pairs if tensor.requires_grad]
             torch.autograd.backward(*zip(*learned, strict=True))
         return leaves, terms
@@ -213,6 +222,7 @@ class RecordedStep:
             Compared(*(tensor.clone() for tensor in inputs.compared)),
             {name: tensor.clone() for name, tensor in inputs.scheduled.items()},
             inputs.whole,
+            inputs.shown and Shown(*(tensor.clone() for tensor in inputs.shown)),
         )
         replay, outputs = self.record(lambda: self.step(buffers))
         gradients = [parameter.grad for parameter in self.step.parameters]

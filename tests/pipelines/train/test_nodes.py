@@ -12,6 +12,7 @@ from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
 from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, fit_from, initialise
+from wherewhen.synthetic.truth import FOLDER, Truth, truth_file
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.loop import calibrate
@@ -280,3 +281,32 @@ def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
     assert borrow(SimpleNamespace(channels=5, grid=2), Path("~/lent.safetensors")).grid == 2
     with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):
         borrow(SimpleNamespace(channels=5, grid=2), Path("~/nobodys.safetensors"))
+
+
+def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp_path):
+    """Nobody is shown in the left half; of one tracklet the truth is missing at first."""
+    rows = [
+        (tracklet, position, f"{tracklet}/{position:04d}.png")
+        for tracklet in split.tracklet.unique()
+        for position in range(4)
+    ]
+    frames = pd.DataFrame(rows, columns=["tracklet", "position", "path"])
+    person = np.zeros((4, 8, 4), dtype=np.float32)
+    person[:, :, 2:] = 1.0
+    (tmp_path / FOLDER).mkdir()
+    for tracklet in split.tracklet.unique()[1:]:
+        Truth.of(person, None).write(truth_file(tmp_path, f"set/{tracklet}/0000.png"))
+    training = TRAINING.model_copy(update={"guidance_weight": 1.0})
+    untrained = initialise(cubes, split, NETWORK, False)
+    arguments = (untrained, cubes, split, tmp_path / "checkpoints", training, False)
+    with pytest.raises(FileNotFoundError, match="no truth of tracklet cam_a/p0"):
+        fit(*arguments, frames, tmp_path)
+    first = split.tracklet.iloc[0]
+    Truth.of(person, None).write(truth_file(tmp_path, f"set/{first}/0000.png"))
+    guided, history = fit(*arguments, frames, tmp_path)
+    assert history.guidance.iloc[0] == pytest.approx(np.log(2) + np.log(2), abs=0.1)
+    plain, _ = fit(*arguments[:3], tmp_path / "plain", TRAINING, False)
+    attended = [network.encode(torch.from_numpy(cubes.read(cubes.whole(first))[None]).float())
+                for network in (guided, plain)]  # fmt: skip
+    right, by_chance = (encoding.attention[..., 1].mean().item() for encoding in attended)
+    assert right > by_chance

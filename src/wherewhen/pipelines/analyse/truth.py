@@ -19,12 +19,12 @@ from wherewhen.attention_measures import (
     weight_on,
     weight_on_foreign,
 )
+from wherewhen.pipelines.truth import truths_of
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.reporting.looks import attention_table
 from wherewhen.retrieval.distances import DISTANCES
 from wherewhen.retrieval.evaluate import Evaluation, evaluate_task
 from wherewhen.retrieval.task import Task
-from wherewhen.synthetic.truth import read_truths
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.mixed_cubes import MixedCubes
 from wherewhen.tracklets.threads import one_thread
@@ -123,12 +123,7 @@ def _what_is_shown(
     windows: pd.DataFrame, frames: pd.DataFrame, people: Root, grid: tuple[int, int]
 ) -> Seen:
     """Read what the windows' frames show, as shares of the network's cells."""
-    from wherewhen.project import from_root
-
-    ordered = frames[frames.tracklet.isin(windows.tracklet)].sort_values(["tracklet", "position"])
-    groups = ordered.groupby("tracklet", sort=False)
-    firsts = zip(groups.path.first().items(), groups.size(), strict=True)
-    truths = read_truths(from_root(people), {name: (path, n) for (name, path), n in firsts})
+    truths = truths_of(set(windows.tracklet), frames, people)
     seen = Seen([], [], [])
     for tracklet, start, stop in windows[WINDOW].itertuples(index=False, name=None):
         truth = truths[tracklet]

@@ -18,6 +18,7 @@ def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
         "trained": of_trained_network(features),
         "borrowed": parameters.train.network_from is not None,
         "started": parameters.train.start != RANDOM,
+        "guided": parameters.train.training.guidance_weight > 0,
     }
 
 

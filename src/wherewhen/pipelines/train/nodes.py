@@ -2,18 +2,24 @@
 
 import copy
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from wherewhen import pretrained
+from wherewhen.attention_measures import cell_shares
 from wherewhen.model.config import NetworkConfig
-from wherewhen.pipelines.types import Network
+from wherewhen.pipelines.truth import truths_of
+from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.splits import hold_out, trial_number
 from wherewhen.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from wherewhen.training.guidance import Guide
 
 Config = TypeVar("Config", NetworkConfig, TrainingConfig)
 
@@ -45,15 +51,23 @@ def fit(
     checkpoints: Path,
     config: TrainingConfig,
     seed_by_trial: bool,
+    frames: pd.DataFrame | None = None,
+    people: Root | None = None,
 ) -> tuple[Network, pd.DataFrame]:
-    """Train from the last checkpoint if there is one, and log metrics to MLflow."""
+    """Train from the last checkpoint if there is one, and log metrics to MLflow.
+
+    `frames` and `people` are given where the training is guided by what rendered frames show.
+    """
     from wherewhen.training.loop import train
 
     config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(untrained)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
-        history = train(network, cubes, learners, held_out, config, checkpoints, log.record)
+        guide = None if people is None else _guide(learners, frames, people, cubes.shape[:2])
+        history = train(
+            network, cubes, learners, held_out, config, checkpoints, log.record, guide=guide
+        )
         log.complete(history.to_dict("records"))
     return network, history
 
@@ -66,6 +80,7 @@ def fit_from(
     network: NetworkConfig,
     training: TrainingConfig,
     seed_by_trial: bool,
+    *shown: pd.DataFrame | Root,
 ) -> tuple[Network, pd.DataFrame]:
     """Train from the weights, statistics and basis of a file; these two stay as they are there."""
     from wherewhen.model.start import start_from
@@ -77,7 +92,7 @@ def fit_from(
         raise ValueError(
             f"train.network does not fit {from_root(path)}, where train.start begins: {error}"
         ) from error
-    return fit(started, cubes, split, checkpoints, training, seed_by_trial)
+    return fit(started, cubes, split, checkpoints, training, seed_by_trial, *shown)
 
 
 def borrow(cubes: CubeReader, path: Path) -> Network:
@@ -106,6 +121,19 @@ def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
             f"{cubes.grid} x {cubes.grid}. Extract with the backbone that it was trained with"
         )
     return network
+
+
+def _guide(
+    learners: pd.DataFrame, frames: pd.DataFrame, people: Root, grid: tuple[int, int]
+) -> "Guide":
+    """Read what the frames of training tracklets show, as shares of the cubes' cells."""
+    from wherewhen.training.guidance import Guide
+
+    truths = truths_of(set(learners.tracklet), frames, people)
+    return Guide(
+        {name: cell_shares(truth.visible, *grid) for name, truth in truths.items()},
+        {name: np.nan_to_num(truth.visible_share) for name, truth in truths.items()},
+    )
 
 
 def _seeded(config: Config, split: pd.DataFrame, by_trial: bool) -> Config:

@@ -14,6 +14,7 @@ def create_pipeline(
     trained: bool = True,
     borrowed: bool = False,
     started: bool = False,
+    guided: bool = False,
 ) -> Pipeline:
     """Return the stage for all trials.
 
@@ -27,7 +28,10 @@ def create_pipeline(
         Take a trained network from a file instead of training one.
     started : bool
         Start training from the weights of a file.
+    guided : bool
+        Guide the training by what rendered frames show.
     """
+    shown = ["frames", "synthetic_people"] if guided else []
     initialise = node(
         nodes.initialise,
         [
@@ -48,6 +52,7 @@ def create_pipeline(
             "checkpoints",
             "params:train.training",
             "params:train.seed_by_trial",
+            *shown,
         ],
         ["network", "history"],
         name="fit",
@@ -59,7 +64,9 @@ def create_pipeline(
     made = per_trial(once, trials)
     if not trained or from_random:
         return made
-    return made + Pipeline([(_borrow if borrowed else _fit_from)(trial) for trial in trials])
+    return made + Pipeline(
+        [_borrow(trial) if borrowed else _fit_from(trial, shown) for trial in trials]
+    )
 
 
 def _borrow(trial: str) -> Node:
@@ -73,7 +80,7 @@ def _borrow(trial: str) -> Node:
     )
 
 
-def _fit_from(trial: str) -> Node:
+def _fit_from(trial: str, shown: Sequence[str]) -> Node:
     """Make the node that trains one trial's network from a file's weights."""
     return node(
         nodes.fit_from,
@@ -85,6 +92,7 @@ def _fit_from(trial: str) -> Node:
             "params:train.network",
             "params:train.training",
             "params:train.seed_by_trial",
+            *shown,
         ],
         [f"{trial}.network", f"{trial}.history"],
         name="fit",

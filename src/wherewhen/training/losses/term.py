@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.guidance import Shown
 
 
 class Compared(NamedTuple):
@@ -35,11 +36,15 @@ class LossInputs(NamedTuple):
     """``[N, E]``."""
     attention: Tensor
     """``[N, T, K, K]``."""
+    frame_weights: Tensor
+    """``[N, T]``."""
     mask: Tensor
     """``[N, T]`` bool: valid frames."""
     compared: Compared
     scheduled: dict[str, Tensor]
     """Scalars: values of the scheduled fields at this step."""
+    shown: Shown | None = None
+    """What the clips show; None where it is not known."""
 
 
 Compute = Callable[[LossInputs], Tensor]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wherewhen.model.siamese import Encoding
 from wherewhen.training.config import TrainingConfig
+from wherewhen.training.guidance import Shown
 from wherewhen.training.losses.cross_entropy import pair_accuracy, pair_cross_entropy
 from wherewhen.training.losses.term import Compared, LossInputs, Term
 
@@ -127,6 +128,7 @@ class TrainingLoss(nn.Module):
         mask: Tensor,
         compared: Compared,
         scheduled: dict[str, Tensor],
+        shown: Shown | None = None,
     ) -> dict[str, Tensor]:
         """Loss of a batch.
 
@@ -135,13 +137,15 @@ class TrainingLoss(nn.Module):
         pairwise_logits
             Logits of all pairs of two sets of embeddings (Eq 8).
         encoding
-            Embeddings ``[N, E]`` and attention ``[N, T, K, K]`` of the clips.
+            Embeddings, attention and frame weights of the clips.
         mask
             ``[N, T]`` bool: valid frames.
         compared
             The pairs and persons.
         scheduled
             From `scheduled_values`.
+        shown
+            What the clips show, for the guidance.
 
         Returns
         -------
@@ -152,7 +156,16 @@ class TrainingLoss(nn.Module):
         logits = pairwise_logits(embeddings, embeddings)[compared.left, compared.right]
         loss = pair_cross_entropy(logits, same, self.config.balanced, self.hardest, counted)
         values = {"cross_entropy": loss}
-        inputs = LossInputs(logits, embeddings, encoding.attention, mask, compared, scheduled)
+        inputs = LossInputs(
+            logits,
+            embeddings,
+            encoding.attention,
+            encoding.frame_weights,
+            mask,
+            compared,
+            scheduled,
+            shown,
+        )
         for name, term in self.terms.items():
             weight = scheduled.get(name + WEIGHT, getattr(self.config, name + WEIGHT))
             values[term.column] = self._compute[name](inputs)
