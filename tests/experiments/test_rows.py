@@ -247,8 +247,8 @@ class TestTrainedElsewhere:
 
     def test_they_read_cubes_of_the_backbone_that_they_were_trained_on(self, row):
         across, own = row(self.ACROSS).parameters.extract, row().parameters.extract
-        assert (across.backbone, across.precision) == ("vgg16", "float32")
-        assert (own.backbone, own.precision) == ("timm:tf_efficientnet_lite0", "bfloat16")
+        assert across.backbone == "vgg16"
+        assert own.backbone == "timm:tf_efficientnet_lite0"
         assert (across.weights.source, across.weights.seed) == ("random", 3)
 
     def test_features_without_a_trained_network_are_left_out_of_those_that_the_row_asks_for(
