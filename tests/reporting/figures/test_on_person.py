@@ -34,7 +34,7 @@ def test_it_shows_frames_where_the_person_is_and_the_attention(drawn):
 
 def test_the_scale_starts_at_zero_and_is_one_for_all(drawn):
     scales = {image.get_clim() for axes in drawn.axes for image in axes.images if image.get_alpha()}
-    assert scales == {(0, 1), (0, 2)}  # the person's share, and attention relative to uniform
+    assert scales == {(0, 1), (0, 6)}  # the person's share, and attention relative to uniform
 
 
 def test_it_shows_people():

@@ -42,7 +42,7 @@ def test_the_probe_stands_before_its_ranking(figure):
 def test_attention_and_weights_are_relative_to_uniform_ones(figure):
     heats = [axes.images[1] for axes in figure.axes if len(axes.images) == 2]
     assert [float(np.asarray(heat.get_array())[0, 0]) for heat in heats] == [1, 3, 1]
-    assert {(heat.norm.vmin, heat.norm.vmax) for heat in heats} == {(0, 3)}
+    assert {(heat.norm.vmin, heat.norm.vmax) for heat in heats} == {(0, 6)}
     (bars,) = [axes for axes in figure.axes if len(axes.patches) == 3 and not axes.images]
     assert [bar.get_height() for bar in bars.patches] == pytest.approx([1.5, 0.75, 0.75])
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _HEAT = "inferno"
 _RESPONSE = "cividis"
 _OPACITY = 0.5
+STRONGEST = 6.0
+"""Relative attention at the end of the colours; more of it has the same colour."""
 _LIGHT = 0.35  # of white in the grey frames under the heat, so that a dark coat hides no colour
 
 # inches
@@ -139,9 +141,8 @@ def attention_over_time(
     Notes
     -----
     Pictures as in the paper's Fig 8, with its feature map where the strips have a `response`, bars
-    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2, on a linear scale from
-    0 to the strongest value, 2 at least: nearly uniform attention looks uniform. Maps are
-    bilinearly upsampled to the frame.
+    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2, on the linear
+    `attention_scale`. Maps are bilinearly upsampled to the frame.
     """
     if not strips:
         raise ValueError("strips: expected at least one AttentionStrip, got none.")
@@ -157,7 +158,7 @@ def attention_over_time(
         raise ValueError(
             f"strips: {responses} of {len(strips)} have a response; expected all or none."
         )
-    norm = attention_scale(strips)
+    norm = attention_scale()
     columns = max(min(shown, len(strip.frames)) for strip in strips)
     tall = max(strip.frames.shape[1] / strip.frames.shape[2] for strip in strips) * _COLUMN
     height = _LABEL + (3 if responses else 2) * (tall + _GAP) + _NUMBERS + _BARS + _AXIS
@@ -262,14 +263,14 @@ def encode_shown(
     )
 
 
-def attention_scale(strips: Sequence[AttentionStrip]) -> Normalize:
-    """Return a linear scale from 0 to the strongest relative attention, 2 or more.
+def attention_scale() -> Normalize:
+    """Return the linear scale of relative attention, from 0 to `STRONGEST`, the same in all figures.
 
-    Uniform attention then has the middle colour at most, under which the frames can be seen.
+    Nearly uniform attention looks uniform, and networks can be compared by their colours.
     """
     from matplotlib.colors import Normalize
 
-    return Normalize(0, max(2.0, *(float(strip.relative_attention.max()) for strip in strips)))
+    return Normalize(0, STRONGEST, clip=True)
 
 
 def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -295,7 +296,7 @@ def draw_colour_bar(
     """Draw the scale of attention on K x K cells, with a line where it is uniform."""
     from matplotlib.cm import ScalarMappable
 
-    bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes)
+    bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes, extend="max")
     bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=fontsize, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)
     bar.ax.tick_params(labelsize=fontsize, colors=INK)

@@ -98,7 +98,7 @@ def _draw_ranking(figure: Figure, probe: RankedProbe, top: float, tall: float) -
 
 
 def _draw_attention(figure: Figure, strip: AttentionStrip, top: float, tall: float) -> None:
-    norm = attention_scale([strip])
+    norm = attention_scale()
     indices = shown_frames(len(strip.frames), _COLUMNS)
     for column, index in enumerate(indices):
         axes = place(figure, _left_of(column), top, _PICTURE, tall)
