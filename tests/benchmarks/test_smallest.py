@@ -118,7 +118,10 @@ def environments(monkeypatch, tmp_path):
 
     def of(env):
         asked.append(env)
-        return SimpleNamespace(catalog=SimpleNamespace(load=loaded.__getitem__))
+        return SimpleNamespace(
+            catalog=SimpleNamespace(load=loaded.__getitem__),
+            parameters=SimpleNamespace(evaluate=SimpleNamespace(protocol="single_match")),
+        )
 
     monkeypatch.setattr(View, "of", of)
     return asked

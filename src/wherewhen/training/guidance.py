@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wherewhen.tracklets.clips import cyclic_positions
-from wherewhen.tracklets.windows import Window
-from wherewhen.training.pasting import Paste
 from wherewhen.training.transfer import move
+
+if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
+    from wherewhen.tracklets.windows import Window
+    from wherewhen.training.pasting import Paste
 
 
 class Shown(NamedTuple):

@@ -264,7 +264,7 @@ def encode_shown(
 
 
 def attention_scale() -> Normalize:
-    """Return the linear scale of relative attention, from 0 to `STRONGEST`, the same in all figures.
+    """Return the linear scale of relative attention, 0 to `STRONGEST`, the same in all figures.
 
     Nearly uniform attention looks uniform, and networks can be compared by their colours.
     """
