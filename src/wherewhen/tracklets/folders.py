@@ -22,8 +22,8 @@ from wherewhen.tracklets.files import (
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """File name endings of frames, in lower case; files may have them in any case."""
 
-RENDERED = ("manifest.json", "SHA256SUMS")
-"""Files that the stage `synthesise` writes beside the frames."""
+RENDERED = ("manifest.json", "SHA256SUMS", "truth")
+"""What the stage `synthesise` writes beside the frames."""
 
 _LISTED = 20
 _log = logging.getLogger(__name__)
