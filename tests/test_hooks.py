@@ -114,7 +114,7 @@ def test_metadata_of_the_catalog_are_json(repository):
     """A typo in ``metadata.mlflow`` would be a silence in MLflow."""
     import yaml
 
-    known = {"artifact_path", "tags", "model"}
+    known = {"artifact_path", "metrics", "tags", "model"}
     for file in (repository / "conf/base").glob("catalog_*.yml"):
         for name, entry in yaml.safe_load(file.read_text()).items():
             metadata = entry.get("metadata", {})

@@ -41,12 +41,13 @@ class ProjectHooks:
 
         from wherewhen import pipeline_registry
         from wherewhen.environments import check_footage
-        from wherewhen.pipelines.parameters import check_devices, check_parameters
+        from wherewhen.pipelines.parameters import check_devices, check_guidance, check_parameters
 
         loader = context.config_loader
         parameters = check_parameters(loader["parameters"])
         check_footage(parameters, loader)
         check_devices(parameters)
+        check_guidance(parameters)
         pipeline_registry.configure(parameters)
         loader["parameters"] = parameters.groups  # typed: the chosen preset, expanded paths
         # Kedro caches the pipelines of a process; a second session may ask for other trials.

@@ -133,7 +133,7 @@ class TestWires:
             bound = set(node.func.keywords) if isinstance(node.func, partial) else set()
             for argument in inspect.signature(function).parameters.values():
                 if argument.name not in {*given, *bound}:
-                    assert argument.name in ("title", "splits", "footage"), (
+                    assert argument.name in ("title", "splits", "footage", "frames", "people"), (
                         f"{node.name}: nothing is given as {argument.name}"
                     )
 

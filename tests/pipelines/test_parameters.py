@@ -17,6 +17,7 @@ from wherewhen.pipelines.parameters import (
     ParameterError,
     Parameters,
     check_devices,
+    check_guidance,
     check_name,
     check_parameters,
     known_names,
@@ -301,7 +302,7 @@ class TestGuidance:
     GUIDED: ClassVar = {"train": {"training": {"guidance_weight": 0.3}}}
 
     def test_rendered_people_guide(self):
-        assert check_parameters(self.GUIDED).train.training.guidance_weight == 0.3
+        check_guidance(check_parameters(self.GUIDED))
 
     @pytest.mark.parametrize(
         ("others", "named"),
@@ -311,8 +312,9 @@ class TestGuidance:
         ],
     )
     def test_what_nobody_can_guide_is_refused(self, others, named):
+        parameters = check_parameters(self.GUIDED | others)
         with pytest.raises(ParameterError, match=f"guidance_weight needs .*{named}"):
-            check_parameters(self.GUIDED | others)
+            check_guidance(parameters)
 
 
 class TestStart:

@@ -149,8 +149,8 @@ def agreement(frames: Tensor, weights: Tensor) -> Tensor:
     Examples
     --------
     >>> frames = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
-    >>> agreement(frames, torch.tensor([[0.5, 0.25, 0.25]])).round(decimals=2).tolist()
-    [[0.5, 0.67, 0.0]]
+    >>> (100 * agreement(frames, torch.tensor([[0.5, 0.25, 0.25]]))).round().tolist()
+    [[50.0, 67.0, 0.0]]
     """
     frames = nn.functional.normalize(frames, dim=2)
     total = (weights.unsqueeze(2) * frames).sum(1, keepdim=True)

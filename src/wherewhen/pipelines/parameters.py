@@ -135,23 +135,6 @@ class _Parameters(Group):
             )
         return self
 
-    @model_validator(mode="after")
-    def _guide_by_what_is_rendered(self) -> Self:
-        """Find a guidance that nobody could give."""
-        if not self.train.training.guidance_weight or self.train.network_from is not None:
-            return self
-        variants = self.extract.augmentation.variants
-        missing = {
-            "rendered people, of whom alone it is known what each pixel shows; set ingest.root to "
-            "null": not self.ingest.synthetic,
-            "frames as they were rendered; set extract.augmentation.variants to 1": variants > 1,
-        }
-        needed = [need for need, lacks in missing.items() if lacks]
-        if needed:
-            what = "train.training.guidance_weight"
-            raise Faults([f"{what} needs {need}, or the weight to 0" for need in needed])
-        return self
-
 
 Parameters = create_model(
     "Parameters",
@@ -161,6 +144,27 @@ Parameters = create_model(
     **{name: (stage.model(), stage.model()()) for name, stage in stages().items()},
 )
 """`_Parameters` with the group of every stage."""
+
+
+def check_guidance(parameters: Parameters) -> None:
+    """Refuse a guidance by what frames show where nobody knows it.
+
+    Raises
+    ------
+    ParameterError
+        Naming what is missing.
+    """
+    if not parameters.train.training.guidance_weight or parameters.train.network_from is not None:
+        return
+    variants = parameters.extract.augmentation.variants
+    missing = {
+        "rendered people, of whom alone it is known what each pixel shows: set ingest.root to "
+        "null": not parameters.ingest.synthetic,
+        "frames as they were rendered: set extract.augmentation.variants to 1": variants > 1,
+    }
+    for need, lacks in missing.items():
+        if lacks:
+            raise ParameterError(f"train.training.guidance_weight needs {need}, or the weight to 0")
 
 
 def check_devices(parameters: Parameters) -> None:

@@ -80,7 +80,8 @@ def fit_from(
     network: NetworkConfig,
     training: TrainingConfig,
     seed_by_trial: bool,
-    *shown: pd.DataFrame | Root,
+    frames: pd.DataFrame | None = None,
+    people: Root | None = None,
 ) -> tuple[Network, pd.DataFrame]:
     """Train from the weights, statistics and basis of a file; these two stay as they are there."""
     from wherewhen.model.start import start_from
@@ -92,7 +93,7 @@ def fit_from(
         raise ValueError(
             f"train.network does not fit {from_root(path)}, where train.start begins: {error}"
         ) from error
-    return fit(started, cubes, split, checkpoints, training, seed_by_trial, *shown)
+    return fit(started, cubes, split, checkpoints, training, seed_by_trial, frames, people)
 
 
 def borrow(cubes: CubeReader, path: Path) -> Network:
