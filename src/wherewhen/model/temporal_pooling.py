@@ -77,11 +77,15 @@ class AttentionPooling(_WeightedPooling):
 
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Softmax over the valid frames."""
+        return self.scores(states, mask).softmax(1)
+
+    def scores(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Scores ``[N, T]`` of frames by their own states; -inf for padding."""
         seen = torch.cat([state.mean((3, 4)) for state in states], dim=2)
-        return self.perceptron(seen).squeeze(2).masked_fill(~mask, -torch.inf).softmax(1)
+        return self.perceptron(seen).squeeze(2).masked_fill(~mask, -torch.inf)
 
 
-class AgreementPooling(_WeightedPooling):
+class AgreementPooling(AttentionPooling):
     """Learned weights that also depend on how far a frame agrees with the others of its clip.
 
     ``alpha = softmax_t(b a(t) + MLP(mean_i h(t, i)))``: Eq 6 with one more term, the `agreement`
@@ -116,14 +120,12 @@ class AgreementPooling(_WeightedPooling):
     """Rounds of weighing: in the second, frames are compared with those that weigh most."""
 
     def __init__(self, channels: int, hidden: int = HIDDEN) -> None:
-        super().__init__()
-        self.perceptron = perceptron(channels, hidden, 1)
+        super().__init__(channels, hidden)
         self.log_scale = nn.Parameter(torch.tensor(math.log(self.SCALE)))
 
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Softmax over the valid frames."""
-        seen = torch.cat([state.mean((3, 4)) for state in states], dim=2)
-        own = self.perceptron(seen).squeeze(2).masked_fill(~mask, -torch.inf)
+        own = self.scores(states, mask)
         rows = states[0].mean(4).flatten(2)
         weights = mask / mask.sum(1, keepdim=True)
         for _ in range(self.ROUNDS):

@@ -76,12 +76,10 @@ def paste(cubes: Tensor, pastes: list[Paste]) -> Tensor:
     """
     if not pastes:
         return cubes
-    sources = np.broadcast_to(
-        np.arange(len(cubes))[:, None, None, None], tuple(cubes.shape[:4])
-    ).copy()
+    own = np.arange(len(cubes))[:, None, None, None]
+    sources = np.broadcast_to(own, tuple(cubes.shape[:4])).copy()
     for each in pastes:
         sources[each.clip, each.frames, each.rows, each.columns] = each.source
-    own = np.arange(len(cubes))[:, None, None, None]
     where = np.nonzero(sources != own)
     index = [move(torch.from_numpy(axis), cubes.device) for axis in where]
     taken = move(torch.from_numpy(sources[where]), cubes.device)
