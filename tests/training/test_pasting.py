@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from wherewhen.tracklets.windows import Window
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import Batch
 from wherewhen.training.pasting import Paste, draw_pastes, paste
@@ -16,7 +19,11 @@ def batch():
     persons = np.repeat(np.arange(4), 2)
     cameras = np.array(["a", "b"] * 4)
     nothing = np.array([], dtype=int)
-    return Batch([None] * 8, nothing, nothing, nothing, persons, cameras)
+    return Batch(windows(FRAMES), nothing, nothing, nothing, persons, cameras)
+
+
+def windows(length):
+    return [Window(f"t{number}", 0, length) for number in range(8)]
 
 
 def drawn(batch, **shares):
@@ -66,3 +73,16 @@ def test_sources_show_another_person_of_the_same_camera(batch):
 def test_shares_are_those_of_the_clips(batch):
     assert drawn(batch) == []
     assert len(drawn(batch, pasted_frames=0.25)) == pytest.approx(100, abs=25)
+
+
+def test_short_tracklets_keep_their_majority(batch):
+    """Repeats that fill up a clip are masked, so they count for neither side."""
+    runs = drawn(replace(batch, windows=windows(3)), pasted_frames=1.0)
+    assert {one.frames.stop - one.frames.start for one in runs} == {1}
+    assert max(one.frames.stop for one in runs) == 3
+    assert drawn(replace(batch, windows=windows(2)), pasted_frames=1.0) == []
+
+
+def test_clips_too_short_to_paste_are_refused():
+    with pytest.raises(ValueError, match="pasted_frames has no effect without frames: 3 or more"):
+        TrainingConfig(frames=2, pasted_frames=0.5)

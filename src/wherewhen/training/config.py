@@ -58,7 +58,7 @@ class TrainingConfig(BaseModel):
     pasted_frames: Share = 0.0
     """Share of the clips in which a run of frames, up to two fifths of them, is replaced by
     frames of another person in the batch (`wherewhen.training.pasting`): a reason to weigh
-    frames."""
+    frames. Clips of fewer than three valid frames stay as they are."""
 
     pasted_cells: Share = 0.0
     """Share of the clips in which a block of cells, up to half of the width, is replaced by cells
@@ -239,6 +239,7 @@ class TrainingConfig(BaseModel):
                 self.negatives_per_positive > 1 and self.pairs != "drawn",
                 "pairs: drawn",
             ),
+            "pasted_frames": (self.pasted_frames > 0 and self.frames < 3, "frames: 3 or more"),
             "weight_decay": (
                 self.weight_decay > 0 and self.optimiser != "adamw",
                 "optimiser: adamw",

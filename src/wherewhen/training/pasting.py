@@ -18,7 +18,8 @@ from wherewhen.training.pairs import Batch
 from wherewhen.training.transfer import move
 
 FRAMES = 0.4
-"""The largest share of a clip's frames that show somebody else: the person has the majority."""
+"""The largest share of a clip's valid frames that show somebody else: the person has the majority.
+Of fewer than three frames none is replaced."""
 
 
 class Paste(NamedTuple):
@@ -57,13 +58,15 @@ def draw_pastes(
     """
     whole = slice(0, grid)
     pastes = []
-    for clip in range(len(batch.windows)):
+    for clip, window in enumerate(batch.windows):
+        valid = min(window.length, config.frames)
+        most = int(FRAMES * valid)
         frames, cells = generator.random(2) < (config.pasted_frames, config.pasted_cells)
-        if frames:
-            run = _run(config.frames, max(1, int(FRAMES * config.frames)), generator)
+        if frames and most:
+            run = _run(valid, most, generator)
             pastes.append(Paste(clip, _source(batch, clip, generator), run, whole, whole))
         if cells:
-            run = _run(config.frames, config.frames, generator)
+            run = _run(valid, valid, generator)
             rows, columns = _run(grid, grid, generator), _run(grid, (grid + 1) // 2, generator)
             pastes.append(Paste(clip, _source(batch, clip, generator), run, rows, columns))
     return pastes
