@@ -101,9 +101,20 @@ def test_a_training_from_a_file_needs_no_network_at_random():
     for features, initialised in ((["network"], False), (["network", "untrained"], True)):
         train = registered(tree | {"embed": {"features": features}})["train"]
         (fit,) = [each for each in train.nodes if each.name == "trial_00.fit"]
-        assert "params:train.start.trial_00" in fit.inputs
+        (start,) = [each for each in train.nodes if each.name == "trial_00.start"]
+        assert "params:train.start.trial_00" in start.inputs
+        assert start.outputs == ["trial_00.start_network"]
+        assert "trial_00.start_network" in fit.inputs
         assert "trial_00.network" in fit.outputs
         assert ("trial_00.untrained_network" in train.all_outputs()) == initialised
+
+
+def test_the_start_is_embedded_where_it_is_asked_for():
+    tree = {"train": {"start": "{trial}.safetensors"}, "split": {"trials": 1}}
+    embed = registered(tree | {"embed": {"features": ["network", "start"]}})["embed"]
+    (encode,) = [each for each in embed.nodes if each.name == "trial_00.embed_by_start_network"]
+    assert encode.inputs[0] == "trial_00.start_network"
+    assert encode.outputs == ["trial_00.embeddings_start"]
 
 
 @pytest.mark.parametrize("trials", [1, 3])

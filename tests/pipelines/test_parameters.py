@@ -296,6 +296,12 @@ class TestNetworkFrom:
         assert self.named(None) is None
 
 
+@pytest.mark.parametrize("train", [{}, {"network_from": "n.safetensors", "start": "s.safetensors"}])
+def test_the_features_of_a_start_need_one(train):
+    with pytest.raises(ParameterError, match=r"embed\.features: start is .* set train\.start to"):
+        check_parameters({"train": train, "embed": {"features": ["network", "start"]}})
+
+
 class TestGuidance:
     """By what rendered frames show."""
 

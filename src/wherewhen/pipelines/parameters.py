@@ -76,6 +76,20 @@ class _Parameters(Group):
         return self
 
     @model_validator(mode="after")
+    def _embed_by_a_start_that_there_is(self) -> Self:
+        starts = self.train.network_from is None and self.train.start != RANDOM
+        if "start" in self.embed.features and not starts:
+            raise Faults(
+                [
+                    "embed.features: start is the network of train.start, which is "
+                    f"{self.train.start}"
+                    + (" and idle beside train.network_from" if self.train.network_from else "")
+                    + ": set train.start to a file or to pretrained, or take start out"
+                ]
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fit_the_pretrained_network(self) -> Self:
         name = "start" if self.train.network_from is None else "network_from"
         if getattr(self.train, name) != PRETRAINED:

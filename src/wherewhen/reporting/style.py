@@ -36,6 +36,7 @@ FEATURES = {
     "mean_pooled": "mean-pooled cubes",
     "row_pooled": "row-pooled cubes",
     "untrained": "untrained network",
+    "start": "network at its start",
     "network": "network",
 }
 _RIVALS = {
@@ -101,6 +102,7 @@ _FEATURE_STYLES = {
     "mean_pooled": ("--", "s", 1.3, 2),
     "row_pooled": ("--", "D", 1.3, 3),
     "untrained": (":", "^", 1.5, 4),
+    "start": ("-.", "v", 1.8, 5),
     "network": ("-", "o", 2.8, 6),
 }
 # an experiment's row name: solid, thinner than the network

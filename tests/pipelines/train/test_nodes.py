@@ -11,7 +11,7 @@ from wherewhen import pretrained
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, fit_from, initialise
+from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise, start
 from wherewhen.synthetic.truth import FOLDER, Truth, truth_file
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
@@ -135,7 +135,7 @@ class TestFit:
         assert same(made("trial_00", True), made("trial_09", False))
 
 
-class TestFitFrom:
+class TestStart:
     @pytest.fixture
     def file(self, tmp_path):
         """A network that was trained on other cubes."""
@@ -146,7 +146,8 @@ class TestFitFrom:
 
     def fit_from(self, file, cubes, split, tmp_path, network=NETWORK, **training):
         config = TRAINING.model_copy(update=training)
-        return fit_from(file, cubes, split, tmp_path / "run", network, config, seed_by_trial=True)
+        started = start(cubes, split, network, True, file)
+        return fit(started, cubes, split, tmp_path / "run", config, seed_by_trial=True)
 
     def test_it_trains_from_the_files_weights_and_statistics(self, file, cubes, split, tmp_path):
         trained = read_network(file)
@@ -204,7 +205,8 @@ class TestPretrained:
                 return borrow(cubes, path)
             training = TRAINING.model_copy(update={"steps": 1, "learning_rate": 1e-9})
             config = CONFIG.model_copy(update={"seed": 5})
-            return fit_from(path, cubes, split, tmp_path / "run", config, training, False)[0]
+            started = start(cubes, split, config, False, path)
+            return fit(started, cubes, split, tmp_path / "run", training, False)[0]
 
         return call
 

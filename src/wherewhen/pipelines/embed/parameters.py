@@ -14,7 +14,8 @@ class EmbedParameters(Group):
     """What stands for a tracklet, and how much of it is looked at."""
 
     features: tuple[str, ...] = DEFAULT
-    """The kinds of features: ``network``, ``untrained``, ``mean_pooled``, ``row_pooled``,
+    """The kinds of features: ``network``, ``untrained``, ``start`` (the network of `train.start`
+    before it is trained on), ``mean_pooled``, ``row_pooled``,
     ``fisher`` (Fisher vectors of the trained network's frames, Section V-D, Eq 10), and the
     baselines of `wherewhen.baselines` by name. A network is trained if one of them needs it."""
 

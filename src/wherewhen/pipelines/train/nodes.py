@@ -45,7 +45,7 @@ def initialise(
 
 
 def fit(
-    untrained: Network,
+    start: Network,
     cubes: CubeReader,
     split: pd.DataFrame,
     checkpoints: Path,
@@ -62,7 +62,7 @@ def fit(
 
     config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
-    network = copy.deepcopy(untrained)  # train works in place
+    network = copy.deepcopy(start)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
         guide = None if people is None else _guide(learners, frames, people, cubes.shape[:2])
         history = train(
@@ -72,28 +72,23 @@ def fit(
     return network, history
 
 
-def fit_from(
-    path: Path,
+def start(
     cubes: CubeReader,
     split: pd.DataFrame,
-    checkpoints: Path,
-    network: NetworkConfig,
-    training: TrainingConfig,
+    config: NetworkConfig,
     seed_by_trial: bool,
-    frames: pd.DataFrame | None = None,
-    people: Root | None = None,
-) -> tuple[Network, pd.DataFrame]:
-    """Train from the weights, statistics and basis of a file; these two stay as they are there."""
+    path: Path,
+) -> Network:
+    """Build the network with the weights, statistics and basis of a file."""
     from wherewhen.model.start import start_from
 
     trained = _read_fitting("train.start", cubes, path)
     try:
-        started = start_from(trained, _seeded(network, split, seed_by_trial))
+        return start_from(trained, _seeded(config, split, seed_by_trial))
     except ValueError as error:
         raise ValueError(
             f"train.network does not fit {from_root(path)}, where train.start begins: {error}"
         ) from error
-    return fit(started, cubes, split, checkpoints, training, seed_by_trial, frames, people)
 
 
 def borrow(cubes: CubeReader, path: Path) -> Network:

@@ -7,6 +7,9 @@ from kedro.pipeline import Node, Pipeline, node
 from wherewhen.pipelines.train import nodes
 from wherewhen.pipelines.trials import per_trial
 
+UNTRAINED, START = "untrained_network", "start_network"
+"""Networks that a training starts from: of random weights, or those of a file."""
+
 
 def create_pipeline(
     trials: Sequence[str],
@@ -31,41 +34,42 @@ def create_pipeline(
     guided : bool
         Guide the training by what rendered frames show.
     """
+    settings = ["params:train.network", "params:train.seed_by_trial"]
+    from_random = trained and not borrowed and not started
+    once = Pipeline([])
+    if untrained or from_random:
+        inputs = ["cubes", "split", *settings]
+        once += Pipeline([node(nodes.initialise, inputs, UNTRAINED, name="initialise")])
+    if trained and not borrowed:
+        once += Pipeline([_fit(START if started else UNTRAINED, guided)])
+    made = per_trial(once, trials)
+    if started:
+        made += Pipeline([_start(trial, settings) for trial in trials])
+    if trained and borrowed:
+        made += Pipeline([_borrow(trial) for trial in trials])
+    return made
+
+
+def _fit(start: str, guided: bool) -> Node:
+    """Make the node that trains a network from what it starts with."""
     shown = ["frames", "synthetic_people"] if guided else []
-    initialise = node(
-        nodes.initialise,
-        [
-            "cubes",
-            "split",
-            "params:train.network",
-            "params:train.seed_by_trial",
-        ],
-        "untrained_network",
-        name="initialise",
-    )
-    fit = node(
+    training = ["params:train.training", "params:train.seed_by_trial"]
+    return node(
         nodes.fit,
-        [
-            "untrained_network",
-            "cubes",
-            "split",
-            "checkpoints",
-            "params:train.training",
-            "params:train.seed_by_trial",
-            *shown,
-        ],
+        [start, "cubes", "split", "checkpoints", *training, *shown],
         ["network", "history"],
         name="fit",
     )
-    from_random = trained and not borrowed and not started
-    once = Pipeline([initialise] if untrained or from_random else [])
-    if from_random:
-        once += Pipeline([fit])
-    made = per_trial(once, trials)
-    if not trained or from_random:
-        return made
-    return made + Pipeline(
-        [_borrow(trial) if borrowed else _fit_from(trial, shown) for trial in trials]
+
+
+def _start(trial: str, settings: Sequence[str]) -> Node:
+    """Make the node that builds one trial's network with the weights of a file."""
+    return node(
+        nodes.start,
+        ["cubes", f"{trial}.split", *settings, f"params:train.start.{trial}"],
+        f"{trial}.{START}",
+        name="start",
+        namespace=trial,
     )
 
 
@@ -76,25 +80,5 @@ def _borrow(trial: str) -> Node:
         ["cubes", f"params:train.network_from.{trial}"],
         f"{trial}.network",
         name="borrow",
-        namespace=trial,
-    )
-
-
-def _fit_from(trial: str, shown: Sequence[str]) -> Node:
-    """Make the node that trains one trial's network from a file's weights."""
-    return node(
-        nodes.fit_from,
-        [
-            f"params:train.start.{trial}",
-            "cubes",
-            f"{trial}.split",
-            f"{trial}.checkpoints",
-            "params:train.network",
-            "params:train.training",
-            "params:train.seed_by_trial",
-            *shown,
-        ],
-        [f"{trial}.network", f"{trial}.history"],
-        name="fit",
         namespace=trial,
     )

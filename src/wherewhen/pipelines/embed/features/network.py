@@ -1,4 +1,4 @@
-"""Embeddings of the trained network, and of one that was not trained."""
+"""Embeddings of the trained network, and of those that its training may start from."""
 
 from collections.abc import Iterator, Sequence
 
@@ -41,5 +41,11 @@ KINDS = (
         _nodes,
         network="untrained_network",
         default=True,
+    ),
+    FeatureKind(
+        "start",
+        "Embeddings of the network that the training starts from (`train.start`).",
+        _nodes,
+        network="start_network",
     ),
 )
