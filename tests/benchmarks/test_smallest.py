@@ -6,8 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from wherewhen.features.cube_store import CubeStore
+from wherewhen.model.config import NetworkConfig
+from wherewhen.model.siamese import build_network
+from wherewhen.pipelines.learn_metric.nodes import learn
+from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.sessions import View
 from wherewhen.tracklets.splits import draw_splits
 
@@ -97,6 +102,12 @@ def test_synthesise(run, script, tmp_path):
     assert found["mesh rebuilt"] == found["whole, 1 thread"] == 1
 
 
+class Asked(list):
+    """The environments that were looked at, and what their catalogs have."""
+
+    loaded: dict
+
+
 @pytest.fixture
 def environments(monkeypatch, tmp_path):
     """Let every environment ask for the same cubes and splits; note which were looked at."""
@@ -114,17 +125,24 @@ def environments(monkeypatch, tmp_path):
     )
     tracklets["length"] = LENGTH
     loaded = {"cubes": store, "splits": draw_splits(tracklets, trials=2, seed=0)}
-    asked = []
+    asked_for = Asked()
 
     def of(env):
-        asked.append(env)
+        asked_for.append(env)
         return SimpleNamespace(
+            dataset=env,
             catalog=SimpleNamespace(load=loaded.__getitem__),
-            parameters=SimpleNamespace(evaluate=SimpleNamespace(protocol="single_match")),
+            parameters=SimpleNamespace(
+                evaluate=SimpleNamespace(protocol="single_match"),
+                embed=SimpleNamespace(frames=128, clips=1, clip_frames=LENGTH),
+                split=SimpleNamespace(trial_names=sorted(loaded["splits"].trial.unique())),
+                learn_metric=LearnMetricParameters(dimension=3),
+            ),
         )
 
     monkeypatch.setattr(View, "of", of)
-    return asked
+    asked_for.loaded = loaded
+    return asked_for
 
 
 def test_eight_bits(record, environments):
@@ -154,3 +172,29 @@ def test_learning(record, script, environments, monkeypatch):
         assert all(0 <= value <= 1 for pair in scores.values() for value in pair)
     again = record("learning", *small, "--variants", *variants)
     assert again["rows"] == content["rows"]  # what is there is not computed again
+
+
+def test_transfer(record, script, environments):
+    transfer = script("transfer")
+    for trial, split in environments.loaded["splits"].groupby("trial"):
+        network = build_network(NetworkConfig(projection=3, channels=[4]), channels=6, grid=4)
+        network.calibrate(torch.rand(20, 4, 4, 6))
+        environments.loaded |= {f"{trial}.split": split, f"{trial}.network": network.eval()}
+        view = View.of("")
+        for name, table in transfer.embedded(view, view, trial, trial).items():
+            environments.loaded[f"{trial}.embeddings_{name}"] = table
+            metrics, _ = learn(table, view.parameters.learn_metric)
+            environments.loaded[f"{trial}.metrics_{name}"] = metrics
+    learned_on = ["source", "both", "target"]
+    content = record("transfer", "--trials", 2, "--target", "street", "--learned-on", *learned_on)
+    assert environments[-2:] == ["population", "street"]
+    rows = pd.DataFrame(content["rows"])
+    counts = rows.groupby(["features", "metric"]).size()
+    assert counts["row_pooled", "cosine"] == 2  # nothing is learned: the same for all three
+    assert counts["row_pooled", "kissme"] == counts["network", "lfda"] == 6
+    assert counts["network", "cosine + row_pooled/kissme"] == 6
+    by_kissme = rows[(rows.features == "network") & (rows.metric == "kissme")]
+    by_kissme = by_kissme.set_index(["trial", "learned on"])["mAP"]
+    # here source and target are the same people: both orders of the same samples
+    for trial in rows.trial.unique():
+        assert by_kissme[trial, "source"] == by_kissme[trial, "target"]
