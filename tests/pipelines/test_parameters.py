@@ -296,6 +296,18 @@ class TestNetworkFrom:
         assert self.named(None) is None
 
 
+def test_a_preset_may_say_where_training_starts():
+    presets = {"mine": {"start": "s.safetensors", "network": {"basis": 9, "projection": 3}}}
+
+    def start(**given):
+        tree = {"split": {"trials": 1}, "train": {"presets": presets, **given}}
+        return check_parameters(tree).train.start
+
+    assert start(preset="mine") == {"trial_00": Path("s.safetensors")}
+    assert start(preset="mine", start="random") == "random"
+    assert start() == start(preset="paper") == "random"
+
+
 @pytest.mark.parametrize("train", [{}, {"network_from": "n.safetensors", "start": "s.safetensors"}])
 def test_the_features_of_a_start_need_one(train):
     with pytest.raises(ParameterError, match=r"embed\.features: start is .* set train\.start to"):

@@ -29,11 +29,31 @@ class Preset(Group):
     training: TrainingConfig = TrainingConfig()
     """How it is trained."""
 
+    start: dict[str, Path] | str = RANDOM
+    """Weights that training starts from: ``random``, or those of trained networks, in files that
+    are named as for `network_from`, or ``pretrained``. Statistics and basis of the cubes are then
+    the file's, too, and `network` has to agree with the file in what decides them and the weights'
+    shapes."""
+
+    @field_validator("start", "network_from", mode="before", check_fields=False)
+    @classmethod
+    def _names_files(cls, given: Any) -> Any:
+        """Find braces that stand for nothing before a file is looked for."""
+        if isinstance(given, str):
+            try:
+                given.format(trial="")
+            except (LookupError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    "expected a file's path; the only braces in it are those of {trial}"
+                ) from error
+        return given
+
 
 class TrainParameters(Preset):
     """The Siamese attention network and its training.
 
-    `network` and `training` are laid over the chosen preset, and that over the fields' defaults.
+    `network` and `training` are laid over the chosen preset, and that over the fields' defaults;
+    `start` is the preset's where it is not given.
     """
 
     preset: str = "modern"
@@ -49,28 +69,9 @@ class TrainParameters(Preset):
     file with ``{trial}`` in its name, or a file for each trial's name; ``pretrained``: the one that
     ships with this package. Null: train."""
 
-    start: dict[str, Path] | str = RANDOM
-    """Weights that training starts from: ``random``, or those of trained networks, in files that
-    are named as for `network_from`, or ``pretrained``. Statistics and basis of the cubes are then
-    the file's, too, and `network` has to agree with the file in what decides them and the weights'
-    shapes."""
-
     seed_by_trial: bool = False
     """Add a trial's number to the seeds of network and training: where the split is fixed, nothing
     else tells trials apart."""
-
-    @field_validator("network_from", "start", mode="before")
-    @classmethod
-    def _names_files(cls, given: Any) -> Any:
-        """Find braces that stand for nothing before a file is looked for."""
-        if isinstance(given, str):
-            try:
-                given.format(trial="")
-            except (LookupError, ValueError, AttributeError) as error:
-                raise ValueError(
-                    "expected a file's path; the only braces in it are those of {trial}"
-                ) from error
-        return given
 
     @model_validator(mode="before")
     @classmethod
@@ -85,10 +86,11 @@ class TrainParameters(Preset):
             raise Faults([f"train.preset = {name!r}: no such preset; {hint}"])
         chosen = {
             group: overlay(presets[name].get(group, {}), given.get(group) or {})
-            for group in Preset.model_fields
+            for group in ("network", "training")
             if isinstance(given.get(group) or {}, Mapping)  # else typed already, or no group at all
         }
-        return {**given, **chosen, "presets": {}}
+        start = given.get("start") or presets[name].get("start", RANDOM)
+        return {**given, **chosen, "start": start, "presets": {}}
 
 
 def network_files(given: Mapping[str, Path] | str, trials: Sequence[str]) -> dict[str, Path]:
