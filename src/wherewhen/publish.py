@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wherewhen.lineage.records import Record
     from wherewhen.sessions import View
 
-LARGEST = 4_000_000
+LARGEST = 3_000_000
 """Bytes of the whole folder: everybody who installs the package gets it."""
 
 FEATURES = "network"

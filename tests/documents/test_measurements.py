@@ -36,7 +36,7 @@ def test_tables_of_learning_follow_from_the_recorded_results(
 ):
     recorded = json.loads((repository / f"docs/results/{results}.json").read_text())["rows"]
     columns = [(part, metric) for metric in ("cosine", "kissme", "lfda") for part in parts]
-    written = rows_of(repository / "docs/explanation/learning.md", 2 + len(columns))
+    written = rows_of(repository / "docs/explanation/recipe.md", 2 + len(columns))
     tables = {name: cells for name, *cells in written}
     shown = {
         row["variant"] for row in recorded if names.get(row["variant"], row["variant"]) in tables

@@ -15,7 +15,7 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Two-layer perceptron with tanh units whose initial output is 0.
 
     A softmax of it is initially uniform. Random initial scores cost the network as much as
-    attention later gains (``docs/explanation/learning.md``).
+    attention later gains (``docs/explanation/recipe.md``).
     """
     layers = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
     nn.init.xavier_uniform_(layers[0].weight)

@@ -82,7 +82,7 @@ class NetworkConfig(BaseModel):
     hidden_kernels: tuple[Kernel, ...] = Field(default=((1, 1),), min_length=1)
     """Hidden-to-hidden kernel of each layer, U of Eq 5 (decision 6; Table II); one entry is taken
     for all layers. Larger ones scored lower with 40 and with 1,000 persons, unless the stack had a
-    tenth of the learning rate (``docs/explanation/learning.md``)."""
+    tenth of the learning rate (``docs/explanation/recipe.md``)."""
 
     gate_bias: bool = True
     """Whether the gates and the candidate of Eq 5 have a bias, initially zero (decision 12; the

@@ -136,7 +136,7 @@ class TrainingConfig(BaseModel):
     """Factors on the learning rate for parts of the network; 0 freezes a part, 1 for those not
     named. Attention from the state alone saturated at the full rate; attention that also sees the
     features gains by it, and a stack with large hidden kernels needs ``gru: 0.1``
-    (``docs/explanation/learning.md``). ``identity`` is the classifier of `identity_weight`."""
+    (``docs/explanation/recipe.md``). ``identity`` is the classifier of `identity_weight`."""
 
     warmup_steps: int = Field(default=0, ge=0)
     """Steps of linear warm-up of the learning rate."""
