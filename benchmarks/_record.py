@@ -113,6 +113,28 @@ def rows(
     ]
 
 
+def spread(values: Sequence[float], sign: str = "") -> str:
+    """Write mean and standard deviation with one decimal; of one value the value alone."""
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):{sign}.1f}{deviation}"
+
+
+def record(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    packages: Sequence[str] = ("torch", "numpy"),
+    **facts: Any,
+) -> dict[str, Any]:
+    """Put rows together with where they were taken, and by which versions."""
+    return {
+        "name": name,
+        "machine": machine(),
+        "versions": versions(*packages),
+        **facts,
+        "rows": [dict(row) for row in rows],
+    }
+
+
 def write(
     path: str | Path | None,
     name: str,
@@ -121,18 +143,17 @@ def write(
     **facts: Any,
 ) -> dict[str, Any]:
     """Print the rows as a table and, where a path is given, write the record as JSON."""
-    record = {
-        "name": name,
-        "machine": machine(),
-        "versions": versions(*packages),
-        **facts,
-        "rows": [dict(row) for row in rows],
-    }
-    sys.stdout.write(_table(record))
+    made = record(name, rows, packages, **facts)
+    sys.stdout.write(_table(made))
+    save(path, made)
+    return made
+
+
+def save(path: str | Path | None, made: Mapping[str, Any]) -> None:
+    """Write a record as JSON, where a path is given."""
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(record, indent=1) + "\n")
-    return record
+        Path(path).write_text(json.dumps(made, indent=1) + "\n")
 
 
 def _table(record: Mapping[str, Any]) -> str:

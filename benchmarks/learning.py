@@ -374,12 +374,7 @@ class Results:
     def add(self, row: dict[str, Any]) -> None:
         """Keep a run."""
         self.rows.append(row)
-        record = {
-            "name": "learning",
-            "machine": _record.machine(),
-            "versions": _record.versions("torch", "numpy", "scikit-learn"),
-            "rows": self.rows,
-        }
+        record = _record.record("learning", self.rows, ("torch", "numpy", "scikit-learn"))
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text(json.dumps(record, indent=1) + "\n")
         temporary.replace(self.path)
@@ -400,8 +395,7 @@ class Results:
 
 def _cell(scores: list[tuple[float, float]]) -> str:
     rank_1, mean_ap = np.array(scores).T * 100
-    deviation = f" ± {rank_1.std(ddof=1):.1f}" if len(rank_1) > 1 else ""
-    return f"{rank_1.mean():.1f}{deviation} ({mean_ap.mean():.1f})"
+    return f"{_record.spread(rank_1)} ({mean_ap.mean():.1f})"
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
+import _record
 import pandas as pd
 
 from wherewhen.commands import parse_params
@@ -63,16 +63,12 @@ def table(scores: pd.DataFrame) -> Iterator[str]:
         for variant in [each for each in VARIANTS if each in values.index]:
             rank_1, mean_ap = (values.loc[variant, each].to_numpy() for each in MEASURES)
             gains = [(values.loc[variant, each] - values.loc[first, each]) for each in MEASURES]
-            gained = ", ".join(_spread(each.to_numpy(), "+") for each in gains)
+            gained = ", ".join(_record.spread(each.to_numpy(), "+") for each in gains)
+            found = f"{_record.spread(rank_1)} ({mean_ap.mean():.1f})"
             yield (
-                f"| {features} | {metric} | {variant} | {len(rank_1)} | "
-                f"{_spread(rank_1)} ({mean_ap.mean():.1f}) | {gained if variant != first else ''} |"
+                f"| {features} | {metric} | {variant} | {len(rank_1)} | {found} | "
+                f"{gained if variant != first else ''} |"
             )
-
-
-def _spread(values: np.ndarray, sign: str = "") -> str:
-    deviation = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{values.mean():{sign}.1f}{deviation}"
 
 
 def main() -> None:

@@ -2,8 +2,8 @@ r"""A network on people of a set where it was not trained, beside what pooled cu
 
 Of the environment ``--source`` this takes what a finished run has learned, trial by trial: the
 networks, and metrics on their embeddings and on row-pooled cubes. Of ``--target`` it takes the
-cubes and the splits, and ranks the test persons of each trial by the source's trial of the same
-number::
+cubes and the splits, and ranks the test persons of a trial by what a trial of the source learned:
+the first by the first, and so on, and from the beginning again where the target has fewer::
 
     uv run kedro run --env population
     uv run kedro run --env held_out --pipelines synthesise,ingest,split,extract
@@ -19,7 +19,6 @@ Fusion is the sum of z-scored distances (`wherewhen.retrieval.fusion`) with equa
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -115,6 +114,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     source, target = View.of(arguments.source), View.of(arguments.target)
+    if source.parameters.learn_metric.centre != "none":
+        parser.error(
+            f"learn_metric.centre of {arguments.source} has to be none: cameras of the target "
+            "have no means among the source's"
+        )
     there = target.parameters.split.trial_names
     found: list[dict[str, Any]] = []
     for number, trial in enumerate(source.parameters.split.trial_names[: arguments.trials]):
@@ -123,16 +127,14 @@ def main() -> None:
             protocol = target.parameters.evaluate.protocol
             found += rows(source, trial, tables, learned_on, protocol)
     results = pd.DataFrame(found).drop_duplicates()
-    record = {
-        "name": "transfer",
-        "machine": _record.machine(),
-        "versions": _record.versions("torch", "numpy", "scikit-learn"),
-        "source": source.dataset,
-        "target": target.dataset,
-        "rows": results.to_dict("records"),
-    }
-    if arguments.json:
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    record = _record.record(
+        "transfer",
+        results.to_dict("records"),
+        ("torch", "numpy", "scikit-learn"),
+        source=source.dataset,
+        target=target.dataset,
+    )
+    _record.save(arguments.json, record)
     sys.stdout.write("\n".join(table(results)) + "\n")
 
 
@@ -140,11 +142,10 @@ def table(results: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the table, the best row first."""
     keys = ["features", "metric", "learned on"]
     measured = results[["rank-1", "mAP"]].multiply(100).join(results[keys])
-    found = measured.groupby(keys)[["rank-1", "mAP"]].agg(["mean", "std"])
     yield "| features | metric | learned on | rank-1 | mAP |"
     yield "|---|---|---|---:|---:|"
-    for names, row in found.sort_values(("rank-1", "mean"), ascending=False).iterrows():
-        cells = (f"{row[each, 'mean']:.1f} ± {row[each, 'std']:.1f}" for each in ("rank-1", "mAP"))
+    for names, trials in sorted(measured.groupby(keys), key=lambda each: -each[1]["rank-1"].mean()):
+        cells = (_record.spread(trials[each].to_list()) for each in ("rank-1", "mAP"))
         yield f"| {' | '.join((*names, *cells))} |"
 
 
