@@ -117,6 +117,13 @@ def test_the_start_is_embedded_where_it_is_asked_for():
     assert encode.outputs == ["trial_00.embeddings_start"]
 
 
+def test_a_start_that_nobody_asks_for_is_not_made():
+    tree = {"train": {"start": "{trial}.safetensors"}, "split": {"trials": 1}}
+    for features, made in ((["row_pooled"], False), (["start"], True)):
+        train = registered(tree | {"embed": {"features": features}})["train"]
+        assert ("trial_00.start_network" in train.all_outputs()) == made
+
+
 @pytest.mark.parametrize("trials", [1, 3])
 def test_every_trial_is_a_namespace(trials):
     pipelines = registered({"split": {"trials": trials}})

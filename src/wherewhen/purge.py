@@ -43,7 +43,7 @@ FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 LOGITS = "logits_"
 """How the names of files begin that compare the tested persons of a trial with each other."""
 
-NOBODY = ("length_matrix", "sweep", "untrained_network", "start_network")
+NOBODY = ("length_matrix", "sweep", "untrained_network")
 """Files without people that no record of a figure names: how their names begin."""
 
 MIXED = "the person may be in it (--derived removes it)"

@@ -18,11 +18,6 @@ def folder(tmp_path):
 
 
 class TestThatOfThePackage:
-    @pytest.fixture(autouse=True)
-    def shipped(self):
-        if not pretrained.FOLDER.exists():
-            pytest.skip("this version ships no network: kedro publish makes its folder")
-
     def test_card_and_files_agree(self):
         card = pretrained.check_folder()
         assert sum(path.stat().st_size for path in pretrained.FOLDER.iterdir()) <= LARGEST

@@ -7,10 +7,10 @@ run; a version without it says so.
 Examples
 --------
 >>> from wherewhen import pretrained
->>> card = pretrained.load_card()  # doctest: +SKIP
->>> card.data.environment, card.cubes["backbone"]["name"]  # doctest: +SKIP
+>>> card = pretrained.load_card()
+>>> card.data.environment, card.cubes["backbone"]["name"]
 ('population', 'timm:tf_efficientnet_lite0')
->>> network = pretrained.load_network()  # doctest: +SKIP
+>>> network = pretrained.load_network()
 
 See Also
 --------

@@ -12,12 +12,13 @@ def _arguments(parameters: Any, made: Collection[str]) -> dict[str, Any]:
     from wherewhen.pipelines.train.parameters import RANDOM
 
     features = parameters.embed.features
+    trained = of_trained_network(features)
     return {
         "trials": parameters.split.trial_names,
         "untrained": "untrained" in features,
-        "trained": of_trained_network(features),
+        "trained": trained,
         "borrowed": parameters.train.network_from is not None,
-        "started": parameters.train.start != RANDOM,
+        "started": parameters.train.start != RANDOM and (trained or "start" in features),
         "guided": parameters.train.training.guidance_weight > 0,
     }
 

@@ -45,7 +45,7 @@ def initialise(
 
 
 def fit(
-    start: Network,
+    initial: Network,
     cubes: CubeReader,
     split: pd.DataFrame,
     checkpoints: Path,
@@ -62,7 +62,7 @@ def fit(
 
     config = _seeded(config, split, seed_by_trial)
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
-    network = copy.deepcopy(start)  # train works in place
+    network = copy.deepcopy(initial)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
         guide = None if people is None else _guide(learners, frames, people, cubes.shape[:2])
         history = train(
