@@ -48,6 +48,26 @@ def test_tables_of_learning_follow_from_the_recorded_results(
         assert tables[names.get(variant, variant)] == [str(len(trials)), *expected]
 
 
+@pytest.mark.parametrize(
+    ("results", "page", "columns", "count"),
+    [("transfer_held_out", "learning.md", 4, 9), ("transfer_demonstration", "results.md", 5, 8)],
+)
+def test_tables_of_transfer_follow_from_the_recorded_results(
+    results, page, columns, count, repository
+):
+    recorded = json.loads((repository / f"docs/results/{results}.json").read_text())["rows"]
+    trials = {}
+    for row in recorded:
+        key = row["features"], row["metric"], row["learned on"]
+        trials.setdefault(key, []).append((100 * row["rank-1"], 100 * row["mAP"]))
+    expected = {
+        tuple(f"{mean(each):.1f} ± {stdev(each):.1f}" for each in zip(*scores, strict=True))
+        for scores in trials.values()
+    }
+    written = rows_of(repository / "docs/explanation" / page, columns)
+    assert len([row for row in written if tuple(row[-2:]) in expected]) == count
+
+
 def test_the_table_of_the_readme_is_a_part_of_the_full_one(repository):
     full = {
         (features, metric): (rank_1, mean_ap)
