@@ -51,3 +51,22 @@ def test_wrong_shapes_are_refused(shape):
     for pooled in (mean_pooled, row_pooled):
         with pytest.raises(ValueError, match=r"expected shape \[T, K, K, D\], T > 0, got \["):
             pooled(np.zeros(shape))
+
+
+def test_rows_are_averaged_by_attention():
+    cubes = np.arange(8, dtype=np.float16).reshape(2, 2, 2, 1)
+    attention = np.zeros((2, 2, 2))
+    attention[0, 0, 1] = attention[1, 0, 1] = 0.2  # of the upper row 1 and 5
+    attention[1, 1, 0], attention[1, 1, 1] = 0.6, 0.2  # of the lower one 6 and 7
+    np.testing.assert_allclose(row_pooled(cubes, attention), [3.0, 6.25])
+
+
+def test_where_attention_is_even_or_nowhere_rows_are_averaged_evenly(cubes):
+    for even in (0.25, 0.0):
+        attention = np.full(cubes.shape[:3], even)
+        np.testing.assert_allclose(row_pooled(cubes, attention), row_pooled(cubes), rtol=1e-6)
+
+
+def test_attention_of_another_shape_is_refused(cubes):
+    with pytest.raises(ValueError, match=r"attention: expected shape \[.*\], got \[1, 2, 2\]"):
+        row_pooled(cubes, np.ones((1, 2, 2)))

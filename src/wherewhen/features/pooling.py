@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Window
 
+_LEAST = 1e-12
+"""Weight of a cell without attention."""
+
 
 def mean_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     """Average cubes over time and space.
@@ -37,13 +40,15 @@ def mean_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     return _checked(cubes).mean(axis=(0, 1, 2), dtype=np.float32)
 
 
-def row_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
+def row_pooled(cubes: ArrayLike, attention: ArrayLike | None = None) -> NDArray[np.float32]:
     """Average cubes over time and width; the rows stay apart.
 
     Parameters
     ----------
     cubes
         Activations of a clip, shape [T, K, K, D]; the first K is the height.
+    attention
+        Not negative, shape [T, K, K] (Eq 3): each row is averaged with these weights. None: evenly.
 
     Returns
     -------
@@ -53,9 +58,25 @@ def row_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If the shape is another, or there is no frame.
+        If a shape is another, or there is no frame.
+
+    Examples
+    --------
+    >>> cubes = np.float32([1, 3]).reshape(1, 1, 2, 1).repeat(2, axis=1)
+    >>> row_pooled(cubes).tolist(), row_pooled(cubes, [[[0.1, 0.3], [0.6, 0.0]]]).tolist()
+    ([2.0, 2.0], [2.5, 1.0])
     """
-    return _checked(cubes).mean(axis=(0, 2), dtype=np.float32).reshape(-1)
+    cubes = _checked(cubes)
+    if attention is None:
+        return cubes.mean(axis=(0, 2), dtype=np.float32).reshape(-1)
+    weights = np.asarray(attention, dtype=np.float32)
+    if weights.shape != cubes.shape[:3]:
+        raise ValueError(
+            f"attention: expected shape {list(cubes.shape[:3])}, got {list(weights.shape)}"
+        )
+    weights = np.maximum(weights, _LEAST)  # a row at which nothing looks is averaged evenly
+    weights = weights / weights.sum(axis=(0, 2), keepdims=True)
+    return np.einsum("trc,trcd->rd", weights, cubes.astype(np.float32)).reshape(-1)
 
 
 def _checked(cubes: ArrayLike) -> NDArray:

@@ -37,6 +37,7 @@ FEATURES = {
     "row_pooled": "row-pooled cubes",
     "untrained": "untrained network",
     "start": "network at its start",
+    "attended_rows": "rows under attention",
     "network": "network",
 }
 _RIVALS = {
@@ -103,6 +104,7 @@ _FEATURE_STYLES = {
     "row_pooled": ("--", "D", 1.3, 3),
     "untrained": (":", "^", 1.5, 4),
     "start": ("-.", "v", 1.8, 5),
+    "attended_rows": ("--", "P", 1.8, 5),
     "network": ("-", "o", 2.8, 6),
 }
 # an experiment's row name: solid, thinner than the network

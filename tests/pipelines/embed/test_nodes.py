@@ -4,9 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wherewhen.model.config import FisherConfig
-from wherewhen.pipelines.embed.nodes import choose_windows, compare, encode, encode_fisher, pool
+from wherewhen.model.config import FisherConfig, NetworkConfig
+from wherewhen.model.encode import encode_tracklets
+from wherewhen.model.siamese import build_network
+from wherewhen.pipelines.embed.nodes import (
+    choose_windows,
+    compare,
+    encode,
+    encode_fisher,
+    pool,
+    pool_by_attention,
+)
 from wherewhen.tracklets.cubes import ArrayCubes
+from wherewhen.tracklets.windows import as_windows
 
 LENGTHS = {"a/p": 10, "b/p": 10, "a/t": 10}
 
@@ -60,6 +70,20 @@ def test_pooling_averages_the_window_with_and_without_rows(windows):
     assert means.drop(columns="vector").equals(windows)
     (only_rows,) = pool(Cubes(), windows, ["row_pooled"])
     assert np.stack(only_rows.vector.to_list()).tolist() == np.stack(rows.vector.to_list()).tolist()
+
+
+def test_rows_are_pooled_by_the_attention_that_the_network_has(windows):
+    cubes = Cubes()
+    network = build_network(NetworkConfig(projection=1, channels=[2]), channels=1, grid=2).eval()
+    network.calibrate(np.random.default_rng(0).normal(size=(9, 2, 2, 1)).astype(np.float32))
+    found = pool_by_attention(network, cubes, windows, batch_size=2)
+    assert found.drop(columns="vector").equals(windows)
+    clips = as_windows(windows)
+    maps = encode_tracklets(network, cubes, clips, attention=True, progress=False).attention
+    for vector, window, attention in zip(found.vector, clips, maps, strict=True):
+        rows = (attention[..., None] * cubes.read(window)).sum(axis=(0, 2))
+        expected = rows / attention.sum(axis=(0, 2))[:, None]
+        assert vector == pytest.approx(expected.ravel(), rel=1e-3)
 
 
 def test_a_network_compares_every_probe_with_the_gallery():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wherewhen.features.pooling import pool_windows
+from wherewhen.features.pooling import pool_windows, row_pooled
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
@@ -116,6 +116,21 @@ def pool(cubes: CubeReader, windows: pd.DataFrame, features: Sequence[str]) -> l
     means, rows = pool_windows(cubes, as_windows(windows))
     vectors = {"mean_pooled": means, "row_pooled": rows}
     return [windows.assign(vector=vectors[name]) for name in features]
+
+
+def pool_by_attention(
+    network: Network, cubes: CubeReader, windows: pd.DataFrame, batch_size: int
+) -> pd.DataFrame:
+    """Give every clip row-pooled cubes, weighted by the network's attention."""
+    from wherewhen.model.encode import encode_tracklets
+
+    asked = as_windows(windows)
+    maps = encode_tracklets(network, cubes, asked, batch_size, attention=True).attention
+    vectors = [
+        row_pooled(cubes.read(window), attention)
+        for window, attention in zip(asked, maps, strict=True)
+    ]
+    return windows.assign(vector=vectors)
 
 
 def describe(

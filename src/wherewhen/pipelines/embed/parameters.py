@@ -15,9 +15,10 @@ class EmbedParameters(Group):
 
     features: tuple[str, ...] = DEFAULT
     """The kinds of features: ``network``, ``untrained``, ``start`` (the network of `train.start`
-    before it is trained on), ``mean_pooled``, ``row_pooled``,
-    ``fisher`` (Fisher vectors of the trained network's frames, Section V-D, Eq 10), and the
-    baselines of `wherewhen.baselines` by name. A network is trained if one of them needs it."""
+    before it is trained on), ``mean_pooled``, ``row_pooled``, ``attended_rows`` (row-pooled cubes,
+    weighted by the trained network's attention), ``fisher`` (Fisher vectors of its frames, Section
+    V-D, Eq 10), and the baselines of `wherewhen.baselines` by name. A network is trained if one of
+    them needs it."""
 
     baselines: dict[str, dict[str, Any]] = Field({})
     """For each baseline, what its constructor takes."""
