@@ -4,6 +4,7 @@ The packages, from the lowest layer up (a package imports only from layers below
 
 - ``tracklets``, ``metric_learning``, ``retrieval``: tables, metrics and measures; NumPy alone
 - ``features``, ``model``: frames to feature cubes; the Siamese attention network
+- ``search``: a gallery of tracklets in a folder, and its nearest to a query
 - ``training``, ``presets``: the training loop; values of parameters by name
 - ``synthetic``, ``baselines``, ``reporting``: rendered people; other methods; figures and tables
 - ``lineage``: which code, parameters and data an artifact was made from
