@@ -4,7 +4,7 @@ import re
 
 import pytest
 from remade import remade_scores
-from shipped import CONFIG, write_shipped
+from shipped import BACKBONE, CONFIG, write_shipped
 
 from wherewhen import pretrained
 from wherewhen.pretrained import PretrainedError
@@ -22,6 +22,12 @@ class TestThatOfThePackage:
         card = pretrained.check_folder()
         assert sum(path.stat().st_size for path in pretrained.FOLDER.iterdir()) <= LARGEST
         assert not card.making.dirty
+
+    def test_its_backbone_is_that_of_the_card(self):
+        card, backbone = pretrained.load_card(), pretrained.load_backbone()
+        assert backbone.name == card.cubes["backbone"]["name"]
+        for side in ("grid", "channels"):
+            assert getattr(backbone, side) == card.network[side]
 
     def test_a_part_of_its_scores_is_made_again(self, tmp_path, one_thread):
         card, scores = remade_scores(pretrained.FOLDER, tmp_path)
@@ -88,3 +94,15 @@ def test_a_damaged_card_is_named(folder):
     (folder / "card.json").write_text("{}")
     with pytest.raises(PretrainedError, match=r"card\.json can't be read as the card"):
         pretrained.load_card(folder)
+
+
+def test_a_backbone_of_other_weights_or_preprocessing_is_refused(folder):
+    said = rf"weights {'a' * 64}, not [0-9a-f]{{64}}; preprocessing {{'size': 224}}, not {{"
+    with pytest.raises(PretrainedError, match=said):
+        pretrained.load_backbone(folder)
+
+
+def test_a_backbone_whose_weights_no_package_has_is_refused(tmp_path):
+    write_shipped(tmp_path / "files", cubes={"key": "k", "backbone": BACKBONE | {"name": "vgg16"}})
+    with pytest.raises(PretrainedError, match=r"no package carries weights of vgg16.*build_backb"):
+        pretrained.load_backbone(tmp_path / "files")

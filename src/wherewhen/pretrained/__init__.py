@@ -37,6 +37,7 @@ from wherewhen.tracklets.fingerprint import file_sha256
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from wherewhen.features.backbones import Backbone
     from wherewhen.model.siamese import SiameseAttentionNetwork
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Card",
     "PretrainedError",
     "check_folder",
+    "load_backbone",
     "load_card",
     "load_metrics",
     "load_network",
@@ -101,6 +103,38 @@ def load_network(folder: Path | None = None) -> SiameseAttentionNetwork:
     from wherewhen.model.files import read_network
 
     return read_network(network_file(folder)).eval()
+
+
+def load_backbone(folder: Path | None = None) -> Backbone:
+    """Build the backbone whose cubes the network takes, with the weights of an installed package.
+
+    Returns
+    -------
+    Backbone
+        On the CPU.
+
+    Raises
+    ------
+    PretrainedError
+        As `load_card`; or if no package carries its weights, or it makes other cubes here.
+    wherewhen.features.checkpoint_files.WeightsError
+        If the package is not installed.
+    """
+    from wherewhen.features.backbones import build_backbone
+    from wherewhen.features.weights import PACKAGES, WeightsSource
+
+    card = load_card(folder)
+    record = card.cubes["backbone"]
+    packages = [module for module, each in PACKAGES.items() if each.backbone == record["name"]]
+    if not packages:
+        raise PretrainedError(
+            f"no package carries weights of {record['name']}, whose cubes the pretrained network "
+            "takes: build it with wherewhen.features.backbones.build_backbone"
+        )
+    weights = WeightsSource(source="package", package=packages[0])
+    backbone = build_backbone(record["name"], weights, precision=record["precision"])
+    card.require_preparation(backbone.record)
+    return backbone
 
 
 def load_metrics(folder: Path | None = None) -> dict[str, Pipeline]:

@@ -152,6 +152,28 @@ class Card(_Part):
                 "that and its weights, or train a network for this backbone"
             )
 
+    def require_preparation(self, backbone: Mapping[str, Any]) -> None:
+        """Refuse a backbone that makes other cubes than those that the network learned from.
+
+        Parameters
+        ----------
+        backbone : mapping
+            Its record, `wherewhen.features.backbones.Backbone.record`.
+
+        Raises
+        ------
+        PretrainedError
+            Naming what differs, with both values.
+        """
+        own, given = (_preparation(each) for each in (self.cubes["backbone"], backbone))
+        # as JSON: a card has lists where a record has tuples
+        differing = [
+            name for name in PREPARED_BY if canonical_json(own[name]) != canonical_json(given[name])
+        ]
+        if differing:
+            said = "; ".join(f"{name} {own[name]}, not {given[name]}" for name in differing)
+            raise PretrainedError(f"the pretrained network takes cubes of another kind: {said}")
+
     def require_cubes(self, identity: Mapping[str, Any]) -> None:
         """Refuse cubes that were prepared otherwise, and those of the people it learned from.
 
@@ -165,11 +187,7 @@ class Card(_Part):
         PretrainedError
             Naming what differs, with both values; or the data set.
         """
-        own, given = (_preparation(each["backbone"]) for each in (self.cubes, identity))
-        differing = [name for name in PREPARED_BY if own[name] != given[name]]
-        if differing:
-            said = "; ".join(f"{name} {own[name]}, not {given[name]}" for name in differing)
-            raise PretrainedError(f"the pretrained network takes cubes of another kind: {said}")
+        self.require_preparation(identity["backbone"])
         if identity["dataset"] == self.data.fingerprint:
             raise self._known_people(f"these frames have the fingerprint {identity['dataset']}")
 

@@ -96,11 +96,28 @@ class Preprocessing:
         if not images.flags.writeable:  # torch would warn, though nothing is written
             images = images.copy()
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-        if self.channels == "BGR":
-            pixels = pixels.flip(1)
         if pixels.shape[-2:] != (self.size, self.size):
             size = (self.size, self.size)
             pixels = interpolate(pixels, size, mode=self.interpolation, antialias=True)
+        return self.normalise(pixels)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Prepare images that have the network's size.
+
+        Parameters
+        ----------
+        pixels
+            uint8, shape [N, 3, size, size], red first.
+
+        Returns
+        -------
+        Tensor
+            float32, of the same shape, channels last in memory.
+        """
+        import torch
+
+        if self.channels == "BGR":
+            pixels = pixels.flip(1)
         # (pixel / 255 - mean) / std in two passes.  It could not all go into the first convolution:
         # that pads with zeros, which stand for the mean after normalising and for black before.
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.features.extraction import CubeExtraction
+from wherewhen.features.weights import WeightsSource
 from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.types import Root
 from wherewhen.project import from_root
@@ -28,9 +29,7 @@ def plan_extraction(
     """
     from wherewhen.features.backbones import build_backbone, usable_device
 
-    weights = parameters.weights
-    if weights.path is not None:
-        weights = weights.model_copy(update={"path": from_root(weights.path)})
+    weights = weights_from_root(parameters)
     recipe = {
         "name": parameters.backbone,
         "precision": parameters.precision,
@@ -57,6 +56,14 @@ def plan_extraction(
         "weights_sha256": identity["backbone"]["weights"]["sha256"],
         **identity,
     }
+
+
+def weights_from_root(parameters: ExtractParameters) -> WeightsSource:
+    """Take the path of the weights' file, if they have one, from the project's folder."""
+    weights = parameters.weights
+    if weights.path is None:
+        return weights
+    return weights.model_copy(update={"path": from_root(weights.path)})
 
 
 def _kept(parameters: ExtractParameters, splits: pd.DataFrame | None) -> set[str] | None:
