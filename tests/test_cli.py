@@ -91,8 +91,9 @@ class TestRun:
         assert kedro_run.callback is not run.callback
 
     def test_the_commands_are_there(self):
-        commands = {"experiment", "lineage", "mlflow", "new-dataset", "publish", "purge", "run"}
-        assert set(cli.commands) == commands
+        assert set(cli.commands) == {
+            *("experiment", "export", "lineage", "mlflow", "new-dataset", "publish", "purge", "run")
+        }
 
 
 class TestEnvironment:
@@ -119,6 +120,22 @@ class TestEnvironment:
         assert "trial_09.network" in output
         _, output = invoke("lineage", "network")
         assert "trial_09.network" not in output
+
+
+class TestExport:
+    @pytest.mark.parametrize(
+        ("words", "code", "said"),
+        [
+            ([], 2, "Missing option '--to'"),
+            (["--to", "out", "--part", "head"], 2, "'head' is not one of"),
+            (["--to", "out", "--model", "nowhere.safetensors"], 1, "expected the file of a traine"),
+        ],
+    )
+    def test_what_is_refused_leaves_nothing_behind(self, project, words, code, said):
+        result = invoke("export", *words)
+        assert result[0] == code
+        assert said in result[1]
+        assert not (project / "out").exists()
 
 
 class TestNewDataset:

@@ -136,6 +136,28 @@ def publish(env: str | None, params: dict[str, Any], trial: str, to: str | None)
         click.echo("The working tree differed from the commit; the card says so (dirty).", err=True)
 
 
+@cli.command()
+@click.option("--model", default="pretrained", show_default=True, metavar="pretrained|FILE",
+              help="The network that ships with the package, or a network's file.")  # fmt: skip
+@click.option("--part", type=click.Choice(["backbone", "network", "both"]), default="both",
+              show_default=True, help="What to write; both: frames to embeddings.")  # fmt: skip
+@click.option("--to", metavar="FOLDER", required=True, help="Where to.")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Whose backbone the network of FILE has.")
+@click.option("--params", default="", callback=read_params, help="As given to the run.")
+@plain_errors
+def export(model: str, part: str, to: str, env: str | None, params: dict[str, Any]) -> None:
+    """Write a network, its backbone or both as an ONNX file, FOLDER/PART.onnx.
+
+    The backbone of the pretrained network is that of its card; that of another network is the one
+    that the parameters of --env name. The file's metadata say what it takes.
+    """
+    from wherewhen.onnx_files import export_part
+    from wherewhen.project import from_root, to_root
+
+    path = export_part(model, part, from_root(to), env, params)
+    click.echo(f"{to_root(path)}  {path.stat().st_size:,} bytes")
+
+
 @cli.command("new-dataset")
 @click.argument("name")
 @click.option("--root", required=True, help="The footage's folder, or its archive.")
