@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
+from wherewhen.features.backbones import build_backbone
 from wherewhen.features.cube_store import CubeStore
+from wherewhen.features.weights import WeightsSource
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 from wherewhen.pipelines.learn_metric.nodes import learn
@@ -56,6 +58,23 @@ def test_basis(record):
     content = record("basis", "--repeats", 1, *(f"--{name}={size}" for name, size in sizes.items()))
     assert content["size"] == sizes
     assert set(ratios(content)) == {"all channels", "basis of 3"}
+
+
+def test_onnx_runtime(record, script, monkeypatch):
+    backbone = build_backbone("timm:test_resnet", WeightsSource(source="random", seed=0))
+    network = build_network(
+        NetworkConfig(projection=3, channels=[4]), backbone.channels, backbone.grid
+    )
+    monkeypatch.setattr(script("onnx_runtime"), "models", lambda: (backbone, network.eval()))
+    content = record("onnx_runtime", "--repeats", 1, "--images=2", "--clips=2", "--frames=2")
+    found = ratios(content)
+    assert found["backbone, PyTorch"] == found["network, PyTorch"] == 1
+    compared = [row for row in content["rows"] if "relative_difference" in row]
+    assert [row["variant"] for row in compared] == [
+        "backbone, ONNX Runtime",
+        "network, ONNX Runtime",
+    ]
+    assert all(row["relative_difference"] < 1e-4 for row in compared)
 
 
 def test_cube_store(record):
