@@ -126,23 +126,20 @@ def _local_scatters(X: np.ndarray, person: np.ndarray, k: int) -> tuple[np.ndarr
     S_b is the mixture's scatter minus S_w, and the mixture's weights are 1/n for all pairs, less
     (1 - A_ij)/n for pairs of a class: so no matrix of all pairs is needed.
     """
-    within = np.zeros((X.shape[1], X.shape[1]))
-    missing = np.zeros_like(within)
+    weighted, missing = np.zeros_like(X), np.zeros_like(X)
     for label in range(person.max() + 1):
-        members = X[person == label]
-        if len(members) < 2:
-            continue
-        affinity = _affinity(members, k)
-        within += _weighted_scatter(members, affinity) / len(members)
-        missing += _weighted_scatter(members, 1 - affinity) / len(X)
-    mixture = X.T @ X - missing
-    between = mixture - within
+        members = person == label
+        affinity = _affinity(X[members], k)
+        weighted[members] = _laplacian(affinity) @ X[members] / len(affinity)
+        missing[members] = _laplacian(1 - affinity) @ X[members] / len(X)
+    within = X.T @ weighted
+    between = X.T @ (X - missing) - within
     return (within + within.T) / 2, (between + between.T) / 2
 
 
-def _weighted_scatter(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Compute 1/2 sum_ij w_ij (x_i - x_j)(x_i - x_j)' by the weights' Laplacian."""
-    return X.T @ (weights.sum(axis=1)[:, None] * X - weights @ X)
+def _laplacian(weights: np.ndarray) -> np.ndarray:
+    """Return L with X' L X = 1/2 sum_ij w_ij (x_i - x_j)(x_i - x_j)'."""
+    return np.diag(weights.sum(axis=1)) - weights
 
 
 def _embed(rows: np.ndarray, eigenvalues: np.ndarray, embedding: str) -> np.ndarray:
