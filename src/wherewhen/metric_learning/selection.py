@@ -5,6 +5,12 @@ depends on the persons and on the features. So the persons are divided into fold
 other folds teach a metric, and those of the fold, whom it has not seen, are searched for across
 cameras, as in a test (M. Stone: Cross-Validatory Choice and Assessment of Statistical Predictions.
 JRSS B 36, 1974).
+
+Among few persons many values find about as many of them, and which of these is the best is chance.
+So the largest of those is taken that are within one standard error of the best, as the rule of one
+standard error does towards simpler models (L. Breiman, J. H. Friedman, R. A. Olshen, C. J. Stone:
+Classification and Regression Trees. 1984, section 3.4.3), here towards more dimensions, and of
+those more shrinkage (``docs/explanation/recipe.md`` has what it gains).
 """
 
 from __future__ import annotations
@@ -27,9 +33,6 @@ DIMENSIONS = (10, 20, 30, 40, 60, 80, 100, 150, 200, 300)
 teach more than 150 (``docs/explanation/learning.md``)."""
 
 FOLDS = 5
-
-REPEATS = 1
-"""How often the persons are divided."""
 
 PER_FOLD = 2
 """The fewest persons of a fold who were seen by several cameras: one alone is always found."""
@@ -95,7 +98,8 @@ def choose(
     options : dict
         What `fit_metrics` takes: the given options with ``dimension``, and without ``auto``.
     candidates : list of Candidate
-        All values that were tried, or the fixed ones; one of each metric is chosen.
+        All values that were tried, or the fixed ones; one of each metric is chosen, by
+        `largest_of_the_best`.
 
     Raises
     ------
@@ -111,6 +115,7 @@ def choose(
     See Also
     --------
     cross_validate : Scores the candidates.
+    largest_of_the_best : Chooses one of them.
 
     Examples
     --------
@@ -130,16 +135,16 @@ def choose(
     candidates: list[Candidate] = []
     for kind, given in options.items():
         grid = _grid(kind, given, dimension, int(allowed))
-        scores = np.full(len(grid), np.nan)
+        scores = np.full((1, len(grid)), np.nan)
         if len(grid) > 1 and folds:
             scores = cross_validate(kind, given, grid, vectors, persons, cameras, folds)
-        if len(grid) > 1 and np.isnan(scores).all():
-            grid, scores = [_fallback(kind, grid)], np.full(1, np.nan)
+        if len(grid) > 1 and np.isnan(scores).any(axis=0).all():
+            grid, scores = [_fallback(kind, grid)], np.full((1, 1), np.nan)
             warnings.warn(_unchosen(kind, grid[0], folds), UserWarning, stacklevel=2)
-        best = 0 if len(grid) == 1 else int(np.nanargmax(scores))
+        best = 0 if len(grid) == 1 else largest_of_the_best(scores)
         candidates += [
             Candidate(kind, *values, float(score), number == best)
-            for number, (values, score) in enumerate(zip(grid, scores, strict=True))
+            for number, (values, score) in enumerate(zip(grid, scores.mean(axis=0), strict=True))
         ]
         filled[kind] = {**given, **_as_options(kind, *grid[best])}
     return filled, candidates
@@ -177,11 +182,8 @@ def divide(persons: np.ndarray, cameras: np.ndarray, random_state: int = 0) -> F
     if len(several) < PER_FOLD * FOLDS:
         return []
     generator = np.random.default_rng(random_state)
-    folds = []
-    for _ in range(REPEATS):
-        order = [*generator.permutation(several), *generator.permutation(once)]
-        folds += [np.isin(persons, order[fold::FOLDS]) for fold in range(FOLDS)]
-    return folds
+    order = [*generator.permutation(several), *generator.permutation(once)]
+    return [np.isin(persons, order[fold::FOLDS]) for fold in range(FOLDS)]
 
 
 def cross_validate(
@@ -213,9 +215,8 @@ def cross_validate(
 
     Returns
     -------
-    numpy.ndarray [len(grid)]
-        The mean average precision, averaged over the folds; NaN where the metric can't be learned
-        in one of them.
+    numpy.ndarray [len(folds), len(grid)]
+        The mean average precision in each fold; NaN where the metric can't be learned.
     """
     scores = np.full((len(folds), len(grid)), np.nan)
     for row, held in zip(scores, folds, strict=True):
@@ -232,7 +233,32 @@ def cross_validate(
                 learner.fit(learning[:, :dimension], *labels)
                 mapped = learner.transform(searched[:, :dimension])
                 row[number] = mean_average_precision(cdist(mapped, mapped), who, where)
-    return scores.mean(axis=0)
+    return scores
+
+
+def largest_of_the_best(scores: np.ndarray) -> int:
+    """Choose the last candidate that is at most one standard error behind the best.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray [folds, C]
+        Of C candidates, in the order of `choose`: by dimension, and of each by shrinkage. One with
+        a NaN does not count; at least one has none.
+
+    Returns
+    -------
+    int
+        Its number. The error is that of the mean difference to the best over the folds: all
+        candidates search for the same persons, so that what makes a fold easy does not count.
+
+    Examples
+    --------
+    >>> largest_of_the_best(np.array([[0.7, 0.9, 0.8, 0.7], [0.6, 0.8, 0.9, 0.6]]))
+    2
+    """
+    behind = scores[:, [np.nanargmax(scores.mean(axis=0))]] - scores
+    error = behind.std(axis=0, ddof=1) / np.sqrt(len(scores))
+    return int(np.flatnonzero(behind.mean(axis=0) <= error)[-1])
 
 
 def means_of_views(
