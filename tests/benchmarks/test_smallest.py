@@ -114,6 +114,16 @@ def test_evaluation(record, script, monkeypatch, tmp_path):
     assert (content["probes"], content["gallery"], content["labels"]) == (20, 60, "drawn")
 
 
+def test_search(record):
+    content = record("search", "--tracklets", 500, "--queries", 10, "--rounds", 1)
+    found = ratios(content)
+    for kind in ("exact", "ivf", "hnsw"):
+        assert found[f"{kind}, plain FAISS"] == found[f"{kind}, one by one, plain FAISS"] == 1
+        assert {kind, f"{kind}, one by one", f"{kind}, without one camera"} < set(found)
+        assert content["kinds"][kind]["recall"] >= (1 if kind == "exact" else 0.9)
+        assert content["kinds"][kind]["files"]["vectors.npy"] > 500 * 128 * 4
+
+
 def test_synthesise(run, script, tmp_path):
     path = tmp_path / "record.json"
     run("synthesise", "--rounds", 1, "--frames", 1, "--json", path)

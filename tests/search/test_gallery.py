@@ -126,6 +126,15 @@ def test_what_is_wrong_with_conditions(small, conditions, said):
         chosen_rows(checked_table(small[0]), **conditions)
 
 
+def test_the_likely_of_very_many_names(small, monkeypatch):
+    monkeypatch.setattr("wherewhen.search.gallery._COMPARED", 2)
+    table = checked_table(small[0])
+    with pytest.raises(GalleryError, match=r"no tracklet 'b/ana' .*did you mean b/anna\?"):
+        chosen_rows(table, exclude=["b/ana"])
+    with pytest.raises(GalleryError, match=r"no tracklet 'c/ana' .*: expected names of its table"):
+        chosen_rows(table, exclude=["c/ana"])
+
+
 def test_times_where_none_is_known(small):
     table = checked_table(small[0].drop(columns=["start", "end"]))
     with pytest.raises(GalleryError, match="no tracklet of the gallery has a time"):

@@ -15,6 +15,9 @@ NAMES = ["tracklet", "person", "camera"]
 COLUMNS = [*NAMES, "start", "end", "length"]
 """Columns of a gallery's table: text, seconds (NaN where unknown) and a number of frames."""
 
+_COMPARED = 10_000
+"""Names that a mistyped one is compared with: a million would take minutes."""
+
 
 class GalleryError(ValueError):
     """A gallery, a query or a filter that can't be used as it is."""
@@ -51,7 +54,7 @@ def checked_table(tracklets: pd.DataFrame) -> pd.DataFrame:
     for name in NAMES:
         _refuse(table, name, ~table[name].map(_is_name).astype(bool), "text that is not empty")
     _refuse(table, "tracklet", table["tracklet"].duplicated(), "unique names, and this is a second")
-    made = {name: table[name].astype(str) for name in NAMES}
+    made = {name: _in_one_piece(table[name]) for name in NAMES}
     made |= {name: _seconds(table, name) for name in ("start", "end")}
     wrong = (made["start"].isna() != made["end"].isna()) | (made["end"] < made["start"])
     _refuse(table.assign(**made), "end", wrong, "start and end, both or neither, in this order")
@@ -59,6 +62,17 @@ def checked_table(tracklets: pd.DataFrame) -> pd.DataFrame:
         raise GalleryError(f"column length is {table['length'].dtype}: expected whole numbers")
     _refuse(table, "length", (table["length"] < 1).astype(bool), "at least 1 frame")
     return pd.DataFrame({**made, "length": table["length"].astype("int64")})[COLUMNS]
+
+
+def joined(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return a gallery's table with the rows of another behind it."""
+    both = pd.concat([table, more], ignore_index=True)
+    return both.assign(**{name: _in_one_piece(both[name]) for name in NAMES})
+
+
+def _in_one_piece(column: pd.Series) -> pd.Series:
+    """Return text in one piece of memory: to take rows from several takes long."""
+    return pd.Series(column.to_numpy(dtype=object), index=column.index, dtype=str)
 
 
 def _is_name(value: Any) -> bool:
@@ -213,14 +227,20 @@ def named(table: pd.DataFrame, argument: str, names: Iterable[str], least: int =
     mask = column.isin(names).to_numpy(dtype=bool)
     absent = sorted(set(names) - set(column[mask]))
     if absent:
-        meant = did_you_mean(
-            str(absent[0]), column.unique().tolist(), "expected names of its table"
-        )
+        known = _alike(absent[0], column.unique().tolist())
+        meant = did_you_mean(absent[0], known, "expected names of its table")
         raise GalleryError(
             f"{argument}: no {column.name} {absent[0]!r} in the gallery ({len(absent)} such "
             f"names): {meant}"
         )
     return mask
+
+
+def _alike(name: str, known: list[str]) -> list[str]:
+    """Return the names to look for a likely one in: of very many, some that begin alike."""
+    if len(known) <= _COMPARED:
+        return known
+    return [each for each in known if each.startswith(name[: len(name) // 2])][:_COMPARED]
 
 
 def listed(argument: str, names: Iterable[str]) -> list[str]:

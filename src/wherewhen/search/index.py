@@ -18,6 +18,7 @@ from wherewhen.search.gallery import (
     checked_table,
     checked_vectors,
     chosen_rows,
+    joined,
     listed,
     named,
     refuse_other_model,
@@ -244,11 +245,13 @@ class Index:
 
     def _table(self, rows: np.ndarray, distances: np.ndarray) -> pd.DataFrame:
         queries, count = rows.shape
-        chosen = self._tracklets[[*NAMES, "start", "end"]].take(rows.ravel())
-        chosen = chosen.reset_index(drop=True)
-        chosen.insert(0, "query", np.repeat(np.arange(queries), count))
-        chosen.insert(1, "rank", np.tile(np.arange(1, count + 1), queries))
-        return chosen.assign(distance=distances.ravel())
+        columns = {
+            "query": np.repeat(np.arange(queries), count),
+            "rank": np.tile(np.arange(1, count + 1), queries),
+        }
+        for name in (*NAMES, "start", "end"):
+            columns[name] = self._tracklets[name].array.take(rows.ravel())
+        return pd.DataFrame({**columns, "distance": distances.ravel()}, copy=False)
 
     def _fitting(self, vectors: np.ndarray, what: str, rows: int | None = None) -> np.ndarray:
         vectors = checked_vectors(vectors, what, rows)
@@ -281,7 +284,7 @@ class Index:
                 "expected new names; remove it first to replace it"
             )
         self._searcher = self._searcher.extended(vectors)
-        self._tracklets = pd.concat([self._tracklets, table], ignore_index=True)
+        self._tracklets = joined(self._tracklets, table)
 
     def remove(
         self, persons: Iterable[str] | None = None, tracklets: Iterable[str] | None = None
