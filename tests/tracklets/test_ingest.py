@@ -215,9 +215,17 @@ def test_a_folder_without_frames_is_a_fault(tmp_path, found):
     assert allowed.tracklets["tracklet"].tolist() == ["a/p", "b/p"]
 
 
-def test_nobody_in_two_cameras(tmp_path, found):
-    with pytest.raises(IngestError, match=r"none of its 1 persons is seen by two cameras .*a\)"):
-        ingest("tiny", tmp_path, found[:1], QUIET)
+def test_one_camera_is_enough_to_be_searched(tmp_path, found):
+    ingested = ingest("tiny", tmp_path, found[:1], QUIET)
+    assert ingested.report["persons_in_one_camera"] == ["p"]
+
+
+def test_no_frame_at_all(tmp_path):
+    folder = tmp_path / "b/q"
+    folder.mkdir(parents=True)
+    empty = [FoundTracklet("b/q", "q", "b", [], folder)]
+    with pytest.raises(IngestError, match="no tracklet of it has a frame"):
+        ingest("tiny", tmp_path, empty, IngestRules(allow_faulty=1, progress=False))
 
 
 def test_a_person_in_one_camera_is_named(tmp_path, found, caplog):

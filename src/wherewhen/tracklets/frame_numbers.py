@@ -107,3 +107,16 @@ def frame_number(name: str, place: int = -1, pattern: str | None = None) -> int 
         return int(digits) if _NUMBER.fullmatch(digits) else None
     numbers = _NUMBER.findall(PurePath(name).stem)
     return int(numbers[place]) if len(numbers) >= -place else None
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Sort the file names of one tracklet by their frame numbers; names without one come last.
+
+    Examples
+    --------
+    >>> in_order(["f10.png", "f2.png"])
+    ['f2.png', 'f10.png']
+    """
+    place, _ = find_place([names])
+    numbers = {name: frame_number(name, place) for name in names}
+    return sorted(names, key=lambda name: (numbers[name] is None, numbers[name] or 0, name))

@@ -219,7 +219,7 @@ def ingest(
     Raises
     ------
     IngestError
-        If there are more faults than allowed, or no person is seen by two cameras.
+        If there are more faults than allowed, or no frame is left.
     """
     found, misnamed = _by_name(found, root)
     links, notes = survey(
@@ -250,14 +250,8 @@ def ingest(
     report = _report(dataset, tracklets, frames, all_faults, facts)
     if len(all_faults) > rules.allow_faulty:
         raise IngestError(_faults_message(dataset, all_faults, rules.allow_faulty), report)
-    if not (_cameras_of_persons(tracklets) >= 2).any():
-        raise IngestError(
-            f"data set {dataset}: none of its {report['persons']} persons is seen by "
-            f"two cameras (cameras: {listed(sorted(set(tracklets['camera'])))}). To re-identify, "
-            "the same person must bear the same name under two cameras: check the folders' names "
-            "and the options that choose persons",
-            report,
-        )
+    if tracklets.empty:
+        raise IngestError(f"data set {dataset}: no tracklet of it has a frame", report)
     _warn(dataset, report)
     validate_tables(tracklets, frames)
     return Ingested(tracklets, frames, report, root)
@@ -507,7 +501,7 @@ def _warn(dataset: str, report: Mapping[str, Any]) -> None:
     """Log what is no fault but should be known."""
     if report["persons_in_one_camera"]:
         _log.warning(
-            "%s: in one camera only, so neither probe nor match: %s",
+            "%s: in one camera only, so they can be searched for, but not trained on or scored: %s",
             dataset,
             listed(report["persons_in_one_camera"]),
         )

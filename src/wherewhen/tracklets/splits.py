@@ -105,7 +105,7 @@ def draw_splits(
         raise ValueError(
             f"{len(matched)} persons are seen by {by}: too few to split with train_fraction "
             f"{train_fraction}. Expected at least one on each side: use more persons or another "
-            "fraction"
+            "fraction; and the same person must bear the same name in both cameras"
         )
     names = np.array(sorted(matched), dtype=object)
     tested = [

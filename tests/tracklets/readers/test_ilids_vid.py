@@ -97,7 +97,7 @@ def test_odd_names_and_a_person_in_one_camera_are_read(root, caplog):
         ingested = read(root)
     assert ingested.frames["frame"].tolist()[:2] == [98, 99]
     assert ingested.report["persons_in_one_camera"] == ["person003"]
-    assert "in one camera only, so neither probe nor match: person003" in caplog.text
+    assert "not trained on or scored: person003" in caplog.text
 
 
 def test_a_gap_in_the_numbering_is_reported(tmp_path):

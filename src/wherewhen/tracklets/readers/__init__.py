@@ -15,11 +15,12 @@ from wherewhen.tracklets.files import FileError, displayed, expand_home, is_text
 from wherewhen.tracklets.folders import expected_folder
 from wherewhen.tracklets.ingest import Ingested, IngestError, IngestRules
 from wherewhen.tracklets.readers import folder as folders
-from wherewhen.tracklets.readers import ilids_vid, manifest, mars, prid2011
+from wherewhen.tracklets.readers import ilids_vid, manifest, mars, prid2011, tracklets
 from wherewhen.tracklets.readers.record import Footage, Reader
 
 READERS: dict[str, Reader] = {
-    module.READER.name: module.READER for module in (folders, ilids_vid, manifest, mars, prid2011)
+    module.READER.name: module.READER
+    for module in (folders, ilids_vid, manifest, mars, prid2011, tracklets)
 }
 """The records by the name that configurations use."""
 
