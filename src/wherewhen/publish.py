@@ -22,12 +22,15 @@ from wherewhen.pretrained.card import (
     CARD,
     METRICS,
     NETWORK,
+    STATISTICS,
     Artifact,
+    Calibration,
     Card,
     Data,
     Making,
     Sample,
     Score,
+    Threshold,
     page,
 )
 from wherewhen.project import from_root, project_root, to_root
@@ -36,6 +39,7 @@ from wherewhen.tracklets.fingerprint import decisive, file_sha256
 if TYPE_CHECKING:
     import pandas as pd
 
+    from wherewhen.features.domain import CubeStatistics
     from wherewhen.lineage.records import Record
     from wherewhen.sessions import View
 
@@ -53,6 +57,9 @@ OF_ONE_COMMIT = ("train", "embed", "learn_metric", "evaluate")
 
 MEASURES = ("rank-1", "rank-5", "mAP")
 """Those of the card."""
+
+FALSE_MATCH_RATES = (0.1, 0.01, 0.001, 0.0001)
+"""Those at which the card has thresholds, as far as the pairs suffice."""
 
 SAMPLE = 10
 """Test persons whose scores a test makes again."""
@@ -94,7 +101,7 @@ def default_folder() -> Path:
     return sources / pretrained.FOLDER.name
 
 
-def publish(view: View, trial: str, folder: Path) -> Card:
+def publish(view: View, trial: str, folder: Path, metric: str = "cosine") -> Card:
     """Write network, metrics and card of a finished run into a folder, whole or not at all.
 
     Parameters
@@ -105,6 +112,9 @@ def publish(view: View, trial: str, folder: Path) -> Card:
         Whose network it is.
     folder : Path
         Made, or replaced if it is such a folder already.
+    metric : str
+        The distance that is used unless another is asked for: ``cosine``, or one of
+        `learn_metric.metrics`.
 
     Raises
     ------
@@ -113,9 +123,10 @@ def publish(view: View, trial: str, folder: Path) -> Card:
         or the files are too large; the folder then stays as it was.
     """
     _require_kind(view.parameters, trial)
+    _require_metric(view.parameters, metric)
     records = _records(view, trial)
     with _replacing(folder) as partial:
-        _write(view, trial, records, partial)
+        _write(view, trial, metric, records, partial)
         card = pretrained.check_folder(partial)
         _require_small(partial)
     return card
@@ -183,6 +194,14 @@ def _require_kind(parameters: Any, trial: str) -> None:
         raise PublishError("this run can't be published: " + "; ".join(wrong))
 
 
+def _require_metric(parameters: Any, metric: str) -> None:
+    """Refuse a distance that the folder will not have."""
+    known = ("cosine", *parameters.learn_metric.metrics)
+    if metric not in known:
+        hint = did_you_mean(metric, known, f"expected one of {', '.join(known)}")
+        raise PublishError(f"no distance is called {metric!r}; {hint}")
+
+
 def _records(view: View, trial: str) -> dict[str, Record]:
     """Return the records of all that the folder is made of, every one up to date."""
     ledger = view.ledger
@@ -203,8 +222,9 @@ def _records(view: View, trial: str) -> dict[str, Record]:
     return records
 
 
-def _write(view: View, trial: str, records: dict[str, Record], folder: Path) -> None:
+def _write(view: View, trial: str, metric: str, records: dict[str, Record], folder: Path) -> None:
     """Write all files of the folder."""
+    from wherewhen.features.domain import write_statistics
     from wherewhen.metric_learning.files import read_metrics, write_metrics
     from wherewhen.model.files import read_network, read_network_header
 
@@ -212,6 +232,7 @@ def _write(view: View, trial: str, records: dict[str, Record], folder: Path) -> 
     write_metrics(
         view.catalog.load(f"{trial}.metrics_{FEATURES}"), folder / METRICS, precision="float32"
     )
+    write_statistics(_statistics(view, trial), folder / STATISTICS)
     network, metrics = read_network(folder / NETWORK).eval(), read_metrics(folder / METRICS)
     cubes, protocol = view.catalog.load("cubes_identity"), view.parameters.evaluate.protocol
     backbone, weights = cubes["backbone"]["name"], view.parameters.extract.weights
@@ -221,8 +242,11 @@ def _write(view: View, trial: str, records: dict[str, Record], folder: Path) -> 
         cubes=cubes,
         network=read_network_header(folder / NETWORK),
         metrics=tuple(metrics),
-        files={name: file_sha256(folder / name) for name in (METRICS, NETWORK)},
+        files={name: file_sha256(folder / name) for name in (METRICS, NETWORK, STATISTICS)},
         protocol=protocol,
+        frames=view.parameters.embed.frames,
+        metric=metric,
+        calibrations=tuple(_calibrations(view, trial, metrics, protocol)),
         scores=tuple(_scores(view.catalog.load("scores"), trial)),
         sample=_sample(view, trial, network, metrics, protocol),
         limits=LIMITS,
@@ -295,6 +319,43 @@ def _scores(scores: pd.DataFrame, trial: str) -> Iterator[Score]:
             mean=float(rows.value.mean()),
             deviation=None if np.isnan(deviation) else deviation,
             trials=len(rows),
+        )
+
+
+def _statistics(view: View, trial: str) -> CubeStatistics:
+    """Compute the statistics of the cubes of training tracklets."""
+    from wherewhen.features.domain import CubeStatistics, mean_activations
+
+    split = view.catalog.load(f"{trial}.split")
+    training = split[split.role == "train"].tracklet.to_list()
+    return CubeStatistics.of(mean_activations(view.catalog.load("cubes"), training))
+
+
+def _calibrations(
+    view: View, trial: str, metrics: dict[str, Any], protocol: str
+) -> Iterator[Calibration]:
+    """Yield what each distance means, by the test persons' pairs of probe and gallery."""
+    from wherewhen.pipelines.evaluate.nodes import sides, spaces
+    from wherewhen.retrieval.calibration import fit_probability
+    from wherewhen.retrieval.open_set import thresholds_at, true_positive_rates
+    from wherewhen.retrieval.task import Task
+
+    embeddings = view.catalog.load(f"{trial}.embeddings_{FEATURES}")
+    for metric, *vectors, distance in spaces(embeddings, metrics, by_euclidean=False):
+        task = Task.of_tables(distance(*vectors), *sides(embeddings), protocol)
+        genuine, impostor = task.pairs()
+        slope, intercept = fit_probability(genuine, impostor)
+        accepted = true_positive_rates(genuine, impostor, FALSE_MATCH_RATES)
+        yield Calibration(
+            metric=metric,
+            genuine=len(genuine),
+            impostor=len(impostor),
+            slope=slope,
+            intercept=intercept,
+            thresholds=tuple(
+                Threshold(false_match_rate=rate, distance=threshold, true_match_rate=accepted[rate])
+                for rate, threshold in thresholds_at(impostor, FALSE_MATCH_RATES).items()
+            ),
         )
 
 

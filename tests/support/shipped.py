@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from wherewhen import pretrained
+from wherewhen.features.domain import CubeStatistics, write_statistics
 from wherewhen.metric_learning import fit_metrics
 from wherewhen.metric_learning.files import write_metrics
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network_header, write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pretrained.card import CARD, METRICS, NETWORK, Card, page
+from wherewhen.pretrained.card import CARD, METRICS, NETWORK, STATISTICS, Card, page
 from wherewhen.tracklets.fingerprint import file_sha256
 
 FINGERPRINT = "0123456789abcdef"
@@ -40,6 +41,8 @@ def write_shipped(folder: Path, **changes: Any) -> Card:
     vectors = np.random.default_rng(0).normal(size=(20, 6)) + persons[:, None]
     metrics = fit_metrics(vectors, persons, np.arange(20) % 2, {"kissme": {}}, dimension=3)
     write_metrics(metrics, folder / METRICS, precision="float32")
+    statistics = CubeStatistics.of(np.random.default_rng(0).normal(size=(20, 5)))
+    write_statistics(statistics, folder / STATISTICS)
     fields = {
         "data": {
             "environment": "population",
@@ -63,11 +66,18 @@ def write_shipped(folder: Path, **changes: Any) -> Card:
         "cubes": {"key": "k" * 16, "backbone": BACKBONE},
         "network": read_network_header(folder / NETWORK),
         "metrics": ["kissme"],
-        "files": {name: file_sha256(folder / name) for name in (METRICS, NETWORK)},
+        "files": {name: file_sha256(folder / name) for name in (METRICS, NETWORK, STATISTICS)},
         "protocol": "two_camera",
         "scores": [
             {"features": "network", "metric": "cosine", "measure": "rank-1", "value": 0.5}
             | {"mean": 0.456, "deviation": 0.0321, "trials": 5}
+        ],
+        "frames": 128,
+        "metric": "kissme",
+        "calibrations": [
+            {"metric": metric, "genuine": 40, "impostor": 1000, "slope": 5.0, "intercept": -2.0}
+            | {"thresholds": [dict(false_match_rate=0.01, distance=0.3, true_match_rate=0.6)]}
+            for metric in ("cosine", "kissme")
         ],
         "sample": {"windows": [], "scores": {}},
         "limits": ["Rendered people alone."],

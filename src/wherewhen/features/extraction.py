@@ -35,6 +35,7 @@ from PIL import Image
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_files import Storage, as_stored, data_bytes
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable, require_finite
+from wherewhen.features.frames import prepared
 from wherewhen.features.weights import WeightsSource
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
@@ -330,14 +331,7 @@ class CubeExtraction:
                 view(position, variant).of(image) if variant else image
                 for position, image in enumerate(images, batch.start)
             ]
-            yield self._preprocess(views)
-
-    def _preprocess(self, images: list[NDArray[np.uint8]]) -> Tensor:
-        import torch
-
-        if len({image.shape for image in images}) == 1:
-            return self.backbone.preprocess(np.stack(images))
-        return torch.cat([self.backbone.preprocess(image[None]) for image in images])
+            yield prepared(self.backbone, views)
 
     def _compute(self, prepared: Iterable[Tensor]) -> NDArray[np.float16]:
         """Turn a batch, prepared once a variant, into [variants, frames, K, K, D]."""
@@ -402,7 +396,7 @@ def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise ExtractionError(f"frame {path} changed since it was ingested; ingest again")
     try:
-        return _decode(content)
+        return decode(content)
     except (OSError, RuntimeError) as error:  # Pillow's and torchvision's
         reason = str(error).splitlines()[0].removeprefix("[Errno 0] ")
         raise ExtractionError(
@@ -410,7 +404,14 @@ def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
         ) from error
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
+def decode(content: bytes) -> NDArray[np.uint8]:
+    """Decode a PNG, JPEG or BMP file as extractions do: uint8 [H, W, 3], red first.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        If it is damaged; by the decoder.
+    """
     if content[:2] == b"BM":
         with Image.open(io.BytesIO(content)) as image:
             return np.array(image.convert("RGB"))

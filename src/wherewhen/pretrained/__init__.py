@@ -1,8 +1,9 @@
 """The network that ships with this package, and its card, which says what it learned from.
 
 The folder ``files`` has ``network.safetensors``, ``metrics.safetensors`` (learned on its
-embeddings, in float32), ``card.json`` and ``card.md``. `kedro publish` makes it from a finished
-run; a version without it says so.
+embeddings, in float32), ``statistics.safetensors`` (of the cubes that it learned from),
+``card.json`` and ``card.md``. `kedro publish` makes it from a finished run; a version without it
+says so.
 
 Examples
 --------
@@ -15,6 +16,7 @@ Examples
 See Also
 --------
 wherewhen.pretrained.card.Card : What a card says, and what it is compared with.
+wherewhen.recogniser.Recogniser : Such a folder in use, from frames to answers.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from wherewhen.pretrained.card import (
     CARD,
     METRICS,
     NETWORK,
+    STATISTICS,
     Card,
     PretrainedError,
     page,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from wherewhen.features.backbones import Backbone
+    from wherewhen.features.domain import CubeStatistics
+    from wherewhen.features.weights import WeightsSource
     from wherewhen.model.siamese import SiameseAttentionNetwork
 
 __all__ = [
@@ -49,6 +54,7 @@ __all__ = [
     "load_card",
     "load_metrics",
     "load_network",
+    "load_statistics",
     "metrics_file",
     "network_file",
 ]
@@ -105,13 +111,19 @@ def load_network(folder: Path | None = None) -> SiameseAttentionNetwork:
     return read_network(network_file(folder)).eval()
 
 
-def load_backbone(folder: Path | None = None) -> Backbone:
-    """Build the backbone whose cubes the network takes, with the weights of an installed package.
+def load_backbone(
+    folder: Path | None = None, device: str = "cpu", weights: WeightsSource | None = None
+) -> Backbone:
+    """Build the backbone whose cubes the network takes.
 
-    Returns
-    -------
-    Backbone
-        On the CPU.
+    Parameters
+    ----------
+    folder : Path, optional
+        As for `load_card`.
+    device : str
+        Where it computes.
+    weights : WeightsSource, optional
+        Where its weights are; None: in an installed package.
 
     Raises
     ------
@@ -126,13 +138,13 @@ def load_backbone(folder: Path | None = None) -> Backbone:
     card = load_card(folder)
     record = card.cubes["backbone"]
     packages = [module for module, each in PACKAGES.items() if each.backbone == record["name"]]
-    if not packages:
+    if weights is None and not packages:
         raise PretrainedError(
             f"no package carries weights of {record['name']}, whose cubes the pretrained network "
-            "takes: build it with wherewhen.features.backbones.build_backbone"
+            "takes: give the argument weights, which says where they are"
         )
-    weights = WeightsSource(source="package", package=packages[0])
-    backbone = build_backbone(record["name"], weights, precision=record["precision"])
+    weights = weights or WeightsSource(source="package", package=packages[0])
+    backbone = build_backbone(record["name"], weights, device, record["precision"])
     card.require_preparation(backbone.record)
     return backbone
 
@@ -142,6 +154,13 @@ def load_metrics(folder: Path | None = None) -> dict[str, Pipeline]:
     from wherewhen.metric_learning.files import read_metrics
 
     return read_metrics(metrics_file(folder))
+
+
+def load_statistics(folder: Path | None = None) -> CubeStatistics:
+    """Read the statistics of the cubes that the network learned from; see `network_file`."""
+    from wherewhen.features.domain import read_statistics
+
+    return read_statistics(_described(folder or FOLDER, STATISTICS))
 
 
 def check_folder(folder: Path | None = None) -> Card:
@@ -159,12 +178,14 @@ def check_folder(folder: Path | None = None) -> Card:
     """
     folder = folder or FOLDER
     card, network, metrics = load_card(folder), load_network(folder), load_metrics(folder)
+    statistics = load_statistics(folder)
     backbone, names = card.cubes["backbone"], sorted(path.name for path in folder.iterdir())
     found = {
         "files": (names, sorted([*card.files, CARD, PAGE])),
         "configuration": (network.config, NetworkConfig(**card.network["config"])),
         "metrics": (sorted(metrics), sorted(card.metrics)),
     }
+    found["channels of the statistics"] = len(statistics.mean), backbone["channels"]
     for side in ("channels", "grid"):
         found[side] = {getattr(network, side)}, {card.network[side], backbone[side]}
     for name, (here, said) in found.items():

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wherewhen.hints import did_you_mean
 from wherewhen.tracklets.fingerprint import canonical_json
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
 NETWORK, METRICS, CARD = "network.safetensors", "metrics.safetensors", "card.json"
+STATISTICS = "statistics.safetensors"
 """Files of the folder."""
 
 PREPARED_BY = ("name", "weights", "preprocessing", "precision")
@@ -41,9 +48,9 @@ class Data(_Part):
     """Of these the network and the metrics learned, those who validated among them."""
     test_persons: int
     """These were scored."""
-    renderer: int
-    """Version of the renderer."""
-    rendered: dict[str, Any]
+    renderer: int | None
+    """Version of the renderer; None: they were filmed."""
+    rendered: dict[str, Any] | None
     """Parameters of `synthesise`; persons follow from its seed."""
 
 
@@ -100,6 +107,63 @@ class Score(_Part):
     """How many."""
 
 
+class Threshold(_Part):
+    """The distance below which a pair is taken for one person."""
+
+    false_match_rate: float
+    """Share of the pairs of two persons that are accepted."""
+    distance: float
+    """The threshold."""
+    true_match_rate: float
+    """Share of the pairs of one person that are accepted."""
+
+
+class Calibration(_Part):
+    """What a distance means, by pairs of test persons across cameras."""
+
+    metric: str
+    """The distance: ``cosine``, or one of the card's metrics."""
+    genuine: int
+    """Pairs of one person."""
+    impostor: int
+    """Pairs of two persons."""
+    slope: float
+    """See `wherewhen.retrieval.calibration.fit_probability`."""
+    intercept: float
+    """Likewise."""
+    thresholds: tuple[Threshold, ...]
+    """At several false match rates; rates that so few pairs cannot show are left out."""
+
+    def probability(self, distances: ArrayLike) -> np.ndarray:
+        """Turn distances into probabilities of one person, both kinds of pairs being as frequent.
+
+        In a large gallery nearly all pairs are of two persons, and most pairs of this probability
+        are, too: `threshold` keeps the number of false matches low.
+        """
+        import numpy as np  # configurations read cards, and should be quick
+        from scipy.special import expit
+
+        return expit(-(self.slope * np.asarray(distances, dtype=np.float64) + self.intercept))
+
+    def threshold(self, false_match_rate: float) -> Threshold:
+        """Return the threshold at a false match rate.
+
+        Raises
+        ------
+        PretrainedError
+            If there is none, naming those that there are.
+        """
+        for each in self.thresholds:
+            if math.isclose(each.false_match_rate, false_match_rate):
+                return each
+        known = ", ".join(f"{each.false_match_rate:g}" for each in self.thresholds)
+        raise PretrainedError(
+            f"no threshold is known at a false match rate of {false_match_rate:g}: expected "
+            f"{known or 'none'}; {self.impostor} pairs of two persons show no lower one than "
+            f"{1 / self.impostor:.1g}"
+        )
+
+
 class Sample(_Part):
     """A few test persons whose scores are quickly made again with the files of the folder."""
 
@@ -112,7 +176,7 @@ class Sample(_Part):
 class Card(_Part):
     """What is to be known about a pretrained network."""
 
-    layout: Literal[1] = 1
+    layout: Literal[2] = 2
     """Version of this form."""
     data: Data
     """What it learned from."""
@@ -130,12 +194,33 @@ class Card(_Part):
     """Of all scores."""
     scores: tuple[Score, ...]
     """On test persons."""
+    frames: int | None
+    """Of a test tracklet, those that were looked at: a probe's first, a gallery tracklet's last;
+    None: all."""
+    metric: str
+    """The distance that is used unless another is asked for."""
+    calibrations: tuple[Calibration, ...]
+    """Of each distance."""
     sample: Sample
     """Part of the scores, for tests."""
     limits: tuple[str, ...]
     """What it is not for."""
     licence: str
     """Of the files, and of the backbone's weights, which are not among them."""
+
+    def calibration(self, metric: str) -> Calibration:
+        """Return the calibration of a distance.
+
+        Raises
+        ------
+        PretrainedError
+            If there is none.
+        """
+        found = {each.metric: each for each in self.calibrations}
+        if metric not in found:
+            hint = did_you_mean(metric, found, f"expected one of {', '.join(found)}")
+            raise PretrainedError(f"the model has no distance {metric!r}; {hint}")
+        return found[metric]
 
     def require_backbone(self, name: str) -> None:
         """Refuse another backbone than the network's.
@@ -199,7 +284,7 @@ class Card(_Part):
         PretrainedError
             Naming the seed.
         """
-        if seed == self.data.rendered["seed"]:
+        if self.data.rendered is not None and seed == self.data.rendered["seed"]:
             raise self._known_people(f"synthesise.seed is {seed}, which draws the same people")
 
     def _known_people(self, why: str) -> PretrainedError:
@@ -237,10 +322,12 @@ def _lines(card: Card) -> Iterator[str]:
     weights = backbone["weights"]
     dirty = ", of a working tree that differed from it" if making.dirty else ""
     yield f"# Pretrained network of `{data.environment}`\n"
+    rendered = data.rendered
+    drawn = f"seed {rendered['seed']}, world `{rendered['world']}`, " if rendered else ""
     yield (
-        f"- Learned from {data.training_persons} of {data.persons} rendered persons of the "
-        f"environment `{data.environment}` (seed {data.rendered['seed']}, world "
-        f"`{data.rendered['world']}`, fingerprint of the frames `{data.fingerprint}`)."
+        f"- Learned from {data.training_persons} of {data.persons} "
+        f"{'rendered ' if rendered else ''}persons of the environment `{data.environment}` "
+        f"({drawn}fingerprint of the frames `{data.fingerprint}`)."
     )
     yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
     yield (
@@ -258,6 +345,14 @@ def _lines(card: Card) -> Iterator[str]:
     )
     yield ""
     yield from _table(card.scores)
+    yield "\n## What a distance means\n"
+    yield (
+        f"By pairs of the test persons across cameras. `{card.metric}` is used unless another "
+        "distance is asked for. A pair is taken for one person if its distance is below the "
+        "threshold."
+    )
+    yield ""
+    yield from _thresholds(card.calibrations)
     yield "\n## Limits\n"
     yield from (f"- {limit}" for limit in card.limits)
     yield f"\n## Licence\n\n{card.licence}"
@@ -280,6 +375,18 @@ def _table(scores: Sequence[Score]) -> Iterator[str]:
     for (features, metric), values in rows.items():
         cells = (values.get(measure, "–") for measure in measures)
         yield f"| {features} | {metric} | {' | '.join(cells)} |"
+
+
+def _thresholds(calibrations: Sequence[Calibration]) -> Iterator[str]:
+    """Write thresholds as a table: a row for each distance and false match rate."""
+    yield "| distance | false match rate | threshold | true match rate | pairs: one person, two |"
+    yield "|---|---|---|---|---|"
+    for each in calibrations:
+        for at in each.thresholds:
+            yield (
+                f"| {each.metric} | {100 * at.false_match_rate:g} % | {at.distance:.4g} | "
+                f"{100 * at.true_match_rate:.1f} % | {each.genuine}, {each.impostor} |"
+            )
 
 
 def _preparation(backbone: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Calibration of scores as probabilities: of pairs scored 0.8, 80 % should show the same person.
 
-Used for the Siamese network's s (Eq 8), which is trained on as many pairs of one person as of two.
-In a gallery nearly all pairs are of two persons. Both kinds therefore get the same total weight;
-otherwise the result would depend on the size of the gallery.
+The Siamese network's s (Eq 8) is a probability by its training, on as many pairs of one person as
+of two; `fit_probability` makes one of any distance. In a gallery nearly all pairs are of two
+persons. Both kinds therefore get the same total weight; otherwise the result would depend on the
+size of the gallery.
 """
 
 from __future__ import annotations
@@ -76,6 +77,63 @@ def reliability(genuine: ArrayLike, impostor: ArrayLike, bins: int = 10) -> pd.D
         }
     )
     return table[table["pairs"] > 0].reset_index(drop=True)
+
+
+def fit_probability(
+    genuine: ArrayLike, impostor: ArrayLike, random_state: int = 0
+) -> tuple[float, float]:
+    """Fit the probability that a pair shows one person as a logistic function of its distance.
+
+    P = 1 / (1 + exp(slope * distance + intercept)), as if both kinds of pairs were equally
+    frequent.
+
+    Parameters
+    ----------
+    genuine, impostor : array_like [N], [M]
+        Distances of pairs of one person, and of two.
+    random_state : int
+        Seed by which a million is drawn of more pairs than that of a kind.
+
+    Returns
+    -------
+    slope, intercept : float
+
+    Raises
+    ------
+    ValueError
+        If a kind has no pairs, or all distances are equal.
+
+    See Also
+    --------
+    wherewhen.retrieval.open_set.thresholds_at : Accepts pairs at a false positive rate instead.
+
+    Notes
+    -----
+    J. Platt: Probabilistic Outputs for Support Vector Machines. Advances in Large Margin
+    Classifiers, 1999. A weak penalty keeps the slope finite where the kinds do not overlap.
+
+    Examples
+    --------
+    >>> slope, intercept = fit_probability([0.1, 0.2, 0.6], [0.4, 0.8, 0.9])
+    >>> [round(float(1 / (1 + np.exp(slope * d + intercept))), 1) for d in (0.0, 0.5, 1.0)]
+    [1.0, 0.5, 0.0]
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    generator = np.random.default_rng(random_state)
+    kinds = [
+        values if len(values) <= _CHUNK else generator.choice(values, _CHUNK, replace=False)
+        for values in checked_pairs(genuine, impostor)
+    ]
+    distances = np.concatenate(kinds).astype(np.float64)
+    centre, scale = distances.mean(), distances.std()
+    if scale == 0:
+        raise ValueError(f"all distances are {centre}: expected different ones to fit to")
+    different = np.repeat([False, True], [len(each) for each in kinds])
+    model = LogisticRegression(C=1e4, class_weight="balanced")
+    model.fit(((distances - centre) / scale)[:, None], different)
+    slope = float(model.coef_[0, 0] / scale)
+    return slope, float(model.intercept_[0] - slope * centre)
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:

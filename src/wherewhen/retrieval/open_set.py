@@ -31,6 +31,7 @@ def true_positive_rates(
     See Also
     --------
     equal_error_rate : One number for the whole curve.
+    thresholds_at : The thresholds.
 
     Examples
     --------
@@ -38,16 +39,37 @@ def true_positive_rates(
     {0.25: 0.5}
     """
     genuine, impostor = checked_pairs(genuine, impostor)
+    return {
+        rate: float(np.count_nonzero(genuine < threshold) / len(genuine))
+        for rate, threshold in thresholds_at(impostor, rates).items()
+    }
+
+
+def thresholds_at(impostor: ArrayLike, rates: tuple[float, ...]) -> dict[float, float]:
+    """Compute the largest thresholds at given false positive rates.
+
+    A pair is accepted if its distance is below the threshold.
+
+    Parameters
+    ----------
+    impostor : array_like [M]
+        Distances of pairs of two persons.
+    rates : tuple of float
+        False positive rates in (0, 1). A rate below 1/M has no entry: M pairs cannot show it.
+
+    Examples
+    --------
+    >>> thresholds_at([2.0, 3.0, 4.0, 6.0], (0.25, 0.01))
+    {0.25: 3.0}
+    """
+    impostor = np.asarray(impostor)
     # False positives allowed; 1e-9 for products such as 0.001 * 7000 that fall short of 7.
     allowed = {rate: math.floor(rate * len(impostor) + 1e-9) for rate in rates}
     allowed = {rate: count for rate, count in allowed.items() if count > 0}
     if not allowed:
         return {}
     ordered = np.partition(impostor, sorted(allowed.values()))
-    return {
-        rate: float(np.count_nonzero(genuine < ordered[count]) / len(genuine))
-        for rate, count in allowed.items()
-    }
+    return {rate: float(ordered[count]) for rate, count in allowed.items()}
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
