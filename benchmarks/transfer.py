@@ -21,13 +21,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import _record
 import pandas as pd
 
-from wherewhen.features.pooling import pool_windows
+from wherewhen.features.pooling import pool_windows, row_pooled
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.pipelines.evaluate.nodes import sides, spaces
 from wherewhen.pipelines.learn_metric.nodes import learn
@@ -37,21 +38,30 @@ from wherewhen.retrieval.task import Task
 from wherewhen.sessions import View
 from wherewhen.tracklets.windows import as_windows, embedding_windows
 
-FEATURES = ("network", "row_pooled")
+FEATURES = ("network", "attended_rows", "row_pooled")
 LEARNED_ON = ("source", "both", "target")
 FUSED = ("cosine", "kissme", "lfda")
-"""Metrics of the network that are fused with KISSME on row-pooled cubes."""
+"""Metrics of the network that are fused with KISSME on row-pooled cubes, pooled evenly or not."""
 
 
 def embedded(source: View, target: View, trial: str, target_trial: str) -> dict[str, pd.DataFrame]:
-    """Give the target's clips vectors: those of the source's network, and pooled cubes."""
+    """Give the target's clips vectors: those of the source's network, and pooled cubes.
+
+    Cubes are pooled evenly, and by the attention of the source's network.
+    """
     cubes, asked = target.catalog.load("cubes"), target.parameters.embed
     split = target.catalog.load(f"{target_trial}.split")
     windows = embedding_windows(split, cubes.lengths, asked.frames, asked.clips, asked.clip_frames)
     network = source.catalog.load(f"{trial}.network")
+    asked_for = as_windows(windows)
+    encoded = encode_tracklets(network, cubes, asked_for, progress=False, attention=True)
     vectors = {
-        "network": encode_tracklets(network, cubes, as_windows(windows), progress=False).embeddings,
-        "row_pooled": pool_windows(cubes, as_windows(windows))[1],
+        "network": encoded.embeddings,
+        "attended_rows": [
+            row_pooled(cubes.read(window), attention)
+            for window, attention in zip(asked_for, encoded.attention, strict=True)
+        ],
+        "row_pooled": pool_windows(cubes, asked_for)[1],
     }
     return {name: windows.assign(vector=list(each)) for name, each in vectors.items()}
 
@@ -86,10 +96,9 @@ def rows(
         for metric, probes, gallery, distance in spaces(tables[name], metrics, by_euclidean=False):
             matrix = distance(probes, gallery)
             tasks[name, metric] = Task.of_tables(matrix, *sides(tables[name]), protocol)
-    baseline = tasks["row_pooled", "kissme"]
-    for metric in FUSED:
-        together = fuse([tasks["network", metric], baseline])
-        of = f"{metric} + row_pooled/kissme"
+    for rows_of, metric in product(FEATURES[1:], FUSED):
+        together = fuse([tasks["network", metric], tasks[rows_of, "kissme"]])
+        of = f"{metric} + {rows_of}/kissme"
         tasks["network", of] = Task.of_tables(together, *sides(tables["network"]), protocol)
     for (name, metric), task in tasks.items():
         found = score(task, resamples=0)
