@@ -15,7 +15,8 @@ from wherewhen.search.gallery import (
 def test_columns_in_one_form(small):
     table, _ = small
     made = checked_table(table.assign(person=table.person.astype("category"), more=1).iloc[::-1])
-    assert list(made) == ["tracklet", "person", "camera", "start", "end", "length"]
+    assert list(made) == ["tracklet", "person", "camera", "start", "end", "length", "frames"]
+    assert made.frames.tolist() == [[]] * 4
     assert made.index.tolist() == [0, 1, 2, 3]
     assert made.tracklet.tolist() == ["b/bert", "a/bert", "b/anna", "a/anna"]
     assert made.person.dtype != "category"  # which would keep the names of removed persons
@@ -30,6 +31,7 @@ def test_columns_in_one_form(small):
         ({"person": ["anna", "", "x", "y"]}, "column person, row 1: ''"),
         ({"camera": ["a", "b", None, "b"]}, "column camera, row 2"),
         ({"person": [1, 2, 3, 4]}, "column person, row 0: .*expected text"),
+        ({"frames": ["a.png"] * 4}, "column frames, row 0: 'a.png' .*expected a list of paths"),
         ({"length": [1, 2, 0, 4]}, "column length, row 2: .*at least 1 frame"),
         ({"length": [1.0, 2, 3, 4]}, "length is float64: expected whole numbers"),
         ({"start": [0, 1, 2, np.inf]}, "column start, row 3: inf"),

@@ -12,8 +12,9 @@ import pandas as pd
 from wherewhen.hints import did_you_mean
 
 NAMES = ["tracklet", "person", "camera"]
-COLUMNS = [*NAMES, "start", "end", "length"]
-"""Columns of a gallery's table: text, seconds (NaN where unknown) and a number of frames."""
+COLUMNS = [*NAMES, "start", "end", "length", "frames"]
+"""Columns of a gallery's table: text, seconds (NaN where unknown), a number of frames, and their
+paths (none where unknown)."""
 
 _COMPARED = 10_000
 """Names that a mistyped one is compared with: a million would take minutes."""
@@ -30,7 +31,7 @@ def checked_table(tracklets: pd.DataFrame) -> pd.DataFrame:
     ----------
     tracklets : pandas.DataFrame
         The columns `tracklet` (unique), `person`, `camera` and `length` (frames), and maybe `start`
-        and `end` in seconds, both NaN where the time is unknown.
+        and `end` in seconds, both NaN where the time is unknown, and `frames`, lists of paths.
 
     Returns
     -------
@@ -61,7 +62,19 @@ def checked_table(tracklets: pd.DataFrame) -> pd.DataFrame:
     if not pd.api.types.is_integer_dtype(table["length"]):
         raise GalleryError(f"column length is {table['length'].dtype}: expected whole numbers")
     _refuse(table, "length", (table["length"] < 1).astype(bool), "at least 1 frame")
-    return pd.DataFrame({**made, "length": table["length"].astype("int64")})[COLUMNS]
+    made |= {"length": table["length"].astype("int64"), "frames": _paths(table)}
+    return pd.DataFrame(made)[COLUMNS]
+
+
+def _paths(table: pd.DataFrame) -> pd.Series:
+    """Return the paths of each tracklet's frames as lists of text."""
+    if "frames" not in table:
+        return pd.Series([[]] * len(table), index=table.index, dtype=object)
+    wrong = ~table["frames"].map(
+        lambda paths: isinstance(paths, list | np.ndarray) and all(map(_is_name, paths))
+    )
+    _refuse(table, "frames", wrong.astype(bool), "a list of paths")
+    return table["frames"].map(list)
 
 
 def joined(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
