@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from flat_footage import write_flat
 
+from wherewhen import pretrained
 from wherewhen.environments import (
     RENDERED,
     ConfigurationError,
@@ -29,6 +30,7 @@ PROTOCOLS = {
     "folder": "cross_camera",
     "ilids_vid": "single_match",
     "manifest": "cross_camera",
+    "tracklets": "cross_camera",
     "mars": "official",
     "prid2011": "single_match",
 }
@@ -147,7 +149,8 @@ class TestNewDataset:
     def test_every_reader_has_an_environment_that_reads_its_footage(
         self, project, tmp_path, reader
     ):
-        root = write_flat(reader, tmp_path / "set", persons=6)
+        layout = "folder" if reader == "tracklets" else reader
+        root = write_flat(layout, tmp_path / "set", persons=6)
         paths = new_dataset("mine", reader, str(root))
         assert [path.relative_to(project).as_posix() for path in paths] == [
             "conf/mine/globals.yml",
@@ -160,7 +163,16 @@ class TestNewDataset:
         assert not parameters.ingest.synthetic
         assert parameters.split.trials == 2
         found = read(reader, root, **dict(parameters.ingest.options[reader]))
-        assert found.tracklets.person.nunique() == 6
+        assert found.tracklets.person.nunique() == (12 if reader == "tracklets" else 6)
+
+    def test_nobody_trains_where_the_model_is_taken_as_it_is(self, project, footage):
+        new_dataset("mine", "folder", footage, model=True)
+        parameters = parameters_of("mine")
+        assert parameters.split.nobody_trains
+        assert parameters.train.network_from == {"trial_00": pretrained.network_file()}
+        assert parameters.learn_metric.metrics_from == pretrained.metrics_file()
+        with pytest.raises(ConfigurationError, match="the reader mars has splits of its own"):
+            new_dataset("other", "mars", footage, model=True)
 
     @pytest.mark.parametrize("reader", READERS)
     def test_it_says_nothing_of_other_readers(self, project, footage, reader):

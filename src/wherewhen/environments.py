@@ -31,6 +31,9 @@ NOT_DATA_SETS = ("base", "local")
 RENDERED = ("synthetic", "development", "hundred", "population", "held_out")
 """Data sets of rendered people, whose names footage of real people must not have."""
 
+FIXED = ("mars", "ilids_vid")
+"""Readers of data sets whose owners say who trains."""
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names that a folder, an MLflow experiment and an environment can have anywhere."""
 
@@ -152,7 +155,7 @@ def _renders(env: str | None, source: str) -> bool:
     return ingest.get("root") is None
 
 
-def new_dataset(name: str, reader: str, root: str) -> list[Path]:
+def new_dataset(name: str, reader: str, root: str, model: bool = False) -> list[Path]:
     """Make an environment for footage.
 
     Parameters
@@ -163,6 +166,8 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
         A name of `wherewhen.tracklets.readers.READERS`.
     root : str
         The footage's folder, or its archive; relative to the project's root, or absolute.
+    model : bool
+        Take the model that ships with the package as it is: nobody trains, everybody is tested.
 
     Returns
     -------
@@ -181,6 +186,11 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
 
     _check_name(name)
     reader_named(reader)
+    if model and reader in FIXED:
+        raise ConfigurationError(
+            f"the reader {reader} has splits of its own, in which somebody trains: leave --model "
+            "out, or take the reader folder or manifest"
+        )
     if not root.strip() or not is_text(root) or not is_there(from_root(root)):
         place = displayed(from_root(root)) if root.strip() else "an empty path"
         raise ConfigurationError(
@@ -192,7 +202,7 @@ def new_dataset(name: str, reader: str, root: str) -> list[Path]:
         folder.mkdir()
         try:
             (folder / "globals.yml").write_text(f"dataset: {name}\n", encoding="utf-8")
-            (folder / "parameters.yml").write_text(_parameters(name, reader, root), "utf-8")
+            (folder / "parameters.yml").write_text(_parameters(name, reader, root, model), "utf-8")
         except BaseException:
             shutil.rmtree(folder)
             raise
@@ -216,13 +226,13 @@ def _check_name(name: str) -> None:
         raise ConfigurationError(f"there is an environment {name} already: choose another name")
 
 
-def _parameters(name: str, reader: str, root: str) -> str:
+def _parameters(name: str, reader: str, root: str, model: bool) -> str:
     """Write the parameters of an environment: what the reader needs, and what is worth a look."""
     from jinja2 import Environment
 
     environment = Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(name=name, reader=reader, root=_in_yaml(root))
+    return template.render(name=name, reader=reader, root=_in_yaml(root), model=model)
 
 
 def _in_yaml(text: str) -> str:

@@ -628,3 +628,43 @@ class TestWhatIsReadCounts:
         assert self.identity(**given) == before
         (lists / "query_IDX.mat").write_bytes(b"other")
         assert self.identity(**given) != before
+
+
+class TestNobodyTrains:
+    """Footage in which everybody is tested, by a network and metrics from elsewhere."""
+
+    BORROWED: ClassVar = {
+        "split": {"train_fraction": 0},
+        "train": {"network_from": "network.safetensors"},
+        "learn_metric": {"metrics_from": "metrics.safetensors"},
+        "embed": {"features": ["network", "attended_rows", "row_pooled"]},
+    }
+
+    def test_what_is_borrowed_is_enough(self):
+        parameters = check_parameters(self.BORROWED)
+        assert parameters.split.nobody_trains
+        assert parameters.learn_metric.metrics_from == Path("metrics.safetensors")
+
+    def test_pooled_cubes_alone_need_nothing(self):
+        tree = {"split": {"train_fraction": 0}, "embed": {"features": ["row_pooled"]}}
+        check_parameters(tree | {"learn_metric": {"metrics": []}})
+        with pytest.raises(ParameterError, match=r"learn_metric\.metrics can't be learned, since"):
+            check_parameters(tree)
+
+    @pytest.mark.parametrize(
+        ("features", "train", "named"),
+        [
+            (["network"], {}, "network"),
+            (["network", "untrained"], {"network_from": "n.safetensors"}, "untrained"),
+            (["fisher"], {"network_from": "n.safetensors"}, "fisher"),
+        ],
+    )
+    def test_what_somebody_has_to_teach_is_named(self, features, train, named):
+        tree = self.BORROWED | {"train": train, "embed": {"features": features}}
+        with pytest.raises(ParameterError, match=rf"embed\.features: {named} can't be made, since"):
+            check_parameters(tree)
+
+    def test_metrics_of_the_package_are_its_file(self):
+        tree = self.BORROWED | {"learn_metric": {"metrics_from": "pretrained"}}
+        found = check_parameters(tree).learn_metric.metrics_from
+        assert found == pretrained.metrics_file()

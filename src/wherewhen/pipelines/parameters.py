@@ -5,6 +5,7 @@ tree is checked before anything is built, so a typo costs a second and not an ex
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model, model_validator
@@ -18,6 +19,12 @@ from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.pipelines.stages import stages
 from wherewhen.pipelines.train.parameters import PRETRAINED, RANDOM, Preset, network_files
 from wherewhen.presets import preset_names
+
+UNTAUGHT = ("mean_pooled", "row_pooled")
+"""Features that nobody teaches."""
+
+OF_A_BORROWED_NETWORK = ("network", "attended_rows")
+"""Features that need no training persons where the network comes from elsewhere."""
 
 RENAMED = {
     "rate": "learning_rate",
@@ -61,8 +68,11 @@ class _Parameters(Group):
             embed=embed.with_changes(
                 baselines={name: embed.baselines.get(name, {}) for name in baselines}
             ),
-            learn_metric=learn.with_changes(**{name: {} for name in idle}),
+            learn_metric=learn.with_changes(
+                metrics_from=self._metrics_file, **{name: {} for name in idle}
+            ),
             train=self.train.with_changes(network_from=networks, start=start),
+            search=self.search.with_changes(model=self.search.folder),
         )
 
     @model_validator(mode="after")
@@ -102,6 +112,39 @@ class _Parameters(Group):
                 card.require_other_seed(self.synthesise.seed)
         except pretrained.PretrainedError as error:
             raise Faults([f"train.{name} is {PRETRAINED}: {error}"]) from error
+        return self
+
+    @property
+    def _metrics_file(self) -> Path | None:
+        given = self.learn_metric.metrics_from
+        return pretrained.metrics_file() if given == PRETRAINED else given
+
+    @model_validator(mode="after")
+    def _take_from_elsewhere_what_nobody_teaches(self) -> Self:
+        if not self.split.nobody_trains:
+            return self
+        borrowed = self.train.network_from is not None
+        can = [
+            name
+            for name in self.embed.features
+            if name in UNTAUGHT or (borrowed and name in OF_A_BORROWED_NETWORK)
+        ]
+        faults = []
+        if lacking := sorted(set(self.embed.features) - set(can)):
+            faults.append(
+                f"embed.features: {', '.join(lacking)} can't be made, since nobody trains "
+                f"(split.train_fraction is 0): take them out, or, for "
+                f"{' and '.join(OF_A_BORROWED_NETWORK)}, set train.network_from to a file or to "
+                f"{PRETRAINED}"
+            )
+        if self.learn_metric.metrics and self.learn_metric.metrics_from is None:
+            faults.append(
+                "learn_metric.metrics can't be learned, since nobody trains "
+                "(split.train_fraction is 0): set learn_metric.metrics_from to a file or to "
+                f"{PRETRAINED}, or learn_metric.metrics to []"
+            )
+        if faults:
+            raise Faults(faults)
         return self
 
     @model_validator(mode="after")

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wherewhen.metric_learning.files import write_metrics
 from wherewhen.metric_learning.registry import METRICS
-from wherewhen.pipelines.learn_metric.nodes import learn
+from wherewhen.pipelines.learn_metric.nodes import borrow, learn, leave_out
 from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 
 
@@ -79,3 +80,17 @@ def test_a_dimension_that_gives_way_is_said_with_its_trial(embeddings, caplog):
     with caplog.at_level(logging.INFO):
         learn(embeddings, LearnMetricParameters(dimension=150))
     assert "trial_00: PCA to 150 dimensions is not possible" in caplog.text
+
+
+def test_metrics_of_a_file_are_taken_as_they_are(embeddings, tmp_path):
+    learned, _ = learn(embeddings, LearnMetricParameters(metrics=("kissme",), dimension=5))
+    write_metrics(learned, tmp_path / "m.safetensors")
+    metrics, settings = borrow(tmp_path / "m.safetensors")
+    vectors = np.stack(embeddings.vector)
+    np.testing.assert_array_equal(
+        metrics["kissme"].transform(vectors), learned["kissme"].transform(vectors)
+    )
+    assert settings.empty
+    none, nothing = leave_out(embeddings)
+    assert none == {}
+    assert list(nothing) == list(settings)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.logged import warnings_logged
 from wherewhen.pipelines.types import Metrics
 from wherewhen.pipelines.vectors import centred
+from wherewhen.project import from_root
 from wherewhen.tracklets.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -41,3 +43,21 @@ def learn(
         if each.chosen and not math.isnan(each.mean_ap):
             log.info("%s: %s", trial, in_words(each))
     return metrics, pd.DataFrame(candidates).assign(trial=trial)
+
+
+def borrow(path: Path) -> tuple[Metrics, pd.DataFrame]:
+    """Read metrics that were learned elsewhere; nothing was tried."""
+    from wherewhen.metric_learning.files import read_metrics
+
+    return read_metrics(from_root(path)), _nothing_tried()
+
+
+def leave_out(embeddings: pd.DataFrame) -> tuple[Metrics, pd.DataFrame]:
+    """Learn nothing: these features are measured without a learned metric."""
+    return {}, _nothing_tried()
+
+
+def _nothing_tried() -> pd.DataFrame:
+    from wherewhen.metric_learning.selection import Candidate
+
+    return pd.DataFrame(columns=[*Candidate._fields, "trial"])

@@ -1,5 +1,6 @@
 """Parameters of the stage `learn_metric`: of each metric, those of its estimator."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
@@ -17,6 +18,11 @@ class _LearnMetric(Group):
     dimension: Annotated[int, Field(ge=1)] | Literal[AUTO] = AUTO
     """Dimensions kept by the PCA, 150 in the paper; fewer when there are fewer samples, with a
     warning. ``auto``: chosen for each metric by cross-validation over the training persons."""
+
+    metrics_from: Literal["pretrained"] | Path | None = None
+    """Metrics that were learned elsewhere, of the features ``network``, as they are: a file, or
+    ``pretrained``: those that ship with this package. Nothing is learned then, and other features
+    are measured without a learned metric. Null: learn."""
 
     centre: Literal["none", "camera"] = "none"
     """``camera``: the mean of each camera's vectors, of training persons, is removed from all its

@@ -32,8 +32,9 @@ class SplitParameters(Group):
     seed: int = Field(0, ge=0)
     """Seed of drawn splits."""
 
-    train_fraction: float = Field(0.5, gt=0, lt=1)
-    """Share of the persons that train in drawn splits (Section V-B)."""
+    train_fraction: float = Field(0.5, ge=0, lt=1)
+    """Share of the persons that train in drawn splits (Section V-B). 0: nobody does, and network
+    and metrics come from elsewhere (`train.network_from`, `learn_metric.metrics_from`)."""
 
     probe_camera: str | None = None
     """The probes' camera in drawn splits; null: the first by name."""
@@ -56,6 +57,11 @@ class SplitParameters(Group):
                 "and source file needs one"
             )
         return self
+
+    @property
+    def nobody_trains(self) -> bool:
+        """Whether all persons are tested."""
+        return self.source == "drawn" and self.train_fraction == 0
 
     @property
     def trial_names(self) -> list[str]:

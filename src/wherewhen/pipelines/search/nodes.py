@@ -1,0 +1,32 @@
+"""Nodes of `search`."""
+
+from typing import Any
+
+import pandas as pd
+
+from wherewhen.pipelines.search.parameters import SearchParameters
+from wherewhen.project import from_root
+from wherewhen.tracklets.cubes import CubeReader
+
+
+def embed_gallery(
+    cubes: CubeReader, tracklets: pd.DataFrame, parameters: SearchParameters
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Embed all tracklets by a finished model, and measure how far they are from its training."""
+    from wherewhen.recogniser import Recogniser
+
+    recogniser = Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
+    recogniser.card.require_preparation(cubes.identity["backbone"])
+    described = recogniser.describe(cubes, frames=parameters.frames, progress=True)
+    names = pd.Index(cubes.lengths)
+    table = tracklets.set_index("tracklet").loc[names].rename_axis("tracklet").reset_index()
+    return (
+        table[["tracklet", "person", "camera", "length"]].assign(
+            vector=list(recogniser.project(described.embeddings).astype("float32"))
+        ),
+        {
+            "model": recogniser.identity,
+            "difference": recogniser.difference(described.means),
+            "tracklets": len(table),
+        },
+    )

@@ -1,0 +1,36 @@
+"""Parameters of the stage `search`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from wherewhen import pretrained
+from wherewhen.pipelines.groups import Group
+from wherewhen.tracklets.fingerprint import OPERATIONAL
+
+SHIPPED = "wherewhen"
+"""The model that comes with this package."""
+
+
+class SearchParameters(Group):
+    """A finished model, and how much of a tracklet it looks at."""
+
+    model: Literal["wherewhen"] | Path = SHIPPED
+    """The folder of a model (`kedro publish` makes one), or ``wherewhen``: the one of this package.
+    """
+
+    metric: str | None = None
+    """The distance: ``cosine``, or a metric that was learned with the model; null: its default."""
+
+    frames: int = Field(16, ge=1)
+    """Frames of a tracklet that are looked at, of a longer one the last."""
+
+    kind: Annotated[Literal["auto", "exact", "ivf", "hnsw"], OPERATIONAL] = "auto"
+    """The index: ``exact``; ``ivf`` and ``hnsw`` are approximate, for millions of tracklets;
+    ``auto`` is exact up to a million."""
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder."""
+        return pretrained.FOLDER if self.model == SHIPPED else Path(self.model)
