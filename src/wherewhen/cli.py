@@ -19,6 +19,7 @@ from kedro.framework.cli.project import run as kedro_run
 
 from wherewhen.commands import plain_errors, read_params
 from wherewhen.experiments.cli import experiment
+from wherewhen.galleries.cli import search
 from wherewhen.sweeps.cli import sweep
 
 RUNNER = "wherewhen.lineage.runner.Runner"
@@ -84,6 +85,7 @@ run.params = [
 cli.add_command(run)
 experiment.add_command(sweep)
 cli.add_command(experiment)
+cli.add_command(search)
 
 
 @cli.command()
@@ -114,9 +116,17 @@ def lineage(artifact: str | None, env: str | None, params: dict[str, Any], recor
 @click.option("--env", "-e", envvar="KEDRO_ENV", help="The environment whose run it is.")
 @click.option("--params", default="", callback=read_params, help="As given to the run.")
 @click.option("--trial", required=True, help="Whose network it is: trial_00, trial_01, ...")
+@click.option(
+    "--metric",
+    default="cosine",
+    show_default=True,
+    help="The distance of answers, unless another is asked for: cosine, or a learned metric.",
+)
 @click.option("--to", metavar="FOLDER", help="Where to, if not into the sources of the package.")
 @plain_errors
-def publish(env: str | None, params: dict[str, Any], trial: str, to: str | None) -> None:
+def publish(
+    env: str | None, params: dict[str, Any], trial: str, metric: str, to: str | None
+) -> None:
     """Make the folder of the pretrained network that ships with the package, of a finished run.
 
     It gets the network of a trial, the metrics learned on its embeddings, and a card. All has to be
@@ -128,7 +138,7 @@ def publish(env: str | None, params: dict[str, Any], trial: str, to: str | None)
     from wherewhen.sessions import View
 
     folder = from_root(to) if to else default_folder()
-    card = make(View.of(env, params), trial, folder)
+    card = make(View.of(env, params), trial, folder, metric)
     for path in sorted(folder.iterdir()):
         click.echo(f"{to_root(path)}  {path.stat().st_size:,} bytes")
     click.echo(f"together {sum(path.stat().st_size for path in folder.iterdir()):,} bytes")
@@ -167,13 +177,18 @@ def export(model: str, part: str, to: str, env: str | None, params: dict[str, An
     show_default=True,
     help="Its layout: folder, manifest, prid2011, ilids_vid, mars (docs/reference/datasets.md).",
 )
+@click.option(
+    "--model",
+    is_flag=True,
+    help="Take the model that ships with the package: nobody trains, everybody is tested.",
+)
 @plain_errors
-def new_dataset(name: str, root: str, reader: str) -> None:
+def new_dataset(name: str, root: str, reader: str, model: bool) -> None:
     """Make an environment for footage of your own: conf/NAME, and then `kedro run --env NAME`."""
     from wherewhen import environments
     from wherewhen.project import to_root
 
-    for path in environments.new_dataset(name, reader, root):
+    for path in environments.new_dataset(name, reader, root, model):
         click.echo(to_root(path))
     click.echo(f"Run it: kedro run --env {name}")
 

@@ -35,7 +35,7 @@ from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
 
 RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
-CUBES, REPORTING = "04_feature", "08_reporting"
+CUBES, REPORTING, SEARCH = "04_feature", "08_reporting", "09_search"
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 """Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""
@@ -194,7 +194,12 @@ class Purge:
         for store in self._stores(name):
             self._plan_cubes(store, set(theirs.tracklet), mentions)
         crops = {base for base, _ in self._frame_tables(name)}
+        gallery = self.data / SEARCH / name
+        if any(_says(file, mentions) for file in self._inside(gallery)):
+            self._plan(gallery)  # whole: kedro search remove takes one person out of it
         for file in self._files(name):
+            if gallery in file.parents:
+                continue
             mixed = _mixes(file, trained) and crops.isdisjoint(file.parents)
             if file.name.startswith(LOGITS) or _says(file, mentions) or (mixed and self.derived):
                 self._plan(artifact_of(file))

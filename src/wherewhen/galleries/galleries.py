@@ -1,0 +1,142 @@
+"""The gallery of an environment: made and extended by runs of the stage `search`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from wherewhen.environments import environments, new_dataset
+from wherewhen.presets import overlay
+from wherewhen.project import from_root, project_root, to_root
+from wherewhen.sessions import View, run
+from wherewhen.tracklets.readers.guess import guess_reader
+
+if TYPE_CHECKING:
+    from wherewhen.recogniser.gallery import Gallery
+
+HOME = "data/09_search"
+"""Where galleries lie: a folder for each data set."""
+
+ON_DEMAND = {"extract": {"tracklets": "none"}}
+"""Cubes are made of the frames that are looked at, and not kept."""
+
+STAGES = ("ingest", "extract", "search")
+
+
+class SearchError(LookupError):
+    """A gallery that is not there, or can't be made."""
+
+
+def make(env: str | None, footage: str, reader: str | None, params: Mapping[str, Any]) -> str:
+    """Make the gallery of an environment, and the environment if none is named.
+
+    Parameters
+    ----------
+    env : str, optional
+        The environment; None: one that is named after the footage.
+    footage : str
+        A folder of crops, or a manifest.
+    reader : str, optional
+        Its layout; None: as it looks.
+    params : mapping
+        Parameters of the run, nested.
+
+    Returns
+    -------
+    str
+        The environment.
+
+    Raises
+    ------
+    SearchError, wherewhen.environments.ConfigurationError
+        If the footage is not there or is another than that of the environment.
+    """
+    from wherewhen.recogniser.gallery import Gallery
+
+    env = env or _environment(footage, reader)
+    view, embedded, report = _embedded(env, params)
+    Gallery.create(home(view), embedded, report, project_root(), view.parameters.search.kind)
+    return env
+
+
+def extend(env: str | None, footage: str, params: Mapping[str, Any]) -> list[str]:
+    """Add the tracklets of more footage, of the layout of the environment's own.
+
+    Returns
+    -------
+    list of str
+        Their names.
+
+    Raises
+    ------
+    wherewhen.search.GalleryError
+        If one of the names is there already.
+    """
+    gallery = opened(env)
+    ingest = {"ingest": {"root": str(from_root(footage))}}
+    _, embedded, report = _embedded(env, overlay(params, ingest))
+    gallery.add(embedded, report)
+    return embedded.tracklet.to_list()
+
+
+def opened(env: str | None) -> Gallery:
+    """Open the gallery of an environment.
+
+    Raises
+    ------
+    SearchError
+        If there is none.
+    """
+    from wherewhen.recogniser.gallery import Gallery
+
+    folder = home(View.of(env))
+    try:
+        return Gallery.open(folder, project_root())
+    except FileNotFoundError as error:
+        raise SearchError(
+            f"there is no gallery at {to_root(folder)}: make it first, kedro search index "
+            f"--gallery FOLDER{f' --env {env}' if env else ''}"
+        ) from error
+
+
+def home(view: View) -> Path:
+    """Return the folder of the gallery of a view's data set."""
+    return project_root() / HOME / view.dataset
+
+
+def _environment(footage: str, reader: str | None) -> str:
+    """Return the environment of footage, made if there is none."""
+    place = from_root(footage).resolve()
+    name = re.sub(r"[^a-z0-9]+", "_", place.stem.lower()).strip("_")[:40] or "footage"
+    name = name if name[0].isalpha() else f"footage_{name}"[:40]
+    if name not in environments():
+        new_dataset(name, reader or guess_reader(place), str(place), model=True)
+        return name
+    root = View.of(name).parameters.ingest.root
+    if root is None or from_root(root).resolve() != place:
+        raise SearchError(
+            f"there is an environment {name} already, of other footage ({root}): name another one "
+            "with --env, which kedro new-dataset makes, or give the folder another name"
+        )
+    return name
+
+
+def _embedded(
+    env: str | None, params: Mapping[str, Any]
+) -> tuple[View, pd.DataFrame, dict[str, Any]]:
+    """Run the stage; return its table with the places of the frames, and its report."""
+    asked = overlay(ON_DEMAND, params)
+    run(env, asked, STAGES)
+    view = View.of(env, asked)
+    root = from_root(view.catalog.load("frames_root"))
+    frames = view.catalog.load("frames").sort_values(["tracklet", "position"])
+    places = (root / frames.path).map(lambda path: str(to_root(path)))
+    listed = places.groupby(frames.tracklet).agg(list)
+    embedded = view.catalog.load("gallery_embeddings")
+    embedded = embedded.assign(frames=embedded.tracklet.map(listed))
+    report = view.catalog.load("gallery_report") | {"root": to_root(root)}
+    return view, embedded, report

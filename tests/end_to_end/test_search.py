@@ -1,0 +1,87 @@
+"""From a finished run to a model, and from a folder of crops to who is in it."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from wherewhen.pretrained import load_card
+
+RATE = ("--false-match-rate", "0.1")
+"""Thirty pairs of two persons show no lower one."""
+
+
+@pytest.fixture(scope="module")
+def model(finished, tiny, tmp_path_factory):
+    """The model's folder of the finished run."""
+    folder = tmp_path_factory.mktemp("model") / "files"
+    words = ["publish", "--trial", "trial_00", "--metric", "lfda", "--to", str(folder)]
+    finished.output_of(finished.kedro(*words, **tiny))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def searched(finished, model, new_project, tmp_path_factory):
+    """A project without data, the footage of the finished run, and the model of its commands."""
+    project = new_project(tmp_path_factory.mktemp("searched"))
+    (footage,) = (finished.root / "data/01_raw/synthetic").rglob("multi_shot")
+    shutil.copytree(footage, project.root / "footage/site")
+    return project, {"search.model": model, "search.frames": 128}
+
+
+def test_a_folder_of_crops_is_searched_as_the_run_ranks_it(searched, finished, model, here):
+    project, given = searched
+    code, output = here(project, "search", "index", "--gallery", "footage/site", **given)
+    assert code == 0, output
+    assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
+
+    rankings = pd.read_parquet(
+        finished.latest("07_model_output/synthetic/trial_00/rankings_network.parquet")
+    )
+    rankings = rankings[rankings.metric == "lfda"]
+    probe = rankings.probe.iloc[0]
+    expected = rankings[rankings.probe == probe].sort_values("rank")
+    words = ["search", "query", probe, "--env", "site", "--camera", "cam_b", "--top", "99", *RATE]
+    code, output = here(project, *words, **given)
+    assert code == 0, output
+    (table,) = (project.root / "data/08_reporting/site/search").glob("*.csv")
+    found = pd.read_csv(table).set_index("tracklet")
+    found = found.loc[[name for name in found.index if name in set(expected.gallery)]]
+    assert found.index.tolist() == expected.gallery.to_list()
+    assert found.distance.to_list() == pytest.approx(expected.distance.to_list(), rel=1e-3)
+    assert table.with_suffix(".png").is_file()
+
+    threshold = load_card(model).calibration("lfda").threshold(0.1)
+    assert f"threshold {threshold.distance:.4g}, at which 10 %" in output
+
+
+def test_frames_from_elsewhere_are_a_probe(searched, here):
+    project, given = searched
+    crops = project.root / "elsewhere"
+    shutil.copytree(project.root / "footage/site/cam_a/person_0001", crops)
+    code, output = here(project, "search", "query", "elsewhere", *RATE, "--env", "site", **given)
+    assert code == 0, output
+    assert "cam_a/person_0001" in output.split("\n")[0]
+
+
+def test_more_is_added_and_somebody_removed(searched, here):
+    project, given = searched
+    shutil.copytree(project.root / "footage/site/cam_a", project.root / "more/cam_c")
+    code, output = here(project, "search", "add", "--gallery", "more", "--env", "site", **given)
+    assert code == 0, output
+    assert "12 tracklets added" in output
+    code, output = here(project, "search", "remove", "--person", "person_0002", "--env", "site")
+    assert code == 0, output
+    assert "3 tracklets removed" in output
+    gallery = project.root / "data/09_search/site"
+    assert not [p for p in gallery.rglob("*") if p.is_file() and b"person_0002" in p.read_bytes()]
+    code, output = here(project, "search", "query", "cam_a/person_0002", "--env", "site", **given)
+    assert code == 1
+    assert "is neither a tracklet of the gallery nor a folder" in output
+
+
+def test_there_has_to_be_a_gallery(searched, here):
+    project, given = searched
+    code, output = here(project, "search", "query", "footage/site/cam_a/person_0001", **given)
+    assert code == 1
+    assert "there is no gallery at data/09_search/synthetic: make it first" in output
