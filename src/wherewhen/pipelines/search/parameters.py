@@ -28,7 +28,7 @@ class SearchParameters(Group):
 
     kind: Annotated[Literal["auto", "exact", "ivf", "hnsw"], OPERATIONAL] = "auto"
     """The index: ``exact``; ``ivf`` and ``hnsw`` are approximate, for millions of tracklets;
-    ``auto`` is exact up to a million."""
+    ``auto`` is exact up to 100,000 tracklets."""
 
     @property
     def folder(self) -> Path:
