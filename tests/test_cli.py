@@ -92,7 +92,17 @@ class TestRun:
 
     def test_the_commands_are_there(self):
         assert set(cli.commands) == {
-            *("experiment", "export", "lineage", "mlflow", "new-dataset", "publish", "purge", "run")
+            *(
+                "experiment",
+                "export",
+                "lineage",
+                "mlflow",
+                "new-dataset",
+                "publish",
+                "purge",
+                "run",
+            ),
+            "search",
         }
 
 

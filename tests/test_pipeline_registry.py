@@ -31,7 +31,7 @@ def registered(tree):
 
 
 def test_a_pipeline_a_stage_in_the_order_of_the_datas_way():
-    assert tuple(registered({})) == (*STAGES, "analyse", "__default__")
+    assert tuple(registered({})) == (*STAGES, "search", "analyse", "__default__")
 
 
 def test_a_closer_look_is_no_part_of_the_whole_and_needs_a_network():

@@ -104,7 +104,5 @@ def test_a_backbone_of_other_weights_or_preprocessing_is_refused(folder):
 
 def test_a_backbone_whose_weights_no_package_has_is_refused(tmp_path):
     write_shipped(tmp_path / "files", cubes={"key": "k", "backbone": BACKBONE | {"name": "vgg16"}})
-    with pytest.raises(
-        PretrainedError, match=r"weights of vgg16.*the argument weights"
-    ):
+    with pytest.raises(PretrainedError, match=r"weights of vgg16.*the argument weights"):
         pretrained.load_backbone(tmp_path / "files")

@@ -82,5 +82,6 @@ def stages() -> dict[str, Stage]:
     """Return the records by name: each after those that it needs, those run by name last."""
     packages = [each.name for each in pkgutil.iter_modules(pipelines.__path__) if each.ispkg]
     found = {name: import_module(f"{pipelines.__name__}.{name}").STAGE for name in packages}
-    graph = {name: found[name].needs for name in sorted(found, key=lambda n: (found[n].by_name, n))}
-    return {name: found[name] for name in TopologicalSorter(graph).static_order()}
+    graph = {name: found[name].needs for name in sorted(found)}
+    order = TopologicalSorter(graph).static_order()
+    return {name: found[name] for name in sorted(order, key=lambda name: found[name].by_name)}

@@ -53,19 +53,13 @@ Tracklet = Any
 
 
 class Comparison(NamedTuple):
-    """How alike two tracklets are.
-
-    Attributes
-    ----------
-    distance : float
-        By the recogniser's metric; smaller is more alike.
-    probability : float
-        That both show one person, if pairs of one person and of two were equally frequent; as
-        calibrated on the people of the model's card.
-    """
+    """How alike two tracklets are."""
 
     distance: float
+    """By the recogniser's metric; smaller is more alike."""
     probability: float
+    """That both show one person, if pairs of one person and of two were equally frequent; as
+    calibrated on the people of the model's card."""
 
 
 class Description(NamedTuple):
