@@ -22,19 +22,19 @@ def model(finished, tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def searched(finished, model, new_project, tmp_path_factory):
-    """A project without data, the footage of the finished run, and the model of its commands."""
+    """A project with a gallery of the finished run's footage, and the model of its commands."""
     project = new_project(tmp_path_factory.mktemp("searched"))
     (footage,) = (finished.root / "data/01_raw/synthetic").rglob("multi_shot")
     shutil.copytree(footage, project.root / "footage/site")
-    return project, {"search.model": model, "search.frames": 128}
+    given = {"search.model": model, "search.frames": 128}
+    words = project.kedro("search", "index", "--gallery", "footage/site", **given)
+    output = project.output_of(words)
+    assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
+    return project, given
 
 
 def test_a_folder_of_crops_is_searched_as_the_run_ranks_it(searched, finished, model, here):
     project, given = searched
-    code, output = here(project, "search", "index", "--gallery", "footage/site", **given)
-    assert code == 0, output
-    assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
-
     rankings = pd.read_parquet(
         finished.latest("07_model_output/synthetic/trial_00/rankings_network.parquet")
     )
@@ -44,7 +44,7 @@ def test_a_folder_of_crops_is_searched_as_the_run_ranks_it(searched, finished, m
     words = ["search", "query", probe, "--env", "site", "--camera", "cam_b", "--top", "99", *RATE]
     code, output = here(project, *words, **given)
     assert code == 0, output
-    (table,) = (project.root / "data/08_reporting/site/search").glob("*.csv")
+    table = project.root / f"data/08_reporting/site/search/{probe.replace('/', '_')}.csv"
     found = pd.read_csv(table).set_index("tracklet")
     found = found.loc[[name for name in found.index if name in set(expected.gallery)]]
     assert found.index.tolist() == expected.gallery.to_list()
