@@ -28,7 +28,7 @@ from typing import Any
 import _record
 import pandas as pd
 
-from wherewhen.features.pooling import pool_windows, row_pooled
+from wherewhen.features.pooling import pool_by_attention, pool_windows
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.pipelines.evaluate.nodes import sides, spaces
 from wherewhen.pipelines.learn_metric.nodes import learn
@@ -57,10 +57,7 @@ def embedded(source: View, target: View, trial: str, target_trial: str) -> dict[
     encoded = encode_tracklets(network, cubes, asked_for, progress=False, attention=True)
     vectors = {
         "network": encoded.embeddings,
-        "attended_rows": [
-            row_pooled(cubes.read(window), attention)
-            for window, attention in zip(asked_for, encoded.attention, strict=True)
-        ],
+        "attended_rows": pool_by_attention(cubes, asked_for, encoded.attention),
         "row_pooled": pool_windows(cubes, asked_for)[1],
     }
     return {name: windows.assign(vector=list(each)) for name, each in vectors.items()}

@@ -7,7 +7,7 @@ appearance changes, and is the stronger of the two by far.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,6 +84,31 @@ def _checked(cubes: ArrayLike) -> NDArray:
     if cubes.ndim != 4 or not len(cubes):
         raise ValueError(f"cubes: expected shape [T, K, K, D], T > 0, got {list(cubes.shape)}")
     return cubes
+
+
+def pool_by_attention(
+    cubes: CubeReader, windows: Sequence[Window], attention: Sequence[NDArray]
+) -> list[NDArray[np.float32]]:
+    """Pool many windows by rows, each with its attention.
+
+    Parameters
+    ----------
+    cubes
+        Where they are read from.
+    windows
+        N windows of T_n frames.
+    attention
+        Of each [T_n, K, K].
+
+    Returns
+    -------
+    list of ndarray
+        `row_pooled` [K * D] of each window.
+    """
+    return [
+        row_pooled(cubes.read(window), weights)
+        for window, weights in zip(windows, attention, strict=True)
+    ]
 
 
 def pool_windows(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wherewhen.features.pooling import pool_windows, row_pooled
+from wherewhen.features import pooling
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
@@ -113,7 +113,7 @@ def compare(network: Network, embeddings: pd.DataFrame) -> np.ndarray:
 
 def pool(cubes: CubeReader, windows: pd.DataFrame, features: Sequence[str]) -> list[pd.DataFrame]:
     """Give every clip pooled cubes as its vector, by each of the asked-for ways to pool."""
-    means, rows = pool_windows(cubes, as_windows(windows))
+    means, rows = pooling.pool_windows(cubes, as_windows(windows))
     vectors = {"mean_pooled": means, "row_pooled": rows}
     return [windows.assign(vector=vectors[name]) for name in features]
 
@@ -126,11 +126,7 @@ def pool_by_attention(
 
     asked = as_windows(windows)
     maps = encode_tracklets(network, cubes, asked, batch_size, attention=True).attention
-    vectors = [
-        row_pooled(cubes.read(window), attention)
-        for window, attention in zip(asked, maps, strict=True)
-    ]
-    return windows.assign(vector=vectors)
+    return windows.assign(vector=pooling.pool_by_attention(cubes, asked, maps))
 
 
 def describe(
