@@ -48,9 +48,9 @@ class Data(_Part):
     """Of these the network and the metrics learned, those who validated among them."""
     test_persons: int
     """These were scored."""
-    renderer: int | None
-    """Version of the renderer; None: they were filmed."""
-    rendered: dict[str, Any] | None
+    renderer: int
+    """Version of the renderer."""
+    rendered: dict[str, Any]
     """Parameters of `synthesise`; persons follow from its seed."""
 
 
@@ -284,7 +284,7 @@ class Card(_Part):
         PretrainedError
             Naming the seed.
         """
-        if self.data.rendered is not None and seed == self.data.rendered["seed"]:
+        if seed == self.data.rendered["seed"]:
             raise self._known_people(f"synthesise.seed is {seed}, which draws the same people")
 
     def _known_people(self, why: str) -> PretrainedError:
@@ -322,12 +322,10 @@ def _lines(card: Card) -> Iterator[str]:
     weights = backbone["weights"]
     dirty = ", of a working tree that differed from it" if making.dirty else ""
     yield f"# Pretrained network of `{data.environment}`\n"
-    rendered = data.rendered
-    drawn = f"seed {rendered['seed']}, world `{rendered['world']}`, " if rendered else ""
     yield (
-        f"- Learned from {data.training_persons} of {data.persons} "
-        f"{'rendered ' if rendered else ''}persons of the environment `{data.environment}` "
-        f"({drawn}fingerprint of the frames `{data.fingerprint}`)."
+        f"- Learned from {data.training_persons} of {data.persons} rendered persons of the "
+        f"environment `{data.environment}` (seed {data.rendered['seed']}, world "
+        f"`{data.rendered['world']}`, fingerprint of the frames `{data.fingerprint}`)."
     )
     yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
     yield (
