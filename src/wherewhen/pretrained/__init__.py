@@ -47,9 +47,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLDER",
+    "SHIPPED",
     "Card",
     "PretrainedError",
     "check_folder",
+    "folder_of",
     "load_backbone",
     "load_card",
     "load_metrics",
@@ -62,8 +64,16 @@ __all__ = [
 FOLDER = Path(__file__).resolve().parent / "files"
 """Where the network lies in the package."""
 
+SHIPPED = "wherewhen"
+"""Stands for that folder where the folder of a model is named."""
+
 PAGE = "card.md"
 """The card as text."""
+
+
+def folder_of(model: str | Path) -> Path:
+    """Return the folder of a model: that of the package for `SHIPPED`."""
+    return FOLDER if model == SHIPPED else Path(model).expanduser()
 
 
 def load_card(folder: Path | None = None) -> Card:

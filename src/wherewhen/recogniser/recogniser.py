@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from wherewhen.model.siamese import SiameseAttentionNetwork
     from wherewhen.pretrained.card import Calibration, Card
 
-SHIPPED = "wherewhen"
-"""Stands for the model that comes with this package."""
-
 COSINE = "cosine"
 """The distance that needs no learning."""
 
@@ -135,7 +132,7 @@ class Recogniser:
     @classmethod
     def from_pretrained(
         cls,
-        source: str | Path = SHIPPED,
+        source: str | Path = pretrained.SHIPPED,
         metric: str | None = None,
         device: str = "auto",
         weights: WeightsSource | None = None,
@@ -161,7 +158,7 @@ class Recogniser:
         wherewhen.features.checkpoint_files.WeightsError
             If the backbone's weights can't be had.
         """
-        folder = pretrained.FOLDER if source == SHIPPED else Path(source).expanduser()
+        folder = pretrained.folder_of(source)
         card = pretrained.load_card(folder)
         device = usable_device(device)
         backbone = pretrained.load_backbone(folder, device, weights)

@@ -9,14 +9,11 @@ from wherewhen import pretrained
 from wherewhen.pipelines.groups import Group
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
-SHIPPED = "wherewhen"
-"""The model that comes with this package."""
-
 
 class SearchParameters(Group):
     """A finished model, and how much of a tracklet it looks at."""
 
-    model: Literal["wherewhen"] | Path = SHIPPED
+    model: Literal["wherewhen"] | Path = pretrained.SHIPPED
     """The folder of a model (`kedro publish` makes one), or ``wherewhen``: the one of this package.
     """
 
@@ -33,4 +30,4 @@ class SearchParameters(Group):
     @property
     def folder(self) -> Path:
         """The model's folder."""
-        return pretrained.FOLDER if self.model == SHIPPED else Path(self.model)
+        return pretrained.folder_of(self.model)
