@@ -269,3 +269,15 @@ def test_kinds(small, gallery, about, monkeypatch):
     monkeypatch.setattr("wherewhen.search.index.EXACT_UP_TO", 4)
     assert Index.create(*small, about).kind == "exact"
     assert Index.create(*gallery(5), about).kind == "ivf"
+
+
+def test_a_name_and_its_frames_are_found(small, about):
+    table, vectors = small
+    frames = [["a/1.png", "a/2.png"], [], ["c.png"], ["d.png"]]
+    index = Index.create(table.assign(frames=frames), vectors, about)
+    assert "a/anna" in index
+    assert "a/carl" not in index
+    assert index.frames_of("a/anna") == ["a/1.png", "a/2.png"]
+    assert index.frames_of("b/anna") == []
+    with pytest.raises(GalleryError, match="no tracklet 'a/carl' in the gallery"):
+        index.frames_of("a/carl")

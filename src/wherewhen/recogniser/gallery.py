@@ -221,7 +221,7 @@ class Gallery:
 
     def holds(self, probe: Any) -> bool:
         """Whether a probe is the name of a tracklet of this gallery."""
-        return isinstance(probe, str) and self.index.tracklets.tracklet.eq(probe).any()
+        return isinstance(probe, str) and probe in self.index
 
     def frames_of(self, tracklet: str) -> list[Path]:
         """Return the paths of a tracklet's frames, in order.
@@ -231,11 +231,7 @@ class Gallery:
         wherewhen.search.GalleryError
             If there is no such tracklet.
         """
-        rows = self.index.tracklets
-        rows = rows[rows.tracklet == tracklet]
-        if rows.empty:
-            raise GalleryError(f"no tracklet {tracklet!r} is in {self.folder}")
-        return [self.root / path for path in rows.frames.iloc[0]]
+        return [self.root / path for path in self.index.frames_of(tracklet)]
 
     def picture_of(self, tracklet: str) -> Frame | None:
         """Read the frame in the middle of a tracklet; None if it is gone."""

@@ -167,6 +167,20 @@ class Index:
     def _vectors(self) -> np.ndarray:
         return self._searcher.vectors
 
+    def __contains__(self, tracklet: object) -> bool:
+        return bool((self._tracklets["tracklet"] == tracklet).any())
+
+    def frames_of(self, tracklet: str) -> list[str]:
+        """Return the paths of a tracklet's frames, in order; none where they are unknown.
+
+        Raises
+        ------
+        GalleryError
+            If the name is not in the gallery.
+        """
+        rows = named(self._tracklets, "tracklets", [tracklet])
+        return list(self._tracklets["frames"][rows].iloc[0])
+
     def vectors_of(self, tracklets: Iterable[str]) -> np.ndarray:
         """Return the vectors of tracklets in the order of their names, float32 [n, E].
 
