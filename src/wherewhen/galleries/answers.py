@@ -91,15 +91,16 @@ def _write(gallery: Gallery, probe: Any, answer: Answer, metric: str, folder: Pa
     from wherewhen.reporting.figures.canvas import save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    asked = to_root(probe) if isinstance(probe, Path) else probe
+    elsewhere = isinstance(probe, Path)  # else a tracklet of the gallery
+    asked = to_root(probe) if elsewhere else probe
     table = folder / f"{re.sub('[^A-Za-z0-9_-]+', '_', asked)[-80:].strip('_')}.csv"
     with replacing(table) as partial:
         answer.found.to_csv(partial, index=False)
-    if gallery.holds(probe):
-        picture = gallery.picture_of(probe)
-    else:
+    if elsewhere:
         frames = frames_in(probe)
         picture = frames[len(frames) // 2]
+    else:
+        picture = gallery.picture_of(probe)
     found = [
         Found(
             row.tracklet, row.distance, row.probability, row.match, gallery.picture_of(row.tracklet)

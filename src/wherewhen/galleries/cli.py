@@ -33,10 +33,10 @@ def index(gallery: str, reader: str | None, env: str | None, params: dict[str, A
 
     Without --env, an environment is made that bears the folder's name.
     """
-    from wherewhen.galleries.galleries import make, opened
+    from wherewhen.galleries.galleries import make
 
-    name = make(env, gallery, reader, params)
-    click.echo(f"{len(opened(name))} tracklets. Search them: kedro search query PROBE --env {name}")
+    name, made = make(env, gallery, reader, params)
+    click.echo(f"{len(made)} tracklets. Search them: kedro search query PROBE --env {name}")
 
 
 @search.command()

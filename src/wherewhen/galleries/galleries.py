@@ -31,7 +31,9 @@ class SearchError(LookupError):
     """A gallery that is not there, or can't be made."""
 
 
-def make(env: str | None, footage: str, reader: str | None, params: Mapping[str, Any]) -> str:
+def make(
+    env: str | None, footage: str, reader: str | None, params: Mapping[str, Any]
+) -> tuple[str, Gallery]:
     """Make the gallery of an environment, and the environment if none is named.
 
     Parameters
@@ -47,8 +49,10 @@ def make(env: str | None, footage: str, reader: str | None, params: Mapping[str,
 
     Returns
     -------
-    str
+    env : str
         The environment.
+    gallery : wherewhen.recogniser.gallery.Gallery
+        The gallery.
 
     Raises
     ------
@@ -59,8 +63,8 @@ def make(env: str | None, footage: str, reader: str | None, params: Mapping[str,
 
     env = env or _environment(footage, reader)
     view, embedded, report = _embedded(env, params)
-    Gallery.create(home(view), embedded, report, project_root(), view.parameters.search.kind)
-    return env
+    kind = view.parameters.search.kind
+    return env, Gallery.create(home(view), embedded, report, project_root(), kind)
 
 
 def extend(env: str | None, footage: str, params: Mapping[str, Any]) -> list[str]:
