@@ -414,5 +414,5 @@ def _replacing(folder: Path) -> Iterator[Path]:
 
 
 def _is_ours(folder: Path) -> bool:
-    known: Iterable[str] = (CARD, NETWORK, METRICS, pretrained.PAGE)
+    known: Iterable[str] = (CARD, NETWORK, METRICS, STATISTICS, pretrained.PAGE)
     return folder.is_dir() and all(path.name in known for path in folder.iterdir())

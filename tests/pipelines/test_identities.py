@@ -33,6 +33,7 @@ from wherewhen.pipelines.groups import Group
 from wherewhen.pipelines.ingest.parameters import IngestParameters
 from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.parameters import Parameters, check_parameters
+from wherewhen.pipelines.search.parameters import SearchParameters
 from wherewhen.pipelines.split.parameters import SplitParameters
 from wherewhen.synthetic.config import CameraConfig, SyntheticConfig
 from wherewhen.tracklets.cubes import ArrayCubes
@@ -75,7 +76,9 @@ CALLED_OTHERWISE = {
         "analyse.tracklets",
     ),
     "tracklets": ("report.attention_tracklets", "analyse.tracklets"),
-    "parameters": ("synthesise", "ingest", "split", "extract", "learn_metric", "evaluate"),
+    "parameters": (
+        *("synthesise", "ingest", "split", "extract", "learn_metric", "evaluate", "search"),
+    ),
 }
 """Arguments of nodes, and the parameters whose last name is another: whole groups, mostly."""
 
@@ -179,6 +182,8 @@ GROUPS = {
     "evaluate, re-ranked": EvaluateParameters(re_ranking=ReRankingParameters()),
     "evaluate.fusion": FusionParameters(**FUSED),
     "evaluate.fusion, given weights": FusionParameters(**FUSED, weights=(0.5, 1.5, 2.0)),
+    "search": SearchParameters(),
+    "search, a folder": SearchParameters(model="model"),
 }
 
 OPERATIONAL_FIELDS = {
@@ -191,6 +196,7 @@ OPERATIONAL_FIELDS = {
         *("preload_device_share", "device", "cuda_graph", "roofline"),
     },
     "evaluate": {"average_precision", "fusion"},
+    "search": {"kind"},
 }
 """Written by hand: a mark too much would take over what other parameters have made, in silence."""
 
@@ -514,6 +520,24 @@ class TestOperationalFieldsDecideNothing:
             lambda parameters: score_network(table, {}, np.eye(5), parameters, features="network"),
             EvaluateParameters(resamples=10, re_ranking=ReRankingParameters(k1=2, k2=1)),
             {"average_precision": ("trapezoid",)},
+            same_tables,
+        ).check()
+
+    def test_of_search(self):
+        from wherewhen import pretrained
+        from wherewhen.pipelines.search.nodes import embed_gallery
+
+        generator = np.random.default_rng(0)
+        names = ["a/1", "a/2"]
+        cubes = ArrayCubes(
+            {name: generator.random((3, 7, 7, 1280)).astype(np.float16) for name in names}
+        )
+        cubes.identity = pretrained.load_card().cubes
+        table = pd.DataFrame({"tracklet": names, "person": names, "camera": "a", "length": 3})
+        Trial(
+            lambda parameters: embed_gallery(cubes, table, parameters),
+            SearchParameters(frames=2),
+            {"kind": ("ivf",)},
             same_tables,
         ).check()
 
