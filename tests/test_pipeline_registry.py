@@ -16,6 +16,7 @@ STAGES = (
     "embed",
     "learn_metric",
     "evaluate",
+    "assemble",
     "report",
 )
 

@@ -116,17 +116,9 @@ def lineage(artifact: str | None, env: str | None, params: dict[str, Any], recor
 @click.option("--env", "-e", envvar="KEDRO_ENV", help="The environment whose run it is.")
 @click.option("--params", default="", callback=read_params, help="As given to the run.")
 @click.option("--trial", required=True, help="Whose network it is: trial_00, trial_01, ...")
-@click.option(
-    "--metric",
-    default="cosine",
-    show_default=True,
-    help="The distance of answers, unless another is asked for: cosine, or a learned metric.",
-)
 @click.option("--to", metavar="FOLDER", help="Where to, if not into the sources of the package.")
 @plain_errors
-def publish(
-    env: str | None, params: dict[str, Any], trial: str, metric: str, to: str | None
-) -> None:
+def publish(env: str | None, params: dict[str, Any], trial: str, to: str | None) -> None:
     """Make the folder of the pretrained network that ships with the package, of a finished run.
 
     It gets the network of a trial, the metrics learned on its embeddings, and a card. All has to be
@@ -138,7 +130,7 @@ def publish(
     from wherewhen.sessions import View
 
     folder = from_root(to) if to else default_folder()
-    card = make(View.of(env, params), trial, folder, metric)
+    card = make(View.of(env, params), trial, folder)
     for path in sorted(folder.iterdir()):
         click.echo(f"{to_root(path)}  {path.stat().st_size:,} bytes")
     click.echo(f"together {sum(path.stat().st_size for path in folder.iterdir()):,} bytes")

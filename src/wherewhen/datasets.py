@@ -133,6 +133,18 @@ class MetricsDataset(_FileDataset):
     READ = "wherewhen.metric_learning.files:read_metrics"
 
 
+class ModelDataset(_FileDataset):
+    """A model: a folder of safetensors and JSON; loaded as its path."""
+
+    WRITE = "wherewhen.pretrained.writing:write_model"
+
+    def _read(self, path: Path) -> Path:
+        return path
+
+    def _exists(self) -> bool:
+        return self._place.is_dir()
+
+
 class _JSONDataset(_FileDataset):
     """A small JSON file."""
 

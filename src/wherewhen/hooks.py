@@ -7,7 +7,7 @@ What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
 ``tags``
     ``{tag: field}``: fields of a saved JSON object become tags of the run
 ``model``
-    the saved network is logged as an MLflow model of that name
+    the saved model is logged as an MLflow model of that name
 ``metrics``
     the rows of a table of measures become metrics, ``<this>.<trial>.<network>.<measure>``
 """
@@ -180,12 +180,13 @@ class RunHooks:
 
     def _log_artifact(self, name: str) -> str | None:
         """Log an artifact as the catalog asks for it; return the id of its model, if it is one."""
+        from wherewhen.pretrained.card import NETWORK
         from wherewhen.tracking import log_network
 
         wanted, file = _wanted(self._catalog, name), self._catalog.ledger.file(name)
         if "artifact_path" in wanted:
             self._tracker.log_file(file, wanted["artifact_path"])
-        return log_network(file, wanted["model"]) if "model" in wanted else None
+        return log_network(file / NETWORK, wanted["model"]) if "model" in wanted else None
 
     def _log_results(self, pipeline: Pipeline) -> None:
         """Log what the results follow from, and the scores among them."""
@@ -246,8 +247,8 @@ class RunHooks:
             return
         scores = pd.concat(tables, ignore_index=True)
         for trial, of_trial in scores.groupby("trial"):
-            network = f"{trial}.network"
-            model = known_model(ledger.record(network).model_id) if network in there else None
+            name = f"{trial}.model"
+            model = known_model(ledger.record(name).model_id) if name in there else None
             for features, rows in of_trial.groupby("features"):
                 values = {f"{trial}.{name}": value for name, value in score_metrics(rows).items()}
                 self._tracker.log_metrics(values, model if features == "network" else None, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -18,28 +17,27 @@ from wherewhen.describe import as_params
 from wherewhen.hints import did_you_mean
 from wherewhen.lineage.content import content_of
 from wherewhen.lineage.ledger import NotMade
+from wherewhen.pipelines.assemble.nodes import MEASURES
 from wherewhen.pretrained.card import (
+    BACKBONE,
     CARD,
     METRICS,
     NETWORK,
+    PAGE,
     STATISTICS,
     Artifact,
-    Calibration,
     Card,
-    Data,
     Making,
     Sample,
     Score,
-    Threshold,
-    page,
 )
+from wherewhen.pretrained.writing import write_card
 from wherewhen.project import from_root, project_root, to_root
 from wherewhen.tracklets.fingerprint import decisive, file_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from wherewhen.features.domain import CubeStatistics
     from wherewhen.lineage.records import Record
     from wherewhen.sessions import View
 
@@ -52,29 +50,11 @@ FEATURES = "network"
 STAGES = ("synthesise", "ingest", "split", "extract", "train", "embed", "learn_metric", "evaluate")
 """Stages whose parameters are a part of the card."""
 
-OF_ONE_COMMIT = ("train", "embed", "learn_metric", "evaluate")
+OF_ONE_COMMIT = ("train", "embed", "learn_metric", "evaluate", "assemble")
 """Stages that one commit has to have run; frames and cubes take hours and may be older."""
-
-MEASURES = ("rank-1", "rank-5", "mAP")
-"""Those of the card."""
-
-FALSE_MATCH_RATES = (0.1, 0.01, 0.001, 0.0001)
-"""Those at which the card has thresholds, as far as the pairs suffice."""
 
 SAMPLE = 10
 """Test persons whose scores a test makes again."""
-
-LIMITS = (
-    "It learned from rendered people alone. How it does on real people is not known; scores on "
-    "rendered people say nothing about it.",
-    "It is a start for training and for studies. It is not for identifying, tracking or watching "
-    "anybody, nor for decisions about a person (docs/responsible-use.md).",
-    "Rendered bodies, clothes and gaits are a narrow choice: there are no wheelchairs, walking "
-    "aids, prams, veils or saris.",
-    "Scores are of people in the same rendered world as those it learned from, in a closed set; "
-    "expect lower ones elsewhere.",
-    "A ranking is never evidence that two videos show the same person.",
-)
 
 LICENCE = (
     "The files are under the licence of this project, Apache-2.0. The weights of the backbone "
@@ -101,7 +81,7 @@ def default_folder() -> Path:
     return sources / pretrained.FOLDER.name
 
 
-def publish(view: View, trial: str, folder: Path, metric: str = "cosine") -> Card:
+def publish(view: View, trial: str, folder: Path) -> Card:
     """Write network, metrics and card of a finished run into a folder, whole or not at all.
 
     Parameters
@@ -112,9 +92,6 @@ def publish(view: View, trial: str, folder: Path, metric: str = "cosine") -> Car
         Whose network it is.
     folder : Path
         Made, or replaced if it is such a folder already.
-    metric : str
-        The distance that is used unless another is asked for: ``cosine``, or one of
-        `learn_metric.metrics`.
 
     Raises
     ------
@@ -123,10 +100,9 @@ def publish(view: View, trial: str, folder: Path, metric: str = "cosine") -> Car
         or the files are too large; the folder then stays as it was.
     """
     _require_kind(view.parameters, trial)
-    _require_metric(view.parameters, metric)
     records = _records(view, trial)
     with _replacing(folder) as partial:
-        _write(view, trial, metric, records, partial)
+        _write(view, trial, records, partial)
         card = pretrained.check_folder(partial)
         _require_small(partial)
     return card
@@ -194,19 +170,10 @@ def _require_kind(parameters: Any, trial: str) -> None:
         raise PublishError("this run can't be published: " + "; ".join(wrong))
 
 
-def _require_metric(parameters: Any, metric: str) -> None:
-    """Refuse a distance that the folder will not have."""
-    known = ("cosine", *parameters.learn_metric.metrics)
-    if metric not in known:
-        hint = did_you_mean(metric, known, f"expected one of {', '.join(known)}")
-        raise PublishError(f"no distance is called {metric!r}; {hint}")
-
-
 def _records(view: View, trial: str) -> dict[str, Record]:
     """Return the records of all that the folder is made of, every one up to date."""
     ledger = view.ledger
-    wanted = [f"{trial}.network", f"{trial}.metrics_{FEATURES}", "scores"]
-    nodes = ledger.ancestors([*wanted, "cubes_identity", f"{trial}.windows"])
+    nodes = ledger.ancestors([f"{trial}.model", "scores", f"{trial}.windows"])
     names = [name for node in nodes for name in node.outputs if ledger.is_kept(name)]
     try:
         records = {name: ledger.record(name) for name in names}
@@ -222,61 +189,31 @@ def _records(view: View, trial: str) -> dict[str, Record]:
     return records
 
 
-def _write(view: View, trial: str, metric: str, records: dict[str, Record], folder: Path) -> None:
-    """Write all files of the folder."""
-    from wherewhen.features.domain import write_statistics
+def _write(view: View, trial: str, records: dict[str, Record], folder: Path) -> None:
+    """Write the trial's model with all that everybody who installs the package is to know."""
     from wherewhen.metric_learning.files import read_metrics, write_metrics
-    from wherewhen.model.files import read_network, read_network_header
 
-    shutil.copyfile(view.ledger.file(f"{trial}.network"), folder / NETWORK)
-    write_metrics(
-        view.catalog.load(f"{trial}.metrics_{FEATURES}"), folder / METRICS, precision="float32"
-    )
-    write_statistics(_statistics(view, trial), folder / STATISTICS)
-    network, metrics = read_network(folder / NETWORK).eval(), read_metrics(folder / METRICS)
-    cubes, protocol = view.catalog.load("cubes_identity"), view.parameters.evaluate.protocol
-    backbone, weights = cubes["backbone"]["name"], view.parameters.extract.weights
-    card = Card(
-        data=_data(view, trial),
-        making=_making(view, trial, records),
-        cubes=cubes,
-        network=read_network_header(folder / NETWORK),
-        metrics=tuple(metrics),
-        files={name: file_sha256(folder / name) for name in (METRICS, NETWORK, STATISTICS)},
-        protocol=protocol,
-        frames=view.parameters.embed.frames,
-        metric=metric,
-        calibrations=tuple(_calibrations(view, trial, metrics, protocol)),
-        scores=tuple(_scores(view.catalog.load("scores"), trial)),
-        sample=_sample(view, trial, network, metrics, protocol),
-        limits=LIMITS,
-        licence=LICENCE.format(
-            backbone=backbone,
+    model = view.catalog.load(f"{trial}.model")
+    card = pretrained.load_card(model)
+    for name in set(card.files) - {METRICS}:
+        shutil.copyfile(model / name, folder / name)
+    write_metrics(pretrained.load_metrics(model), folder / METRICS, precision="float32")
+    network, metrics = pretrained.load_network(model), read_metrics(folder / METRICS)
+    weights = view.parameters.extract.weights
+    changes = {
+        "data": card.data.model_copy(update={"environment": view.env or view.dataset}),
+        "making": _making(view, trial, records),
+        "files": {name: file_sha256(folder / name) for name in sorted(card.files)},
+        "scores": tuple(_scores(view.catalog.load("scores"), trial)),
+        "sample": _sample(view, trial, network, metrics, card.protocol),
+        "licence": LICENCE.format(
+            backbone=card.cubes["backbone"]["name"],
             source=f"the Python package `{weights.package}`"
             if weights.source == "package"
             else f"source `{weights.source}`",
         ),
-    )
-    text = json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
-    (folder / pretrained.PAGE).write_text(page(card), encoding="utf-8")
-
-
-def _data(view: View, trial: str) -> Data:
-    from wherewhen.synthetic.config import RENDERER
-
-    split, tracklets = view.catalog.load(f"{trial}.split"), view.catalog.load("tracklets")
-    training = split.role == "train"
-    return Data(
-        environment=view.env or view.dataset,
-        dataset=view.dataset,
-        fingerprint=view.catalog.load("ingest_report")["fingerprint"],
-        persons=tracklets.person.nunique(),
-        training_persons=split[training].person.nunique(),
-        test_persons=split[~training].person.nunique(),
-        renderer=RENDERER,
-        rendered=view.parameters.synthesise.model_dump(mode="json", exclude={"workers"}),
-    )
+    }
+    write_card(card.model_copy(update=changes), folder)
 
 
 def _making(view: View, trial: str, records: dict[str, Record]) -> Making:
@@ -319,43 +256,6 @@ def _scores(scores: pd.DataFrame, trial: str) -> Iterator[Score]:
             mean=float(rows.value.mean()),
             deviation=None if np.isnan(deviation) else deviation,
             trials=len(rows),
-        )
-
-
-def _statistics(view: View, trial: str) -> CubeStatistics:
-    """Compute the statistics of the cubes of training tracklets."""
-    from wherewhen.features.domain import CubeStatistics, mean_activations
-
-    split = view.catalog.load(f"{trial}.split")
-    training = split[split.role == "train"].tracklet.to_list()
-    return CubeStatistics.of(mean_activations(view.catalog.load("cubes"), training))
-
-
-def _calibrations(
-    view: View, trial: str, metrics: dict[str, Any], protocol: str
-) -> Iterator[Calibration]:
-    """Yield what each distance means, by the test persons' pairs of probe and gallery."""
-    from wherewhen.pipelines.evaluate.nodes import sides, spaces
-    from wherewhen.retrieval.calibration import fit_probability
-    from wherewhen.retrieval.open_set import thresholds_at, true_positive_rates
-    from wherewhen.retrieval.task import Task
-
-    embeddings = view.catalog.load(f"{trial}.embeddings_{FEATURES}")
-    for metric, *vectors, distance in spaces(embeddings, metrics, by_euclidean=False):
-        task = Task.of_tables(distance(*vectors), *sides(embeddings), protocol)
-        genuine, impostor = task.pairs()
-        slope, intercept = fit_probability(genuine, impostor)
-        accepted = true_positive_rates(genuine, impostor, FALSE_MATCH_RATES)
-        yield Calibration(
-            metric=metric,
-            genuine=len(genuine),
-            impostor=len(impostor),
-            slope=slope,
-            intercept=intercept,
-            thresholds=tuple(
-                Threshold(false_match_rate=rate, distance=threshold, true_match_rate=accepted[rate])
-                for rate, threshold in thresholds_at(impostor, FALSE_MATCH_RATES).items()
-            ),
         )
 
 
@@ -414,5 +314,5 @@ def _replacing(folder: Path) -> Iterator[Path]:
 
 
 def _is_ours(folder: Path) -> bool:
-    known: Iterable[str] = (CARD, NETWORK, METRICS, STATISTICS, pretrained.PAGE)
+    known: Iterable[str] = (CARD, NETWORK, METRICS, STATISTICS, BACKBONE, PAGE)
     return folder.is_dir() and all(path.name in known for path in folder.iterdir())

@@ -435,8 +435,9 @@ def mentioning(names: Iterable[str]) -> Mentions:
 
 def artifact_of(file: Path) -> Path:
     """Return what is removed with a file: the folder of an artifact, or what a record is of."""
-    if (file.parent / NAME).is_file():
-        return file.parent
+    for folder in list(file.parents)[:2]:  # an artifact is a file in that folder, or a folder
+        if (folder / NAME).is_file():
+            return folder
     of = file.with_name(file.name.removesuffix(f".{NAME}"))
     return of if of.exists() else file
 

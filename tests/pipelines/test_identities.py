@@ -62,6 +62,7 @@ TREES = {
 CALLED_OTHERWISE = {
     "config": ("train.network", "train.training", "embed.fisher"),
     "options": ("embed.baselines.hog3d", "embed.baselines.rcn"),
+    "start": ("train.start.trial_00", "train.start.trial_01"),
     "path": tuple(
         f"train.{name}.trial_0{trial}" for name in ("network_from", "start") for trial in (0, 1)
     ),
@@ -81,6 +82,9 @@ CALLED_OTHERWISE = {
     ),
 }
 """Arguments of nodes, and the parameters whose last name is another: whole groups, mostly."""
+
+OPTIONAL = ("title", "splits", "footage", "frames", "people", "start")
+"""Inputs that a node has for some parameters alone."""
 
 
 def every_node(tree):
@@ -136,7 +140,7 @@ class TestWires:
             bound = set(node.func.keywords) if isinstance(node.func, partial) else set()
             for argument in inspect.signature(function).parameters.values():
                 if argument.name not in {*given, *bound}:
-                    assert argument.name in ("title", "splits", "footage", "frames", "people"), (
+                    assert argument.name in OPTIONAL, (
                         f"{node.name}: nothing is given as {argument.name}"
                     )
 

@@ -19,7 +19,7 @@ def backbone():
 def build(backbone, tmp_path_factory):
     """Build a recogniser of random weights, by any of the card's distances."""
     card = write_shipped(tmp_path_factory.mktemp("model") / "files")
-    making = card.making.model_copy(update={"parameters": {"extract": {"batch_size": 4}}})
+    cubes = {**card.cubes, "batch_size": 4}
     network = build_network(CONFIG, channels=1280, grid=7).eval()
     generator = np.random.default_rng(0)
     network.calibrate(generator.random((20, 7, 7, 1280), dtype=np.float32))
@@ -30,7 +30,7 @@ def build(backbone, tmp_path_factory):
 
     def build(metric=None):
         return Recogniser(
-            card.model_copy(update={"making": making}),
+            card.model_copy(update={"cubes": cubes}),
             backbone,
             network,
             metrics,

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from wherewhen import pretrained
 from wherewhen.features.domain import CubeStatistics, write_statistics
 from wherewhen.metric_learning import fit_metrics
 from wherewhen.metric_learning.files import write_metrics
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network_header, write_network
 from wherewhen.model.siamese import build_network
-from wherewhen.pretrained.card import CARD, METRICS, NETWORK, STATISTICS, Card, page
+from wherewhen.pretrained.card import METRICS, NETWORK, STATISTICS, Card
+from wherewhen.pretrained.writing import write_card
 from wherewhen.tracklets.fingerprint import file_sha256
 
 FINGERPRINT = "0123456789abcdef"
@@ -84,6 +84,5 @@ def write_shipped(folder: Path, **changes: Any) -> Card:
         "licence": "Apache-2.0.",
     }
     card = Card.model_validate(fields | changes)
-    (folder / CARD).write_text(card.model_dump_json(), encoding="utf-8")
-    (folder / pretrained.PAGE).write_text(page(card), encoding="utf-8")
+    write_card(card, folder)
     return card

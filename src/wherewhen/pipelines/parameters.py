@@ -114,6 +114,14 @@ class _Parameters(Group):
             raise Faults([f"train.{name} is {PRETRAINED}: {error}"]) from error
         return self
 
+    @model_validator(mode="after")
+    def _measure_by_a_distance_that_there_is(self) -> Self:
+        known = ("cosine", *self.learn_metric.metrics)
+        if self.assemble.metric not in known:
+            hint = did_you_mean(self.assemble.metric, known, f"expected one of {', '.join(known)}")
+            raise Faults([f"assemble.metric: no distance is called {self.assemble.metric}; {hint}"])
+        return self
+
     @property
     def _metrics_file(self) -> Path | None:
         given = self.learn_metric.metrics_from

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, pipeline
 
-SHARED = {"cubes", "tracklets", "frames", "frames_root", "synthetic_people"}
+SHARED = {"cubes", "cubes_identity", "tracklets", "frames", "frames_root", "synthetic_people"}
 """Data sets made before the split, which all trials read."""
 
 

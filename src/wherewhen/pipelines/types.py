@@ -13,6 +13,9 @@ Root = Any
 Network = Any
 """`wherewhen.model.siamese.SiameseAttentionNetwork`."""
 
+Model = Any
+"""`wherewhen.pretrained.writing.Model`."""
+
 Figure = Any
 """`matplotlib.figure.Figure`."""
 

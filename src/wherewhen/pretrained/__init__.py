@@ -22,13 +22,15 @@ wherewhen.recogniser.Recogniser : Such a folder in use, from frames to answers.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pretrained.card import (
+    BACKBONE,
     CARD,
     METRICS,
     NETWORK,
+    PAGE,
     STATISTICS,
     Card,
     PretrainedError,
@@ -38,6 +40,8 @@ from wherewhen.pretrained.card import (
 from wherewhen.tracklets.fingerprint import file_sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sklearn.pipeline import Pipeline
 
     from wherewhen.features.backbones import Backbone
@@ -66,9 +70,6 @@ FOLDER = Path(__file__).resolve().parent / "files"
 
 SHIPPED = "wherewhen"
 """Stands for that folder where the folder of a model is named."""
-
-PAGE = "card.md"
-"""The card as text."""
 
 
 def folder_of(model: str | Path) -> Path:
@@ -133,12 +134,12 @@ def load_backbone(
     device : str
         Where it computes.
     weights : WeightsSource, optional
-        Where its weights are; None: in an installed package.
+        Where its weights are; None: in the folder, or in an installed package.
 
     Raises
     ------
     PretrainedError
-        As `load_card`; or if no package carries its weights, or it makes other cubes here.
+        As `load_card`; or if neither has them, or the backbone makes other cubes here.
     wherewhen.features.checkpoint_files.WeightsError
         If the package is not installed.
     """
@@ -148,7 +149,9 @@ def load_backbone(
     card = load_card(folder)
     record = card.cubes["backbone"]
     packages = [module for module, each in PACKAGES.items() if each.backbone == record["name"]]
-    if weights is None and not packages:
+    if weights is None and BACKBONE in card.files:
+        weights = _own_weights(folder or FOLDER, record["preprocessing"])
+    elif weights is None and not packages:
         raise PretrainedError(
             f"no package carries weights of {record['name']}, whose cubes the pretrained network "
             "takes: give the argument weights, which says where they are"
@@ -157,6 +160,18 @@ def load_backbone(
     backbone = build_backbone(record["name"], weights, device, record["precision"])
     card.require_preparation(backbone.record)
     return backbone
+
+
+def _own_weights(folder: Path, preprocessing: Mapping[str, Any]) -> WeightsSource:
+    """Return the source of weights that lie in the folder, with their preparation of pixels."""
+    from wherewhen.features.weights import WeightsInput, WeightsSource
+
+    pixels = WeightsInput(
+        mean=preprocessing["mean"],
+        deviation=preprocessing["std"],
+        channels=preprocessing.get("channels", "RGB"),
+    )
+    return WeightsSource(source="file", path=str(_described(folder, BACKBONE)), input=pixels)
 
 
 def load_metrics(folder: Path | None = None) -> dict[str, Pipeline]:

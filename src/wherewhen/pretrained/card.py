@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 NETWORK, METRICS, CARD = "network.safetensors", "metrics.safetensors", "card.json"
-STATISTICS = "statistics.safetensors"
-"""Files of the folder."""
+STATISTICS, BACKBONE = "statistics.safetensors", "backbone.safetensors"
+"""Files of the folder; the backbone's only where no installed package carries its weights."""
+
+PAGE = "card.md"
+"""The card as text."""
 
 PREPARED_BY = ("name", "weights", "preprocessing", "precision")
 """What the cubes of a network have to have in common with those that it learned from; of the
@@ -36,8 +39,8 @@ class _Part(BaseModel):
 class Data(_Part):
     """The people that the network learned from."""
 
-    environment: str
-    """The environment, a folder of ``conf/``."""
+    environment: str | None = None
+    """The environment, a folder of ``conf/``; None: not stated."""
     dataset: str
     """The data set's name."""
     fingerprint: str
@@ -48,10 +51,19 @@ class Data(_Part):
     """Of these the network and the metrics learned, those who validated among them."""
     test_persons: int
     """These were scored."""
-    renderer: int
-    """Version of the renderer."""
-    rendered: dict[str, Any]
-    """Parameters of `synthesise`; persons follow from its seed."""
+    renderer: int | None = None
+    """Version of the renderer; None: people were filmed."""
+    rendered: dict[str, Any] | None = None
+    """Parameters of `synthesise`, from whose seed persons follow; None: people were filmed."""
+    started_from: str | None = None
+    """sha256 of the network's file that the training started from; None: random weights."""
+    met_before: tuple[str, ...] = ()
+    """Fingerprints of the frames that networks it started from learned from, where known."""
+
+    @property
+    def name(self) -> str:
+        """The environment, or the data set where that is not stated."""
+        return self.environment or self.dataset
 
 
 class Artifact(_Part):
@@ -180,8 +192,8 @@ class Card(_Part):
     """Version of this form."""
     data: Data
     """What it learned from."""
-    making: Making
-    """How it was made."""
+    making: Making | None = None
+    """How it was made; None: the record of the run that made it says so (``kedro lineage``)."""
     cubes: dict[str, Any]
     """What the cubes depended on: backbone, its weights' hash, preprocessing; and their ``key``."""
     network: dict[str, Any]
@@ -201,8 +213,8 @@ class Card(_Part):
     """The distance that is used unless another is asked for."""
     calibrations: tuple[Calibration, ...]
     """Of each distance."""
-    sample: Sample
-    """Part of the scores, for tests."""
+    sample: Sample | None = None
+    """Part of the scores, for tests; names persons, so that only rendered ones have it."""
     limits: tuple[str, ...]
     """What it is not for."""
     licence: str
@@ -273,7 +285,7 @@ class Card(_Part):
             Naming what differs, with both values; or the data set.
         """
         self.require_preparation(identity["backbone"])
-        if identity["dataset"] == self.data.fingerprint:
+        if identity["dataset"] in (self.data.fingerprint, *self.data.met_before):
             raise self._known_people(f"these frames have the fingerprint {identity['dataset']}")
 
     def require_other_seed(self, seed: int) -> None:
@@ -284,12 +296,12 @@ class Card(_Part):
         PretrainedError
             Naming the seed.
         """
-        if seed == self.data.rendered["seed"]:
+        if self.data.rendered is not None and seed == self.data.rendered["seed"]:
             raise self._known_people(f"synthesise.seed is {seed}, which draws the same people")
 
     def _known_people(self, why: str) -> PretrainedError:
         return PretrainedError(
-            f"the pretrained network learned from the people of {self.data.environment}, and "
+            f"the pretrained network learned from the people of {self.data.name}, and "
             f"{why}: scores on them would say nothing about people it has not met. Take other "
             "people, or start from random weights"
         )
@@ -320,14 +332,13 @@ def page(card: Card) -> str:
 def _lines(card: Card) -> Iterator[str]:
     data, making, backbone = card.data, card.making, card.cubes["backbone"]
     weights = backbone["weights"]
-    dirty = ", of a working tree that differed from it" if making.dirty else ""
-    yield f"# Pretrained network of `{data.environment}`\n"
-    yield (
-        f"- Learned from {data.training_persons} of {data.persons} rendered persons of the "
-        f"environment `{data.environment}` (seed {data.rendered['seed']}, world "
-        f"`{data.rendered['world']}`, fingerprint of the frames `{data.fingerprint}`)."
-    )
-    yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
+    yield f"# Pretrained network of `{data.name}`\n"
+    yield _learned_from(data)
+    if data.started_from is not None:
+        yield f"- Training started from the network with sha256 `{data.started_from}`."
+    if making is not None:
+        dirty = ", of a working tree that differed from it" if making.dirty else ""
+        yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
     yield (
         f"- Cubes: `{backbone['name']}`, {backbone['precision']}, {backbone['grid']} x "
         f"{backbone['grid']} x {backbone['channels']}; weights: {weights['source']}, sha256 of "
@@ -356,7 +367,23 @@ def _lines(card: Card) -> Iterator[str]:
     yield f"\n## Licence\n\n{card.licence}"
     yield "\n## Files and versions\n"
     yield from (f"- `{name}`: sha256 `{sha256}`" for name, sha256 in sorted(card.files.items()))
-    yield f"- {', '.join(f'{name} {number}' for name, number in sorted(making.versions.items()))}"
+    if making is not None:
+        versions = sorted(making.versions.items())
+        yield f"- {', '.join(f'{name} {number}' for name, number in versions)}"
+
+
+def _learned_from(data: Data) -> str:
+    learned = f"- Learned from {data.training_persons} of {data.persons}"
+    if data.rendered is None:
+        return (
+            f"{learned} filmed persons of the data set `{data.dataset}` (fingerprint of the frames "
+            f"`{data.fingerprint}`)."
+        )
+    kind = "environment" if data.environment else "data set"
+    return (
+        f"{learned} rendered persons of the {kind} `{data.name}` (seed {data.rendered['seed']}, "
+        f"world `{data.rendered['world']}`, fingerprint of the frames `{data.fingerprint}`)."
+    )
 
 
 def _table(scores: Sequence[Score]) -> Iterator[str]:

@@ -201,7 +201,7 @@ class Recogniser:
         FileNotFoundError, ValueError
             As `frames_in`, naming the tracklet by its number if it is no path.
         """
-        batch = self.card.making.parameters["extract"]["batch_size"]
+        batch = self.card.cubes["batch_size"]
 
         def make(tracklet: Tracklet) -> NDArray[np.float16]:
             return cubes_of_frames(self.backbone, frames_in(tracklet), batch)

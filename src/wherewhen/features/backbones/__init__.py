@@ -20,7 +20,7 @@ from wherewhen.features.fitting import in_order_of, load_into, state_sha256
 from wherewhen.features.weights import PACKAGES, WeightsSource, checkpoint_path
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = [
     "BACKBONES",
@@ -29,6 +29,7 @@ __all__ = [
     "BackboneKind",
     "Precision",
     "Preprocessing",
+    "backbone_weights",
     "build_backbone",
     "fold_batch_norms",
     "usable_device",
@@ -97,15 +98,7 @@ def build_backbone(
 
     whole = name.removesuffix(POOLED)
     architecture = _architecture_of(whole)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(weights.seed or 0)
-        module = architecture.build()
-        if weights.source == "random":
-            architecture.initialise(module)
-        elif weights.source == "imagenet":
-            module.load_state_dict(architecture.download(), strict=False)
-        else:
-            _load_checkpoint(whole, module, architecture, weights)
+    module = _module(whole, architecture, weights)
     record = {
         "library": architecture.library,
         "weights": {"source": weights.source, "sha256": state_sha256(module)},
@@ -128,11 +121,39 @@ def build_backbone(
     return Backbone(name, network, preprocessing, record, device, precision, compiled)
 
 
+def backbone_weights(name: str, weights: WeightsSource) -> dict[str, Tensor]:
+    """Return a backbone's weights by name, as a file of source ``file`` may have them.
+
+    Raises
+    ------
+    ValueError, WeightsError
+        As `build_backbone`.
+    """
+    whole = name.removesuffix(POOLED)
+    return _module(whole, _architecture_of(whole), weights).state_dict()
+
+
 def usable_device(device: str) -> str:
     """Resolve ``auto``: a GPU if torch sees one, else the processor."""
     import torch
 
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn.Module:
+    """Build the whole network with its weights, layers as they were published."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.seed or 0)
+        module = architecture.build()
+        if weights.source == "random":
+            architecture.initialise(module)
+        elif weights.source == "imagenet":
+            module.load_state_dict(architecture.download(), strict=False)
+        else:
+            _load_checkpoint(name, module, architecture, weights)
+    return module
 
 
 def _architecture_of(name: str) -> Architecture:
