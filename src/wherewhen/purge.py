@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +36,9 @@ from wherewhen.tracklets.splits import trial_name
 
 RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
 CUBES, REPORTING, SEARCH = "04_feature", "08_reporting", "09_search"
+ANSWERS = "search"
+"""Under `REPORTING` and the data set's name: what was found in its gallery."""
+
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 """Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""
@@ -187,18 +190,28 @@ class Purge:
     def person(self, name: str, person: str) -> None:
         """Plan to remove a person from a data set."""
         people = self._people(name)
-        theirs = people[people.person == person]
+        self._plan_people(name, people[people.person == person], {person})
+
+    def tracklets(self, name: str, tracklets: Collection[str]) -> None:
+        """Plan to remove some tracklets from a data set."""
+        people = self._people(name)
+        self._plan_people(name, people[people.tracklet.isin(tracklets)], set(tracklets))
+
+    def _plan_people(self, name: str, theirs: pd.DataFrame, names: set[str]) -> None:
+        """Plan to remove rows of the tables of people, from all that was made of them."""
         trained = set(theirs.trial[theirs.role == "train"])
-        mentions = mentioning({person, *theirs.tracklet})
+        mentions = mentioning({*names, *theirs.tracklet})
         self._plan_frames(name, set(theirs.tracklet))
         for store in self._stores(name):
             self._plan_cubes(store, set(theirs.tracklet), mentions)
         crops = {base for base, _ in self._frame_tables(name)}
-        gallery = self.data / SEARCH / name
+        gallery, answers = self.data / SEARCH / name, self.data / REPORTING / name / ANSWERS
         if any(_says(file, mentions) for file in self._inside(gallery)):
             self._plan(gallery)  # whole: kedro search remove takes one person out of it
+        for file in self._inside(answers):
+            self._plan(file)  # who is in their pictures is not written anywhere
         for file in self._files(name):
-            if gallery in file.parents:
+            if gallery in file.parents or answers in file.parents:
                 continue
             mixed = _mixes(file, trained) and crops.isdisjoint(file.parents)
             if file.name.startswith(LOGITS) or _says(file, mentions) or (mixed and self.derived):

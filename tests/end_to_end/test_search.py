@@ -12,12 +12,9 @@ RATE = ("--false-match-rate", "0.1")
 
 
 @pytest.fixture(scope="module")
-def model(finished, tiny, tmp_path_factory):
-    """The model's folder of the finished run."""
-    folder = tmp_path_factory.mktemp("model") / "files"
-    words = ["publish", "--trial", "trial_00", "--metric", "lfda", "--to", str(folder)]
-    finished.output_of(finished.kedro(*words, **tiny))
-    return folder
+def model(finished):
+    """The model of the finished run's first trial."""
+    return finished.latest("06_models/synthetic/trial_00/model")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +23,7 @@ def searched(finished, model, new_project, tmp_path_factory):
     project = new_project(tmp_path_factory.mktemp("searched"))
     (footage,) = (finished.root / "data/01_raw/synthetic").rglob("multi_shot")
     shutil.copytree(footage, project.root / "footage/site")
-    given = {"search.model": model, "search.frames": 128}
+    given = {"search.model": model, "search.metric": "lfda", "search.frames": 128}
     words = project.kedro("search", "index", "--gallery", "footage/site", **given)
     output = project.output_of(words)
     assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
@@ -73,8 +70,17 @@ def test_more_is_added_and_somebody_removed(searched, here):
     code, output = here(project, "search", "remove", "--person", "person_0002", "--env", "site")
     assert code == 0, output
     assert "3 tracklets removed" in output
-    gallery = project.root / "data/09_search/site"
-    assert not [p for p in gallery.rglob("*") if p.is_file() and b"person_0002" in p.read_bytes()]
+    kept = [
+        path
+        for place in ("data", "mlartifacts", "mlflow.db")
+        for path in (project.root / place, *(project.root / place).rglob("*"))
+        if path.is_file()
+    ]
+    assert project.root / "data/09_search/site/footage.json" in kept
+    assert not [path for path in kept if "person_0002" in path.as_posix()]
+    assert not [path for path in kept if b"person_0002" in path.read_bytes()]
+    assert not list((project.root / "data/08_reporting/site/search").glob("*"))
+    assert "frames in footage/site/cam_a/person_0002: not under data" in output
     code, output = here(project, "search", "query", "cam_a/person_0002", "--env", "site", **given)
     assert code == 1
     assert "is neither a tracklet of the gallery nor a folder" in output

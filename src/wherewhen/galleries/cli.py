@@ -53,6 +53,9 @@ def add(gallery: str, env: str | None, params: dict[str, Any]) -> None:
 
 @search.command()
 @click.argument("probe")
+@click.option(
+    "--gallery", metavar="FOLDER", help="Search this footage; it is indexed first if it was not."
+)
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Ranks.")
 @click.option("--camera", "cameras", multiple=True, help="Only this camera; may be given again.")
 @click.option("--not-camera", "not_cameras", multiple=True, help="Not this camera; likewise.")
@@ -71,7 +74,13 @@ def add(gallery: str, env: str | None, params: dict[str, Any]) -> None:
 @params
 @plain_errors
 def query(
-    probe: str, top: int, rate: float, env: str | None, params: dict[str, Any], **filters: Any
+    probe: str,
+    gallery: str | None,
+    top: int,
+    rate: float,
+    env: str | None,
+    params: dict[str, Any],
+    **filters: Any,
 ) -> None:
     """Rank the tracklets of a gallery by how alike they are to PROBE.
 
@@ -79,7 +88,10 @@ def query(
     A sheet of pictures and a table are written, and their places printed.
     """
     from wherewhen.galleries.answers import ask, print_answer
+    from wherewhen.galleries.galleries import found_or_made
 
+    if gallery is not None:
+        env = found_or_made(env, gallery, params)
     given = {name: value or None for name, value in filters.items()}
     print_answer(ask(env, probe, top, rate, given, params))
 
@@ -90,13 +102,18 @@ def query(
 @environment
 @plain_errors
 def remove(persons: tuple[str, ...], tracklets: tuple[str, ...], env: str | None) -> None:
-    """Remove persons or tracklets from a gallery, and check that nothing of them is left in it.
+    """Remove persons or tracklets from a gallery, and from all that was made for it.
 
-    Frames and other artifacts are not touched: kedro purge removes those.
+    Tables, cubes and answers that have them go, and the gallery's files are searched for them.
+    Frames stay where they are: as long as they are there, the next index has them again.
     """
-    from wherewhen.galleries.galleries import opened
+    from wherewhen.galleries import galleries
 
     if not persons and not tracklets:
         raise click.UsageError("say whom or what: --person NAME, --tracklet NAME")
-    removed = opened(env).remove(persons or None, tracklets or None)
-    click.echo(f"{len(removed)} tracklets removed; no file of the gallery has them any more")
+    removed = galleries.remove(env, persons or None, tracklets or None)
+    click.echo(
+        f"{len(removed.tracklets)} tracklets removed; no file of the gallery has them any more"
+    )
+    for title, lines in (("also removed", removed.files), ("left to you", removed.left)):
+        click.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines or ["nothing"])]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -67,6 +67,22 @@ def make(
     return env, Gallery.create(home(view), embedded, report, project_root(), kind)
 
 
+def found_or_made(env: str | None, footage: str, params: Mapping[str, Any]) -> str:
+    """Return the environment that has a gallery of some footage; make both if there are none.
+
+    Raises
+    ------
+    SearchError, wherewhen.environments.ConfigurationError
+        As `make`.
+    """
+    env = env or _environment(footage, reader=None)
+    try:
+        opened(env)
+    except SearchError:
+        make(env, footage, None, params)
+    return env
+
+
 def extend(env: str | None, footage: str, params: Mapping[str, Any]) -> list[str]:
     """Add the tracklets of more footage, of the layout of the environment's own.
 
@@ -105,6 +121,46 @@ def opened(env: str | None) -> Gallery:
             f"there is no gallery at {to_root(folder)}: make it first, kedro search index "
             f"--gallery FOLDER{f' --env {env}' if env else ''}"
         ) from error
+
+
+class Removed(NamedTuple):
+    """What was removed with tracklets of a gallery."""
+
+    tracklets: list[str]
+    """Their names."""
+    files: list[str]
+    """Tables, cubes and answers that had them, a line each."""
+    left: list[str]
+    """What may still show them, and why."""
+
+
+def remove(
+    env: str | None, persons: Sequence[str] | None, tracklets: Sequence[str] | None
+) -> Removed:
+    """Remove persons or tracklets from a gallery, and from all that was made for it.
+
+    Frames stay where they are. What the next run needs of the others, it makes again.
+
+    Raises
+    ------
+    SearchError
+        If there is no gallery.
+    wherewhen.search.GalleryError
+        If the gallery does not have them.
+    wherewhen.purge.PurgeError
+        If a run is at the data set.
+    """
+    from wherewhen.purge import Purge
+
+    name, gallery = View.of(env).dataset, opened(env)
+    purge = Purge(project_root())
+    with purge.alone(name):
+        removed = gallery.remove(persons, tracklets)
+        for person in persons or ():
+            purge.person(name, person)
+        purge.tracklets(name, removed)
+        purge.carry_out()
+    return Removed(removed, purge.lines(), purge.left)
 
 
 def home(view: View) -> Path:
