@@ -9,6 +9,9 @@ the first by the first, and so on, and from the beginning again where the target
     uv run kedro run --env held_out --pipelines synthesise,ingest,split,extract
     uv run python benchmarks/transfer.py --source population --target held_out --json FILE
 
+``--shipped`` takes the network of the package in place of a finished run's: of the source its
+frames, cubes and splits are enough then; vectors and metrics of its training persons are made here.
+
 ``source``: metrics were learned on the source's training persons alone, so nothing was learned on
 the target. ``both``: they are learned on these and the target's training persons together, for the
 network and the pooled cubes alike. ``target``: on the target's training persons alone.
@@ -23,11 +26,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import _record
 import pandas as pd
 
+from wherewhen import pretrained
 from wherewhen.features.pooling import pool_by_attention, pool_windows
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.pipelines.evaluate.nodes import sides, spaces
@@ -44,17 +48,16 @@ FUSED = ("cosine", "kissme", "lfda")
 """Metrics of the network that are fused with KISSME on row-pooled cubes, pooled evenly or not."""
 
 
-def embedded(source: View, target: View, trial: str, target_trial: str) -> dict[str, pd.DataFrame]:
-    """Give the target's clips vectors: those of the source's network, and pooled cubes.
+def embedded(network: Any, view: View, trial: str) -> dict[str, pd.DataFrame]:
+    """Give a trial's clips vectors: those of a network, and pooled cubes.
 
-    Cubes are pooled evenly, and by the attention of the source's network.
+    Cubes are pooled evenly, and by the attention of the network.
     """
-    cubes, asked = target.catalog.load("cubes"), target.parameters.embed
-    split = target.catalog.load(f"{target_trial}.split")
+    cubes, asked = view.catalog.load("cubes"), view.parameters.embed
+    split = view.catalog.load(f"{trial}.split")
     windows = embedding_windows(split, cubes.lengths, asked.frames, asked.clips, asked.clip_frames)
-    network = source.catalog.load(f"{trial}.network")
     asked_for = as_windows(windows)
-    encoded = encode_tracklets(network, cubes, asked_for, progress=False, attention=True)
+    encoded = encode_tracklets(network, cubes, asked_for, attention=True)
     vectors = {
         "network": encoded.embeddings,
         "attended_rows": pool_by_attention(cubes, asked_for, encoded.attention),
@@ -63,16 +66,70 @@ def embedded(source: View, target: View, trial: str, target_trial: str) -> dict[
     return {name: windows.assign(vector=list(each)) for name, each in vectors.items()}
 
 
-def fitted(source: View, trial: str, name: str, here: pd.DataFrame, learned_on: str) -> Any:
+class Finished(NamedTuple):
+    """What a trial of the source has learned: taken from its finished run."""
+
+    view: View
+    trial: str
+
+    @property
+    def network(self) -> Any:
+        """The trained network."""
+        return self.view.catalog.load(f"{self.trial}.network")
+
+    def taught(self, name: str) -> pd.DataFrame:
+        """Return the vectors of the training persons."""
+        return _training(self.view.catalog.load(f"{self.trial}.embeddings_{name}"))
+
+    def metrics(self, name: str) -> Any:
+        """Return the metrics that were learned on them."""
+        return self.view.catalog.load(f"{self.trial}.metrics_{name}")
+
+
+class Shipped(NamedTuple):
+    """The same of the network that ships with the package, embedded and learned here."""
+
+    view: View
+    tables: Mapping[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, view: View) -> Self:
+        """Embed the persons that it learned from: the source has to be their data set."""
+        card = pretrained.load_card()
+        here = view.catalog.load("ingest_report")["fingerprint"]
+        if here != card.data.fingerprint:
+            raise SystemExit(
+                f"the network that ships learned from {card.data.name} (frames "
+                f"{card.data.fingerprint}), and {view.dataset} here has the frames {here}"
+            )
+        return cls(view, embedded(pretrained.load_network(), view, card.making.trial))
+
+    @property
+    def network(self) -> Any:
+        """The network."""
+        return pretrained.load_network()
+
+    def taught(self, name: str) -> pd.DataFrame:
+        """Return the vectors of the training persons."""
+        return _training(self.tables[name])
+
+    def metrics(self, name: str) -> Any:
+        """Learn metrics on them."""
+        return learn(self.taught(name), self.view.parameters.learn_metric)[0]
+
+
+def _training(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table.role == "train"]
+
+
+def fitted(source: Finished | Shipped, name: str, here: pd.DataFrame, learned_on: str) -> Any:
     """Return the metrics of the source, or learn them with its parameters."""
     if learned_on == "source":
-        return source.catalog.load(f"{trial}.metrics_{name}")
-    taught = here[here.role == "train"]
+        return source.metrics(name)
+    taught = _training(here)
     if learned_on == "both":
-        there = source.catalog.load(f"{trial}.embeddings_{name}")
-        there = there[there.role == "train"]
         # cameras and persons of two sets have the same names
-        parts = {"source": there, "target": taught}
+        parts = {"source": source.taught(name), "target": taught}
         taught = pd.concat(
             [
                 part.assign(person=f"{side} " + part.person, camera=f"{side} " + part.camera)
@@ -80,16 +137,20 @@ def fitted(source: View, trial: str, name: str, here: pd.DataFrame, learned_on: 
             ],
             ignore_index=True,
         )
-    return learn(taught, source.parameters.learn_metric)[0]
+    return learn(taught, source.view.parameters.learn_metric)[0]
 
 
 def rows(
-    source: View, trial: str, tables: Mapping[str, pd.DataFrame], learned_on: str, protocol: str
+    source: Finished | Shipped,
+    trial: str,
+    tables: Mapping[str, pd.DataFrame],
+    learned_on: str,
+    protocol: str,
 ) -> Iterator[dict[str, Any]]:
     """Yield rank-1 and mAP by every metric, and those of fused distances."""
     tasks = {}
     for name in FEATURES:
-        metrics = fitted(source, trial, name, tables[name], learned_on)
+        metrics = fitted(source, name, tables[name], learned_on)
         for metric, probes, gallery, distance in spaces(tables[name], metrics, by_euclidean=False):
             matrix = distance(probes, gallery)
             tasks[name, metric] = Task.of_tables(matrix, *sides(tables[name]), protocol)
@@ -114,6 +175,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default="population", help="an environment in conf/")
     parser.add_argument("--target", default=None, help="another; left out: the demonstration")
+    parser.add_argument(
+        "--shipped", action="store_true", help="the network that ships, in all trials of the target"
+    )
     parser.add_argument("--learned-on", nargs="+", default=["source"], choices=LEARNED_ON)
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--json", type=Path)
@@ -126,12 +190,17 @@ def main() -> None:
             "have no means among the source's"
         )
     there = target.parameters.split.trial_names
+    if arguments.shipped:
+        shipped = Shipped.of(source)
+        sources = {trial: shipped for trial in there}
+    else:
+        sources = {trial: Finished(source, trial) for trial in source.parameters.split.trial_names}
     found: list[dict[str, Any]] = []
-    for number, trial in enumerate(source.parameters.split.trial_names[: arguments.trials]):
-        tables = embedded(source, target, trial, there[number % len(there)])
+    for number, (trial, learned) in enumerate([*sources.items()][: arguments.trials]):
+        tables = embedded(learned.network, target, there[number % len(there)])
         for learned_on in arguments.learned_on:
             protocol = target.parameters.evaluate.protocol
-            found += rows(source, trial, tables, learned_on, protocol)
+            found += rows(learned, trial, tables, learned_on, protocol)
     results = pd.DataFrame(found).drop_duplicates()
     record = _record.record(
         "transfer",
@@ -139,6 +208,7 @@ def main() -> None:
         ("torch", "numpy", "scikit-learn"),
         source=source.dataset,
         target=target.dataset,
+        network="that of the package" if arguments.shipped else "of each trial of the source",
     )
     _record.save(arguments.json, record)
     sys.stdout.write("\n".join(table(results)) + "\n")

@@ -210,7 +210,7 @@ def test_transfer(record, script, environments):
         network.calibrate(torch.rand(20, 4, 4, 6))
         environments.loaded |= {f"{trial}.split": split, f"{trial}.network": network.eval()}
         view = View.of("")
-        for name, table in transfer.embedded(view, view, trial, trial).items():
+        for name, table in transfer.embedded(network, view, trial).items():
             environments.loaded[f"{trial}.embeddings_{name}"] = table
             metrics, _ = learn(table, view.parameters.learn_metric)
             environments.loaded[f"{trial}.metrics_{name}"] = metrics
@@ -227,3 +227,10 @@ def test_transfer(record, script, environments):
     # here source and target are the same people: both orders of the same samples
     for trial in rows.trial.unique():
         assert by_kissme[trial, "source"] == by_kissme[trial, "target"]
+
+
+def test_a_transfer_of_the_network_that_ships_is_from_its_own_people(script, environments):
+    environments.loaded["ingest_report"] = {"fingerprint": "f" * 16}
+    transfer = script("transfer")
+    with pytest.raises(SystemExit, match="learned from population .* here has the frames ffff"):
+        transfer.Shipped.of(transfer.View.of("population"))
