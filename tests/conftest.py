@@ -7,6 +7,7 @@ and so do all that ask for the one run of the whole chain (the fixture `finished
 import contextlib
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Where nothing may be written beside sources (containers often say so), every command that a test
+# starts would compile torch, MLflow and all else anew.
+if sys.dont_write_bytecode:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or python -B
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(REPOSITORY / ".pytest_cache/bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 
 @pytest.hookimpl(tryfirst=True)
