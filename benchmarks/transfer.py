@@ -24,12 +24,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import _record
 import pandas as pd
+from tqdm import tqdm
 
 from wherewhen import pretrained
 from wherewhen.features.pooling import pool_by_attention, pool_windows
@@ -86,15 +88,10 @@ class Finished(NamedTuple):
         return self.view.catalog.load(f"{self.trial}.metrics_{name}")
 
 
-class Shipped(NamedTuple):
+class Shipped:
     """The same of the network that ships with the package, embedded and learned here."""
 
-    view: View
-    tables: Mapping[str, pd.DataFrame]
-
-    @classmethod
-    def of(cls, view: View) -> Self:
-        """Embed the persons that it learned from: the source has to be their data set."""
+    def __init__(self, view: View) -> None:
         card = pretrained.load_card()
         here = view.catalog.load("ingest_report")["fingerprint"]
         if here != card.data.fingerprint:
@@ -102,18 +99,15 @@ class Shipped(NamedTuple):
                 f"the network that ships learned from {card.data.name} (frames "
                 f"{card.data.fingerprint}), and {view.dataset} here has the frames {here}"
             )
-        return cls(view, embedded(pretrained.load_network(), view, card.making.trial))
-
-    @property
-    def network(self) -> Any:
-        """The network."""
-        return pretrained.load_network()
+        self.view, self.network = view, pretrained.load_network()
+        self._tables = embedded(self.network, view, card.making.trial)
+        self.metrics = cache(self._metrics)
 
     def taught(self, name: str) -> pd.DataFrame:
         """Return the vectors of the training persons."""
-        return _training(self.tables[name])
+        return _training(self._tables[name])
 
-    def metrics(self, name: str) -> Any:
+    def _metrics(self, name: str) -> Any:
         """Learn metrics on them."""
         return learn(self.taught(name), self.view.parameters.learn_metric)[0]
 
@@ -179,35 +173,44 @@ def main() -> None:
         "--shipped", action="store_true", help="the network that ships, in all trials of the target"
     )
     parser.add_argument("--learned-on", nargs="+", default=["source"], choices=LEARNED_ON)
-    parser.add_argument("--trials", type=int, default=5)
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, help="other rendered people of the target, by their seeds"
+    )
+    parser.add_argument("--trials", type=int, help="left out: all")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
-    source, target = View.of(arguments.source), View.of(arguments.target)
+    source = View.of(arguments.source)
+    targets = [
+        View.of(arguments.target, {} if seed is None else {"synthesise": {"seed": seed}})
+        for seed in arguments.seeds or [None]
+    ]
     if source.parameters.learn_metric.centre != "none":
         parser.error(
             f"learn_metric.centre of {arguments.source} has to be none: cameras of the target "
             "have no means among the source's"
         )
-    there = target.parameters.split.trial_names
+    there = [(target, trial) for target in targets for trial in target.parameters.split.trial_names]
     if arguments.shipped:
-        shipped = Shipped.of(source)
-        sources = {trial: shipped for trial in there}
+        learned = [Shipped(source)] * len(there)
     else:
-        sources = {trial: Finished(source, trial) for trial in source.parameters.split.trial_names}
+        learned = [Finished(source, trial) for trial in source.parameters.split.trial_names]
+    trials = arguments.trials or max(len(learned), len(there))
     found: list[dict[str, Any]] = []
-    for number, (trial, learned) in enumerate([*sources.items()][: arguments.trials]):
-        tables = embedded(learned.network, target, there[number % len(there)])
+    for number in tqdm(range(trials), desc="transfer", unit="trial"):
+        origin, (target, trial) = learned[number % len(learned)], there[number % len(there)]
+        tables = embedded(origin.network, target, trial)
         for learned_on in arguments.learned_on:
             protocol = target.parameters.evaluate.protocol
-            found += rows(learned, trial, tables, learned_on, protocol)
+            found += rows(origin, f"trial_{number:02}", tables, learned_on, protocol)
     results = pd.DataFrame(found).drop_duplicates()
     record = _record.record(
         "transfer",
         results.to_dict("records"),
         ("torch", "numpy", "scikit-learn"),
         source=source.dataset,
-        target=target.dataset,
+        target=targets[0].dataset,
+        seeds=arguments.seeds,
         network="that of the package" if arguments.shipped else "of each trial of the source",
     )
     _record.save(arguments.json, record)

@@ -156,7 +156,7 @@ def environments(monkeypatch, tmp_path):
     loaded = {"cubes": store, "splits": draw_splits(tracklets, trials=2, seed=0)}
     asked_for = Asked()
 
-    def of(env):
+    def of(env, params=None):
         asked_for.append(env)
         return SimpleNamespace(
             dataset=env,
@@ -232,5 +232,5 @@ def test_transfer(record, script, environments):
 def test_a_transfer_of_the_network_that_ships_is_from_its_own_people(script, environments):
     environments.loaded["ingest_report"] = {"fingerprint": "f" * 16}
     transfer = script("transfer")
-    with pytest.raises(SystemExit, match="learned from population .* here has the frames ffff"):
-        transfer.Shipped.of(transfer.View.of("population"))
+    with pytest.raises(SystemExit, match=r"learned from population .* here has the frames ffff"):
+        transfer.Shipped(transfer.View.of("population"))
