@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from wherewhen.pretrained import PretrainedError
+from wherewhen.recogniser import gallery as module
 from wherewhen.recogniser.gallery import Gallery
 from wherewhen.search import GalleryError
 
@@ -73,6 +74,68 @@ class TestAQuery:
     def test_another_metric_is_refused(self, gallery, build, clips):
         with pytest.raises(GalleryError, match="metric"):
             gallery.query(build("kissme"), clips[0])
+
+
+class TestLinks:
+    @pytest.fixture
+    def angles(self, tmp_path, report):
+        """Make a gallery of unit vectors; below the threshold, 0.3, are angles up to 45 degrees."""
+        degrees = np.deg2rad([0, 20, 30, 90])
+        embedded = pd.DataFrame(
+            {
+                "tracklet": ["hall/1", "hall/2", "yard/1", "yard/2"],
+                "person": ["anna", "bert", "anna", "carl"],
+                "camera": ["hall", "hall", "yard", "yard"],
+                "start": [0.0, 4.0, 0.0, 3.0],
+                "end": [5.0, 6.0, 2.0, 4.0],
+                "length": [10, 20, 30, 40],
+                "vector": list(np.stack([np.cos(degrees), np.sin(degrees)], 1).astype(np.float32)),
+            }
+        )
+
+        def gallery(**changes):
+            table = embedded.assign(**changes)
+            return Gallery.create(tmp_path / "gallery", table, report, tmp_path)
+
+        return gallery
+
+    def test_groups_by_the_cards_threshold(self, angles, build):
+        linked = angles(start=np.nan, end=np.nan).link(build("cosine"), 0.01)
+        assert (linked.threshold, linked.false_match_rate, linked.apart) == (0.3, 0.01, 0)
+        groups = linked.groups
+        assert groups.columns.tolist() == [
+            *("group", "tracklet", "person", "camera", "start", "end", "size", "distance")
+        ]
+        assert groups.group.tolist() == [1, 1, 1, 2]
+        assert groups["size"].tolist() == [3, 3, 3, 1]
+        mean = np.mean([1 - np.cos(np.deg2rad(angle)) for angle in (20, 30, 10)])
+        assert groups.distance[:3].to_list() == pytest.approx([mean] * 3, abs=1e-6)
+        assert np.isnan(groups.distance[3])
+        # 1 of 3 pairs is Anna's; her 40 frames and Carl's 40 of 100 are in their groups
+        assert linked.scores == pytest.approx(
+            {"pairwise precision": 1 / 3, "pairwise recall": 1, "pairwise F1": 0.5, "IDF1": 0.8}
+        )
+
+    def test_who_was_seen_together_is_apart(self, angles, build):
+        linked = angles().link(build("cosine"), 0.01)
+        assert linked.apart == 1  # in the hall from 4 to 5
+        # 20 and 30 degrees are nearest
+        assert linked.groups.tracklet.tolist() == ["hall/2", "yard/1", "hall/1", "yard/2"]
+        assert linked.groups.group.tolist() == [1, 1, 2, 3]
+
+    def test_a_part_of_the_gallery(self, angles, build):
+        linked = angles().link(build("cosine"), 0.01, cameras=["yard"])
+        assert linked.groups.tracklet.tolist() == ["yard/1", "yard/2"]
+        assert linked.scores is None  # each of another person, so there is nothing to score
+
+    def test_what_is_refused(self, angles, build, monkeypatch):
+        with pytest.raises(GalleryError, match="metric is 'kissme', not 'cosine'"):
+            angles().link(build("kissme"), 0.01)
+        with pytest.raises(PretrainedError, match=r"rate of 0\.5: expected 0\.01"):
+            angles().link(build("cosine"), 0.5)
+        monkeypatch.setattr(module, "MOST_LINKED", 3)
+        with pytest.raises(GalleryError, match="4 tracklets are to be linked: expected at most 3"):
+            angles().link(build("cosine"), 0.01)
 
 
 class TestWhatIsKept:

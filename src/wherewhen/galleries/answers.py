@@ -46,57 +46,105 @@ def ask(
         If the probe is neither a tracklet of the gallery nor a folder or picture.
     """
     gallery, view = opened(env), View.of(env, params)
-    asked = probe if gallery.holds(probe) else from_root(probe)
-    if isinstance(asked, Path) and not asked.exists():
-        raise SearchError(
-            f"{probe} is neither a tracklet of the gallery nor a folder of crops or a picture"
-        )
-    parameters = view.parameters.search
-    recogniser = Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
+    asked = probe_of(gallery, probe)
+    recogniser = recogniser_of(view)
     answer = gallery.query(recogniser, asked, top, rate, **filters)
-    folder = project_root() / ANSWERS / view.dataset / "search"
-    files = _write(gallery, asked, answer, recogniser.metric, folder)
+    files = _write(gallery, asked, answer, recogniser.metric, folder_of(view))
     return Written(answer, gallery.difference, files)
+
+
+def probe_of(gallery: Gallery, name: str) -> str | Path:
+    """Return a tracklet of the gallery by its name, or the place of frames from elsewhere.
+
+    Raises
+    ------
+    SearchError
+        If it is neither.
+    """
+    if gallery.holds(name):
+        return name
+    place = from_root(name)
+    if not place.exists():
+        raise SearchError(
+            f"{name} is neither a tracklet of the gallery nor a folder of crops or a picture"
+        )
+    return place
+
+
+def title_of(probe: str | Path) -> str:
+    """Return what a probe is called: its name, or its path from the project's root."""
+    return to_root(probe) if isinstance(probe, Path) else probe
+
+
+def file_name(probe: str | Path) -> str:
+    """Return the name, without suffix, of the files that answer a probe."""
+    return re.sub("[^A-Za-z0-9_-]+", "_", title_of(probe))[-80:].strip("_") or "probe"
+
+
+def recogniser_of(view: View) -> Recogniser:
+    """Return the model that a view's parameters name."""
+    parameters = view.parameters.search
+    return Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
+
+
+def folder_of(view: View) -> Path:
+    """Return the folder of the answers of a view's data set."""
+    return project_root() / ANSWERS / view.dataset / "search"
+
+
+def verdict(answer: Answer) -> str:
+    """Say whether anybody is taken for the probe's person, and what the threshold means."""
+    taken = "nobody here is taken" if answer.nobody else "matches are taken"
+    meant = meaning(answer.threshold, answer.false_match_rate)
+    return f"{taken} for the same person: {meant}"
+
+
+def meaning(threshold: float, rate: float) -> str:
+    """Say what a threshold is."""
+    return (
+        f"threshold {threshold:.4g}, at which {100 * rate:g} % of the pairs of two persons are "
+        "wrongly taken for one, on the people that the model was calibrated on"
+    )
+
+
+def warning(difference: float) -> str | None:
+    """Warn of footage that is unlike the training's; None for footage that is like it."""
+    if difference <= UNLIKE:
+        return None
+    return (
+        f"This footage is unlike what the model learned from (difference {difference:.1f}, "
+        f"expected at most {UNLIKE:g}): probabilities and threshold were calibrated on other "
+        "footage, and do not hold here"
+    )
 
 
 def print_answer(written: Written) -> None:
     """Print an answer as a table, what it means, and where it is."""
-    found, at, rate, difference = *written.answer, written.difference
-    for row in found.itertuples():
+    for row in written.answer.found.itertuples():
         mark = "match" if row.match else ""
         click.echo(
             f"{row.rank:>4}  {row.distance:<8.4g}{100 * row.probability:4.0f} %  {mark:<6} "
             f"{row.tracklet}"
         )
-    verdict = "nobody here is taken" if written.answer.nobody else "matches are taken"
-    click.echo(
-        f"{verdict} for the same person: threshold {at:.4g}, at which {100 * rate:g} % of the "
-        "pairs of two persons are wrongly taken for one, on the people that the model was "
-        "calibrated on"
-    )
-    if difference > UNLIKE:
-        click.echo(
-            f"This footage is unlike what the model learned from (difference {difference:.1f}, "
-            f"expected at most {UNLIKE:g}): probabilities and threshold were calibrated on other "
-            "footage, and do not hold here"
-        )
+    click.echo(verdict(written.answer))
+    if warned := warning(written.difference):
+        click.echo(warned)
     for path in written.files:
         click.echo(to_root(path))
 
 
-def _write(gallery: Gallery, probe: Any, answer: Answer, metric: str, folder: Path) -> list[Path]:
+def _write(
+    gallery: Gallery, probe: str | Path, answer: Answer, metric: str, folder: Path
+) -> list[Path]:
     """Write the answer as a table and as a sheet of pictures."""
     from wherewhen.recogniser import frames_in
     from wherewhen.reporting.figures.answer import Found, answer_sheet
     from wherewhen.reporting.figures.canvas import save_figure
 
-    folder.mkdir(parents=True, exist_ok=True)
-    elsewhere = isinstance(probe, Path)  # else a tracklet of the gallery
-    asked = to_root(probe) if elsewhere else probe
-    table = folder / f"{re.sub('[^A-Za-z0-9_-]+', '_', asked)[-80:].strip('_')}.csv"
+    table = folder / f"{file_name(probe)}.csv"
     with replacing(table) as partial:
         answer.found.to_csv(partial, index=False)
-    if elsewhere:
+    if isinstance(probe, Path):
         frames = frames_in(probe)
         picture = frames[len(frames) // 2]
     else:
@@ -110,7 +158,7 @@ def _write(gallery: Gallery, probe: Any, answer: Answer, metric: str, folder: Pa
     figure = answer_sheet(
         picture,
         found,
-        title=f"Nearest to {asked[-60:]}",
+        title=f"Nearest to {title_of(probe)[-60:]}",
         facts=f"by {metric}; blue: below the threshold {answer.threshold:.3g} of "
         f"{100 * answer.false_match_rate:g} % false matches",
     )

@@ -5,16 +5,50 @@ Imports wait until a command runs: ``kedro run`` reads this module, too.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import click
 
 from wherewhen.commands import plain_errors, read_params
 
+Command = Callable[..., Any]
+
 environment = click.option(
     "--env", "-e", envvar="KEDRO_ENV", help="The environment whose gallery it is."
 )
 params = click.option("--params", default="", callback=read_params, help="As given to the run.")
+top = click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Ranks.")
+
+
+def rate(default: float) -> Callable[[Command], Command]:
+    """Make an option of the rate that decides the threshold."""
+    return click.option(
+        "--false-match-rate",
+        "rate",
+        default=default,
+        show_default=True,
+        type=float,
+        help="How many pairs of two persons may be taken for one: 0.1, 0.01, 0.001.",
+    )
+
+
+def filters(command: Command) -> Command:
+    """Let a command take part of a gallery, by arguments of `wherewhen.search.Index.search`.
+
+    What was not given is None.
+    """
+    several = {"multiple": True, "callback": lambda _context, _option, value: value or None}
+    time = {"type": float, "metavar": "SECONDS"}
+    for option in (
+        click.option("--before", help="Only who was seen before this time.", **time),
+        click.option("--after", help="Only who was seen after this time.", **time),
+        click.option("--person", "persons", help="Only this person; likewise.", **several),
+        click.option("--not-camera", "not_cameras", help="Not this camera; likewise.", **several),
+        click.option("--camera", "cameras", help="Only this camera; may be given again.", **several),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -56,20 +90,9 @@ def add(gallery: str, env: str | None, params: dict[str, Any]) -> None:
 @click.option(
     "--gallery", metavar="FOLDER", help="Search this footage; it is indexed first if it was not."
 )
-@click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Ranks.")
-@click.option("--camera", "cameras", multiple=True, help="Only this camera; may be given again.")
-@click.option("--not-camera", "not_cameras", multiple=True, help="Not this camera; likewise.")
-@click.option("--person", "persons", multiple=True, help="Only this person; likewise.")
-@click.option("--after", type=float, metavar="SECONDS", help="Only who was seen after this time.")
-@click.option("--before", type=float, metavar="SECONDS", help="Only who was seen before this time.")
-@click.option(
-    "--false-match-rate",
-    "rate",
-    default=0.01,
-    show_default=True,
-    type=float,
-    help="How many pairs of two persons may be taken for one: 0.1, 0.01, 0.001.",
-)
+@top
+@filters
+@rate(0.01)
 @environment
 @params
 @plain_errors
@@ -92,8 +115,57 @@ def query(
 
     if gallery is not None:
         env = found_or_made(env, gallery, params)
-    given = {name: value or None for name, value in filters.items()}
-    print_answer(ask(env, probe, top, rate, given, params))
+    print_answer(ask(env, probe, top, rate, filters, params))
+
+
+@search.command()
+@filters
+@rate(0.01)
+@environment
+@params
+@plain_errors
+def link(rate: float, env: str | None, params: dict[str, Any], **filters: Any) -> None:
+    """Group the tracklets of a gallery into persons.
+
+    Two tracklets of one camera at one time are two persons; times are known where
+    search.frames_per_second was given. A table and a sheet of pictures are written. Where the
+    gallery knows who is who, the groups are scored.
+    """
+    from wherewhen.galleries import links
+
+    links.print_links(links.link(env, rate, filters, params))
+
+
+@search.command()
+@click.argument("probe", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(["camera", "person"]),
+    help="Without PROBE: what tracklets stand under; person where they are linked.",
+)
+@top
+@filters
+@rate(0.01)
+@environment
+@params
+@plain_errors
+def show(
+    probe: str | None,
+    by: Literal["camera", "person"] | None,
+    top: int,
+    rate: float,
+    env: str | None,
+    params: dict[str, Any],
+    **filters: Any,
+) -> None:
+    """Write a contact sheet as one HTML page: of a gallery, or of the answer to PROBE.
+
+    PROBE, ranks and matches are those of kedro search query.
+    """
+    from wherewhen.galleries import sheets
+    from wherewhen.project import to_root
+
+    click.echo(to_root(sheets.show(env, probe, by, top, rate, filters, params)))
 
 
 @search.command()

@@ -198,5 +198,9 @@ def _embedded(
     listed = places.groupby(frames.tracklet).agg(list)
     embedded = view.catalog.load("gallery_embeddings")
     embedded = embedded.assign(frames=embedded.tracklet.map(listed))
+    if rate := view.parameters.search.frames_per_second:
+        number = frames.groupby("tracklet").frame
+        times = {"start": number.min() / rate, "end": (number.max() + 1) / rate}
+        embedded = embedded.assign(**{name: embedded.tracklet.map(times[name]) for name in times})
     report = view.catalog.load("gallery_report") | {"root": to_root(root)}
     return view, embedded, report

@@ -9,11 +9,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from wherewhen.atomic import replacing
 from wherewhen.recogniser.frames import Frame, frames_in
 from wherewhen.recogniser.recogniser import Recogniser
+from wherewhen.retrieval.link_scores import link_scores
+from wherewhen.retrieval.linking import link_tracklets, seen_together
 from wherewhen.search import GalleryError, Index
+from wherewhen.search.gallery import refuse_other_model
 from wherewhen.tracklets.fingerprint import fingerprint
 
 INDEX, FOOTAGE = "index", "footage.json"
@@ -21,6 +26,12 @@ INDEX, FOOTAGE = "index", "footage.json"
 
 FALSE_MATCH_RATE = 0.01
 """Share of the pairs of two persons that are taken for one."""
+
+LINK_RATE = 0.01
+"""The same, for links."""
+
+MOST_LINKED = 10_000
+"""Tracklets that are linked at once."""
 
 
 class Answer(NamedTuple):
@@ -47,6 +58,33 @@ class Answer(NamedTuple):
     def nobody(self) -> bool:
         """Whether no tracklet is taken for the probe's person."""
         return not self.found.match.any()
+
+
+class Linked(NamedTuple):
+    """The tracklets of a gallery, grouped into persons.
+
+    Attributes
+    ----------
+    groups : pandas.DataFrame
+        Columns ``group`` (from 1, the largest first), ``tracklet, person, camera, start, end``,
+        ``size`` (tracklets of the group) and ``distance``, the mean between two tracklets of the
+        group by the recogniser's metric (NaN for one alone); by group.
+    threshold : float
+        Groups nearer than this were merged.
+    false_match_rate : float
+        Of this threshold; see `Answer`.
+    apart : int
+        Pairs that can't be one person: of one camera at one time.
+    scores : dict of str to float, or None
+        `wherewhen.retrieval.link_scores.link_scores`, if the gallery knows a person of several
+        tracklets.
+    """
+
+    groups: pd.DataFrame
+    threshold: float
+    false_match_rate: float
+    apart: int
+    scores: dict[str, float] | None
 
 
 class Gallery:
@@ -219,6 +257,50 @@ class Gallery:
         )
         return Answer(found, at.distance, at.false_match_rate)
 
+    def link(
+        self,
+        recogniser: Recogniser,
+        false_match_rate: float = LINK_RATE,
+        **filters: Any,
+    ) -> Linked:
+        """Group tracklets into persons.
+
+        Two tracklets of one camera at one time are never in one group.
+
+        Parameters
+        ----------
+        recogniser, false_match_rate, **filters
+            See `query`.
+
+        Raises
+        ------
+        wherewhen.search.GalleryError
+            If another model made the vectors, a filter names what is not there, or more than
+            `MOST_LINKED` tracklets are chosen.
+        wherewhen.pretrained.PretrainedError
+            If the model has no threshold at this rate.
+
+        See Also
+        --------
+        wherewhen.retrieval.linking.link_tracklets : How.
+        """
+        at = recogniser.calibration.threshold(false_match_rate)
+        refuse_other_model(about(recogniser.identity), self.index.about, "the model's vectors")
+        chosen = self.index.select(**filters)
+        if len(chosen) > MOST_LINKED:
+            raise GalleryError(
+                f"{len(chosen)} tracklets are to be linked: expected at most {MOST_LINKED}, whose "
+                "distances take 3 GB of memory. Choose by camera or time"
+            )
+        vectors = self.index.vectors_of(chosen.tracklet)
+        distances = recogniser.from_euclidean(cdist(vectors, vectors))
+        apart = seen_together(chosen.camera, chosen.start, chosen.end)
+        groups = link_tracklets(distances, at.distance, apart)
+        known = chosen.person.duplicated().any()
+        scores = link_scores(chosen.person, groups, chosen.length) if known else None
+        table = _groups(chosen, groups, distances)
+        return Linked(table, at.distance, at.false_match_rate, int(apart.sum()) // 2, scores)
+
     def holds(self, probe: Any) -> bool:
         """Whether a probe is the name of a tracklet of this gallery."""
         return isinstance(probe, str) and probe in self.index
@@ -243,6 +325,21 @@ class Gallery:
 def about(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an index says of the model that made its vectors."""
     return {"model": fingerprint(dict(model)), **model}
+
+
+def _groups(
+    tracklets: pd.DataFrame, groups: NDArray[np.int64], distances: NDArray[np.float64]
+) -> pd.DataFrame:
+    """Return the table of groups of `Linked`."""
+    sizes, inside = np.bincount(groups), np.full(groups.max() + 1, np.nan)
+    for group in np.flatnonzero(sizes > 1):
+        rows = np.flatnonzero(groups == group)
+        inside[group] = distances[np.ix_(rows, rows)][np.triu_indices(len(rows), 1)].mean()
+    table = tracklets[["tracklet", "person", "camera", "start", "end"]].assign(
+        size=sizes[groups], distance=inside[groups]
+    )
+    table.insert(0, "group", groups)
+    return table.sort_values("group", kind="stable", ignore_index=True)
 
 
 def _vectors(embedded: pd.DataFrame) -> np.ndarray:

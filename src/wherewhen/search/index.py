@@ -170,6 +170,23 @@ class Index:
     def __contains__(self, tracklet: object) -> bool:
         return bool((self._tracklets["tracklet"] == tracklet).any())
 
+    def select(self, **filters: Any) -> pd.DataFrame:
+        """Return the rows of the table that all conditions hold for, in their order.
+
+        Parameters
+        ----------
+        **filters
+            ``persons``, ``cameras``, ``not_cameras``, ``after``, ``before``, ``exclude``: see
+            `search`.
+
+        Raises
+        ------
+        GalleryError
+            As `search`.
+        """
+        rows = chosen_rows(self._tracklets, **filters)
+        return self.tracklets if rows is None else self._tracklets.iloc[rows].reset_index(drop=True)
+
     def frames_of(self, tracklet: str) -> list[str]:
         """Return the paths of a tracklet's frames, in order; none where they are unknown.
 

@@ -27,6 +27,10 @@ class SearchParameters(Group):
     """The index: ``exact``; ``ivf`` and ``hnsw`` are approximate, for millions of tracklets;
     ``auto`` is exact up to 100,000 tracklets."""
 
+    frames_per_second: Annotated[float | None, OPERATIONAL] = Field(None, gt=0, allow_inf_nan=False)
+    """Rate of the cameras, if the frames of each are numbered from one common start: tracklets then
+    have times, from the first number to the last. null: their times are not known."""
+
     @property
     def folder(self) -> Path:
         """The model's folder."""

@@ -23,8 +23,12 @@ from wherewhen.reporting.style import BLUE, INK, MUTED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# inches
-_PICTURE, _TALL, _GAP, _WORDS = 1.0, 2.0, 0.4, 0.62
+PICTURE, TALL, GAP = 1.0, 2.0, 0.4
+"""Inches: a tracklet's picture, and the room beside it."""
+
+_WORDS = 0.62
+"""Inches of what is written under it."""
+
 _GONE = np.full((128, 64, 3), 235, np.uint8)
 
 
@@ -86,25 +90,25 @@ def answer_sheet(
         For fewer columns than one.
     """
     require_at_least_one(columns, "column")
-    wide, high = _PICTURE + _GAP, _TALL + _WORDS
+    wide, high = PICTURE + GAP, TALL + _WORDS
     rows = max(1, -(-len(found) // columns))
     top = MARGIN + (HEAD if title else 0)
     width = 2 * MARGIN + wide * (1 + min(columns, max(1, len(found))))
     figure = picture_figure(width, top + rows * high + MARGIN, title, facts)
-    _draw(figure, MARGIN, top, probe, INK, "probe")
+    draw_tracklet(figure, MARGIN, top, probe, INK, "probe")
     for number, each in enumerate(found):
         row, column = divmod(number, columns)
         left = MARGIN + wide * (column + 1)
         words = (
-            f"{number + 1}  {_shortened(each.label)}\ndistance {three_digits(each.distance)}\n"
+            f"{number + 1}  {shortened(each.label)}\ndistance {three_digits(each.distance)}\n"
             f"{100 * each.probability:.0f} % probable"
         )
         colour = BLUE if each.match else MUTED
-        _draw(figure, left, top + row * high, each.picture, colour, words, thick=each.match)
+        draw_tracklet(figure, left, top + row * high, each.picture, colour, words, thick=each.match)
     return figure
 
 
-def _draw(
+def draw_tracklet(
     figure: Figure,
     left: float,
     top: float,
@@ -113,7 +117,8 @@ def _draw(
     words: str,
     thick: bool = True,
 ) -> None:
-    axes = place(figure, left, top, _PICTURE, _TALL)
+    """Draw a tracklet's picture in a border, with words under it."""
+    axes = place(figure, left, top, PICTURE, TALL)
     show_picture(axes, _GONE if picture is None else picture, colour)
     axes.spines[:].set_linewidth(3 if thick else 0.8)
     if picture is None:
@@ -121,6 +126,6 @@ def _draw(
     axes.set_xlabel(words, fontsize=SMALL, color=colour, labelpad=3)
 
 
-def _shortened(label: str, length: int = 14) -> str:
+def shortened(label: str, length: int = 14) -> str:
     """Keep the end of a long name, which tells tracklets apart."""
     return label if len(label) <= length else f"…{label[1 - length :]}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from wherewhen.reporting.html import environment
 from wherewhen.reporting.page.model import Experiment, Page
 from wherewhen.reporting.tables import NOTHING
 
@@ -54,11 +54,6 @@ def table(rows: Mapping[str, Mapping[str, str]]) -> Markup:
     return _escaped(pd.DataFrame(rows).T.style.format(na_rep="", escape="html"))
 
 
-def data_uri(png: bytes) -> str:
-    """Return a PNG file as a URL that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
 def anchor(*names: str) -> str:
     """Return an id for a place in the page: ``prid2011-table-iii``."""
     return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
@@ -73,12 +68,7 @@ def _escaped(styled: Styler) -> Markup:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("wherewhen.reporting", "page"),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {each.__name__: each for each in (numbers, table, data_uri)}
-    environment.globals["anchor"] = anchor
-    return environment
+    made = environment("page")
+    made.filters |= {each.__name__: each for each in (numbers, table)}
+    made.globals["anchor"] = anchor
+    return made
