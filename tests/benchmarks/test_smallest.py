@@ -124,6 +124,27 @@ def test_search(record):
         assert content["kinds"][kind]["files"]["vectors.npy"] > 500 * 128 * 4
 
 
+def test_linking(record, script, tmp_path):
+    linking = script("linking")
+    generator = np.random.default_rng(0)
+    names = [f"cam_{c}/person_{p}/0{n}" for c in "abc" for p in range(4) for n in (1, 2)]
+    for listed in (linking.VALIDATION, *linking.REPORTED.values()):
+        for environment, seed in listed:
+            person = [int(name[13]) + 10 * seed for name in names]  # together they are 12
+            vectors = np.stack([np.random.default_rng(each).normal(0, 9, 8) for each in person])
+            vectors += 0.1 * generator.normal(size=vectors.shape)
+            np.savez(tmp_path / f"{environment}_{seed}.npz", vectors=vectors, names=names)
+    rows = pd.DataFrame(record("linking", "--sites", tmp_path)["rows"])
+    assert len(rows) == 4 * len(linking.METHODS) * len(linking.TIMETABLES) * 3
+    assert (rows.groupby(["sites", "method", "times"]).chosen.sum() == 1).all()
+    best = rows[rows.chosen & (rows.method == "complete linkage")].set_index("sites")
+    assert best["pairwise F1"].map(min).min() == 1
+    assert best["IDF1"].map(len).to_dict() == {
+        **dict.fromkeys(("validation", "known world", "unknown world"), 3),
+        "known world, 90 people": 1,
+    }
+
+
 def test_synthesise(run, script, tmp_path):
     path = tmp_path / "record.json"
     run("synthesise", "--rounds", 1, "--frames", 1, "--json", path)

@@ -1,11 +1,13 @@
 """From a finished run to a model, and from a folder of crops to who is in it."""
 
+import re
 import shutil
 
 import pandas as pd
 import pytest
 
 from wherewhen.pretrained import load_card
+from wherewhen.retrieval.link_scores import link_scores
 
 RATE = ("--false-match-rate", "0.1")
 """Thirty pairs of two persons show no lower one."""
@@ -24,6 +26,7 @@ def searched(finished, model, new_project, tmp_path_factory):
     (footage,) = (finished.root / "data/01_raw/synthetic").rglob("multi_shot")
     shutil.copytree(footage, project.root / "footage/site")
     given = {"search.model": model, "search.metric": "lfda", "search.frames": 128}
+    given["search.frames_per_second"] = 25  # each tracklet's frames are numbered from 1
     words = project.kedro("search", "index", "--gallery", "footage/site", **given)
     output = project.output_of(words)
     assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
@@ -59,6 +62,50 @@ def test_frames_from_elsewhere_are_a_probe(searched, here):
     code, output = here(project, "search", "query", "elsewhere", *RATE, "--env", "site", **given)
     assert code == 0, output
     assert "cam_a/person_0001" in output.split("\n")[0]
+
+
+def test_tracklets_are_linked_and_shown(searched, here):
+    project, given = searched
+    folder = project.root / "data/08_reporting/site/search"
+    code, output = here(project, "search", "link", *RATE, "--env", "site", **given)
+    assert code == 0, output
+    # all 12 of a camera are there from its first frame on
+    assert "132 pairs of one camera and time were kept apart" in output
+    linked = pd.read_csv(folder / "persons.csv")
+    assert len(linked) == 24
+    assert not linked.duplicated(["group", "camera"]).any()
+    assert linked[linked.tracklet == "cam_a/person_0001"].start.to_list() == [1 / 25]
+    for name, value in link_scores(linked.person, linked.group, lengths(project, linked)).items():
+        assert f"{name} {100 * value:.1f} %" in output
+    assert (folder / "persons.png").is_file() == (linked["size"].max() > 1)
+
+    code, output = here(project, "search", "show", "--env", "site", **given)
+    assert code == 0, output
+    page = (folder / "gallery.html").read_text(encoding="utf-8")
+    assert "Person 1 (" in page or "Alone (24)" in page
+    assert sorted(shown(page)) == sorted(linked.tracklet)
+    code, output = here(project, "search", "show", "--by", "camera", "--env", "site", **given)
+    assert "Camera cam_b (12)" in (folder / "gallery.html").read_text(encoding="utf-8")
+
+    words = ["cam_a/person_0001", "--not-camera", "cam_a", *RATE, "--env", "site"]
+    for command in ("query", "show"):
+        code, output = here(project, "search", command, *words, **given)
+        assert code == 0, output
+    answer = pd.read_csv(folder / "cam_a_person_0001.csv")
+    page = (folder / "cam_a_person_0001.html").read_text(encoding="utf-8")
+    assert shown(page) == ["cam_a/person_0001", *answer.tracklet]
+    assert page.count("<mark>match</mark>") == answer.match.sum()
+
+
+def shown(page):
+    """Return the names of a sheet's tracklets, in order."""
+    return re.findall(r"<b>(.*?)</b>", page)
+
+
+def lengths(project, tracklets):
+    """Count the crops of tracklets."""
+    root = project.root / "footage/site"
+    return [len(list((root / name).glob("*.png"))) for name in tracklets.tracklet]
 
 
 def test_more_is_added_and_somebody_removed(searched, here):

@@ -200,7 +200,7 @@ OPERATIONAL_FIELDS = {
         *("preload_device_share", "device", "cuda_graph", "roofline"),
     },
     "evaluate": {"average_precision", "fusion"},
-    "search": {"kind"},
+    "search": {"kind", "frames_per_second"},
 }
 """Written by hand: a mark too much would take over what other parameters have made, in silence."""
 

@@ -82,6 +82,15 @@ def test_what_was_handed_over_is_not_shared(small, about):
     assert found[["person", "distance"]].values.tolist() == [["anna", 0.0]]
 
 
+def test_rows_of_the_table_are_selected(index):
+    assert index.select().equals(index.tracklets)
+    chosen = index.select(cameras=["b"], exclude=["b/bert"])
+    assert chosen.tracklet.tolist() == ["b/anna"]
+    assert chosen.index.tolist() == [0]
+    with pytest.raises(GalleryError, match="cameras: no camera 'c' in the gallery"):
+        index.select(cameras=["c"])
+
+
 def test_fewer_match_than_asked_for(index, about):
     asked = np.zeros((2, 2), np.float32)
     assert len(index.search(asked, about, top=9)) == 8

@@ -22,7 +22,7 @@ top = click.option("--top", default=10, show_default=True, type=click.IntRange(1
 
 
 def rate(default: float) -> Callable[[Command], Command]:
-    """Make an option of the rate that decides the threshold."""
+    """Make the option that decides a threshold."""
     return click.option(
         "--false-match-rate",
         "rate",
@@ -45,7 +45,9 @@ def filters(command: Command) -> Command:
         click.option("--after", help="Only who was seen after this time.", **time),
         click.option("--person", "persons", help="Only this person; likewise.", **several),
         click.option("--not-camera", "not_cameras", help="Not this camera; likewise.", **several),
-        click.option("--camera", "cameras", help="Only this camera; may be given again.", **several),
+        click.option(
+            "--camera", "cameras", help="Only this camera; may be given again.", **several
+        ),
     ):
         command = option(command)
     return command
@@ -120,7 +122,7 @@ def query(
 
 @search.command()
 @filters
-@rate(0.01)
+@rate(0.1)
 @environment
 @params
 @plain_errors

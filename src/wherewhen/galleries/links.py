@@ -60,7 +60,7 @@ def print_links(written: Written) -> None:
         scores = (f"{name} {100 * value:.1f} %" for name, value in linked.scores.items())
         click.echo(f"against the persons of the gallery: {', '.join(scores)}")
     meant = meaning(linked.threshold, linked.false_match_rate)
-    click.echo(f"groups nearer than this were merged: {meant}")
+    click.echo(f"all pairs of a group are nearer than the {meant}")
     if warned := warning(written.difference):
         click.echo(warned)
     for path in written.files:

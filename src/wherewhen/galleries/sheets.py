@@ -102,10 +102,11 @@ def _of_gallery(
         )
     if by_person:
         notes.append("Tracklets that kedro search link takes for one person are together.")
+    said = None if by_person else groups  # the headings say it
     sections = [
         Section(
             f"{title} ({sizes[title]})",
-            [_tracklet(gallery, row, groups) for row in part.itertuples()],
+            [_tracklet(gallery, row, said) for row in part.itertuples()],
         )
         for title, part in shown.groupby("title", sort=False)
     ]
@@ -148,9 +149,10 @@ def _of_answer(
         )
         for row in answer.found.itertuples()
     ]
+    said = verdict(answer)
     return Sheet(
         f"Nearest to {title_of(probe)}",
-        [f"{verdict(answer)}.".capitalize()],
+        [f"{said[0].upper()}{said[1:]}."],
         warning(gallery.difference),
         [Section("Probe", [asked]), Section(f"Nearest ({len(found)})", found)],
     )

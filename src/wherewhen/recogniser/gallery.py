@@ -27,8 +27,9 @@ INDEX, FOOTAGE = "index", "footage.json"
 FALSE_MATCH_RATE = 0.01
 """Share of the pairs of two persons that are taken for one."""
 
-LINK_RATE = 0.01
-"""The same, for links."""
+LINK_RATE = 0.1
+"""The same where all pairs of a group have to be below the threshold, as by `Gallery.link`: chosen
+on rendered people, ``docs/how-to/search.md`` has the scores."""
 
 MOST_LINKED = 10_000
 """Tracklets that are linked at once."""
@@ -70,7 +71,7 @@ class Linked(NamedTuple):
         ``size`` (tracklets of the group) and ``distance``, the mean between two tracklets of the
         group by the recogniser's metric (NaN for one alone); by group.
     threshold : float
-        Groups nearer than this were merged.
+        All pairs of a group are nearer than this.
     false_match_rate : float
         Of this threshold; see `Answer`.
     apart : int
@@ -265,7 +266,7 @@ class Gallery:
     ) -> Linked:
         """Group tracklets into persons.
 
-        Two tracklets of one camera at one time are never in one group.
+        All pairs of a group are below the threshold, and none is of one camera at one time.
 
         Parameters
         ----------

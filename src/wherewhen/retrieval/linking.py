@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Linkage = Literal["average", "complete"]
+Linkage = Literal["complete", "average"]
 
 
 def seen_together(cameras: ArrayLike, start: ArrayLike, end: ArrayLike) -> NDArray[np.bool_]:
@@ -48,7 +48,7 @@ def link_tracklets(
     distances: ArrayLike,
     threshold: float,
     apart: ArrayLike | None = None,
-    linkage: Linkage = "average",
+    linkage: Linkage = "complete",
 ) -> NDArray[np.int64]:
     """Group tracklets into persons.
 
@@ -60,9 +60,9 @@ def link_tracklets(
         Above 0: groups are merged whose distance is below it.
     apart : array_like of bool [N, N], optional
         Symmetric: pairs that can't be one person. No group holds such a pair.
-    linkage : {"average", "complete"}
-        The distance of two groups: the mean or the greatest between a tracklet of one and one of
-        the other.
+    linkage : {"complete", "average"}
+        The distance of two groups: the greatest or the mean between a tracklet of one and one of
+        the other. By the first, all pairs of a group are below the threshold.
 
     Returns
     -------
