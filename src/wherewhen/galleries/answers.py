@@ -10,15 +10,12 @@ from typing import Any, NamedTuple
 import click
 
 from wherewhen.atomic import replacing
-from wherewhen.galleries.galleries import SearchError, opened
-from wherewhen.project import from_root, project_root, to_root
+from wherewhen.galleries.galleries import SearchError, answers_home, opened
+from wherewhen.project import from_root, to_root
 from wherewhen.recogniser import Recogniser
 from wherewhen.recogniser.gallery import Answer, Gallery
 from wherewhen.recogniser.recogniser import UNLIKE
 from wherewhen.sessions import View
-
-ANSWERS = "data/08_reporting"
-"""Under it, the folder of the data set has a folder `search` of answers."""
 
 
 class Written(NamedTuple):
@@ -49,7 +46,7 @@ def ask(
     asked = probe_of(gallery, probe)
     recogniser = recogniser_of(view)
     answer = gallery.query(recogniser, asked, top, rate, **filters)
-    files = _write(gallery, asked, answer, recogniser.metric, folder_of(view))
+    files = _write(gallery, asked, answer, recogniser.metric, answers_home(view))
     return Written(answer, gallery.difference, files)
 
 
@@ -85,11 +82,6 @@ def recogniser_of(view: View) -> Recogniser:
     """Return the model that a view's parameters name."""
     parameters = view.parameters.search
     return Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
-
-
-def folder_of(view: View) -> Path:
-    """Return the folder of the answers of a view's data set."""
-    return project_root() / ANSWERS / view.dataset / "search"
 
 
 def verdict(answer: Answer) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HOME = "data/09_search"
 """Where galleries lie: a folder for each data set."""
 
+REPORTING, ANSWERS = "data/08_reporting", "search"
+"""Where answers lie: a folder in that of the data set's reports."""
+
 ON_DEMAND = {"extract": {"tracklets": "none"}}
 """Cubes are made of the frames that are looked at, and not kept."""
 
@@ -161,6 +164,11 @@ def remove(
         purge.tracklets(name, removed)
         purge.carry_out()
     return Removed(removed, purge.lines(), purge.left)
+
+
+def answers_home(view: View) -> Path:
+    """Return the folder of the answers of a view's data set."""
+    return project_root() / REPORTING / view.dataset / ANSWERS
 
 
 def home(view: View) -> Path:

@@ -10,8 +10,8 @@ import click
 import pandas as pd
 
 from wherewhen.atomic import replacing
-from wherewhen.galleries.answers import folder_of, meaning, recogniser_of, warning
-from wherewhen.galleries.galleries import opened
+from wherewhen.galleries.answers import meaning, recogniser_of, warning
+from wherewhen.galleries.galleries import answers_home, opened
 from wherewhen.project import to_root
 from wherewhen.recogniser.gallery import INDEX
 from wherewhen.search.files import HEAD
@@ -43,7 +43,7 @@ def link(
     gallery, view = opened(env), View.of(env, params)
     recogniser = recogniser_of(view)
     linked = gallery.link(recogniser, rate, **filters)
-    files = _write(gallery, linked, recogniser.metric, folder_of(view))
+    files = _write(gallery, linked, recogniser.metric, answers_home(view))
     return Written(linked, gallery.difference, files)
 
 

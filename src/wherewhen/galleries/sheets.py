@@ -12,14 +12,13 @@ import pandas as pd
 from wherewhen.atomic import replacing
 from wherewhen.galleries.answers import (
     file_name,
-    folder_of,
     probe_of,
     recogniser_of,
     title_of,
     verdict,
     warning,
 )
-from wherewhen.galleries.galleries import SearchError, opened
+from wherewhen.galleries.galleries import SearchError, answers_home, opened
 from wherewhen.galleries.links import groups_of
 from wherewhen.recogniser import frames_in
 from wherewhen.reporting.contact_sheet import Frame, Section, Sheet, Tracklet, render, thumbnail
@@ -67,7 +66,7 @@ def show(
         to be shown by person, and were not linked since the gallery last changed.
     """
     gallery, view = opened(env), View.of(env, params)
-    groups = groups_of(gallery, folder_of(view))
+    groups = groups_of(gallery, answers_home(view))
     if probe is not None:
         asked = probe_of(gallery, probe)
         answer = gallery.query(recogniser_of(view), asked, top, rate, **filters)
@@ -81,7 +80,7 @@ def show(
         by_person = groups is not None and by != "camera"
         chosen = gallery.index.select(**filters)
         name, sheet = "gallery", _of_gallery(gallery, chosen, groups, by_person)
-    path = folder_of(view) / f"{name}.html"
+    path = answers_home(view) / f"{name}.html"
     with replacing(path) as partial:
         partial.write_text(render(sheet), encoding="utf-8")
     return path

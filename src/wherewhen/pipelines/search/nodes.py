@@ -20,6 +20,7 @@ def embed_gallery(
     described = recogniser.describe(cubes, frames=parameters.frames, progress=True)
     names = pd.Index(cubes.lengths)
     table = tracklets.set_index("tracklet").loc[names].rename_axis("tracklet").reset_index()
+    table["person"] = known_persons(table)
     return (
         table[["tracklet", "person", "camera", "length"]].assign(
             vector=list(recogniser.project(described.embeddings).astype("float32"))
@@ -30,3 +31,13 @@ def embed_gallery(
             "tracklets": len(table),
         },
     )
+
+
+def known_persons(tracklets: pd.DataFrame) -> pd.Series:
+    """Return the person of each tracklet; of junk and distractors its own name.
+
+    Data sets call them all alike, and nobody knows who of them is the same.
+    """
+    if "kind" not in tracklets:
+        return tracklets.person
+    return tracklets.person.where(tracklets.kind == "person", tracklets.tracklet)
