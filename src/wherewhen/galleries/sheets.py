@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wherewhen.recogniser.gallery import Answer, Gallery
 
 MOST = 400
-"""Tracklets of a sheet: some 10 MB."""
+"""Tracklets of a sheet: some 5 MB."""
 
 FRAMES = 4
 """Frames of a tracklet, the middle ones of equal parts."""

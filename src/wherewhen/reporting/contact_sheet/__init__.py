@@ -17,7 +17,7 @@ from PIL import Image
 from wherewhen.reporting.html import environment
 
 LARGEST = (128, 128)
-"""Width and height of a picture, in pixels, at most; a JPEG of it has some 4 KB."""
+"""Width and height of a picture, in pixels, at most; a JPEG of it has some 3 KB."""
 
 
 @dataclass(frozen=True)
