@@ -155,7 +155,9 @@ def _renders(env: str | None, source: str) -> bool:
     return ingest.get("root") is None
 
 
-def new_dataset(name: str, reader: str, root: str, model: bool = False) -> list[Path]:
+def new_dataset(
+    name: str, reader: str, root: str, model: bool = False, boxes: str | None = None
+) -> list[Path]:
     """Make an environment for footage.
 
     Parameters
@@ -168,6 +170,8 @@ def new_dataset(name: str, reader: str, root: str, model: bool = False) -> list[
         The footage's folder, or its archive; relative to the project's root, or absolute.
     model : bool
         Take the model that ships with the package as it is: nobody trains, everybody is tested.
+    boxes : str, optional
+        Where the reader ``mot`` finds boxes; None: beside the footage.
 
     Returns
     -------
@@ -202,7 +206,8 @@ def new_dataset(name: str, reader: str, root: str, model: bool = False) -> list[
         folder.mkdir()
         try:
             (folder / "globals.yml").write_text(f"dataset: {name}\n", encoding="utf-8")
-            (folder / "parameters.yml").write_text(_parameters(name, reader, root, model), "utf-8")
+            written = _parameters(name, reader, root, model, boxes)
+            (folder / "parameters.yml").write_text(written, "utf-8")
         except BaseException:
             shutil.rmtree(folder)
             raise
@@ -226,13 +231,14 @@ def _check_name(name: str) -> None:
         raise ConfigurationError(f"there is an environment {name} already: choose another name")
 
 
-def _parameters(name: str, reader: str, root: str, model: bool) -> str:
+def _parameters(name: str, reader: str, root: str, model: bool, boxes: str | None) -> str:
     """Write the parameters of an environment: what the reader needs, and what is worth a look."""
     from jinja2 import Environment
 
     environment = Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(name=name, reader=reader, root=_in_yaml(root), model=model)
+    written = {"root": _in_yaml(root), "boxes": "null" if boxes is None else _in_yaml(boxes)}
+    return template.render(name=name, reader=reader, model=model, **written)
 
 
 def _in_yaml(text: str) -> str:

@@ -36,16 +36,12 @@ from tqdm import tqdm
 
 from wherewhen.locks import held
 from wherewhen.tracklets.files import entries, is_dir, is_file, is_leaving
+from wherewhen.tracklets.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """File name endings of archives, in lower case; files may have them in any case."""
 
-WANTED = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".mat", ".txt", ".csv", ".md", ".mp4", ".avi", ".mkv"}
-    | {".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".mts", ".m2ts", ".vob", ".wmv", ".asf"}
-    | {".flv", ".3gp", ".3g2", ".ogv", ".mxf", ".dav", ".h264", ".264", ".h265", ".265", ".hevc"}
-    | {".mjpg", ".mjpeg", ".m2v", ".dv", ".divx", ".y4m", ".f4v"}
-)
+WANTED = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".mat", ".txt", ".csv", ".md", ".ini"))
 """Suffixes of the members that are written: images, videos, and lists of them."""
 
 SEAL = ".unpacked.json"

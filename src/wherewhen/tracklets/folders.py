@@ -22,6 +22,13 @@ from wherewhen.tracklets.files import (
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """File name endings of frames, in lower case; files may have them in any case."""
 
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".mts", ".m2ts"),
+    *(".vob", ".wmv", ".asf", ".flv", ".3gp", ".3g2", ".ogv", ".mxf", ".dav", ".h264", ".264"),
+    *(".h265", ".265", ".hevc", ".mjpg", ".mjpeg", ".m2v", ".dv", ".divx", ".y4m", ".f4v"),
+)
+"""Likewise of videos."""
+
 RENDERED = ("manifest.json", "SHA256SUMS", "truth")
 """What the stage `synthesise` writes beside the frames."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -111,6 +112,8 @@ class FoundTracklet:
         The optional columns of `schema.TRACKLETS` that the data set's authors fixed.
     numbers : sequence of int, optional
         The frame number of each file; parsed from the names by default.
+    seconds : (float, float), optional
+        When it begins and ends, by the camera's clock.
     """
 
     name: str
@@ -120,6 +123,7 @@ class FoundTracklet:
     folder: Path
     fixed: Mapping[str, str | bool] = field(default_factory=dict)
     numbers: Sequence[int] | None = None
+    seconds: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)
@@ -440,6 +444,9 @@ def _tracklets_table(found: Sequence[FoundTracklet], frames: pd.DataFrame) -> pd
     for name, column_type in FIXED.items():
         if any(name in tracklet.fixed for tracklet in kept):
             table[name] = pd.Series([each.fixed[name] for each in kept], dtype=column_type)
+    if any(tracklet.seconds for tracklet in kept):
+        seconds = [each.seconds or (math.nan, math.nan) for each in kept]
+        table[["start", "end"]] = pd.DataFrame(seconds, dtype="float64")
     return table
 
 

@@ -62,6 +62,8 @@ TRACKLETS = pa.DataFrameSchema(
         "subset": pa.Column(str, pa.Check.isin(SUBSETS), required=False),
         "query": pa.Column(bool, required=False),
         "kind": pa.Column(str, pa.Check.isin(KINDS), required=False),
+        "start": pa.Column("float64", pa.Check.ge(0), nullable=True, required=False),
+        "end": pa.Column("float64", pa.Check.ge(0), nullable=True, required=False),
     },
     checks=[
         pa.Check(
@@ -76,7 +78,8 @@ TRACKLETS = pa.DataFrameSchema(
 
 Where the authors of a data set fixed it: `subset` (on which side of their split), `query` (whether
 it is one of their probes), `kind` (`wherewhen.tracklets.KINDS`; without the column all are
-persons). A set has such a column for all its rows or not at all.
+persons). A set has such a column for all its rows or not at all. Where times are known, `start` and
+`end`: when the first and the last frame were taken, in seconds by the camera's clock (else NaN).
 """
 
 FRAMES = pa.DataFrameSchema(

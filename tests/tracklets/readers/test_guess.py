@@ -27,3 +27,16 @@ def test_prid_2011s_own_folder(tmp_path):
 def test_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no folder"):
         guess_reader(tmp_path / "nowhere")
+
+
+def test_files_and_footage_with_boxes(tmp_path):
+    manifest = write_flat("manifest", tmp_path / "flat") / "manifest.csv"
+    assert guess_reader(manifest) == "manifest"
+    assert read("manifest", manifest, progress=False).report["tracklets"] == 8
+    (tmp_path / "yard.mp4").touch()
+    (tmp_path / "MOT17-02/img1").mkdir(parents=True)
+    for place in ("", "yard.mp4", "MOT17-02"):
+        assert guess_reader(tmp_path / place) == "mot"
+    (tmp_path / "person.png").touch()
+    with pytest.raises(FileNotFoundError, match=r"person.png is no folder: expected one of crops"):
+        guess_reader(tmp_path / "person.png")

@@ -21,8 +21,9 @@ def embed_gallery(
     names = pd.Index(cubes.lengths)
     table = tracklets.set_index("tracklet").loc[names].rename_axis("tracklet").reset_index()
     table["person"] = known_persons(table)
+    known = [name for name in ("start", "end") if name in table]
     return (
-        table[["tracklet", "person", "camera", "length"]].assign(
+        table[["tracklet", "person", "camera", "length", *known]].assign(
             vector=list(recogniser.project(described.embeddings).astype("float32"))
         ),
         {

@@ -11,16 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from wherewhen.tracklets.archives import opened
-from wherewhen.tracklets.files import FileError, displayed, expand_home, is_text, reason
+from wherewhen.tracklets.files import FileError, displayed, expand_home, is_file, is_text, reason
 from wherewhen.tracklets.folders import expected_folder
 from wherewhen.tracklets.ingest import Ingested, IngestError, IngestRules
 from wherewhen.tracklets.readers import folder as folders
-from wherewhen.tracklets.readers import ilids_vid, manifest, mars, prid2011, tracklets
+from wherewhen.tracklets.readers import ilids_vid, manifest, mars, mot, prid2011, tracklets
 from wherewhen.tracklets.readers.record import Footage, Reader
 
 READERS: dict[str, Reader] = {
     module.READER.name: module.READER
-    for module in (folders, ilids_vid, manifest, mars, prid2011, tracklets)
+    for module in (folders, ilids_vid, manifest, mars, mot, prid2011, tracklets)
 }
 """The records by the name that configurations use."""
 
@@ -68,8 +68,8 @@ def read(
     name : str
         A key of `READERS`.
     root : path
-        The data set's folder, its archive, or a folder with its archives. In all paths, a leading
-        ``~`` is the home folder.
+        The data set's folder, its archive, a folder with its archives, or a video. In all paths, a
+        leading ``~`` is the home folder.
     unpack_to : path, optional
         Where archives are unpacked and crops are cut to; ``unpacked`` beside them by default.
     allow_faulty, check, convert, workers, progress
@@ -119,7 +119,8 @@ def read(
     try:
         given, typed = reader.locate(root, typed)
         folder = opened(given, unpack_to, reader.holds_data, progress)
-        expected_folder(folder, reader.title, reader.layout)
+        if not (reader.reads_file and is_file(folder)):
+            expected_folder(folder, reader.title, reader.layout)
         return reader.read(Footage(folder, given, unpack_to, typed, rules))
     except FileError as error:
         raise IngestError(str(error)) from error

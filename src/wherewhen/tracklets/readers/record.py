@@ -124,6 +124,8 @@ class Reader:
         Whether all frames must have the same size if no size is asked for.
     holds_data : callable
         Whether a folder holds the data set already, so that archives in it are left alone.
+    reads_file : bool
+        Whether the root may be a file that is no archive.
     locate : callable
         Resolves root and options: paths of files that are read are then absolute.
 
@@ -139,4 +141,5 @@ class Reader:
     options: type[Options] = Options
     common_size: bool = False
     holds_data: Callable[[Path], bool] = lambda folder: True
+    reads_file: bool = False
     locate: Callable[[Path, Any], tuple[Path, Any]] = _as_given
