@@ -145,7 +145,7 @@ class TestCheckEnvironment:
 
 
 class TestNewDataset:
-    @pytest.mark.parametrize("reader", READERS)
+    @pytest.mark.parametrize("reader", PROTOCOLS)
     def test_every_reader_has_an_environment_that_reads_its_footage(
         self, project, tmp_path, reader
     ):
@@ -164,6 +164,12 @@ class TestNewDataset:
         assert parameters.split.trials == 2
         found = read(reader, root, **dict(parameters.ingest.options[reader]))
         assert found.tracklets.person.nunique() == (12 if reader == "tracklets" else 6)
+
+    def test_boxes_of_videos_may_lie_elsewhere(self, project, footage):
+        new_dataset("mine", "mot", footage, model=True, boxes="/else/yard tracks.txt")
+        parameters = parameters_of("mine")
+        assert parameters.ingest.options["mot"].boxes == Path("/else/yard tracks.txt")
+        assert parameters.evaluate.protocol == "cross_camera"
 
     def test_nobody_trains_where_the_model_is_taken_as_it_is(self, project, footage):
         new_dataset("mine", "folder", footage, model=True)

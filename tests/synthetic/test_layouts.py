@@ -25,8 +25,8 @@ def counts(splits):
 
 
 def test_every_layout_has_a_reader_of_its_name():
-    """And `tracklets`, folders of frames without persons, is the one that nobody publishes in."""
-    assert set(LAYOUTS) == set(READERS) - {"tracklets"}
+    """And `tracklets` and `mot`, which have no persons, are those that nobody is rendered in."""
+    assert set(LAYOUTS) == set(READERS) - {"mot", "tracklets"}
 
 
 def test_prid2011_with_distractors(tmp_path):

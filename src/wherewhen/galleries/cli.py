@@ -5,12 +5,16 @@ Imports wait until a command runs: ``kedro run`` reads this module, too.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from wherewhen.commands import plain_errors, read_params
+
+if TYPE_CHECKING:
+    from wherewhen.galleries.boxes import People
 
 Command = Callable[..., Any]
 
@@ -58,33 +62,81 @@ def search() -> None:
     """Find people in footage of your own, with a finished model and without any training."""
 
 
+footage = click.option(
+    "--gallery",
+    "footage",
+    required=True,
+    multiple=True,
+    metavar="FOOTAGE",
+    help="A folder of crops, a manifest, a video or a sequence; may be given again.",
+)
+
+
+def people(command: Command) -> Command:
+    """Add the options that say how people in videos are found, as one argument `people`."""
+
+    @functools.wraps(command)
+    def run(boxes: str | None, detector: str | None, weights: str | None, **given: Any) -> None:
+        from wherewhen.galleries.boxes import People
+
+        command(people=People(boxes, detector, weights), **given)
+
+    for option in (
+        click.option(
+            "--weights",
+            metavar="FILE",
+            help="The detector's weights; without it, torchvision downloads them.",
+        ),
+        click.option(
+            "--detector",
+            metavar="NAME",
+            help="Look for people in videos with this detector of torchvision.",
+        ),
+        click.option(
+            "--boxes",
+            metavar="PLACE",
+            help="Boxes in videos: a file in MOTChallenge's format, or a folder with NAME.txt.",
+        ),
+    ):
+        run = option(run)
+    return run
+
+
 @search.command()
-@click.option("--gallery", required=True, metavar="FOLDER", help="Crops, or a manifest's folder.")
+@footage
+@people
 @click.option("--reader", help="The layout, if not as it looks (docs/reference/datasets.md).")
 @environment
 @params
 @plain_errors
-def index(gallery: str, reader: str | None, env: str | None, params: dict[str, Any]) -> None:
+def index(
+    footage: tuple[str, ...],
+    reader: str | None,
+    people: People,
+    env: str | None,
+    params: dict[str, Any],
+) -> None:
     """Make a gallery of footage: embed all its tracklets, so that they can be searched.
 
-    Without --env, an environment is made that bears the folder's name.
+    Without --env, an environment is made that bears the name of the first folder or video.
     """
     from wherewhen.galleries.galleries import make
 
-    name, made = make(env, gallery, reader, params)
+    name, made = make(env, footage, reader, people, params)
     click.echo(f"{len(made)} tracklets. Search them: kedro search query PROBE --env {name}")
 
 
 @search.command()
-@click.option("--gallery", required=True, metavar="FOLDER", help="More footage, of one layout.")
+@footage
+@people
 @environment
 @params
 @plain_errors
-def add(gallery: str, env: str | None, params: dict[str, Any]) -> None:
+def add(footage: tuple[str, ...], people: People, env: str | None, params: dict[str, Any]) -> None:
     """Add the tracklets of more footage to a gallery; none of its names may be there already."""
     from wherewhen.galleries.galleries import extend
 
-    click.echo(f"{len(extend(env, gallery, params))} tracklets added")
+    click.echo(f"{len(extend(env, footage, people, params))} tracklets added")
 
 
 @search.command()

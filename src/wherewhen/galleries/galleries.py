@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from wherewhen.environments import environments, new_dataset
+from wherewhen.galleries.boxes import MOT, People, boxes_of
 from wherewhen.presets import overlay
 from wherewhen.project import from_root, project_root, to_root
 from wherewhen.sessions import View, run
@@ -35,18 +37,25 @@ class SearchError(LookupError):
 
 
 def make(
-    env: str | None, footage: str, reader: str | None, params: Mapping[str, Any]
+    env: str | None,
+    footage: Sequence[str],
+    reader: str | None,
+    people: People,
+    params: Mapping[str, Any],
 ) -> tuple[str, Gallery]:
     """Make the gallery of an environment, and the environment if none is named.
 
     Parameters
     ----------
     env : str, optional
-        The environment; None: one that is named after the footage.
-    footage : str
-        A folder of crops, or a manifest.
+        The environment; None: one that is named after the first footage.
+    footage : sequence of str
+        Folders of crops, manifests or videos, of one layout: the first makes the gallery, the
+        others are added to it.
     reader : str, optional
-        Its layout; None: as it looks.
+        Their layout; None: as the first looks.
+    people : People
+        Where in videos people are.
     params : mapping
         Parameters of the run, nested.
 
@@ -61,13 +70,25 @@ def make(
     ------
     SearchError, wherewhen.environments.ConfigurationError
         If the footage is not there or is another than that of the environment.
+    NoBoxesError, wherewhen.features.checkpoint_files.WeightsError
+        If people in a video can't be found.
     """
     from wherewhen.recogniser.gallery import Gallery
 
-    env = env or _environment(footage, reader)
-    view, embedded, report = _embedded(env, params)
+    _check_boxes(footage, people)
+    first, *others = footage
+    name = env or _name_of(first)
+    if env is None and name not in environments():
+        _make_environment(name, first, reader, people)
+        asked = params
+    else:
+        asked = _reading(name, first, people, params, named=env is not None)
+    view, embedded, report = _embedded(name, asked)
     kind = view.parameters.search.kind
-    return env, Gallery.create(home(view), embedded, report, project_root(), kind)
+    gallery = Gallery.create(home(view), embedded, report, project_root(), kind)
+    for more in others:
+        _extend(gallery, name, more, people, params)
+    return name, gallery
 
 
 def found_or_made(env: str | None, footage: str, params: Mapping[str, Any]) -> str:
@@ -78,16 +99,20 @@ def found_or_made(env: str | None, footage: str, params: Mapping[str, Any]) -> s
     SearchError, wherewhen.environments.ConfigurationError
         As `make`.
     """
-    env = env or _environment(footage, reader=None)
-    try:
-        opened(env)
-    except SearchError:
-        make(env, footage, None, params)
-    return env
+    name = env or _name_of(footage)
+    if name in environments():
+        if env is None:
+            _require_same(View.of(name, params), footage)
+        with suppress(SearchError):
+            opened(name)
+            return name
+    return make(env, [footage], None, People(), params)[0]
 
 
-def extend(env: str | None, footage: str, params: Mapping[str, Any]) -> list[str]:
-    """Add the tracklets of more footage, of the layout of the environment's own.
+def extend(
+    env: str | None, footage: Sequence[str], people: People, params: Mapping[str, Any]
+) -> list[str]:
+    """Add the tracklets of more footage, of the layout of the environment's own; see `make`.
 
     Returns
     -------
@@ -99,11 +124,60 @@ def extend(env: str | None, footage: str, params: Mapping[str, Any]) -> list[str
     wherewhen.search.GalleryError
         If one of the names is there already.
     """
+    _check_boxes(footage, people)
     gallery = opened(env)
-    ingest = {"ingest": {"root": str(from_root(footage))}}
-    _, embedded, report = _embedded(env, overlay(params, ingest))
+    return [name for more in footage for name in _extend(gallery, env, more, people, params)]
+
+
+def _extend(
+    gallery: Gallery, env: str | None, footage: str, people: People, params: Mapping[str, Any]
+) -> list[str]:
+    _, embedded, report = _embedded(env, _reading(env, footage, people, params))
     gallery.add(embedded, report)
     return embedded.tracklet.to_list()
+
+
+def _check_boxes(footage: Sequence[str], people: People) -> None:
+    """Refuse one file of boxes for several videos."""
+    if people.boxes is not None and len(footage) > 1 and not from_root(people.boxes).is_dir():
+        raise SearchError(
+            f"--boxes {people.boxes} is no folder, and there are {len(footage)} --gallery: "
+            "expected a folder with a file of boxes for each, called as the video is"
+        )
+
+
+def _reading(
+    env: str | None, footage: str, people: People, params: Mapping[str, Any], named: bool = True
+) -> Mapping[str, Any]:
+    """Return the parameters of a run that reads footage in an environment.
+
+    If the environment was not `named` by the user, it has to be of this footage.
+    """
+    place, view = from_root(footage), View.of(env, params)
+    if not named:
+        _require_same(view, footage)
+    ingest = view.parameters.ingest
+    if ingest.reader != MOT:
+        return overlay(params, {"ingest": {"root": str(place)}})
+    known = ingest.as_asked().options[MOT].boxes if _is_of(view, footage) else None
+    boxes = boxes_of(place, people, view.dataset, known)
+    options = {MOT: {"boxes": None if boxes is None else str(boxes)}}
+    return overlay(params, {"ingest": {"root": str(place), "options": options}})
+
+
+def _is_of(view: View, footage: str) -> bool:
+    root = view.parameters.ingest.root
+    return root is not None and from_root(root) == from_root(footage)
+
+
+def _require_same(view: View, footage: str) -> None:
+    """Refuse an environment that only has the name of the footage."""
+    if not _is_of(view, footage):
+        raise SearchError(
+            f"there is an environment {view.env} already, of other footage "
+            f"({view.parameters.ingest.root}): name another one with --env, which kedro "
+            "new-dataset makes, or give the folder another name"
+        )
 
 
 def opened(env: str | None) -> Gallery:
@@ -176,21 +250,19 @@ def home(view: View) -> Path:
     return project_root() / HOME / view.dataset
 
 
-def _environment(footage: str, reader: str | None) -> str:
-    """Return the environment of footage, made if there is none."""
-    place = from_root(footage).resolve()
+def _name_of(footage: str) -> str:
+    """Return the name of the environment of footage."""
+    place = from_root(footage)
     name = re.sub(r"[^a-z0-9]+", "_", place.stem.lower()).strip("_")[:40] or "footage"
-    name = name if name[0].isalpha() else f"footage_{name}"[:40]
-    if name not in environments():
-        new_dataset(name, reader or guess_reader(place), str(place), model=True)
-        return name
-    root = View.of(name).parameters.ingest.root
-    if root is None or from_root(root).resolve() != place:
-        raise SearchError(
-            f"there is an environment {name} already, of other footage ({root}): name another one "
-            "with --env, which kedro new-dataset makes, or give the folder another name"
-        )
-    return name
+    return name if name[0].isalpha() else f"footage_{name}"[:40]
+
+
+def _make_environment(name: str, footage: str, reader: str | None, people: People) -> None:
+    """Make an environment for footage, after people have been found in it."""
+    place = from_root(footage)
+    reader = reader or guess_reader(place)
+    boxes = boxes_of(place, people, name) if reader == MOT else None
+    new_dataset(name, reader, str(place), model=True, boxes=None if boxes is None else str(boxes))
 
 
 def _embedded(

@@ -30,6 +30,6 @@ def no_download(backbone: str, url: str, reason: object, where: str = "") -> Wei
     """Return the error that says why there is no download, and what to do."""
     kept = f" ({where})" if where else ""
     return WeightsError(
-        f"ImageNet weights of {backbone} can't be downloaded from {url}{kept}: {reason}.\n"
+        f"weights of {backbone} can't be downloaded from {url}{kept}: {reason}.\n"
         + ways_out(backbone)
     )

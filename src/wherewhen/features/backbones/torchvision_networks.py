@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wherewhen.features.backbones.backbone import Preprocessing
 from wherewhen.features.backbones.downloads import no_download, require_host
@@ -25,17 +25,29 @@ def of_torchvision(
         preprocessing=preprocessing,
         heads=heads,
         build=build,
-        download=lambda: _download(name),
+        download=lambda: download(name),
         initialise=_initialise_he,
     )
 
 
-def _download(name: str) -> dict[str, Tensor]:
+def published(name: str) -> tuple[Any, Path]:
+    """Return what torchvision says of the weights of a network, and the file that it keeps."""
     import torch
     from torchvision.models import get_model_weights
 
     weights = get_model_weights(name).DEFAULT
-    cached = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
+    return weights, Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
+
+
+def download(name: str) -> dict[str, Tensor]:
+    """Return the weights that torchvision publishes, downloaded if it does not keep them yet.
+
+    Raises
+    ------
+    WeightsError
+        If they can't be had.
+    """
+    weights, cached = published(name)
     if not cached.exists():
         require_host(weights.url, name, f"they would be kept as {cached}")
     try:

@@ -29,7 +29,8 @@ class SearchParameters(Group):
 
     frames_per_second: Annotated[float | None, OPERATIONAL] = Field(None, gt=0, allow_inf_nan=False)
     """Rate of the cameras, if the frames of each are numbered from one common start: tracklets then
-    have times, from the first number to the last. null: their times are not known."""
+    have times, from the first number to the last. null: as videos say it, else times are not known.
+    """
 
     @property
     def folder(self) -> Path:
