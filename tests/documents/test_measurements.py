@@ -50,7 +50,7 @@ def test_tables_of_learning_follow_from_the_recorded_results(
 
 @pytest.mark.parametrize(
     ("results", "page", "columns", "count"),
-    [("transfer_held_out", "learning.md", 4, 12), ("transfer_demonstration", "results.md", 5, 8)],
+    [("transfer_held_out", "learning.md", 4, 12), ("transfer_demonstration", "results.md", 5, 10)],
 )
 def test_tables_of_transfer_follow_from_the_recorded_results(
     results, page, columns, count, repository
