@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -178,33 +178,34 @@ def copied(finished: Project, project: Project) -> Project:
     return project
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+@pytest.fixture(scope="session")
+def here() -> Callable[..., tuple[int, str]]:
     """Return a function that calls a command in this process: (exit code, what it printed).
 
-    That saves the start of Kedro, MLflow and torch.
+    That saves the start of Kedro, MLflow and torch. All is afterwards as it was before.
     """
     from kedro.framework.startup import bootstrap_project
 
     from wherewhen import pipeline_registry
     from wherewhen.cli import cli
 
-    before = list(sys.path)
-
     def call(project: Project, *words: str, **parameters: object) -> tuple[int, str]:
-        monkeypatch.chdir(project.root)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'mlflow.db'}")
-        monkeypatch.setattr(pipeline_registry, "_parameters", None)
-        bootstrap_project(project.root)
         given = ",".join(f"{name}={value}" for name, value in parameters.items())
-        result = CliRunner().invoke(cli, [*words, *(["--params", given] if given else [])])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(project.root)
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'mlflow.db'}")
+            patch.setattr(pipeline_registry, "_parameters", None)
+            patch.setattr(sys, "path", list(sys.path))
+            bootstrap_project(project.root)
+            try:
+                result = CliRunner().invoke(cli, [*words, *(["--params", given] if given else [])])
+            finally:
+                mlflow.set_tracking_uri(None)
         if not isinstance(result.exception, SystemExit | None):
             raise result.exception
         return result.exit_code, " ".join(result.output.split())
 
-    yield call
-    sys.path[:] = before
-    mlflow.set_tracking_uri(None)
+    return call
 
 
 @pytest.fixture(scope="session")

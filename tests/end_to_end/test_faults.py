@@ -283,17 +283,17 @@ def test_a_full_disk_during_extraction(kedro_run, root, mine):
     assert kept.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("stage", ["train", "embed", "learn_metric", "evaluate", "report"])
-def test_a_full_disk_in_any_stage(here, copied, finished, tiny, monkeypatch, stage):
+def test_a_full_disk_in_any_stage(here, copied, finished, tiny, monkeypatch):
     """While artifacts are saved: MLflow's own database is in the same folder."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Catalog, "save", small_files(2_000)(Catalog.save))
-        code, output = here(copied, "run", "--pipelines", stage, "--anew", **tiny)
-    assert code != 0
-    assert "File too large" in output
-    assert "what is whole is kept" in output
-    assert "Traceback" not in output
-    assert not partial_files(copied)
+    for stage in ("report", "evaluate", "learn_metric", "embed", "train"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Catalog, "save", small_files(2_000)(Catalog.save))
+            code, output = here(copied, "run", "--pipelines", stage, "--anew", **tiny)
+        assert code != 0, stage
+        assert "File too large" in output, stage
+        assert "what is whole is kept" in output, stage
+        assert "Traceback" not in output, stage
+        assert not partial_files(copied), stage
     code, output = here(copied, "run", **tiny)
     assert code == 0, output
     pd.testing.assert_frame_equal(copied.scores(), finished.scores(), check_exact=True)
@@ -337,27 +337,22 @@ class TestMLflow:
         assert "Traceback" not in output
 
 
-@pytest.mark.parametrize(
-    ("file", "stage"),
-    [
-        ("06_models/synthetic/trial_00/network.safetensors", "embed"),
-        ("07_model_output/synthetic/trial_00/embeddings_network.parquet", "evaluate"),
+def test_what_is_truncated_or_gone_is_named_and_made_anew(here, copied, finished, tiny):
+    for file, stage in (
         ("08_reporting/synthetic/scores.parquet", "report"),
-    ],
-)
-def test_what_is_truncated_or_gone_is_named_and_made_anew(
-    here, copied, finished, tiny, file, stage
-):
-    path = copied.latest(file)
-    truncate(path)
-    code, output = here(copied, "run", "--pipelines", stage, **tiny)
-    assert code != 0
-    assert f"{Path(file).name} was changed after it was made" in output
-    assert "Traceback" not in output
-    shutil.rmtree(path.parent)
-    code, output = here(copied, "run", "--pipelines", stage, **tiny)
-    assert code != 0
-    assert "Make what is missing: kedro run --pipelines" in output
+        ("07_model_output/synthetic/trial_00/embeddings_network.parquet", "evaluate"),
+        ("06_models/synthetic/trial_00/network.safetensors", "embed"),
+    ):
+        path = copied.latest(file)
+        truncate(path)
+        code, output = here(copied, "run", "--pipelines", stage, **tiny)
+        assert code != 0, stage
+        assert f"{Path(file).name} was changed after it was made" in output
+        assert "Traceback" not in output
+        shutil.rmtree(path.parent)
+        code, output = here(copied, "run", "--pipelines", stage, **tiny)
+        assert code != 0, stage
+        assert "Make what is missing: kedro run --pipelines" in output
     code, output = here(copied, "run", **tiny)
     assert code == 0, output
     pd.testing.assert_frame_equal(copied.scores(), finished.scores(), check_exact=True)

@@ -12,7 +12,7 @@ def statuses(project):
     return [run.info.status for run in project.runs()]
 
 
-def test_killed_while_it_trains(finished, copied, tiny, kill_when):
+def test_killed_while_it_trains(finished, copied, here, tiny, kill_when):
     models = copied.root / "data/06_models/synthetic"
     shutil.rmtree(models)
     kill_when(
@@ -22,7 +22,8 @@ def test_killed_while_it_trains(finished, copied, tiny, kill_when):
     assert statuses(copied) == ["RUNNING"]
     assert not list(models.glob("trial_0?/network.safetensors/*/*"))
 
-    output = copied.run(**tiny)
+    code, output = here(copied, "run", **tiny)
+    assert code == 0, output
     assert "training goes on after step" in output
     assert statuses(copied) == ["KILLED", "FINISHED"], "the next start finds the dead run"
     pd.testing.assert_frame_equal(copied.scores(), finished.scores())

@@ -12,11 +12,12 @@ from wherewhen import pretrained, publish
 
 
 @pytest.fixture(scope="module")
-def folder(finished, tiny, tmp_path_factory):
+def folder(finished, here, tiny, tmp_path_factory):
     """The folder that the command makes of the finished run."""
     folder = tmp_path_factory.mktemp("published") / "files"
-    words = finished.kedro("publish", "--trial", "trial_00", "--to", str(folder), **tiny)
-    output = " ".join(finished.output_of(words).split())
+    words = ("publish", "--trial", "trial_00", "--to", str(folder))
+    code, output = here(finished, *words, **tiny)
+    assert code == 0, output
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert output.endswith(f"together {size:,} bytes")
     return folder

@@ -37,6 +37,7 @@ def footage(real_footage, tmp_path):
     return tmp_path / "footage"
 
 
+@pytest.mark.slow
 def test_from_pngs_to_cmc_and_attention_maps(project, footage):
     output = project.run("--env", "prid2011", **{"ingest.root": footage, **SHORTENED})
     assert "Re-identification on prid2011" in output

@@ -20,16 +20,16 @@ def model(finished):
 
 
 @pytest.fixture(scope="module")
-def searched(finished, model, new_project, tmp_path_factory):
+def searched(finished, model, here, new_project, tmp_path_factory):
     """A project with a gallery of the finished run's footage, and the model of its commands."""
     project = new_project(tmp_path_factory.mktemp("searched"))
     (footage,) = (finished.root / "data/01_raw/synthetic").rglob("multi_shot")
     shutil.copytree(footage, project.root / "footage/site")
     given = {"search.model": model, "search.metric": "lfda", "search.frames": 128}
     given["search.frames_per_second"] = 25  # each tracklet's frames are numbered from 1
-    words = project.kedro("search", "index", "--gallery", "footage/site", **given)
-    output = project.output_of(words)
-    assert output.splitlines()[-1].endswith("kedro search query PROBE --env site")
+    code, output = here(project, "search", "index", "--gallery", "footage/site", **given)
+    assert code == 0, output
+    assert output.endswith("kedro search query PROBE --env site")
     return project, given
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,32 +193,43 @@ class TestStatus:
             time.sleep(0.02)
         return process
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_run_that_is_told_to_end_is_killed_in_mlflow(self, copied, started, number):
-        started.send_signal(number)
-        started.communicate(timeout=100)
-        assert started.returncode != 0
+    @pytest.mark.slow
+    def test_a_run_that_is_interrupted_is_killed_in_mlflow(self, copied, started):
+        end(started, signal.SIGINT)
         assert [run.info.status for run in copied.runs()] == ["KILLED"]
 
-    def test_a_run_that_is_alive_is_left_alone(self, copied, started, tiny):
+    def test_a_run_that_is_alive_is_left_alone_until_it_is_told_to_end(
+        self, copied, started, tiny, passes
+    ):
         """The second one is at other artifacts of the same data set, and has nothing to make."""
-        copied.run(**tiny)
+        passes("run", **tiny)
         first, second = copied.runs()
         assert (first.info.status, second.info.status) == ("RUNNING", "FINISHED")
-        started.kill()
-        started.communicate()
+        end(started, signal.SIGTERM)
+        first, _ = copied.runs()
+        assert first.info.status == "KILLED"
 
 
-def test_two_runs_at_once_make_everything_once(finished, project, tiny):
-    first, second = (project.start(**tiny) for _ in range(2))
+def end(process, number):
+    """Send a signal that a process ends at."""
+    process.send_signal(number)
+    process.communicate(timeout=100)
+    assert process.returncode != 0
+
+
+def test_two_runs_at_once_make_everything_once(copied, finished, tiny):
+    """All that can be trained and judged; the frames and their cubes are there."""
+    for layer in ("06_models", "07_model_output", "08_reporting"):
+        shutil.rmtree(copied.root / "data" / layer)
+    first, second = (copied.start(**tiny) for _ in range(2))
     outputs = [process.communicate()[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert any("waiting for another run that is at" in output for output in outputs)
     assert any("all 49 nodes are taken over" in output for output in outputs)
-    pd.testing.assert_frame_equal(project.scores(), finished.scores())
+    pd.testing.assert_frame_equal(copied.scores(), finished.scores())
     for trial in ("trial_00", "trial_01"):
-        assert len(project.made(f"06_models/synthetic/{trial}/network.safetensors")) == 1
-    assert {run.info.status for run in project.runs()} == {"FINISHED"}
+        assert len(copied.made(f"06_models/synthetic/{trial}/network.safetensors")) == 1
+    assert {run.info.status for run in copied.runs()} == {"FINISHED"}
 
 
 def test_the_command_of_a_run_repeats_it(copied, tiny, passes):
