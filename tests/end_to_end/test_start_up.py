@@ -75,7 +75,7 @@ def imported(project):
 
 def test_what_only_prints_imports_nothing_heavy(imported):
     found = imported(*(words.split() for words in PRINTING))
-    assert found == dict.fromkeys(PRINTING, set())
+    assert found == {words: set() for words in PRINTING}
 
 
 def test_what_looks_at_records_imports_no_models(imported, copied, tiny):
