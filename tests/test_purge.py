@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -133,34 +134,35 @@ def purge(root, name, person=None, days=None, **options):
     return plan
 
 
-class TestNames:
-    @pytest.fixture(scope="class")
-    def root(self, tmp_path_factory):
-        """A project with one data set; these tests only read it."""
-        folder = tmp_path_factory.mktemp("names")
-        (folder / "outside").mkdir()
-        make(folder / "project", "one")
-        (folder / "project/data/03_primary/file").write_text("x")
-        (folder / "project/data/.locks/old").mkdir(parents=True)
-        return folder / "project"
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """A project with one data set, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("names")
+    (folder / "outside").mkdir()
+    make(folder / "project", "one")
+    (folder / "project/data/03_primary/file").write_text("x")
+    (folder / "project/data/.locks/old").mkdir(parents=True)
+    return folder / "project"
 
+
+class TestNames:
     @pytest.mark.parametrize("name", [*WRONG_NAMES, "file", ".locks", "old", "data"])
-    def test_only_the_name_of_a_data_set_is_one(self, root, name):
+    def test_only_the_name_of_a_data_set_is_one(self, unchanged, name):
         with pytest.raises(PurgeError, match=r"no data set .* known: one$"):
-            Purge(root).chosen(name)
+            Purge(unchanged).chosen(name)
 
     @pytest.mark.parametrize(
         "name", [*WRONG_NAMES, ANNA[:-1], ANNA.upper(), f"cam_a/{ANNA}", "an*"]
     )
-    def test_only_the_name_of_a_person_is_one(self, root, name):
+    def test_only_the_name_of_a_person_is_one(self, unchanged, name):
         with pytest.raises(PurgeError, match=rf"no person .* known: {ANNA}, {BERT}$"):
-            Purge(root).chosen("one", name)
+            Purge(unchanged).chosen("one", name)
 
-    def test_the_name_that_was_probably_meant_is_said(self, root):
+    def test_the_name_that_was_probably_meant_is_said(self, unchanged):
         with pytest.raises(PurgeError, match=r"did you mean one\?"):
-            Purge(root).chosen("ones")
+            Purge(unchanged).chosen("ones")
         with pytest.raises(PurgeError, match=rf"did you mean {ANNA}\?"):
-            Purge(root).chosen(None, "anna")
+            Purge(unchanged).chosen(None, "anna")
 
     def test_a_name_with_signs_of_patterns_is_taken_as_it_is(self, tmp_path):
         make(tmp_path, "one")
@@ -611,19 +613,19 @@ class TestAlone:
             SplitParameters(trials=101)
 
 
-class TestMLflow:
-    @pytest.fixture(scope="class")
-    def database(self, tmp_path_factory):
-        """Make a database once: it takes MLflow seconds."""
-        folder = tmp_path_factory.mktemp("mlflow")
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
-        mlflow.MlflowClient(uri).search_experiments()
-        return uri
+@pytest.fixture(scope="module")
+def tracking(database, tmp_path_factory):
+    """The address of a database of MLflow of this file's own."""
+    own = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    shutil.copy(database, own)
+    return f"sqlite:///{own}"
 
+
+class TestMLflow:
     @pytest.fixture
-    def client(self, database, monkeypatch):
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
-        yield mlflow.MlflowClient(database)
+    def client(self, tracking, monkeypatch):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
+        yield mlflow.MlflowClient(tracking)
         mlflow.set_tracking_uri(None)
 
     def run(self, client, tmp_path, experiment, deleted=False):

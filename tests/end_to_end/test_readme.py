@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
@@ -39,8 +40,13 @@ def name_of(document):
     return document.relative_to(REPOSITORY).as_posix()
 
 
+@cache
 def commands():
-    """Yield every command of the documents: (document, words after `uv run`)."""
+    """Return every command of the documents: the words after `uv run`, with the document's name."""
+    return list(_commands())
+
+
+def _commands():
     for document in DOCUMENTS:
         text = document.read_text()
         blocks = (CONTINUED.sub("", block) for block in FENCE.findall(text))
@@ -80,6 +86,7 @@ def own_commands():
             yield pytest.param(words[1:], id=case.id)
 
 
+@cache
 def parameters_of(environment):
     """Merge the parameters of an environment over those of base, as Kedro does."""
     OmegaConf.register_new_resolver("globals", lambda name: name, replace=True)
@@ -99,15 +106,19 @@ def test_a_command_names_a_program_and_files_that_exist(words):
             assert (REPOSITORY / word).is_file()
 
 
+@pytest.fixture(scope="module")
+def pipelines():
+    return register_pipelines()
+
+
 @pytest.mark.parametrize("words", kedro_runs())
-def test_a_run_has_options_pipelines_and_parameters_that_exist(words):
+def test_a_run_has_options_pipelines_and_parameters_that_exist(words, pipelines):
     given = kedro_run.make_context("run", list(words)).params
     environment = given["env"]
     there = environment is None or (REPOSITORY / "conf" / environment).is_dir()
     assert there or environment in made_by_commands()
     tree = OmegaConf.merge(parameters_of(environment), as_tree(given["params"]))
     assert check_parameters(OmegaConf.to_container(tree, resolve=True))
-    pipelines = register_pipelines()
     assert set(given["pipelines"]) <= set(pipelines)
     namespaces = {node.namespace for node in pipelines["__default__"].nodes}
     assert set(given["namespaces"]) <= namespaces

@@ -99,11 +99,12 @@ def test_rows_are_chosen_in_the_table_s_order():
     assert [row.name for row in chosen.rows] == ["a", "c"]
 
 
-class TestShipped:
-    @pytest.fixture(scope="class")
-    def experiments(self):
-        return load_experiments()
+@pytest.fixture(scope="module")
+def experiments():
+    return load_experiments()
 
+
+class TestShipped:
     def test_the_paper_s_tables_are_there(self, experiments):
         assert {experiment.table for experiment in experiments.values()} == {
             "III", "IV", "V", "VI", "VII", "VIII", None,

@@ -87,11 +87,12 @@ def test_vectors_depend_on_the_files_and_the_metric(build):
     assert build("cosine").identity != build("kissme").identity
 
 
-class TestTheOneOfThePackage:
-    @pytest.fixture(scope="class")
-    def recogniser(self):
-        return Recogniser.from_pretrained("wherewhen", device="cpu")
+@pytest.fixture(scope="module")
+def recogniser():
+    return Recogniser.from_pretrained("wherewhen", device="cpu")
 
+
+class TestTheOneOfThePackage:
     def test_it_tells_rendered_people_of_different_clothes_apart(self, recogniser, clips):
         same, other = recogniser.compare(clips[0], clips[0][1:]), recogniser.compare(*clips[:2])
         assert same.distance < other.distance

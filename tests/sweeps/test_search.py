@@ -18,6 +18,11 @@ from wherewhen.tracking import find_runs
 from wherewhen.tracklets.splits import draw_splits
 
 
+@pytest.fixture(scope="module")
+def undisturbed(project):
+    return run_sweep(TestSessions.SWEEP, "drawn")
+
+
 class TestSessions:
     """Sweeps of real sessions, on drawn frames without a network."""
 
@@ -35,10 +40,6 @@ class TestSessions:
             "evaluations": 3,
         },
     )
-
-    @pytest.fixture(scope="class")
-    def undisturbed(self, project):
-        return run_sweep(self.SWEEP, "drawn")
 
     @pytest.fixture
     def sessions(self, monkeypatch):
