@@ -178,8 +178,8 @@ class TestNames:
         with pytest.raises(PurgeError, match=r"p000, .*, p019 and 30 more$"):
             Purge(tmp_path).chosen("crowd", "nobody")
 
-    def test_a_person_is_found_in_any_data_set_but_not_in_two(self, root, tmp_path):
-        assert Purge(root).chosen(None, ANNA) == "one"
+    def test_a_person_is_found_in_any_data_set_but_not_in_two(self, unchanged, tmp_path):
+        assert Purge(unchanged).chosen(None, ANNA) == "one"
         table = pd.DataFrame({"tracklet": TRACKLETS[:2], "person": [ANNA] * 2})
         for name in ("one", "two"):
             Made(tmp_path, name).artifact("03_primary/*/tracklets.parquet", table)

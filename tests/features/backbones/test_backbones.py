@@ -82,8 +82,14 @@ def test_vgg16_ends_after_its_last_pooling(images):
     assert 0.05 < vgg(images[:1]).abs().mean() < 20
 
 
-def test_fc7_of_vgg16_is_torchvisions(images):
-    backbone = build_backbone("vgg16:fc7", RANDOM)
+@pytest.fixture(scope="module")
+def fc7_of_vgg16():
+    """It has 134 million random weights: built once."""
+    return build_backbone("vgg16:fc7", RANDOM)
+
+
+def test_fc7_of_vgg16_is_torchvisions(fc7_of_vgg16, images):
+    backbone = fc7_of_vgg16
     assert (backbone.grid, backbone.channels) == (1, 4096)
     with torch.device("meta"):
         whole = torchvision.models.vgg16()
@@ -186,9 +192,8 @@ def test_weights_of_another_architecture(lite0, tmp_path):
     assert "missing: conv1.conv.weight [64, 3, 7, 7]; " in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "vgg16:fc7"])
-def test_a_compiled_networks_file_with_another_classifier_loads(tmp_path, name):
-    expected = build_backbone("vgg16:fc7", RANDOM).module.state_dict()
+def test_a_compiled_networks_file_with_another_classifier_loads(fc7_of_vgg16, tmp_path):
+    expected = fc7_of_vgg16.module.state_dict()
     state = {
         **expected,
         "classifier.6.weight": torch.ones(7, 4096),
@@ -197,11 +202,12 @@ def test_a_compiled_networks_file_with_another_classifier_loads(tmp_path, name):
     state = {f"_orig_mod.{name}": tensor.half() for name, tensor in state.items()}
     torch.save({"epoch": 3, "model": state}, tmp_path / "vgg16.pth")
     source = WeightsSource(source="file", path=tmp_path / "vgg16.pth")
-    loaded = build_backbone(name, source).module.state_dict()
-    assert len(loaded) == (26 if name == "vgg16" else 30)
-    assert all(
-        torch.equal(tensor, expected[name].half().float()) for name, tensor in loaded.items()
-    )
+    for name, count in (("vgg16", 26), ("vgg16:fc7", 30)):
+        loaded = build_backbone(name, source).module.state_dict()
+        assert len(loaded) == count
+        assert all(
+            torch.equal(tensor, expected[name].half().float()) for name, tensor in loaded.items()
+        )
 
 
 def test_the_key_chooses_among_networks_of_a_file(tmp_path):
