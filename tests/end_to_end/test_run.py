@@ -154,7 +154,7 @@ class TestMlflow:
         records = [*finished.root.glob("data/**/record.json")]
         records += finished.root.glob("data/**/*.record.json")
         made = [json.loads(path.read_text()) for path in records]
-        assert len(made) == 78
+        assert len(made) == 80
         assert {record["run_id"] for record in made} == {run.info.run_id}
         assert {record["commit"] for record in made} == {run.data.tags["git_commit"]}
 
@@ -189,7 +189,7 @@ class TestMlflow:
 
     def test_what_is_no_artifact_is_listed_with_its_place_and_hash(self, run, finished, download):
         listed = json.loads(Path(download("lineage.json")).read_text())
-        assert len(listed) == 78
+        assert len(listed) == 80
         assert not [entry for entry in listed if entry["taken_over"]]
         by_name = {entry["artifact"]: entry for entry in listed}
         for name in ("trial_00.metrics_network", "trial_01.untrained_network", "frames"):
