@@ -38,6 +38,8 @@ RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
 CUBES, REPORTING, SEARCH = "04_feature", "08_reporting", "09_search"
 ANSWERS = "search"
 """Under `REPORTING` and the data set's name: what was found in its gallery."""
+MARKS = "marks.csv"
+"""Among the answers: what people say of them, by tracklets' names alone."""
 
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
@@ -209,7 +211,8 @@ class Purge:
         if any(_says(file, mentions) for file in self._inside(gallery)):
             self._plan(gallery)  # whole: kedro search remove takes one person out of it
         for file in self._inside(answers):
-            self._plan(file)  # who is in their pictures is not written anywhere
+            if file.name != MARKS or _says(file, mentions):
+                self._plan(file)  # who is in their pictures is not written anywhere
         for file in self._files(name):
             if gallery in file.parents or answers in file.parents:
                 continue

@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from wherewhen.galleries.marks import Mark, MarksFile
 from wherewhen.pretrained import load_card
 from wherewhen.retrieval.link_scores import link_scores
 
@@ -114,6 +115,9 @@ def test_more_is_added_and_somebody_removed(searched, here):
     code, output = here(project, "search", "add", "--gallery", "more", "--env", "site", **given)
     assert code == 0, output
     assert "12 tracklets added" in output
+    marks = MarksFile(project.root / "data/08_reporting/site/search/marks.csv")
+    for tracklet in ("cam_b/person_0002", "cam_b/person_0003"):
+        marks.put(Mark.now("cam_a/person_0001", tracklet, 0.5, "lfda", "0123", "same"))
     code, output = here(project, "search", "remove", "--person", "person_0002", "--env", "site")
     assert code == 0, output
     assert "3 tracklets removed" in output
@@ -126,7 +130,8 @@ def test_more_is_added_and_somebody_removed(searched, here):
     assert project.root / "data/09_search/site/footage.json" in kept
     assert not [path for path in kept if "person_0002" in path.as_posix()]
     assert not [path for path in kept if b"person_0002" in path.read_bytes()]
-    assert not list((project.root / "data/08_reporting/site/search").glob("*"))
+    assert list(marks.path.parent.iterdir()) == [marks.path]
+    assert list(marks.read().by_pair) == [("cam_a/person_0001", "cam_b/person_0003")]
     assert "frames in footage/site/cam_a/person_0002: not under data" in output
     code, output = here(project, "search", "query", "cam_a/person_0002", "--env", "site", **given)
     assert code == 1

@@ -127,3 +127,14 @@ class TestTheOneOfThePackage:
         with pytest.raises(PretrainedError, match="can't be read as the card"):
             Recogniser.from_pretrained(folder)
         assert not (tmp_path / "executed").exists()
+
+
+def test_a_look_has_attention_and_weight_of_every_frame(build, clips):
+    recogniser = build("cosine")
+    look = recogniser.look(clips[2])
+    assert look.attention.shape == (5, 7, 7)
+    np.testing.assert_allclose(look.attention.sum((1, 2)), 1, rtol=1e-5)
+    assert look.frame_weights.sum() == pytest.approx(1)
+    alone = recogniser.look(clips[2][:1])  # the first frame has no past
+    np.testing.assert_allclose(alone.attention[0], look.attention[0], rtol=1e-2, atol=1e-4)
+    assert alone.frame_weights.tolist() == [1]

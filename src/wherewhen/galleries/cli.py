@@ -230,8 +230,8 @@ def show(
 def remove(persons: tuple[str, ...], tracklets: tuple[str, ...], env: str | None) -> None:
     """Remove persons or tracklets from a gallery, and from all that was made for it.
 
-    Tables, cubes and answers that have them go, and the gallery's files are searched for them.
-    Frames stay where they are: as long as they are there, the next index has them again.
+    Tables, cubes, marks and answers that have them go, and the gallery's files are searched for
+    them. Frames stay where they are: as long as they are there, the next index has them again.
     """
     from wherewhen.galleries import galleries
 
@@ -243,3 +243,24 @@ def remove(persons: tuple[str, ...], tracklets: tuple[str, ...], env: str | None
     )
     for title, lines in (("also removed", removed.files), ("left to you", removed.left)):
         click.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines or ["nothing"])]))
+
+
+@search.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Another one opens it to others."
+)
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Its port."
+)
+@environment
+@params
+@plain_errors
+def page(host: str, port: int, env: str | None, params: dict[str, Any]) -> None:
+    """Look at a gallery in the browser: choose a probe, see the nearest tracklets play, mark them.
+
+    It is served to this machine alone, until Ctrl-C. With another --host, whoever reaches the port
+    sees the footage.
+    """
+    from wherewhen.galleries.page.serving import show
+
+    show(env, params, host, port)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from wherewhen.environments import environments, new_dataset
 from wherewhen.galleries.boxes import MOT, People, boxes_of
+from wherewhen.galleries.marks import MarksFile
 from wherewhen.presets import overlay
 from wherewhen.project import from_root, project_root, to_root
 from wherewhen.sessions import View, run
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 HOME = "data/09_search"
 """Where galleries lie: a folder for each data set."""
 
-REPORTING, ANSWERS = "data/08_reporting", "search"
-"""Where answers lie: a folder in that of the data set's reports."""
+REPORTING, ANSWERS, MARKS = "data/08_reporting", "search", "marks.csv"
+"""Where answers lie: a folder in that of the data set's reports; and what people say of them."""
 
 ON_DEMAND = {"extract": {"tracklets": "none"}}
 """Cubes are made of the frames that are looked at, and not kept."""
@@ -229,10 +230,12 @@ def remove(
     """
     from wherewhen.purge import Purge
 
-    name, gallery = View.of(env).dataset, opened(env)
+    view, gallery = View.of(env), opened(env)
+    name = view.dataset
     purge = Purge(project_root())
     with purge.alone(name):
         removed = gallery.remove(persons, tracklets)
+        marks_of(view).forget(removed)
         for person in persons or ():
             purge.person(name, person)
         purge.tracklets(name, removed)
@@ -243,6 +246,11 @@ def remove(
 def answers_home(view: View) -> Path:
     """Return the folder of the answers of a view's data set."""
     return project_root() / REPORTING / view.dataset / ANSWERS
+
+
+def marks_of(view: View) -> MarksFile:
+    """Return the marks that people have set on answers."""
+    return MarksFile(answers_home(view) / MARKS)
 
 
 def home(view: View) -> Path:

@@ -82,11 +82,35 @@ def _frame(each: Any, name: str) -> Frame:
 def _read(path: Path) -> Frame:
     """Read a picture that nobody has looked at before."""
     try:
-        content = read_content(path)
-        image = open_picture(content)
-        if orientation(image, content) != 1:
-            raise PictureError("its EXIF orientation turns it: save it upright")
-        return decode(content)
-    except (PictureError, OSError, RuntimeError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        return decoded(read_content(path))
+    except (PictureError, OSError) as error:
+        why = reason(error) if isinstance(error, OSError) else error
         raise ValueError(f"{path} is no frame: {why}") from error
+
+
+def decoded(content: bytes) -> Frame:
+    """Decode the content of a picture's file that nobody has looked at before.
+
+    Parameters
+    ----------
+    content : bytes
+        PNG, JPEG or BMP.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 [H, W, 3], red first.
+
+    Raises
+    ------
+    wherewhen.tracklets.picture_files.PictureError
+        If it can't be decoded, has another mode than RGB with 8 bits a channel, or is turned by its
+        EXIF orientation.
+    """
+    image = open_picture(content)
+    if orientation(image, content) != 1:
+        raise PictureError("its EXIF orientation turns it: save it upright")
+    try:
+        return decode(content)
+    except (OSError, RuntimeError) as error:  # Pillow's and torchvision's
+        raise PictureError(f"cannot be decoded: {str(error).splitlines()[0]}") from error

@@ -74,6 +74,21 @@ class Description(NamedTuple):
     means: NDArray[np.float32]
 
 
+class Look(NamedTuple):
+    """Where and when the network looks in T frames.
+
+    Attributes
+    ----------
+    attention : numpy.ndarray, float32 [T, K, K]
+        The attention map of each frame (Eq 3), which sums to 1.
+    frame_weights : numpy.ndarray, float32 [T]
+        The weight of each frame (Eq 6); their sum is 1.
+    """
+
+    attention: NDArray[np.float32]
+    frame_weights: NDArray[np.float32]
+
+
 class Recogniser:
     """Embeds tracklets and tells how alike they are.
 
@@ -293,6 +308,25 @@ class Recogniser:
         return Description(
             np.concatenate([each.embeddings for each in embeddings]), np.stack(means)
         )
+
+    def look(self, tracklet: Tracklet) -> Look:
+        """Say where and when the network looks in a tracklet.
+
+        Parameters
+        ----------
+        tracklet
+            As `frames_in` takes it. All of its frames are looked at; `embed` takes some of a long
+            one (`wherewhen.tracklets.clips.test_window`).
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As `frames_in`.
+        """
+        cubes = self.cubes([tracklet])
+        whole = [cubes.whole(name) for name in cubes.lengths]
+        seen = encode_tracklets(self.network, cubes, whole, progress=False, attention=True)
+        return Look(seen.attention[0], seen.frame_weights[0])
 
     def project(self, embeddings: ArrayLike) -> NDArray[np.float64]:
         """Map embeddings [N, E] to vectors [N, F] whose Euclidean distances rank as `distances`.

@@ -279,15 +279,39 @@ def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def heat_picture(frame: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Lay a map of relative attention [K, K] in colours over a frame in grey, uint8 [H, W, 3].
+
+    See Also
+    --------
+    AttentionStrip.relative_attention : Such maps.
+    """
+    from matplotlib import colormaps
+
+    heat = colormaps[_HEAT](attention_scale()(upsample(grid, *frame.shape[:2])))[..., :3] * 255
+    return np.round((1 - _OPACITY) * _light_grey(frame) + _OPACITY * heat).astype(np.uint8)
+
+
+def heat_scale(width: int, height: int) -> np.ndarray:
+    """Return a bar of the colours of attention from 0 to `STRONGEST`, uint8 [height, width, 3]."""
+    from matplotlib import colormaps
+
+    bar = np.round(colormaps[_HEAT](np.linspace(0, 1, width))[:, :3] * 255).astype(np.uint8)
+    return np.tile(bar, (height, 1, 1))
+
+
 def show_heat(
     axes: Axes, frame: np.ndarray, grid: np.ndarray, norm: Normalize, colours: str = _HEAT
 ) -> None:
     """Draw a map [K, K] in colours over a frame (uint8 [H, W, 3]) in grey."""
-    grey = Image.fromarray(frame).convert("L").convert("RGB")
-    white = Image.new("RGB", grey.size, "white")
-    show_picture(axes, np.asarray(Image.blend(grey, white, _LIGHT)))
+    show_picture(axes, _light_grey(frame))
     heat = upsample(grid, *frame.shape[:2])
     axes.imshow(heat, cmap=colours, norm=norm, alpha=_OPACITY, interpolation="nearest")
+
+
+def _light_grey(frame: np.ndarray) -> np.ndarray:
+    grey = Image.fromarray(frame).convert("L").convert("RGB")
+    return np.asarray(Image.blend(grey, Image.new("RGB", grey.size, "white"), _LIGHT))
 
 
 def draw_colour_bar(
