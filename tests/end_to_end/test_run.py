@@ -198,7 +198,7 @@ class TestMlflow:
             content = (finished.root / entry["place"]).read_bytes()
             assert hashlib.sha256(content).hexdigest() == entry["sha256"]
         assert by_name["scores"]["logged_here"]
-        assert by_name["trial_00.network"]["logged_here"]
+        assert by_name["trial_00.model"]["logged_here"]
 
     @pytest.mark.parametrize("trial", TRIALS)
     def test_metrics_by_step(self, client, run, finished, trial):
