@@ -27,6 +27,7 @@ def test_one_picture_and_lists_of_pictures(folder):
     assert values(frames_in(folder / "f3.png")) == [3]
     assert values(frames_in([folder / "f3.png", str(folder / "f1.png")])) == [3, 1]
     assert values(frames_in([Image.open(folder / "f7.png")])) == [7]
+    assert values(frames_in([(folder / "f9.png").read_bytes()])) == [9]
 
 
 def test_arrays(folder):
@@ -41,6 +42,7 @@ def test_arrays(folder):
         (np.zeros((8, 4, 3), np.uint8), r"a tracklet has shape \[8, 4, 3\]: expected \[frames,"),
         ([np.zeros((8, 4, 3))], "frame 0: expected uint8"),
         ([Image.new("L", (4, 8))], "frame 0: mode L, expected RGB"),
+        ([b"none"], "frame 0 is no frame: cannot be decoded: it is no picture"),
     ],
 )
 def test_what_is_no_tracklet_is_refused(tracklet, said):

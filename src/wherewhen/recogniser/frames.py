@@ -14,7 +14,12 @@ from wherewhen.features.frames import require_frame
 from wherewhen.tracklets.files import reason
 from wherewhen.tracklets.folders import image_files
 from wherewhen.tracklets.frame_numbers import in_order
-from wherewhen.tracklets.picture_files import PictureError, open_picture, orientation, read_content
+from wherewhen.tracklets.picture_files import (
+    PictureError,
+    decode_picture,
+    orientation,
+    read_content,
+)
 
 Frame = NDArray[np.uint8]
 """uint8 [H, W, 3], red first."""
@@ -26,8 +31,9 @@ def frames_in(tracklet: str | Path | Sequence[Any] | NDArray[np.uint8]) -> list[
     Parameters
     ----------
     tracklet
-        A folder of crops of one person, or one picture; a sequence of pictures' paths, arrays uint8
-        [H, W, 3] (red first) or Pillow images, in order; or one array uint8 [T, H, W, 3].
+        A folder of crops of one person, or one picture; a sequence of pictures' paths, encoded
+        pictures (bytes), arrays uint8 [H, W, 3] (red first) or Pillow images, in order; or one
+        array uint8 [T, H, W, 3].
 
     Returns
     -------
@@ -39,8 +45,9 @@ def frames_in(tracklet: str | Path | Sequence[Any] | NDArray[np.uint8]) -> list[
     FileNotFoundError
         If there is no such folder or picture, or no picture in it.
     ValueError
-        If something is no frame, naming it: a file that can't be decoded, has another mode than
-        RGB with 8 bits a channel, or is turned by its EXIF orientation; an array of another shape.
+        If something is no frame, naming it: a file that can't be decoded, is animated, has another
+        mode than RGB with 8 bits a channel, or is turned by its EXIF orientation; an array of
+        another shape.
     """
     if isinstance(tracklet, str | Path):
         return [_read(path) for path in _files(Path(tracklet).expanduser())]
@@ -68,9 +75,42 @@ def _files(path: Path) -> Iterable[Path]:
     return [path / name for name in in_order(names)]
 
 
+def frame_of(content: bytes) -> Frame:
+    """Decode an encoded picture that nobody has looked at before.
+
+    Parameters
+    ----------
+    content : bytes
+        A PNG, JPEG or BMP file.
+
+    Raises
+    ------
+    ValueError
+        If it is no frame (see `frames_in`), saying why.
+    """
+    image = decode_picture(content)
+    if getattr(image, "is_animated", False):
+        raise PictureError(f"it has {image.n_frames} pictures: send each by itself")
+    if orientation(image, content) != 1:
+        raise PictureError("its EXIF orientation turns it: save it upright")
+    if image.format != "JPEG":  # torchvision's decoder ends the process at a damaged PNG
+        return np.array(image)
+    try:
+        return decode(content)
+    except (OSError, RuntimeError) as error:
+        raise PictureError(f"cannot be decoded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what torchvision says, without the line of its source before it."""
+    return str(error).splitlines()[0].rpartition(", ")[2]
+
+
 def _frame(each: Any, name: str) -> Frame:
     if isinstance(each, str | Path):
         return _read(Path(each).expanduser())
+    if isinstance(each, bytes):
+        return _named(name, each)
     if not isinstance(each, np.ndarray) and hasattr(each, "convert"):  # Pillow's
         if each.mode != "RGB":
             raise ValueError(f"{name}: mode {each.mode}, expected RGB: convert it")
@@ -80,37 +120,16 @@ def _frame(each: Any, name: str) -> Frame:
 
 
 def _read(path: Path) -> Frame:
-    """Read a picture that nobody has looked at before."""
     try:
-        return decoded(read_content(path))
+        content = read_content(path)
     except (PictureError, OSError) as error:
         why = reason(error) if isinstance(error, OSError) else error
         raise ValueError(f"{path} is no frame: {why}") from error
+    return _named(path, content)
 
 
-def decoded(content: bytes) -> Frame:
-    """Decode the content of a picture's file that nobody has looked at before.
-
-    Parameters
-    ----------
-    content : bytes
-        PNG, JPEG or BMP.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 [H, W, 3], red first.
-
-    Raises
-    ------
-    wherewhen.tracklets.picture_files.PictureError
-        If it can't be decoded, has another mode than RGB with 8 bits a channel, or is turned by its
-        EXIF orientation.
-    """
-    image = open_picture(content)
-    if orientation(image, content) != 1:
-        raise PictureError("its EXIF orientation turns it: save it upright")
+def _named(name: str | Path, content: bytes) -> Frame:
     try:
-        return decode(content)
-    except (OSError, RuntimeError) as error:  # Pillow's and torchvision's
-        raise PictureError(f"cannot be decoded: {str(error).splitlines()[0]}") from error
+        return frame_of(content)
+    except ValueError as error:
+        raise ValueError(f"{name} is no frame: {error}") from error
