@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 from kedro_datasets.json import JSONDataset
 
+from wherewhen import registry
 from wherewhen.hooks import RunHooks
+from wherewhen.pretrained import card
+from wherewhen.tracking import Description, described
 
 
 class Tracker:
@@ -100,6 +103,7 @@ def test_a_table_that_cannot_be_printed_does_not_fail_a_finished_run(hooks, capl
     ended = []
     found._tracker = SimpleNamespace(end=ended.append, run_id="a-run")
     found._log_results = lambda pipeline: None
+    found._register = lambda: None
     scores = pd.DataFrame({"dataset": ["d"], "protocol": ["p"]})  # without a trial
     parameters = SimpleNamespace(evaluate=SimpleNamespace(average_precision="mean_precision"))
     catalog = SimpleNamespace(
@@ -108,6 +112,61 @@ def test_a_table_that_cannot_be_printed_does_not_fail_a_finished_run(hooks, capl
     found.after_pipeline_run(SimpleNamespace(all_outputs=lambda: {"scores"}), catalog)
     assert ended == ["FINISHED"]
     assert "the table of scores can't be printed: scores: column trial" in caplog.text
+
+
+class TestRegistration:
+    """What is registered is looked at in test_registry.py, after a run in end_to_end."""
+
+    @pytest.fixture
+    def finished(self, hooks, monkeypatch):
+        """Hooks after a run that has made two models, and the models that were registered."""
+        found, _ = hooks(None)
+        ledger = found._catalog.ledger
+        ledger.parameters = SimpleNamespace(
+            split=SimpleNamespace(trial_names=["trial_00", "trial_01"]),
+            evaluate=SimpleNamespace(dataset="small"),
+        )
+        ledger.record = lambda name: SimpleNamespace(model_id=f"id of {name}", commit="0123")
+        found._made = {"trial_00.model", "trial_01.model"}
+        found._tracker = SimpleNamespace(end=lambda status: None, run_id="a-run")
+        found._log_results = lambda pipeline: None
+        registered = []
+        monkeypatch.setattr(registry, "about", lambda card, **known: known)
+        monkeypatch.setattr(registry, "register", lambda *given: registered.append(given) or "line")
+        monkeypatch.setattr(card, "read_card", lambda path: None)
+        ledger.file("split_fingerprints").write_text('{"trial_00": "s"}')
+        return found, registered
+
+    PIPELINE = SimpleNamespace(all_outputs=set)
+
+    def test_the_first_trials_model_is_registered(self, finished):
+        found, registered = finished
+        found.after_pipeline_run(self.PIPELINE, found._catalog)
+        ((model_id, name, tags),) = registered
+        assert (model_id, name) == ("id of trial_00.model", "small")
+        assert tags == {
+            "trial": "trial_00", "split_fingerprint": "s", "run_id": "a-run", "git_commit": "0123"
+        }  # fmt: skip
+
+    def test_models_that_were_taken_over_and_those_of_tables_are_not(self, finished):
+        found, registered = finished
+        with described(Description("a row")):
+            found.after_pipeline_run(self.PIPELINE, found._catalog)
+        found._made = {"trial_01.model"}
+        found.after_pipeline_run(self.PIPELINE, found._catalog)
+        assert registered == []
+
+    def test_a_registry_that_fails_is_said_and_fails_no_finished_run(
+        self, finished, monkeypatch, caplog
+    ):
+        def fail(*_):
+            raise OSError("the database is locked")
+
+        found, _ = finished
+        monkeypatch.setattr(registry, "register", fail)
+        found.after_pipeline_run(self.PIPELINE, found._catalog)
+        assert "was not registered: the database is locked. See to it" in caplog.text
+        assert "models:/id of trial_00.model" in caplog.text
 
 
 def test_metadata_of_the_catalog_are_json(repository):

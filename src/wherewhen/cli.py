@@ -227,7 +227,7 @@ def purge(
         click.echo("\n".join(f"  {line}" for line in planned.lines()) or "  nothing")
         click.echo("left to you:")
         click.echo("\n".join(f"  {line}" for line in [*planned.left, ALWAYS_LEFT]))
-        if dry_run or not planned.removed:
+        if dry_run or not (planned.removed or planned.versions):
             return
         if not yes:
             confirm_removal()

@@ -7,7 +7,7 @@ What a data set wants tracked stands in the catalog, under ``metadata.mlflow``:
 ``tags``
     ``{tag: field}``: fields of a saved JSON object become tags of the run
 ``model``
-    the saved model is logged as an MLflow model of that name
+    the saved folder of a model is logged as an MLflow model of that name
 ``metrics``
     the rows of a table of measures become metrics, ``<this>.<trial>.<network>.<measure>``
 """
@@ -155,7 +155,10 @@ class RunHooks:
 
         self._log_results(pipeline)
         self._tracker.end("FINISHED")
-        if "scores" in pipeline.all_outputs() and not is_described():
+        if is_described():
+            return
+        self._register()
+        if "scores" in pipeline.all_outputs():
             try:
                 print_scores(catalog, self._tracker.run_id)
             except Exception as error:  # the run is finished, whatever the table says
@@ -180,13 +183,42 @@ class RunHooks:
 
     def _log_artifact(self, name: str) -> str | None:
         """Log an artifact as the catalog asks for it; return the id of its model, if it is one."""
-        from wherewhen.pretrained.card import NETWORK
-        from wherewhen.tracking import log_network
+        from wherewhen.registry import log_model
 
         wanted, file = _wanted(self._catalog, name), self._catalog.ledger.file(name)
         if "artifact_path" in wanted:
             self._tracker.log_file(file, wanted["artifact_path"])
-        return log_network(file / NETWORK, wanted["model"]) if "model" in wanted else None
+        if "model" not in wanted:
+            return None
+        return log_model(file, wanted["model"], self._tracker.run_id)
+
+    def _register(self) -> None:
+        """Register the model of the first trial, if this run has made it."""
+        from wherewhen.pretrained.card import CARD, read_card
+        from wherewhen.registry import about, register
+
+        ledger = self._catalog.ledger
+        trial = ledger.parameters.split.trial_names[0]
+        if f"{trial}.model" not in self._made:
+            return
+        dataset = ledger.parameters.evaluate.dataset
+        record = ledger.record(f"{trial}.model")
+        try:
+            splits = json.loads(ledger.file("split_fingerprints").read_text(encoding="utf-8"))
+            tags = about(
+                read_card(ledger.file(f"{trial}.model") / CARD),
+                trial=trial,
+                split_fingerprint=splits[trial],
+                run_id=self._tracker.run_id,
+                git_commit=record.commit,
+            )
+            log.info(register(record.model_id, dataset, tags))
+        except Exception as error:  # the run is finished, whatever the registry says
+            log.warning(
+                "the model of this run was not registered: %s. See to it, and register it in "
+                "`kedro mlflow ui` (Models, %s of this run, Register), or serve it as models:/%s",
+                error, trial, record.model_id,
+            )  # fmt: skip
 
     def _log_results(self, pipeline: Pipeline) -> None:
         """Log what the results follow from, and the scores among them."""

@@ -1,48 +1,67 @@
-"""The network as an MLflow model, from code: clips of feature cubes in, embeddings out.
+"""A run's model as an MLflow model, from code: pictures in, embeddings and rankings out.
 
-MLflow runs this file by itself when it loads the model (``mlflow.pyfunc.load_model``), so that the
-number of frames stays free; a traced model would freeze it.
+MLflow runs this file by itself when it loads the model (``mlflow.pyfunc.load_model``,
+``mlflow models serve``). ``docs/how-to/serve.md`` has a request and its answer.
 """
 
+import logging
+import threading
 from typing import Any
 
 import mlflow
-import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
+
+log = logging.getLogger(__name__)
 
 
-class SiameseEncoder(mlflow.pyfunc.PythonModel):
-    """One branch of the Siamese network."""
+class RecogniserModel(mlflow.pyfunc.PythonModel):
+    """A recogniser that answers requests."""
 
     def load_context(self, context: Any) -> None:
-        """Read the weights that were logged with the model."""
-        from wherewhen.model.files import read_network
+        """Read the folder that was logged with the model."""
+        from wherewhen.recogniser import Recogniser
 
-        self._network = read_network(context.artifacts["network"]).eval()
+        self._recogniser = Recogniser.from_pretrained(context.artifacts["model"])
+        self._turn = threading.Lock()
 
     # No type hints: MLflow would take them for the signature, which is logged with the model.
     def predict(self, context, model_input, params=None):
-        """Encode clips of equal length.
+        """Answer a request.
+
+        One after the other: the memory of a server is that of one request, whatever arrives.
 
         Parameters
         ----------
         context : Any
             MLflow's; not used.
-        model_input : numpy.ndarray, float32 [clips, frames, K, K, D]
-            Feature cubes as the extraction stage makes them.
+        model_input : pandas.DataFrame
+            See `wherewhen.recogniser.requests.answer`.
         params : dict, optional
-            MLflow's; not used.
+            ``false_match_rate``, likewise.
 
         Returns
         -------
-        numpy.ndarray, float32 [clips, dimensions]
-            The embeddings (h-bar of Eq 6, as the network's readout gives it).
+        pandas.DataFrame
+            Likewise.
+
+        Raises
+        ------
+        mlflow.exceptions.MlflowException
+            HTTP's 400, with the reason; 500 without one, which stands in the server's log alone.
         """
-        import torch
+        from wherewhen.recogniser.requests import RequestError, answer
 
-        cubes = torch.as_tensor(np.asarray(model_input, dtype=np.float32))
-        mask = torch.ones(cubes.shape[:2], dtype=torch.bool)
-        with torch.inference_mode():
-            return self._network.encode(cubes, mask).embedding.numpy()
+        try:
+            with self._turn:
+                return answer(self._recogniser, model_input, **(params or {}))
+        except RequestError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+        except Exception:  # MLflow would send a traceback, with paths of this machine
+            log.exception("a request failed")
+            raise MlflowException(
+                "the model failed at this request; the server's log says why", INTERNAL_ERROR
+            ) from None
 
 
-mlflow.models.set_model(SiameseEncoder())
+mlflow.models.set_model(RecogniserModel())

@@ -30,6 +30,7 @@ from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
 from wherewhen.reporting.figures import shows_nobody
 from wherewhen.synthetic.truth import find_truth
+from wherewhen.tracking import client, search, tracking_uri, understood
 from wherewhen.tracklets.files import reason
 from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
@@ -45,6 +46,9 @@ PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 """Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""
 
+CODE = {".py"}
+"""Suffixes of code, which is logged with a model and names nobody."""
+
 LOGITS = "logits_"
 """How the names of files begin that compare the tested persons of a trial with each other."""
 
@@ -56,6 +60,9 @@ MIXED = "the person may be in it (--derived removes it)"
 
 POINTERS = ("cubes.json", "synthetic_people.json")
 """Files that name a store."""
+
+MLMODEL = "MLmodel"
+"""In the folder of every model that MLflow keeps."""
 
 SCOPES = (SHARED, *map(trial_name, range(100)))
 """Locks of runs: `split.trials` is 100 at most."""
@@ -88,6 +95,8 @@ class Purge:
     ----------
     removed : dict of str to list of Path
         What is removed, by what it is called, in the order in which it is removed.
+    versions : dict of str to list of str
+        Versions of registered models that are removed after their files, by the model.
     left : list of str
         What is not, and why.
     """
@@ -96,6 +105,7 @@ class Purge:
     derived: bool = False
     raw: bool = False
     removed: dict[str, list[Path]] = field(default_factory=dict)
+    versions: dict[str, list[str]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,6 +187,7 @@ class Purge:
             self.older_than(name, days)
         else:
             self.dataset(name)
+        self._plan_versions(name)
 
     def dataset(self, name: str) -> None:
         """Plan to remove everything that was made of a data set."""
@@ -245,9 +256,14 @@ class Purge:
 
     def lines(self) -> list[str]:
         """Say what is removed, a line each."""
-        return [
+        files = [
             title if len(paths) == 1 else f"{title} ({len(paths)})"
             for title, paths in self.removed.items()
+        ]
+        return files + [
+            f"MLflow: registered model {name}, version {version}"
+            for name, versions in self.versions.items()
+            for version in versions
         ]
 
     def carry_out(self) -> None:
@@ -270,6 +286,11 @@ class Purge:
             while self._is_of_a_data_set(folder) and not any(folder.iterdir()):
                 folder.rmdir()
                 folder = folder.parent
+        from wherewhen.registry import forget
+
+        for name, versions in self.versions.items():
+            with understood():
+                forget(name, versions)
 
     def _is_of_a_data_set(self, folder: Path) -> bool:
         return self.data in folder.parents and folder.parent != self.data
@@ -287,6 +308,23 @@ class Purge:
         """Name a path from the project's root; an artifact without its identity."""
         path = path.parent if (path / NAME).is_file() else path
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+    def _plan_versions(self, name: str) -> None:
+        """Plan to remove the registered versions whose files are removed, or are gone."""
+        from wherewhen.registry import versions
+
+        if not _has_database():
+            return
+        going = {path for paths in self.removed.values() for path in paths}
+        with understood():
+            found = versions(name)
+        which = [
+            str(version.version)
+            for version, place in found
+            if place is not None and (place in going or not place.exists())
+        ]
+        if which:
+            self.versions[name] = which
 
     # --- frames and cubes ------------------------------------------------------------------------
 
@@ -450,9 +488,15 @@ def mentioning(names: Iterable[str]) -> Mentions:
 
 
 def artifact_of(file: Path) -> Path:
-    """Return what is removed with a file: the folder of an artifact, or what a record is of."""
+    """Return what is removed with a file: the folder of an artifact, or what a record is of.
+
+    Of a model in MLflow all is removed: nothing of it can be used without the rest.
+    """
     for folder in list(file.parents)[:2]:  # an artifact is a file in that folder, or a folder
         if (folder / NAME).is_file():
+            return folder
+    for folder in list(file.parents)[:3]:
+        if (folder / MLMODEL).is_file():
             return folder
     of = file.with_name(file.name.removesuffix(f".{NAME}"))
     return of if of.exists() else file
@@ -474,7 +518,7 @@ def _says(file: Path, mentions: Mentions) -> bool:
             return any(mentions(text) for text in _cells(file))
         except (OSError, pa.ArrowException):
             return True
-    if file.suffix in FITTED | PICTURES - {".html"}:
+    if file.suffix in FITTED | CODE | PICTURES - {".html"}:
         return False
     return bool(mentions(file.read_bytes().decode("utf-8", "replace")))
 
@@ -535,11 +579,8 @@ def _logged_places(name: str) -> Iterator[tuple[str, float]]:
     import mlflow
     from mlflow.entities import ViewType
 
-    from wherewhen.tracking import client, search, tracking_uri, understood
-
-    database = Path(tracking_uri().removeprefix("sqlite:///"))
-    if tracking_uri().startswith("sqlite:///") and not database.is_file():
-        return  # asking would make one
+    if not _has_database():
+        return
     with understood():
         experiment = client().get_experiment_by_name(name)
         if experiment is None:
@@ -549,3 +590,9 @@ def _logged_places(name: str) -> Iterator[tuple[str, float]]:
             yield run.info.artifact_uri, (run.info.end_time or run.info.start_time) / 1000
         for model in mlflow.search_logged_models(ids, output_format="list"):
             yield model.artifact_location, model.creation_timestamp / 1000
+
+
+def _has_database() -> bool:
+    """Whether MLflow has one: asking would make an SQLite file."""
+    uri = tracking_uri()
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()

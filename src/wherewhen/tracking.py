@@ -452,69 +452,6 @@ def measure_metrics(table: Any, prefix: str) -> dict[str, float]:
     return dict(zip(f"{prefix}." + names, rows.value, strict=True))
 
 
-def log_network(weights: Path, name: str) -> str:
-    """Log a saved network as an MLflow model that maps clips of cubes to embeddings.
-
-    The code that it needs is logged with it: nothing has to be installed under this project's name.
-
-    Parameters
-    ----------
-    weights : Path
-        The file that :func:`wherewhen.model.files.write_network` wrote.
-    name : str
-        The model's name within the run.
-
-    Returns
-    -------
-    str
-        The model's id.
-    """
-    import warnings
-    from importlib.metadata import version
-    from tempfile import TemporaryDirectory
-
-    import mlflow
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    from wherewhen.model.files import read_network_header
-
-    header = read_network_header(weights)
-    grid, channels = header["grid"], header["channels"]
-    clips = TensorSpec(np.dtype("float32"), (-1, -1, grid, grid, channels))
-    embeddings = TensorSpec(np.dtype("float32"), (-1, -1))
-    needed = ("torch", "safetensors", "numpy", "pydantic", "psutil")
-    with warnings.catch_warnings(record=True), TemporaryDirectory() as folder:
-        # MLflow would like an input example, which is megabytes, and type hints, which can't say
-        # the shapes: the signature does.
-        logged = mlflow.pyfunc.log_model(
-            name=name,
-            python_model=str(Path(__file__).with_name("mlflow_model.py")),
-            code_paths=[str(_copy_code("wherewhen.mlflow_model", Path(folder)))],
-            artifacts={"network": str(weights)},
-            signature=ModelSignature(inputs=Schema([clips]), outputs=Schema([embeddings])),
-            pip_requirements=[f"{package}=={version(package)}" for package in needed],
-        )
-    return logged.model_id
-
-
-def _copy_code(module: str, folder: Path) -> Path:
-    """Copy the modules that a module needs; return the package's folder."""
-    import shutil
-
-    from wherewhen.lineage.code import SOURCE, modules_behind, source_file
-
-    files = {SOURCE / "__init__.py"}
-    for file in map(source_file, modules_behind(module)):
-        files |= {file, *(each / "__init__.py" for each in file.parents if SOURCE in each.parents)}
-    for file in files:
-        copy = folder / "wherewhen" / file.relative_to(SOURCE)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
-    return folder / "wherewhen"
-
-
 def artifact_list(ledger: Any, names: Iterable[str], made: set[str]) -> list[dict[str, Any]]:
     """List artifacts with place, hash and maker.
 

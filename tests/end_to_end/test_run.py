@@ -12,13 +12,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from answers import ranked, rankings_of
 from PIL import Image
 
-from wherewhen.features.cube_store import CubeStore
-from wherewhen.model.encode import encode_tracklets
-from wherewhen.model.files import read_network
+from wherewhen.pretrained import load_card
 from wherewhen.retrieval.scoring import COUNTS
-from wherewhen.tracklets.windows import Window
 
 TRIALS = ("trial_00", "trial_01")
 LEARNED = {"cosine", "kissme", "lfda"}
@@ -280,32 +278,25 @@ class TestMlflow:
                 pending += [file.path] if file.is_dir else []
                 names.append(file.path)
         assert names
-        assert not [name for name in names if "embedding" in name or "cubes." in name]
+        made = [name for name in names if "/code/" not in name]
+        assert not [name for name in made if "embedding" in name or "cubes." in name]
 
-    @pytest.mark.parametrize("trial", TRIALS)
-    def test_the_model_loads_and_encodes_like_the_library(self, client, run, finished, trial):
-        (logged,) = [
-            model
-            for model in client.search_logged_models([run.info.experiment_id])
-            if model.name == trial
-        ]
-        model = mlflow.pyfunc.load_model(logged.model_uri)
-        (folder,) = (
-            path.parent
-            for path in finished.root.glob("data/04_feature/synthetic/cubes/*/identity.json")
-        )
-        cubes = CubeStore(folder)
-        tracklet = next(iter(cubes.lengths))
-        window = Window(tracklet, 0, 4)
-        clip = cubes.read(window).astype(np.float32)
-        embedded = model.predict(clip[None])
-        weights = finished.latest(f"06_models/synthetic/{trial}/network.safetensors")
-        network = read_network(weights).eval()
-        expected = encode_tracklets(network, cubes, [window], progress=False)
-        np.testing.assert_allclose(embedded, expected.embeddings, rtol=1e-5, atol=1e-6)
-        shorter = model.predict(clip[None, :2])
-        assert shorter.shape == embedded.shape
-        assert not np.allclose(shorter, embedded)
+    def test_the_registered_model_answers_as_the_run_ranks(self, client, run, finished):
+        """Frames of test people as files: `test_serving.py` sends the same over HTTP."""
+        version = client.get_model_version_by_alias("synthetic", "champion")
+        assert (int(version.version), version.run_id) == (1, run.info.run_id)
+        card = load_card(finished.latest("06_models/synthetic/trial_00/model"))
+        assert {name: version.tags[name] for name in ("trial", "protocol", "metric")} == {
+            "trial": "trial_00", "protocol": card.protocol, "metric": "cosine"
+        }  # fmt: skip
+        own = finished.scores().query("trial == 'trial_00' and features == 'network'")
+        (score,) = own[(own.metric == "cosine") & (own.measure == "mAP")].value
+        assert float(version.tags["mAP"]) == pytest.approx(score)
+        model = mlflow.pyfunc.load_model("models:/synthetic@champion")
+        request, expected = ranked(finished)
+        found = rankings_of(model.predict(request).to_dict(orient="records"))
+        assert found.gallery.to_list() == expected.gallery.to_list()
+        np.testing.assert_allclose(found.distance, expected.distance, rtol=0, atol=2e-5)
 
 
 @pytest.mark.slow

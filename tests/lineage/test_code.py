@@ -7,7 +7,14 @@ import textwrap
 import pytest
 
 from wherewhen.lineage import code
-from wherewhen.lineage.code import SOURCE, EditedError, code_version, modules_behind, source_file
+from wherewhen.lineage.code import (
+    SOURCE,
+    EditedError,
+    code_version,
+    modules_behind,
+    modules_to_run,
+    source_file,
+)
 from wherewhen.reporting.figures import FIGURES
 
 LOSSES = SOURCE / "training/losses"
@@ -113,6 +120,12 @@ class TestModulesBehind:
         assert "wherewhen.pipelines.parameters" not in modules_behind(
             "wherewhen.pipelines.ingest.nodes"
         )
+
+    def test_to_run_a_module_packages_and_what_only_passes_on_are_needed(self):
+        needed = set(modules_to_run("wherewhen.recogniser.recogniser"))
+        behind = modules_behind("wherewhen.recogniser.recogniser")
+        assert needed > {*behind, "wherewhen", "wherewhen.pretrained", "wherewhen.metric_learning"}
+        assert not [name for name in needed if name.startswith("wherewhen.pipelines")]
 
     def test_every_stage_is_behind_its_nodes(self):
         """A node that computes by a module which isn't followed would be taken over for ever."""

@@ -20,7 +20,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ DECIDES_NOTHING = {
     "wherewhen.pipelines.types",
     "wherewhen.pretrained",
     "wherewhen.project",
+    "wherewhen.recogniser.registered",
     "wherewhen.tracking",
 }
 """Modules that only pass on or refuse: values of parameters and content of files count themselves.
@@ -91,14 +92,26 @@ def load_code(function: Callable[..., Any]) -> None:
 
 
 def modules_behind(module: str) -> list[str]:
-    """Name the modules of this package that a module may run, itself included, sorted."""
+    """Name the modules of this package that a module may run, itself included, sorted.
+
+    Those that only pass on are left out.
+    """
+    return _reached(module, lambda name: filter(_decides, _imported(name)))
+
+
+def modules_to_run(module: str) -> list[str]:
+    """Name all modules of this package without which a module can't run, itself included."""
+    return _reached(module, lambda name: [*_imported(name), name.rpartition(".")[0]])
+
+
+def _reached(module: str, following: Callable[[str], Iterable[str]]) -> list[str]:
     found: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
         if name not in found and source_file(name) is not None:
             found.add(name)
-            waiting += [each for each in _imported(name) if _decides(each)]
+            waiting += following(name)
     return sorted(found)
 
 

@@ -18,6 +18,7 @@ from wherewhen.features.frames import cubes_of_frames
 from wherewhen.features.pooling import mean_pooled
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.threads import torch_threads
+from wherewhen.recogniser import registered
 from wherewhen.recogniser.frames import frames_in
 from wherewhen.tracklets.clips import test_window
 from wherewhen.tracklets.cubes import ArrayCubes, CubeReader
@@ -157,7 +158,9 @@ class Recogniser:
         Parameters
         ----------
         source : str or Path
-            A folder that `kedro publish` made; ``wherewhen``: the one of this package.
+            The folder of a model, from a run or `kedro publish`; ``wherewhen``: the one of this
+            package; or an address in MLflow: ``models:/NAME@champion``, ``models:/NAME/3``,
+            ``runs:/ID/trial_00``.
         metric : str, optional
             The distance: ``cosine`` or one of the card's metrics; None: the card's.
         device : str
@@ -168,12 +171,13 @@ class Recogniser:
         Raises
         ------
         wherewhen.pretrained.PretrainedError
-            If there is no such folder, it is damaged, it lacks the metric, or the backbone's
+            If there is no such model, it is damaged, it lacks the metric, or the backbone's
             weights are others than those of the training.
         wherewhen.features.checkpoint_files.WeightsError
             If the backbone's weights can't be had.
         """
-        folder = pretrained.folder_of(source)
+        is_address = registered.is_address(source)
+        folder = registered.download(source) if is_address else pretrained.folder_of(source)
         card = pretrained.load_card(folder)
         device = usable_device(device)
         backbone = pretrained.load_backbone(folder, device, weights)
