@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from wherewhen.recogniser.frames import Frame, decoded
+from wherewhen.recogniser.frames import Frame, frame_of
 from wherewhen.tracklets.files import displayed
 from wherewhen.tracklets.frame_numbers import in_order
 from wherewhen.tracklets.picture_files import PictureError, open_picture
@@ -64,6 +64,6 @@ def _frame(name: str, content: bytes) -> Frame:
             raise PictureError(
                 f"{width} x {height} pixels, expected at most {PIXELS:,}: cut the person out"
             )
-        return decoded(content)
+        return frame_of(content)
     except PictureError as error:
         raise UploadError(f"{name} is no frame: {error}") from error
