@@ -209,6 +209,7 @@ DATA = {
     "wherewhen.datasets.CubeStoreDataset",
     "wherewhen.datasets.FigureDataset",  # reads the PNG
     "wherewhen.datasets.MetricsDataset",
+    "wherewhen.datasets.ModelDataset",  # a folder, handed on as its path
     "wherewhen.datasets.NetworkDataset",
     "wherewhen.datasets.PlaceDataset",
     "wherewhen.datasets.SyntheticPeopleDataset",
