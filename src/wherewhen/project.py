@@ -10,6 +10,13 @@ PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
 """The folder of the sources, where the package is not installed from a wheel."""
 
+REPORTING, SEARCH = "08_reporting", "09_search"
+"""Under ``data/``: reports and galleries, a folder for each data set."""
+
+ANSWERS, MARKS = "search", "marks.csv"
+"""In a data set's reports, the folder of what was found in its gallery; in that, the file of what
+people say of it, by tracklets' names alone."""
+
 
 def project_root() -> Path:
     """Return the folder under which data lie.

@@ -28,6 +28,7 @@ from wherewhen.hints import did_you_mean
 from wherewhen.lineage.records import NAME, Record, record_path
 from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
+from wherewhen.project import ANSWERS, MARKS, REPORTING, SEARCH
 from wherewhen.reporting.figures import shows_nobody
 from wherewhen.synthetic.truth import find_truth
 from wherewhen.tracking import client, search, tracking_uri, understood
@@ -36,12 +37,7 @@ from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
 
 RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
-CUBES, REPORTING, SEARCH = "04_feature", "08_reporting", "09_search"
-ANSWERS = "search"
-"""Under `REPORTING` and the data set's name: what was found in its gallery."""
-MARKS = "marks.csv"
-"""Among the answers: what people say of them, by tracklets' names alone."""
-
+CUBES = "04_feature"
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 """Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""

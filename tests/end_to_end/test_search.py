@@ -109,6 +109,16 @@ def lengths(project, tracklets):
     return [len(list((root / name).glob("*.png"))) for name in tracklets.tracklet]
 
 
+def test_other_footage_than_the_gallerys_is_not_searched_in_silence(searched, here):
+    project, given = searched
+    words = ["search", "query", "elsewhere", *RATE, "--env", "site", "--gallery"]
+    code, output = here(project, *words, "elsewhere", **given)
+    assert code == 1
+    assert "the gallery of site has other footage (footage/site)" in output
+    code, output = here(project, *words, "footage/site", **given)
+    assert code == 0, output
+
+
 def test_more_is_added_and_somebody_removed(searched, here):
     project, given = searched
     shutil.copytree(project.root / "footage/site/cam_a", project.root / "more/cam_c")

@@ -42,7 +42,8 @@ def ask(
     SearchError
         If the probe is neither a tracklet of the gallery nor a folder or picture.
     """
-    gallery, view = opened(env), View.of(env, params)
+    view = View.of(env, params)
+    gallery = opened(view)
     asked = probe_of(gallery, probe)
     recogniser = recogniser_of(view)
     answer = gallery.query(recogniser, asked, top, rate, **filters)

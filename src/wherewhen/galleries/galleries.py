@@ -14,18 +14,20 @@ from wherewhen.environments import environments, new_dataset
 from wherewhen.galleries.boxes import MOT, People, boxes_of
 from wherewhen.galleries.marks import MarksFile
 from wherewhen.presets import overlay
-from wherewhen.project import from_root, project_root, to_root
+from wherewhen.project import (
+    ANSWERS,
+    MARKS,
+    REPORTING,
+    SEARCH,
+    from_root,
+    project_root,
+    to_root,
+)
 from wherewhen.sessions import View, run
 from wherewhen.tracklets.readers.guess import guess_reader
 
 if TYPE_CHECKING:
     from wherewhen.recogniser.gallery import Gallery
-
-HOME = "data/09_search"
-"""Where galleries lie: a folder for each data set."""
-
-REPORTING, ANSWERS, MARKS = "data/08_reporting", "search", "marks.csv"
-"""Where answers lie: a folder in that of the data set's reports; and what people say of them."""
 
 ON_DEMAND = {"extract": {"tracklets": "none"}}
 """Cubes are made of the frames that are looked at, and not kept."""
@@ -102,10 +104,11 @@ def found_or_made(env: str | None, footage: str, params: Mapping[str, Any]) -> s
     """
     name = env or _name_of(footage)
     if name in environments():
+        view = View.of(name, params)
         if env is None:
-            _require_same(View.of(name, params), footage)
-        with suppress(SearchError):
-            opened(name)
+            _require_same(view, footage)
+        if (gallery := _opened_if_there(view)) is not None:
+            _require_indexed(gallery, footage, name)
             return name
     return make(env, [footage], None, People(), params)[0]
 
@@ -126,7 +129,7 @@ def extend(
         If one of the names is there already.
     """
     _check_boxes(footage, people)
-    gallery = opened(env)
+    gallery = opened(View.of(env, params))
     return [name for more in footage for name in _extend(gallery, env, more, people, params)]
 
 
@@ -181,8 +184,8 @@ def _require_same(view: View, footage: str) -> None:
         )
 
 
-def opened(env: str | None) -> Gallery:
-    """Open the gallery of an environment.
+def opened(view: View) -> Gallery:
+    """Open the gallery of a view's data set.
 
     Raises
     ------
@@ -191,7 +194,7 @@ def opened(env: str | None) -> Gallery:
     """
     from wherewhen.recogniser.gallery import Gallery
 
-    folder = home(View.of(env))
+    folder, env = home(view), view.env
     try:
         return Gallery.open(folder, project_root())
     except FileNotFoundError as error:
@@ -199,6 +202,22 @@ def opened(env: str | None) -> Gallery:
             f"there is no gallery at {to_root(folder)}: make it first, kedro search index "
             f"--gallery FOLDER{f' --env {env}' if env else ''}"
         ) from error
+
+
+def _opened_if_there(view: View) -> Gallery | None:
+    with suppress(SearchError):
+        return opened(view)
+    return None
+
+
+def _require_indexed(gallery: Gallery, footage: str, name: str) -> None:
+    """Refuse a gallery that does not have some footage."""
+    known = [each["footage"] for each in gallery.footage if each.get("footage") is not None]
+    if to_root(from_root(footage)) not in known:
+        raise SearchError(
+            f"the gallery of {name} has other footage ({', '.join(known) or 'rendered people'}): "
+            f"add {footage} to it with kedro search add, or name another environment with --env"
+        )
 
 
 class Removed(NamedTuple):
@@ -230,8 +249,8 @@ def remove(
     """
     from wherewhen.purge import Purge
 
-    view, gallery = View.of(env), opened(env)
-    name = view.dataset
+    view = View.of(env)
+    name, gallery = view.dataset, opened(view)
     purge = Purge(project_root())
     with purge.alone(name):
         removed = gallery.remove(persons, tracklets)
@@ -245,7 +264,7 @@ def remove(
 
 def answers_home(view: View) -> Path:
     """Return the folder of the answers of a view's data set."""
-    return project_root() / REPORTING / view.dataset / ANSWERS
+    return project_root() / "data" / REPORTING / view.dataset / ANSWERS
 
 
 def marks_of(view: View) -> MarksFile:
@@ -255,7 +274,7 @@ def marks_of(view: View) -> MarksFile:
 
 def home(view: View) -> Path:
     """Return the folder of the gallery of a view's data set."""
-    return project_root() / HOME / view.dataset
+    return project_root() / "data" / SEARCH / view.dataset
 
 
 def _name_of(footage: str) -> str:
@@ -290,5 +309,9 @@ def _embedded(
         number = frames.groupby("tracklet").frame
         times = {"start": number.min() / rate, "end": (number.max() + 1) / rate}
         embedded = embedded.assign(**{name: embedded.tracklet.map(times[name]) for name in times})
-    report = view.catalog.load("gallery_report") | {"root": to_root(root)}
+    read = view.parameters.ingest.root
+    report = view.catalog.load("gallery_report") | {
+        "root": to_root(root),
+        "footage": None if read is None else to_root(from_root(read)),
+    }
     return view, embedded, report

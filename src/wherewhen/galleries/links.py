@@ -13,8 +13,6 @@ from wherewhen.atomic import replacing
 from wherewhen.galleries.answers import meaning, recogniser_of, warning
 from wherewhen.galleries.galleries import answers_home, opened
 from wherewhen.project import to_root
-from wherewhen.recogniser.gallery import INDEX
-from wherewhen.search.files import HEAD
 from wherewhen.sessions import View
 
 if TYPE_CHECKING:
@@ -40,7 +38,8 @@ def link(
     env: str | None, rate: float, filters: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Written:
     """Link the tracklets of a gallery, and write table and pictures of the groups."""
-    gallery, view = opened(env), View.of(env, params)
+    view = View.of(env, params)
+    gallery = opened(view)
     recogniser = recogniser_of(view)
     linked = gallery.link(recogniser, rate, **filters)
     files = _write(gallery, linked, recogniser.metric, answers_home(view))
@@ -72,8 +71,8 @@ def groups_of(gallery: Gallery, folder: Path) -> pd.Series | None:
 
     None if they were not linked since the gallery last changed.
     """
-    table, head = folder / PERSONS, gallery.folder / INDEX / HEAD
-    if not table.exists() or table.stat().st_mtime_ns < head.stat().st_mtime_ns:
+    table = folder / PERSONS
+    if not table.exists() or table.stat().st_mtime_ns < gallery.head.stat().st_mtime_ns:
         return None
     return pd.read_csv(table, dtype={"tracklet": str}).set_index("tracklet")["group"]
 

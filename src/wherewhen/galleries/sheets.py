@@ -65,7 +65,8 @@ def show(
         If the probe is neither a tracklet of the gallery nor a folder or picture; if tracklets are
         to be shown by person, and were not linked since the gallery last changed.
     """
-    gallery, view = opened(env), View.of(env, params)
+    view = View.of(env, params)
+    gallery = opened(view)
     groups = groups_of(gallery, answers_home(view))
     if probe is not None:
         asked = probe_of(gallery, probe)

@@ -18,6 +18,7 @@ from wherewhen.recogniser.recogniser import Recogniser
 from wherewhen.retrieval.link_scores import link_scores
 from wherewhen.retrieval.linking import link_tracklets, seen_together
 from wherewhen.search import GalleryError, Index
+from wherewhen.search.files import HEAD
 from wherewhen.search.gallery import refuse_other_model
 from wherewhen.tracklets.fingerprint import fingerprint
 
@@ -99,8 +100,8 @@ class Gallery:
         Of vectors that `Recogniser.project` made; its column ``frames`` has the paths of each
         tracklet's frames, relative to `root`.
     footage : list of dict
-        What is known of the footage that was embedded, first to last: ``root``, ``tracklets`` and
-        ``difference``.
+        What is known of the footage that was embedded, first to last: ``footage`` (what was read),
+        ``root`` (where its frames are), ``tracklets`` and ``difference``.
     root : Path
         The folder to which paths are relative.
 
@@ -176,6 +177,11 @@ class Gallery:
         with replacing(self.folder / FOOTAGE) as partial:
             partial.write_text(json.dumps(self.footage, indent=1) + "\n", encoding="utf-8")
         self.index.save(self.folder / INDEX)
+
+    @property
+    def head(self) -> Path:
+        """The file that is written last whenever the gallery changes."""
+        return self.folder / INDEX / HEAD
 
     @property
     def difference(self) -> float:

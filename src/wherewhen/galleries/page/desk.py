@@ -20,8 +20,7 @@ from wherewhen.galleries.page import films
 from wherewhen.galleries.page.uploads import frames_of
 from wherewhen.recogniser import Recogniser, frames_in
 from wherewhen.recogniser.frames import Frame
-from wherewhen.recogniser.gallery import FALSE_MATCH_RATE, INDEX, Answer, Gallery, about
-from wherewhen.search.files import HEAD
+from wherewhen.recogniser.gallery import FALSE_MATCH_RATE, Answer, Gallery, about
 from wherewhen.sessions import View
 from wherewhen.tracklets.clips import test_window
 
@@ -115,7 +114,7 @@ class _Opened(NamedTuple):
     def by(cls, open_gallery: Callable[[], Gallery]) -> Self:
         gallery = open_gallery()
         table = gallery.index.tracklets.set_index("tracklet")
-        return cls(gallery, table[list(FACTS)], _state(gallery.folder))
+        return cls(gallery, table[list(FACTS)], _state(gallery.head))
 
 
 class Desk:
@@ -161,12 +160,12 @@ class Desk:
         """
         view = View.of(env, params)
         frames = view.parameters.search.frames
-        opened(env)  # what is wrong with it is said before the model is read
-        return cls(view.dataset, partial(opened, env), recogniser_of(view), marks_of(view), frames)
+        opened(view)  # what is wrong with it is said before the model is read
+        return cls(view.dataset, partial(opened, view), recogniser_of(view), marks_of(view), frames)
 
     def _current(self) -> _Opened:
         with self._opening:
-            if self._last.state != _state(self._last.gallery.folder):
+            if self._last.state != _state(self._last.gallery.head):
                 self._last = _Opened.by(self._open)
                 self._film.cache_clear()
                 self._thumbnail.cache_clear()
@@ -316,10 +315,10 @@ def _readable(frame: Path | Frame) -> Frame | None:
         return None
 
 
-def _state(folder: Path) -> tuple[int, int, int] | None:
+def _state(head: Path) -> tuple[int, int, int] | None:
     """Return what changes when a gallery is written anew; None if it is gone."""
     try:
-        head = (folder / INDEX / HEAD).stat()
+        state = head.stat()
     except FileNotFoundError:
         return None
-    return head.st_mtime_ns, head.st_size, head.st_ino
+    return state.st_mtime_ns, state.st_size, state.st_ino
