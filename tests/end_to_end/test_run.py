@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from answers import ranked, rankings_of
+from answers import ranked, rankings_of, served
 from PIL import Image
 
 from wherewhen.pretrained import load_card
@@ -292,7 +292,7 @@ class TestMlflow:
         own = finished.scores().query("trial == 'trial_00' and features == 'network'")
         (score,) = own[(own.metric == "cosine") & (own.measure == "mAP")].value
         assert float(version.tags["mAP"]) == pytest.approx(score)
-        model = mlflow.pyfunc.load_model("models:/synthetic@champion")
+        model = served("models:/synthetic@champion")
         request, expected = ranked(finished)
         found = rankings_of(model.predict(request).to_dict(orient="records"))
         assert found.gallery.to_list() == expected.gallery.to_list()

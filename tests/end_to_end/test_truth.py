@@ -16,7 +16,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-LEARNING = ("--pipelines", "train,embed,learn_metric,evaluate")
+LEARNING = ("--pipelines", "train,embed,learn_metric,evaluate,assemble")
 """All that learns and judges: the figures take as long again."""
 
 SCORES = "08_reporting/synthetic/scores.parquet"

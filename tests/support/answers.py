@@ -2,10 +2,24 @@
 
 import base64
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
+import pytest
+
+
+def served(address: str) -> Any:
+    """Load a model as MLflow's server does.
+
+    MLflow puts the model's copy of this package in front of all others, and leaves it there: what
+    this process starts later would import that part of it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        return mlflow.pyfunc.load_model(address)
 
 
 def ranked(project: Any, metric: str = "cosine") -> tuple[pd.DataFrame, pd.DataFrame]:
