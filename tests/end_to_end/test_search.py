@@ -1,5 +1,6 @@
 """From a finished run to a model, and from a folder of crops to who is in it."""
 
+import json
 import re
 import shutil
 
@@ -8,7 +9,9 @@ import pytest
 
 from wherewhen.galleries.marks import Mark, MarksFile
 from wherewhen.pretrained import load_card
+from wherewhen.recogniser.recogniser import UNLIKE
 from wherewhen.retrieval.link_scores import link_scores
+from wherewhen.tracklets.fingerprint import file_sha256
 
 RATE = ("--false-match-rate", "0.1")
 """Thirty pairs of two persons show no lower one."""
@@ -55,6 +58,28 @@ def test_a_folder_of_crops_is_searched_as_the_run_ranks_it(searched, finished, m
     threshold = load_card(model).calibration("lfda").threshold(0.1)
     assert f"threshold {threshold.distance:.4g}, at which 10 %" in output
 
+    record = record_beside(table)
+    assert record["asked"] == {
+        "probe": probe, "probe_content": None, "top": 99, "false_match_rate": 0.1,
+        "threshold": threshold.distance, "filters": {"cameras": ["cam_b"]},
+    }  # fmt: skip
+    assert record["model"]["network"] == file_sha256(model / "network.safetensors")
+    assert record["model"]["metric"] == "lfda"
+    head = json.loads((project.root / "data/09_search/site/index/index.json").read_bytes())
+    assert record["gallery"]["state"] == head["sha256"]
+    [footage] = record["gallery"]["footage"]
+    [made] = project.made("07_model_output/site/gallery_embeddings.parquet")
+    assert footage["identity"] == made["identity"]
+    assert footage["mlflow_run"] in {run.info.run_id for run in project.runs("site")}
+    assert record["unlike_training"] == (footage["difference"] > UNLIKE)
+
+
+def record_beside(table):
+    """Return the record of a table, after a comparison with the table."""
+    record = json.loads(table.with_suffix(".json").read_bytes())
+    assert record["table"] == {"name": table.name, "sha256": file_sha256(table)}
+    return record
+
 
 def test_frames_from_elsewhere_are_a_probe(searched, here):
     project, given = searched
@@ -79,6 +104,7 @@ def test_tracklets_are_linked_and_shown(searched, here):
     for name, value in link_scores(linked.person, linked.group, lengths(project, linked)).items():
         assert f"{name} {100 * value:.1f} %" in output
     assert (folder / "persons.png").is_file() == (linked["size"].max() > 1)
+    assert record_beside(folder / "persons.csv")["asked"]["false_match_rate"] == 0.1
 
     code, output = here(project, "search", "show", "--env", "site", **given)
     assert code == 0, output
@@ -96,6 +122,10 @@ def test_tracklets_are_linked_and_shown(searched, here):
     page = (folder / "cam_a_person_0001.html").read_text(encoding="utf-8")
     assert shown(page) == ["cam_a/person_0001", *answer.tracklet]
     assert page.count("<mark>match</mark>") == answer.match.sum()
+    assert (
+        f"By lfda of the model {record_beside(folder / 'cam_a_person_0001.csv')['model']['model']}"
+        in page
+    )
 
 
 def shown(page):

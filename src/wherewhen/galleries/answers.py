@@ -11,6 +11,8 @@ import click
 
 from wherewhen.atomic import replacing
 from wherewhen.galleries.galleries import SearchError, answers_home, opened
+from wherewhen.galleries.records import record_of, write_beside
+from wherewhen.lineage.content import content_of
 from wherewhen.project import from_root, to_root
 from wherewhen.recogniser import Recogniser
 from wherewhen.recogniser.gallery import Answer, Gallery
@@ -35,7 +37,7 @@ def ask(
     filters: Mapping[str, Any],
     params: Mapping[str, Any],
 ) -> Written:
-    """Search a gallery, and write table and pictures of the answer.
+    """Search a gallery; write table and pictures of the answer, and a record of it.
 
     Raises
     ------
@@ -48,7 +50,27 @@ def ask(
     recogniser = recogniser_of(view)
     answer = gallery.query(recogniser, asked, top, rate, **filters)
     files = _write(gallery, asked, answer, recogniser.metric, answers_home(view))
-    return Written(answer, gallery.difference, files)
+    record = record_of(view, gallery, recogniser, question_of(asked, top, answer, filters))
+    return Written(answer, gallery.difference, [*files, write_beside(files[0], record)])
+
+
+def question_of(
+    probe: str | Path, top: int, answer: Answer, filters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what was asked, as plain values for the record of an answer."""
+    return {
+        "probe": title_of(probe),
+        "probe_content": content_of(probe) if isinstance(probe, Path) else None,
+        "top": top,
+        "false_match_rate": answer.false_match_rate,
+        "threshold": answer.threshold,
+        "filters": given(filters),
+    }
+
+
+def given(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that were given."""
+    return {name: value for name, value in filters.items() if value is not None}
 
 
 def probe_of(gallery: Gallery, name: str) -> str | Path:

@@ -309,9 +309,12 @@ def _embedded(
         number = frames.groupby("tracklet").frame
         times = {"start": number.min() / rate, "end": (number.max() + 1) / rate}
         embedded = embedded.assign(**{name: embedded.tracklet.map(times[name]) for name in times})
-    read = view.parameters.ingest.root
+    read, record = view.parameters.ingest.root, view.ledger.record("gallery_embeddings")
     report = view.catalog.load("gallery_report") | {
         "root": to_root(root),
         "footage": None if read is None else to_root(from_root(read)),
+        "identity": record.identity,
+        "commit": record.commit,
+        "mlflow_run": record.run_id,
     }
     return view, embedded, report

@@ -10,8 +10,9 @@ import click
 import pandas as pd
 
 from wherewhen.atomic import replacing
-from wherewhen.galleries.answers import meaning, recogniser_of, warning
+from wherewhen.galleries.answers import given, meaning, recogniser_of, warning
 from wherewhen.galleries.galleries import answers_home, opened
+from wherewhen.galleries.records import record_of, write_beside
 from wherewhen.project import to_root
 from wherewhen.sessions import View
 
@@ -37,13 +38,19 @@ class Written(NamedTuple):
 def link(
     env: str | None, rate: float, filters: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Written:
-    """Link the tracklets of a gallery, and write table and pictures of the groups."""
+    """Link the tracklets of a gallery; write table and pictures of the groups, and a record."""
     view = View.of(env, params)
     gallery = opened(view)
     recogniser = recogniser_of(view)
     linked = gallery.link(recogniser, rate, **filters)
     files = _write(gallery, linked, recogniser.metric, answers_home(view))
-    return Written(linked, gallery.difference, files)
+    asked = {
+        "false_match_rate": linked.false_match_rate,
+        "threshold": linked.threshold,
+        "filters": given(filters),
+    }
+    record = write_beside(files[0], record_of(view, gallery, recogniser, asked))
+    return Written(linked, gallery.difference, [*files, record])
 
 
 def print_links(written: Written) -> None:

@@ -13,6 +13,7 @@ from wherewhen.atomic import replacing
 from wherewhen.galleries.answers import (
     file_name,
     probe_of,
+    question_of,
     recogniser_of,
     title_of,
     verdict,
@@ -20,6 +21,7 @@ from wherewhen.galleries.answers import (
 )
 from wherewhen.galleries.galleries import SearchError, answers_home, opened
 from wherewhen.galleries.links import groups_of
+from wherewhen.galleries.records import in_words, record_of
 from wherewhen.recogniser import frames_in
 from wherewhen.reporting.contact_sheet import Frame, Section, Sheet, Tracklet, render, thumbnail
 from wherewhen.reporting.figures.canvas import shown_frames, three_digits
@@ -70,8 +72,10 @@ def show(
     groups = groups_of(gallery, answers_home(view))
     if probe is not None:
         asked = probe_of(gallery, probe)
-        answer = gallery.query(recogniser_of(view), asked, top, rate, **filters)
-        name, sheet = file_name(asked), _of_answer(gallery, asked, answer, groups)
+        recogniser = recogniser_of(view)
+        answer = gallery.query(recogniser, asked, top, rate, **filters)
+        record = record_of(view, gallery, recogniser, question_of(asked, top, answer, filters))
+        name, sheet = file_name(asked), _of_answer(gallery, asked, answer, groups, record)
     else:
         if by == "person" and groups is None:
             raise SearchError(
@@ -128,7 +132,11 @@ def _persons(chosen: pd.DataFrame, groups: pd.Series) -> tuple[pd.Series, pd.Ser
 
 
 def _of_answer(
-    gallery: Gallery, probe: str | Path, answer: Answer, groups: pd.Series | None
+    gallery: Gallery,
+    probe: str | Path,
+    answer: Answer,
+    groups: pd.Series | None,
+    record: Mapping[str, Any],
 ) -> Sheet:
     if isinstance(probe, Path):
         asked = Tracklet(title_of(probe), [], _frames(frames_in(probe)))
@@ -152,7 +160,7 @@ def _of_answer(
     said = verdict(answer)
     return Sheet(
         f"Nearest to {title_of(probe)}",
-        [f"{said[0].upper()}{said[1:]}."],
+        [f"{said[0].upper()}{said[1:]}.", in_words(record)],
         warning(gallery.difference),
         [Section("Probe", [asked]), Section(f"Nearest ({len(found)})", found)],
     )

@@ -101,7 +101,8 @@ class Gallery:
         tracklet's frames, relative to `root`.
     footage : list of dict
         What is known of the footage that was embedded, first to last: ``footage`` (what was read),
-        ``root`` (where its frames are), ``tracklets`` and ``difference``.
+        ``root`` (where its frames are), ``tracklets`` and ``difference``; where a run has embedded
+        it, the ``identity`` of its vectors, the ``commit`` and the ``mlflow_run``.
     root : Path
         The folder to which paths are relative.
 

@@ -154,6 +154,11 @@ class Index:
         return checked_about(self._about)
 
     @property
+    def state(self) -> str | None:
+        """Hash of all that was read from the folder or written to it; None before `save`."""
+        return self._origin[1] if self._origin else None
+
+    @property
     def kind(self) -> str:
         """``exact``, ``ivf`` or ``hnsw``."""
         return self._searcher.name
