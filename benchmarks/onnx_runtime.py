@@ -51,7 +51,7 @@ def calls_of(size: dict[str, int], folder: Path) -> dict[str, dict[str, Callable
     generator, side = np.random.default_rng(0), backbone.preprocess.size
     images = generator.integers(0, 256, (size["images"], 3, side, side), dtype=np.uint8)
     pixels = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
-    shape = (size["clips"], size["frames"], network.grid, network.grid, network.channels)
+    shape = (size["clips"], size["frames"], *network.grid, network.channels)
     cubes = np.maximum(generator.standard_normal(shape, dtype=np.float32), 0)  # as a ReLU leaves it
     clips = {"cubes": cubes, "mask": np.ones(shape[:2], dtype=bool)}
 

@@ -72,7 +72,7 @@ def files_under(folder):
 def test_round_trip(sealed):
     assert sealed.lengths == {"cam_a/person_0001": 5, "cam_b/person_0001": 6, "lonely": 7}
     assert sealed.shape == (3, 3, 4)
-    assert (sealed.grid, sealed.channels) == (3, 4)
+    assert (sealed.grid, sealed.channels) == ((3, 3), 4)
     assert sealed.complete
     assert sealed.identity == IDENTITY
     for seed, (tracklet, length) in enumerate(sealed.lengths.items()):

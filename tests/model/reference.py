@@ -45,20 +45,20 @@ def gru(weights, layer, x, h):
 
 
 def attention_weights(config, weights, state, frame):
-    """Eq 3: m [K, K] from the state of the layer that is looked at, and the frame X(t)."""
-    grid = frame.shape[1]
+    """Eq 3: m [H, W] from the state of the layer that is looked at, and the frame X(t)."""
+    height, width = frame.shape[1:]
     if config.attention == "muted":
-        return torch.full((grid, grid), 1 / grid**2, dtype=frame.dtype)
+        return torch.full((height, width), 1 / (height * width), dtype=frame.dtype)
     seen = state.flatten() if config.attention_state == "flattened" else state.mean((1, 2))
-    scores = perceptron(weights, "attention.perceptron", seen).view(grid, grid)
+    scores = perceptron(weights, "attention.perceptron", seen).view(height, width)
     if config.conditioned_on_features:
         place = "attention.by_features"
         told = weights[f"{place}.from_state.weight"] @ seen + weights[f"{place}.from_state.bias"]
         look = weights[f"{place}.from_features.weight"][:, :, 0, 0]
         value = weights[f"{place}.score.weight"].flatten()
         found = [
-            [value @ torch.tanh(told + look @ frame[:, i, j]) for j in range(grid)]
-            for i in range(grid)
+            [value @ torch.tanh(told + look @ frame[:, i, j]) for j in range(width)]
+            for i in range(height)
         ]
         scores = scores + torch.stack([torch.stack(row) for row in found])
     scores = torch.exp(scores / config.attention_temperature)
@@ -98,7 +98,7 @@ def pool_between(kind, x):
 
 
 def inputs_of(config, weights, cube):
-    """The cube [K, K, D] as the network sees it, [C, K, K]."""
+    """The cube [H, W, D] as the network sees it, [C, H, W]."""
     if config.standardise != "none":
         cube = (cube - weights["input.mean"]) / weights["input.deviation"]
     if config.basis is not None:
@@ -109,23 +109,25 @@ def inputs_of(config, weights, cube):
 
 
 def encode(config, weights, cubes):
-    """Embedding [E], attention [T, K, K] and frame weights [T] of a clip [T, K, K, D]."""
+    """Embedding [E], attention [T, H, W] and frame weights [T] of a clip [T, H, W, D]."""
     frames = [inputs_of(config, weights, cube) for cube in cubes]
     layers = len(config.channels)
-    sides = [1 if config.glimpse == "expectation" else cubes.shape[1]]
+    grids = [(1, 1) if config.glimpse == "expectation" else cubes.shape[1:3]]
     for _ in range(layers - 1):
-        sides.append(sides[-1] // 2 if config.between_layers == "max_2x2" else sides[-1])
+        height, width = grids[-1]
+        halved = config.between_layers == "max_2x2"
+        grids.append((height // 2, width // 2) if halved else (height, width))
 
     mean_slice = sum(frame.mean((1, 2)) for frame in frames) / len(frames)  # Eq 7
     initial = []
-    for layer, (channels, side) in enumerate(zip(config.channels, sides, strict=True)):
+    for layer, (channels, grid) in enumerate(zip(config.channels, grids, strict=True)):
         start = mean_slice.new_zeros(channels)
         if config.initial_state == "learned":
             start = torch.tanh(
                 weights[f"initial_state.heads.{layer}.weight"] @ mean_slice
                 + weights[f"initial_state.heads.{layer}.bias"]
             )
-        initial.append(start[:, None, None].expand(channels, side, side))
+        initial.append(start[:, None, None].expand(channels, *grid))
 
     attention, history, states = [], [], initial
     for frame in frames:
@@ -191,7 +193,7 @@ def logit(config, weights, a, b):
 
 
 def loss(config, weights, clips, pairs, penalty_weight, reachable, balanced):
-    """Eq 9 of clips (each [T_n, K, K, D]) and pairs (left, right, same)."""
+    """Eq 9 of clips (each [T_n, H, W, D]) and pairs (left, right, same)."""
     encoded = [encode(config, weights, clip) for clip in clips]
     terms = {True: [], False: []}
     for left, right, same in pairs:

@@ -17,7 +17,7 @@ FRAME = torch.zeros(2, 4, 3, 3)
 
 
 def test_weights_are_a_softmax_over_the_grid():
-    attention = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=False)
+    attention = SpatialAttention(5, (3, 3), grid=(3, 3), hidden=4, flattened=False)
     with torch.no_grad():
         attention.perceptron[2].weight.zero_()
         attention.perceptron[2].bias.copy_(torch.log(torch.arange(1.0, 10.0)))
@@ -26,11 +26,24 @@ def test_weights_are_a_softmax_over_the_grid():
     torch.testing.assert_close(weights, expected.expand(2, 3, 3))
 
 
+def test_of_a_grid_that_is_no_square_the_rows_come_first():
+    attention = SpatialAttention(5, (3, 3), grid=(4, 2))
+    with torch.no_grad():
+        attention.perceptron[2].bias.copy_(torch.log(torch.arange(1.0, 9.0)))
+    weights = attention(torch.randn(1, 5, 3, 3), torch.zeros(1, 4, 4, 2))
+    expected = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]) / 36
+    torch.testing.assert_close(weights, expected[None])
+    muted = MutedAttention((4, 2))(torch.randn(1, 5, 3, 3), torch.zeros(1, 4, 4, 2))
+    assert torch.equal(muted, torch.full((1, 4, 2), 1 / 8))
+    inputs = torch.randn(1, 4, 4, 2)
+    torch.testing.assert_close(Glimpse((4, 2), rescale=True)(inputs, muted), inputs)
+
+
 def test_the_mean_forgets_where_the_flattened_state_does_not():
     state = torch.randn(1, 5, 3, 3)
     moved = state.roll(1, dims=3)
-    mean = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=False)
-    flat = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=True)
+    mean = SpatialAttention(5, (3, 3), grid=(3, 3), hidden=4, flattened=False)
+    flat = SpatialAttention(5, (3, 3), grid=(3, 3), hidden=4, flattened=True)
     for attention in (mean, flat):
         at_the_start = attention(state, FRAME)
         torch.testing.assert_close(at_the_start, torch.full((1, 3, 3), 1 / 9))
@@ -41,7 +54,7 @@ def test_the_mean_forgets_where_the_flattened_state_does_not():
 
 def test_a_low_temperature_selects():
     cold, warm = (
-        SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=False, temperature=temperature)
+        SpatialAttention(5, (3, 3), grid=(3, 3), hidden=4, flattened=False, temperature=temperature)
         for temperature in (0.5, 1.0)
     )
     with torch.no_grad():
@@ -54,7 +67,7 @@ def test_a_low_temperature_selects():
 
 
 def test_conditioned_on_features_it_follows_what_moves():
-    attention = SpatialAttention(5, (3, 3), grid=3, hidden=4, flattened=False, features=4)
+    attention = SpatialAttention(5, (3, 3), grid=(3, 3), hidden=4, flattened=False, features=4)
     state, frame = torch.randn(2, 5, 3, 3), torch.randn(2, 4, 3, 3)
     torch.testing.assert_close(attention(state, frame), torch.full((2, 3, 3), 1 / 9))  # the start
     torch.nn.init.normal_(attention.by_features.score.weight)
@@ -78,10 +91,10 @@ def test_scores_by_features_by_hand():
 
 def test_muted_weights_rescaled_leave_the_cube_as_it_is():
     inputs = torch.randn(2, 4, 7, 7)
-    weights = MutedAttention(7)(torch.randn(2, 5, 7, 7), inputs)
+    weights = MutedAttention((7, 7))(torch.randn(2, 5, 7, 7), inputs)
     assert torch.equal(weights, torch.full((2, 7, 7), 1 / 49))
-    torch.testing.assert_close(Glimpse(7, rescale=True)(inputs, weights), inputs)
-    torch.testing.assert_close(Glimpse(7, rescale=False)(inputs, weights), inputs / 49)
+    torch.testing.assert_close(Glimpse((7, 7), rescale=True)(inputs, weights), inputs)
+    torch.testing.assert_close(Glimpse((7, 7), rescale=False)(inputs, weights), inputs / 49)
 
 
 def test_the_expected_slice_is_the_mean_when_nothing_is_preferred():
@@ -98,11 +111,11 @@ def test_the_expected_slice_is_the_mean_when_nothing_is_preferred():
 @pytest.mark.parametrize("features", [None, 3])
 @pytest.mark.parametrize("flattened", [True, False])
 def test_gradcheck_of_the_attention(passes_gradcheck, features, flattened):
-    attention = SpatialAttention(2, (2, 2), 2, 2, flattened, features, temperature=0.7)
+    attention = SpatialAttention(2, (2, 2), (2, 2), 2, flattened, features, temperature=0.7)
     assert passes_gradcheck(attention, torch.randn(2, 2, 2, 2), torch.randn(2, 3, 2, 2))
 
 
-@pytest.mark.parametrize("glimpse", [Glimpse(2, rescale=True), ExpectedSlice()])
+@pytest.mark.parametrize("glimpse", [Glimpse((2, 2), rescale=True), ExpectedSlice()])
 def test_gradcheck_of_the_glimpse(passes_gradcheck, glimpse):
     assert passes_gradcheck(glimpse, torch.randn(2, 3, 2, 2), torch.rand(2, 2, 2))
 

@@ -76,27 +76,32 @@ def test_normalised_over_channels_at_each_location():
 
 
 @pytest.mark.parametrize(
-    ("between", "sides"), [("none", [7, 7, 7]), ("max_3x3", [7, 7, 7]), ("max_2x2", [7, 3, 1])]
+    ("between", "grids"),
+    [
+        ("none", [(16, 7)] * 3),
+        ("max_3x3", [(16, 7)] * 3),
+        ("max_2x2", [(16, 7), (8, 3), (4, 1)]),
+    ],
 )
-def test_grids_of_the_layers(between, sides):
-    stack = stack_of([3, 4, 5], 7, between_layers=between)
-    assert stack.grids == [(side, side) for side in sides]
+def test_grids_of_the_layers(between, grids):
+    stack = stack_of([3, 4, 5], (16, 7), between_layers=between)
+    assert stack.grids == grids
     states = [
         torch.zeros(2, channels, *grid)
         for channels, grid in zip([3, 4, 5], stack.grids, strict=True)
     ]
-    states, outputs = stack(torch.randn(2, 2, 7, 7), states, torch.ones(2, 1, 1, 1).bool())
+    states, outputs = stack(torch.randn(2, 2, 16, 7), states, torch.ones(2, 1, 1, 1).bool())
     assert [tuple(state.shape[2:]) for state in states] == stack.grids
     assert len(outputs) == 3
 
 
 def test_too_small_a_grid_is_named():
-    with pytest.raises(ValueError, match="max_2x2 leaves nothing of a 3 x 3 grid for 3 layers"):
-        stack_of([3] * 3, 3, between_layers="max_2x2")
+    with pytest.raises(ValueError, match="max_2x2 leaves nothing of a 8 x 3 grid for 3 layers"):
+        stack_of([3] * 3, (8, 3), between_layers="max_2x2")
 
 
 def stack_and_inputs(**choices):
-    stack = stack_of([4, 4, 6], 3, **choices)
+    stack = stack_of([4, 4, 6], (3, 3), **choices)
     states = [torch.randn(2, count, 3, 3) for count in (4, 4, 6)]
     return stack, torch.randn(2, 2, 3, 3), states, torch.ones(2, 1, 1, 1).bool()
 
@@ -133,7 +138,7 @@ def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
         def __init__(self):
             super().__init__()
             choices = {"normalisation": normalisation, "residual": True, "input_kernels": 1}
-            self.stack = stack_of([2, 3], 2, inputs=1, **choices)
+            self.stack = stack_of([2, 3], (2, 2), inputs=1, **choices)
 
         def forward(self, inputs, first, second):
             states, outputs = self.stack(inputs, [first, second], torch.ones(1, 1, 1, 1).bool())
@@ -144,7 +149,7 @@ def test_gradcheck_of_the_stack(passes_gradcheck, normalisation):
 
 
 def test_dropout_spares_the_recurrence():
-    stack = stack_of([16], 7, hidden_kernels=3, dropout=0.5)
+    stack = stack_of([16], (7, 7), hidden_kernels=3, dropout=0.5)
     inputs, state = torch.randn(1, 2, 7, 7), torch.randn(1, 16, 7, 7)
     valid = torch.ones(1, 1, 1, 1).bool()
     states, outputs = stack(inputs, [state], valid)

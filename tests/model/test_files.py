@@ -25,15 +25,15 @@ from wherewhen.model.siamese import build_network
 CHANNELS, GRID = 5, 2
 
 
-def small(**overrides):
+def small(grid=GRID, **overrides):
     """A network whose every weight is random, so that none is tested at its start."""
     config = NetworkConfig(**({"channels": (4,), "projection": 3, "seed": 1} | overrides))
-    network = build_network(config, CHANNELS, GRID)
+    network = build_network(config, CHANNELS, grid)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    network.calibrate(torch.rand(20, GRID, GRID, CHANNELS, generator=generator))
+    network.calibrate(torch.rand(20, *network.grid, CHANNELS, generator=generator))
     return network.eval()
 
 
@@ -79,7 +79,7 @@ class TestRoundTrip:
         write_network(network, path)
         again = read_network(path)
         assert again.config == network.config
-        assert (again.channels, again.grid) == (CHANNELS, GRID)
+        assert (again.channels, again.grid) == (CHANNELS, (GRID, GRID))
         assert again.calibrated == network.calibrated
         before = network.state_dict()
         assert list(again.state_dict()) == list(before)
@@ -99,6 +99,19 @@ class TestRoundTrip:
             "channels": CHANNELS,
             "grid": GRID,
         }
+
+    def test_a_grid_that_is_no_square_comes_back(self, tmp_path):
+        network, path = small(grid=(4, 2)), tmp_path / "network.safetensors"
+        write_network(network, path)
+        assert read_network_header(path)["grid"] == [4, 2]
+        again = read_network(path)
+        assert again.grid == (4, 2)
+        cubes = torch.randn(2, 3, 4, 2, CHANNELS)
+        assert torch.equal(again.encode(cubes)[0], network.encode(cubes)[0])
+
+    def test_a_square_may_be_said_with_both_its_sides(self, path, network):
+        rewrite(path, network, grid=[GRID, GRID])
+        assert read_network(path).grid == (GRID, GRID)
 
     def test_fields_that_are_fixed_now_may_have_their_value(self, path, network):
         """Networks of versions that had more settings can be read."""
@@ -221,15 +234,18 @@ class TestRefused:
     @pytest.mark.parametrize(
         "value", [0, -1, 5.0, 5.5, "5", True, None, [5], float("inf"), float("nan")]
     )
-    @pytest.mark.parametrize("side", ["channels", "grid"])
-    def test_sides_that_are_no_whole_numbers(self, path, network, side, value):
-        rewrite(path, network, **{side: value})
-        self.refused(path, r"channels on a grid of")
+    def test_sides_that_are_no_whole_numbers(self, path, network, value):
+        rewrite(path, network, channels=value)
+        self.refused(path, r"channels on a grid of 2 x 2")
+        for grid in (value, [2, value], [2, 2, 2]):
+            rewrite(path, network, channels=CHANNELS, grid=grid)
+            self.refused(path, "expected a height and a width, or one number for both")
 
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
             ({"channels": 6}, r"is float32 \[1, 1, 5\], not float32 \[1, 1, 6\]|not float32 \[.*6"),
+            ({"grid": [2, 1]}, "attention.perceptron.2.bias is float32 .4., not float32 .2."),
             ({"grid": 3}, "attention.perceptron.2.bias is float32 .4., not float32 .9."),
             ({"config": {"channels": [5]}}, "not float32"),
             ({"config": {"similarity": "weighted"}}, "similarity.* not"),

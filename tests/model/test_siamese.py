@@ -12,7 +12,7 @@ from wherewhen.training.losses.penalty import attention_penalty
 D, K = 4, 3
 
 
-def network_in_double(config, grid=K, seed=0):
+def network_in_double(config, grid=(K, K), seed=0):
     """A network whose every parameter and buffer is random, so that none is tested at zero."""
     network = build_network(config, D, grid).double()
     generator = torch.Generator().manual_seed(seed)
@@ -20,15 +20,15 @@ def network_in_double(config, grid=K, seed=0):
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         parameter.data = parameter.data * 0.5 + 0.3 * noise
     if config.standardise != "none":
-        network.calibrate(torch.rand(20, grid, grid, D, generator=generator) * 2 + 1)
+        network.calibrate(torch.rand(20, *grid, D, generator=generator) * 2 + 1)
     return network.eval()
 
 
-def random_clips(lengths, grid=K, seed=1):
+def random_clips(lengths, grid=(K, K), seed=1):
     """Clips of so many valid frames, with padding wherever chance puts it."""
     generator = torch.Generator().manual_seed(seed)
     frames = max(lengths)
-    shape = (len(lengths), frames, grid, grid, D)
+    shape = (len(lengths), frames, *grid, D)
     cubes = torch.randn(shape, generator=generator, dtype=torch.float64)
     mask = torch.zeros(len(lengths), frames, dtype=torch.bool)
     for row, length in zip(mask, lengths, strict=True):
@@ -44,7 +44,7 @@ def assert_equal(actual, expected, scale=1.0, what=""):
 
 def assert_equals_reference(reference, config, cubes, mask, reachable, balanced, execution):
     """Compare outputs, loss and gradients with the plain reference's."""
-    network = network_in_double(config, cubes.shape[2])
+    network = network_in_double(config, tuple(cubes.shape[2:4]))
     network.execution = execution
     clips = [cube[valid] for cube, valid in zip(cubes, mask, strict=True)]
     pairs = [(0, 1, True), (0, len(clips) - 1, False), (1, 2, False)]
@@ -136,10 +136,18 @@ VARIANTS = {
 @pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_plain_reference_in_outputs_and_gradients(reference, variant, execution):
-    cubes, mask = random_clips([3, 2, 1], grid=4 if "2x2" in variant else K)
+    cubes, mask = random_clips([3, 2, 1], grid=(4, 4) if "2x2" in variant else (K, K))
     eq_9 = variant != "paper"
     config, form = VARIANTS[variant], EXECUTIONS[execution]
     assert_equals_reference(reference, config, cubes, mask, eq_9, eq_9, form)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("variant", ["modern", "paper", "flattened", "pooled 2x2"])
+def test_equals_the_plain_reference_on_a_grid_that_is_no_square(reference, variant, execution):
+    cubes, mask = random_clips([3, 2, 1], grid=(8, 4))
+    form = EXECUTIONS[execution]
+    assert_equals_reference(reference, VARIANTS[variant], cubes, mask, True, True, form)
 
 
 @st.composite
@@ -182,7 +190,7 @@ def configurations(draw):
 @given(
     config=configurations(),
     lengths=st.lists(st.integers(1, 3), min_size=3, max_size=3),
-    grid=st.integers(1, 4),
+    grid=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     seed=st.integers(0, 2**16),
     loss=st.tuples(st.booleans(), st.booleans()),
     execution=st.sampled_from(sorted(EXECUTIONS)),
@@ -190,14 +198,15 @@ def configurations(draw):
 def test_equals_the_reference_for_any_choice(
     reference, config, lengths, grid, seed, loss, execution
 ):
-    grid = 4 if config.between_layers == "max_2x2" else grid  # three layers halve it twice
+    if config.between_layers == "max_2x2":  # three layers halve it twice
+        grid = tuple(max(4, side) for side in grid)
     cubes, mask = random_clips(lengths, grid, seed)
     assert_equals_reference(reference, config, cubes, mask, *loss, EXECUTIONS[execution])
 
 
 def test_gradcheck():
-    network = network_in_double(NetworkConfig(projection=2, channels=[2]), grid=2)
-    cubes, mask = random_clips([2, 1], grid=2)
+    network = network_in_double(NetworkConfig(projection=2, channels=[2]), grid=(3, 2))
+    cubes, mask = random_clips([2, 1], grid=(3, 2))
 
     def embed(cubes, *parameters):
         encoding = torch.func.functional_call(
@@ -275,9 +284,9 @@ def test_reduced_cubes_are_encoded_as_the_cubes_that_they_were(projection):
     reduced = network.encode_reduced(network.input.reduce(cubes), mask)
     for one, other in zip(whole, reduced, strict=True):
         assert_equal(one, other)
-    with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"H, W, D = \(3, 3, 4\)"):
         network.encode(network.input.reduce(cubes))
-    with pytest.raises(ValueError, match=r"K, K, D = \(3, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"H, W, D = \(3, 3, 3\)"):
         network.encode_reduced(cubes)
 
 
@@ -400,7 +409,7 @@ def test_float16_cubes_are_taken():
 @pytest.mark.parametrize(
     ("cubes", "mask", "message"),
     [
-        ((2, 3, 7, 7, D), None, r"K, K, D = \(3, 3, 4\)"),
+        ((2, 3, 7, 7, D), None, r"H, W, D = \(3, 3, 4\)"),
         ((2, 3, K, K, D), torch.ones(2, 3), r"mask is torch.float32"),
         ((2, 3, K, K, D), torch.zeros(2, 3).bool(), "no valid frame"),
     ],
@@ -409,6 +418,13 @@ def test_clips_that_do_not_fit_are_named(cubes, mask, message):
     network = build_network(NetworkConfig(projection=3, channels=[4]), D, K)
     with pytest.raises(ValueError, match=message):
         network.encode(torch.rand(cubes), mask)
+
+
+def test_a_grid_on_its_side_is_named():
+    network = build_network(NetworkConfig(projection=3, channels=[4]), D, (8, 4))
+    assert network.grid == (8, 4)
+    with pytest.raises(ValueError, match=r"\(2, 3, 4, 8, 4\), expected .* H, W, D = \(8, 4, 4\)"):
+        network.encode(torch.rand(2, 3, 4, 8, D))
 
 
 def test_channels_that_do_not_fit_are_named():

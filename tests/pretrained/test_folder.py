@@ -27,7 +27,7 @@ class TestThatOfThePackage:
         card, backbone = pretrained.load_card(), pretrained.load_backbone()
         assert backbone.name == card.cubes["backbone"]["name"]
         for side in ("grid", "channels"):
-            assert getattr(backbone, side) == card.network[side]
+            assert backbone.record[side] == card.network[side]
 
     def test_a_part_of_its_scores_is_made_again(self, tmp_path, one_thread):
         card, scores = remade_scores(pretrained.FOLDER, tmp_path)
@@ -70,7 +70,10 @@ def test_another_file_than_the_cards_is_refused(folder, name):
     [
         ({"metrics": ["lfda"]}, "metrics: ['kissme'], but the card has ['lfda']"),
         ({"network": {"config": {"channels": [8]}, "channels": 5, "grid": 2}}, "configuration: "),
-        ({"network": {"config": CONFIG.model_dump(), "channels": 5, "grid": 7}}, "grid: {2}, but"),
+        (
+            {"network": {"config": CONFIG.model_dump(), "channels": 5, "grid": 7}},
+            "grid: [2, 2], but",
+        ),
     ],
 )
 def test_a_card_that_says_something_else_is_refused(tmp_path, change, said):

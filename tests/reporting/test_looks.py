@@ -34,13 +34,13 @@ def test_weights_stand_at_their_frames_and_relative_to_uniform(windows):
 
 
 def test_attention_stands_at_its_cells(windows):
-    maps = [np.arange(4 * n).reshape(n, 2, 2) / 100 for n in (2, 3)]
+    maps = [np.arange(6 * n).reshape(n, 3, 2) / 100 for n in (2, 3)]
     responses = [(5, 1 - maps[0]), (9, 1 - maps[1])]
     table = attention_table(windows, maps, WEIGHTS, responses)
-    assert len(table) == 4 * 5
+    assert len(table) == 6 * 5
     cell = table[(table.tracklet == "a/2") & (table.position == 4)].set_index(["row", "column"])
-    assert cell.loc[(1, 0), "attention"] == pytest.approx(maps[1][1, 1, 0])
-    assert cell.loc[(1, 0), "response"] == pytest.approx(1 - maps[1][1, 1, 0])
+    assert cell.loc[(2, 1), "attention"] == pytest.approx(maps[1][1, 2, 1])
+    assert cell.loc[(2, 1), "response"] == pytest.approx(1 - maps[1][1, 2, 1])
     assert set(cell.channel) == {9}
     assert set(cell.weight) == {0.3}
 

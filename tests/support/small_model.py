@@ -23,7 +23,7 @@ def write_small(folder: Path, rates: tuple[float, ...] = RATES, value: float = 0
         NetworkConfig(channels=[4], projection=3), backbone.channels, backbone.grid
     ).eval()
     generator = np.random.default_rng(0)
-    shape = (20, backbone.grid, backbone.grid, backbone.channels)
+    shape = (20, *backbone.grid, backbone.channels)
     network.calibrate(generator.random(shape, dtype=np.float32))
     thresholds = [
         {"false_match_rate": rate, "distance": rate, "true_match_rate": 0.5} for rate in rates

@@ -15,7 +15,7 @@ def cubes():
 
 def test_lengths_and_forms(cubes):
     assert cubes.lengths == {"a": 6, "b": 2}
-    assert (cubes.shape, cubes.grid, cubes.channels) == ((2, 2, 1), 2, 1)
+    assert (cubes.shape, cubes.grid, cubes.channels) == ((2, 2, 1), (2, 2), 1)
     assert (cubes.dtype, cubes.variants) == (np.float32, 2)
     assert cubes.is_stored("a")
     assert cubes.whole("b", 1) == Window("b", 0, 2, 1)

@@ -9,8 +9,8 @@ from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import Batch
 from wherewhen.training.pasting import Paste, draw_pastes, paste
 
-GRID, FRAMES = 7, 6
-WHOLE = slice(0, GRID)
+GRID, FRAMES = (16, 8), 6
+WHOLE = slice(0, 16), slice(0, 8)
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def test_blocks_are_those_of_the_sources_as_they_were():
 def test_runs_of_whole_frames_leave_the_person_the_majority(batch):
     pastes = drawn(batch, pasted_frames=1.0)
     assert len(pastes) == 50 * 8
-    assert all((one.rows, one.columns) == (WHOLE, WHOLE) for one in pastes)
+    assert all((one.rows, one.columns) == WHOLE for one in pastes)
     assert {one.frames.stop - one.frames.start for one in pastes} == {1, 2}
 
 
 def test_cells_are_a_part_of_the_width(batch):
     pastes = drawn(batch, pasted_cells=1.0)
     assert {one.columns.stop - one.columns.start for one in pastes} == {1, 2, 3, 4}
-    assert {one.rows.stop - one.rows.start for one in pastes} == set(range(1, 8))
+    assert {one.rows.stop - one.rows.start for one in pastes} == set(range(1, 17))
     assert max(one.frames.stop for one in pastes) == FRAMES
 
 

@@ -19,8 +19,8 @@ def test_flops_are_those_that_torch_counts(between_layers):
         initial_state="zeros",
         temporal_pooling="average",
     )
-    network = build_network(config, 8, 4)
-    cubes = torch.randn(3, 2, 4, 4, 8)
+    network = build_network(config, 8, (6, 4))
+    cubes = torch.randn(3, 2, 6, 4, 8)
     with FlopCounterMode(display=False) as counter:
         network.encode(cubes)
     counted = sum(

@@ -16,6 +16,7 @@ from wherewhen.atomic import replacing
 from wherewhen.export.graphs import CubesToEmbeddings, PixelsToCubes, PixelsToEmbeddings
 from wherewhen.features.fitting import state_sha256
 from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.tracklets.sizes import as_recorded, times
 
 if TYPE_CHECKING:
     from wherewhen.features.backbones import Backbone
@@ -44,7 +45,7 @@ def export_backbone(backbone: Backbone, path: Path, facts: Mapping[str, str] = N
     """Write a backbone: ``images`` to ``cubes``.
 
     ``images`` are uint8 [N, 3, size, size], red first, resized as `Preprocessing` resizes them;
-    ``cubes`` are float32 [N, K, K, D]. Scaling by mean and deviation is a part of the file.
+    ``cubes`` are float32 [N, H, W, D]. Scaling by mean and deviation is a part of the file.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def export_network(
 ) -> None:
     """Write a network: ``cubes`` and ``mask`` to the fields of `Encoding`.
 
-    ``cubes`` are float32 [N, T, K, K, D] and ``mask`` is bool [N, T], True for valid frames. The
+    ``cubes`` are float32 [N, T, H, W, D] and ``mask`` is bool [N, T], True for valid frames. The
     outputs are ``embedding``, ``attention`` and ``frame_weights``, as `Encoding` describes them. A
     clip without a valid frame, which `encode` refuses, gives an embedding of NaN.
 
@@ -96,7 +97,7 @@ def export_network(
     --------
     export_both : Together with its backbone.
     """
-    cubes = torch.zeros(2, 3, network.grid, network.grid, network.channels)
+    cubes = torch.zeros(2, 3, *network.grid, network.channels)
     inputs = {"cubes": _Input(cubes, ("clips", "frames")), "mask": _mask()}
     facts = {"part": "network", **_network_facts(network), **facts}
     _write(CubesToEmbeddings(network), inputs, Encoding._fields, facts, path)
@@ -130,8 +131,8 @@ def export_both(
     made, taken = ((each.grid, each.channels) for each in (backbone, network))
     if made != taken:
         raise ExportError(
-            f"the network takes cubes of {taken[0]} x {taken[0]} x {taken[1]}, and {backbone.name} "
-            f"makes {made[0]} x {made[0]} x {made[1]}: choose the backbone that it was trained on"
+            f"the network takes cubes of {times(taken[0])} x {taken[1]}, and {backbone.name} makes "
+            f"{times(made[0])} x {made[1]}: choose the backbone that it was trained on"
         )
     images = _pixels(backbone, 6).unflatten(0, (2, 3))
     inputs = {"images": _Input(images, ("clips", "frames")), "mask": _mask()}
@@ -161,7 +162,7 @@ def _backbone_facts(backbone: Backbone) -> dict[str, str]:
     return {
         "backbone": backbone.name,
         "backbone_sha256": backbone.record["weights"]["sha256"],
-        "grid": str(backbone.grid),
+        "grid": str(as_recorded(backbone.grid)),
         "channels": str(backbone.channels),
         "size": str(side),
         "interpolation": preprocess.interpolation,
@@ -176,15 +177,14 @@ def _backbone_facts(backbone: Backbone) -> dict[str, str]:
 
 
 def _network_facts(network: SiameseAttentionNetwork) -> dict[str, str]:
-    side = network.grid
     return {
         "network_sha256": state_sha256(network),
-        "grid": str(side),
+        "grid": str(as_recorded(network.grid)),
         "channels": str(network.channels),
         "embedding_size": str(network.embedding_size),
         "input": (
-            f"cubes of the backbone, float32, {side} x {side} x {network.channels}, the height "
-            "first; a mask that is true for valid frames, at least one a clip"
+            f"cubes of the backbone, float32, {times(network.grid)} x {network.channels}, the "
+            "height first; a mask that is true for valid frames, at least one a clip"
         ),
     }
 

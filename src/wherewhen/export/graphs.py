@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PixelsToCubes(nn.Module):
-    """Cubes ``[N, K, K, D]`` of resized frames: uint8 ``[N, 3, size, size]``, red first.
+    """Cubes ``[N, H, W, D]`` of resized frames: uint8 ``[N, 3, size, size]``, red first.
 
     The resize is left out: ONNX Runtime's antialiased Resize rounds differently.
     """
@@ -43,7 +43,7 @@ class CubesToEmbeddings(nn.Module):
         self.network = copy.deepcopy(network).cpu().float()
 
     def forward(self, cubes: Tensor, mask: Tensor) -> Encoding:
-        """Encode clips: cubes ``[N, T, K, K, D]``, mask ``[N, T]`` of valid frames."""
+        """Encode clips: cubes ``[N, T, H, W, D]``, mask ``[N, T]`` of valid frames."""
         network = self.network
         padded = ~mask[:, :, None, None, None]
         inputs = network.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
@@ -58,7 +58,7 @@ class CubesToEmbeddings(nn.Module):
     def _look(
         self, inputs: Tensor, start: list[Tensor], mask: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Attention ``[N, T, K, K]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
+        """Attention ``[N, T, H, W]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         network = self.network
         products = network.gru.products(Execution("direct"), frames=1)
 

@@ -3,7 +3,7 @@
 - ``weights``: where a backbone's weights come from, without silent substitutes
 - ``checkpoint_files``: files of weights, of which no code runs
 - ``fitting``: tensors of a file into a network, by name
-- ``backbones``: the registry of convolutional networks that turn a frame into a K x K x D cube
+- ``backbones``: the registry of convolutional networks that turn a frame into an H x W x D cube
 - ``augmentation``: other views of a frame, drawn once by seed and name
 - ``extraction``: frames in, cubes out, tracklet by tracklet
 - ``cube_files``: a tracklet's cubes in one file, in float16 or 8 bits

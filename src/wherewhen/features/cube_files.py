@@ -1,6 +1,6 @@
 """Files of cubes: one safetensors file a tracklet, with its checksum, in float16 or 8 bits.
 
-The tensor ``cubes`` is [variants, length, K, K, D]: variant 0 is the plain frame, the others are
+The tensor ``cubes`` is [variants, length, H, W, D]: variant 0 is the plain frame, the others are
 augmented, one after the other, so that a window of any variant is one piece of the file. It is
 float16, or 8 bits with a tensor ``scale``, float16 [variants, length, D]: the value of the highest
 of the 255 (signed: 127) steps. Windows are read at their offset, straight into the caller's buffer.
@@ -131,7 +131,7 @@ class CubeFile(NamedTuple):
 
 
 def write_file(path: Path, cubes: NDArray[np.float16], storage: Storage, source: str) -> None:
-    """Write cubes [variants, length, K, K, D] atomically.
+    """Write cubes [variants, length, H, W, D] atomically.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def write_file(path: Path, cubes: NDArray[np.float16], storage: Storage, source:
 
 
 def data_bytes(shape: Sequence[int], storage: Storage) -> int:
-    """Return how many bytes cubes [variants, length, K, K, D] take in a file, without header."""
+    """Return how many bytes cubes [variants, length, H, W, D] take in a file, without header."""
     if storage == "float16":
         return 2 * math.prod(shape)
     return math.prod(shape) + 2 * shape[0] * shape[1] * shape[-1]
@@ -161,7 +161,7 @@ def as_stored(cubes: NDArray, storage: Storage) -> NDArray[np.float16]:
     Parameters
     ----------
     cubes
-        float16, shape [length, K, K, D].
+        float16, shape [length, H, W, D].
     storage
         See `CubeStore.write`.
 
@@ -196,7 +196,7 @@ def _to_eight_bits(data: NDArray[np.float16]) -> list[NDArray]:
 
 
 def _scale_into(out: NDArray[np.float16], steps: NDArray, scale: NDArray[np.float16]) -> None:
-    """Multiply steps [length, K, K, D] with their scale [length, D].
+    """Multiply steps [length, H, W, D] with their scale [length, D].
 
     numpy's own conversion to float16 takes four times as long.  A float32 that is divided by 2^112
     has the bits of its float16, 13 places higher, subnormal numbers included: both formats then

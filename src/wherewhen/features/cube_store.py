@@ -155,7 +155,7 @@ class CubeStore(CubeReader):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(K, K, D) of every cube."""
+        """(H, W, D) of every cube."""
         return self._some_form()[1:]
 
     @property
@@ -270,7 +270,7 @@ class CubeStore(CubeReader):
         tracklet
             Its name; ``/`` makes subfolders.
         cubes
-            Shape [length, K, K, D], or [variants, length, K, K, D] with the plain frames first.
+            Shape [length, H, W, D], or [variants, length, H, W, D] with the plain frames first.
         storage
             ``float16``; or ``uint8``: every frame and channel is divided by a scale of its own and
             rounded to 8 bits.

@@ -150,8 +150,8 @@ class CubeExtraction:
 
     @property
     def cube_shape(self) -> tuple[int, int, int]:
-        """(K, K, D)."""
-        return (self.backbone.grid, self.backbone.grid, self.backbone.channels)
+        """(H, W, D)."""
+        return (*self.backbone.grid, self.backbone.channels)
 
     def save(self, folder: Path) -> None:
         """Write the plan down, so that another process can go on making cubes.
@@ -215,7 +215,7 @@ class CubeExtraction:
         Returns
         -------
         ndarray
-            float16, shape [variants, length, K, K, D], frames in order.
+            float16, shape [variants, length, H, W, D], frames in order.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class CubeExtraction:
         Returns
         -------
         ndarray
-            float16, shape [stop - start, K, K, D].
+            float16, shape [stop - start, H, W, D].
         """
         tracklet, start, stop, variant = window
         first = start - start % self.batch_size  # batches begin where they do in `stream`
@@ -260,7 +260,7 @@ class CubeExtraction:
         tracklet : str
             In the given order.
         cubes : ndarray
-            float16, shape [variants, length, K, K, D].
+            float16, shape [variants, length, H, W, D].
         """
         variants = range(self.augmentation.variants)
         batches = (

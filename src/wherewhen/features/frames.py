@@ -31,7 +31,7 @@ def cubes_of_frames(
     Returns
     -------
     ndarray
-        float16, shape [T, K, K, D].
+        float16, shape [T, H, W, D].
 
     Raises
     ------

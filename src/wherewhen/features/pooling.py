@@ -25,7 +25,7 @@ def mean_pooled(cubes: ArrayLike) -> NDArray[np.float32]:
     Parameters
     ----------
     cubes
-        Activations of a clip, shape [T, K, K, D].
+        Activations of a clip, shape [T, H, W, D].
 
     Returns
     -------
@@ -46,14 +46,14 @@ def row_pooled(cubes: ArrayLike, attention: ArrayLike | None = None) -> NDArray[
     Parameters
     ----------
     cubes
-        Activations of a clip, shape [T, K, K, D]; the first K is the height.
+        Activations of a clip, shape [T, H, W, D]; the height first.
     attention
-        Not negative, shape [T, K, K] (Eq 3): each row is averaged with these weights. None: evenly.
+        Not negative, shape [T, H, W] (Eq 3): each row is averaged with these weights. None: evenly.
 
     Returns
     -------
     ndarray
-        float32, shape [K * D]: the top row's D channels first.
+        float32, shape [H * D]: the top row's D channels first.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def row_pooled(cubes: ArrayLike, attention: ArrayLike | None = None) -> NDArray[
 def _checked(cubes: ArrayLike) -> NDArray:
     cubes = np.asarray(cubes)
     if cubes.ndim != 4 or not len(cubes):
-        raise ValueError(f"cubes: expected shape [T, K, K, D], T > 0, got {list(cubes.shape)}")
+        raise ValueError(f"cubes: expected shape [T, H, W, D], T > 0, got {list(cubes.shape)}")
     return cubes
 
 
@@ -98,12 +98,12 @@ def pool_by_attention(
     windows
         N windows of T_n frames.
     attention
-        Of each [T_n, K, K].
+        Of each [T_n, H, W].
 
     Returns
     -------
     list of ndarray
-        `row_pooled` [K * D] of each window.
+        `row_pooled` [H * D] of each window.
     """
     return [
         row_pooled(cubes.read(window), weights)
@@ -126,7 +126,7 @@ def pool_windows(
     Returns
     -------
     means, rows : list of ndarray
-        `mean_pooled` [D] and `row_pooled` [K * D] of each window, in the windows' order.
+        `mean_pooled` [D] and `row_pooled` [H * D] of each window, in the windows' order.
     """
     means, rows = [], []
     for window in windows:

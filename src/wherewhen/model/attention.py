@@ -1,4 +1,4 @@
-"""Spatial attention: weights of the K x K locations of every frame (III-B, Eqs 3 and 4)."""
+"""Spatial attention: weights of the H x W locations of every frame (III-B, Eqs 3 and 4)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from wherewhen.tracklets.sizes import Size
 
 HIDDEN = 64
 """Hidden units of the perceptrons of Eqs 3 and 6 (decisions 2, 8; the paper names no number)."""
@@ -55,7 +57,7 @@ class FeatureScores(nn.Module):
         nn.init.zeros_(self.score.weight)
 
     def forward(self, seen: Tensor, frame: Tensor) -> Tensor:
-        """Scores ``[N, K*K]`` from ``[N, S]`` of the states and frames ``[N, C, K, K]``."""
+        """Scores ``[N, H*W]`` from ``[N, S]`` of the states and frames ``[N, C, H, W]``."""
         hidden = self.from_features(frame) + self.from_state(seen)[:, :, None, None]
         return self.score(hidden.tanh()).flatten(1)
 
@@ -71,8 +73,8 @@ class SpatialAttention(nn.Module):
     ----------
     channels, state_grid : int, (int, int)
         Channels and grid (height, width) of the state of the layer.
-    grid : int
-        Locations a side, K.
+    grid : (int, int)
+        Height and width of the frames' grid.
     hidden : int
         Hidden units of the perceptron, and of the scores by features.
     flattened : bool
@@ -84,7 +86,7 @@ class SpatialAttention(nn.Module):
 
     Examples
     --------
-    >>> attention = SpatialAttention(channels=8, state_grid=(7, 7), grid=7)
+    >>> attention = SpatialAttention(channels=8, state_grid=(7, 7), grid=(7, 7))
     >>> attention(torch.zeros(2, 8, 7, 7), torch.zeros(2, 16, 7, 7)).shape
     torch.Size([2, 7, 7])
 
@@ -96,8 +98,8 @@ class SpatialAttention(nn.Module):
     def __init__(
         self,
         channels: int,
-        state_grid: tuple[int, int],
-        grid: int,
+        state_grid: Size,
+        grid: Size,
         hidden: int = HIDDEN,
         flattened: bool = False,
         features: int | None = None,
@@ -108,36 +110,36 @@ class SpatialAttention(nn.Module):
         self.flattened = flattened
         self.temperature = temperature
         inputs = channels * state_grid[0] * state_grid[1] if flattened else channels
-        self.perceptron = perceptron(inputs, hidden, grid * grid)
+        self.perceptron = perceptron(inputs, hidden, math.prod(grid))
         self.by_features = None if features is None else FeatureScores(inputs, features, hidden)
 
     def forward(self, state: Tensor, frame: Tensor) -> Tensor:
-        """Weights ``[N, K, K]`` of a frame's locations, summing to 1.
+        """Weights ``[N, H, W]`` of a frame's locations, summing to 1.
 
         Parameters
         ----------
         state : Tensor [N, C, H, W]
             The layer's previous state.
-        frame : Tensor [N, F, K, K]
+        frame : Tensor [N, F, H, W]
             X(t); not used without `features`.
         """
         seen = state.flatten(1) if self.flattened else state.mean((2, 3))
         scores = self.perceptron(seen)
         if self.by_features is not None:
             scores = scores + self.by_features(seen, frame)
-        return (scores / self.temperature).softmax(1).unflatten(1, (self.grid, self.grid))
+        return (scores / self.temperature).softmax(1).unflatten(1, self.grid)
 
 
 class MutedAttention(nn.Module):
-    """Uniform weights 1/(K*K): the paper's network (9) without attention (V-C)."""
+    """Uniform weights 1/(H*W): the paper's network (9) without attention (V-C)."""
 
-    def __init__(self, grid: int) -> None:
+    def __init__(self, grid: Size) -> None:
         super().__init__()
         self.grid = grid
 
     def forward(self, state: Tensor, frame: Tensor) -> Tensor:
-        """Uniform weights ``[N, K, K]`` for N states; the frame is not used."""
-        return state.new_full((len(state), self.grid, self.grid), self.grid**-2)
+        """Uniform weights ``[N, H, W]`` for N states; the frame is not used."""
+        return state.new_full((len(state), *self.grid), 1 / math.prod(self.grid))
 
 
 class Glimpse(nn.Module):
@@ -145,15 +147,15 @@ class Glimpse(nn.Module):
 
     Parameters
     ----------
-    grid : int
-        Locations a side, K.
+    grid : (int, int)
+        Height and width of the cube.
     rescale : bool
-        Multiply by K*K, so that uniform weights leave the cube as it is.
+        Multiply by H*W, so that uniform weights leave the cube as it is.
 
     Examples
     --------
     >>> inputs = torch.ones(1, 2, 7, 7)
-    >>> torch.equal(Glimpse(7, rescale=True)(inputs, torch.full((1, 7, 7), 1 / 49)), inputs)
+    >>> torch.equal(Glimpse((7, 7), rescale=True)(inputs, torch.full((1, 7, 7), 1 / 49)), inputs)
     True
 
     See Also
@@ -161,13 +163,13 @@ class Glimpse(nn.Module):
     ExpectedSlice : The sum over the locations.
     """
 
-    def __init__(self, grid: int, rescale: bool) -> None:
+    def __init__(self, grid: Size, rescale: bool) -> None:
         super().__init__()
-        self.scale = float(grid * grid) if rescale else 1.0
+        self.scale = float(math.prod(grid)) if rescale else 1.0
         self.grid = grid
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Weighted inputs ``[N, C, K, K]`` of inputs ``[N, C, K, K]``, weights ``[N, K, K]``."""
+        """Weighted inputs ``[N, C, H, W]`` of inputs ``[N, C, H, W]``, weights ``[N, H, W]``."""
         return inputs * (self.scale * weights).unsqueeze(1)
 
 
@@ -186,15 +188,15 @@ class ExpectedSlice(nn.Module):
     Glimpse : Without the sum.
     """
 
-    grid = 1
+    grid = (1, 1)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Slices ``[N, C, 1, 1]`` of inputs ``[N, C, K, K]``, weights ``[N, K, K]``."""
+        """Slices ``[N, C, 1, 1]`` of inputs ``[N, C, H, W]``, weights ``[N, H, W]``."""
         return torch.einsum("nchw,nhw->nc", inputs, weights)[:, :, None, None]
 
 
 def entropy(attention: Tensor) -> Tensor:
-    """Entropies ``[N, T]`` of frames' attention ``[N, T, K, K]`` as shares of the maximum log(K*K).
+    """Entropies ``[N, T]`` of frames' attention ``[N, T, H, W]`` as shares of the maximum log(H*W).
 
     They are from 0 (a single location) to 1 (uniform; also for a 1 x 1 grid). The gradient is
     finite where weights are 0.
@@ -206,6 +208,6 @@ def entropy(attention: Tensor) -> Tensor:
 
 
 def entropy_share(attention: Tensor, mask: Tensor) -> Tensor:
-    """Mean `entropy` of the attention ``[N, T, K, K]`` of the valid frames (mask ``[N, T]``)."""
+    """Mean `entropy` of the attention ``[N, T, H, W]`` of the valid frames (mask ``[N, T]``)."""
     share = (entropy(attention) * mask).sum() / mask.sum()
     return share.clamp(max=1)  # rounding can exceed 1 for uniform attention

@@ -117,7 +117,7 @@ class NetworkConfig(BaseModel):
     9), or 0."""
 
     attention: Literal["learned", "muted"] = "learned"
-    """Weights of the locations: learned (Eq 3), or fixed at 1/(K*K) (decision 13)."""
+    """Weights of the locations: learned (Eq 3), or fixed at 1/(H*W) (decision 13)."""
 
     attention_layer: Annotated[int, Field(ge=1)] | None = None
     """The layer whose previous state the attention sees, 1 the lowest; None for the top
@@ -135,12 +135,12 @@ class NetworkConfig(BaseModel):
     uniform."""
 
     glimpse: Literal["cube", "expectation"] = "cube"
-    """What the weights are applied to: each slice is scaled, K x K x D (Eq 4, Fig 3); or the sum
+    """What the weights are applied to: each slice is scaled, H x W x D (Eq 4, Fig 3); or the sum
     over the locations, 1 x 1 x D (the text of III-B), which gives all layers a 1 x 1 grid
     (decision 3)."""
 
     attention_rescale: bool = True
-    """Multiply the weighted cube of Eq 4 by K*K, so that uniform attention changes nothing
+    """Multiply the weighted cube of Eq 4 by H*W, so that uniform attention changes nothing
     (decision 3). An expectation is never rescaled."""
 
     temporal_pooling: Literal["attention", "agreement", "average", "max"] = "attention"

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.convolution import Convolution, Execution, Product, Size, choose
+from wherewhen.model.convolution import Convolution, Execution, Product, choose
+from wherewhen.tracklets.sizes import Size, times
 
 
 class Products(NamedTuple):
@@ -169,8 +170,8 @@ class ConvGRUStack(nn.Module):
         Channels of the input.
     config : NetworkConfig
         Layers and what is between them.
-    grid : int
-        Locations a side, K, of the input.
+    grid : (int, int)
+        Height and width of the input.
 
     Attributes
     ----------
@@ -179,7 +180,7 @@ class ConvGRUStack(nn.Module):
 
     Examples
     --------
-    >>> stack = ConvGRUStack(4, NetworkConfig(channels=[8, 6], between_layers="max_2x2"), grid=7)
+    >>> stack = ConvGRUStack(4, NetworkConfig(channels=[8, 6], between_layers="max_2x2"), (7, 7))
     >>> states = [torch.zeros(2, 8, 7, 7), torch.zeros(2, 6, 3, 3)]
     >>> _, outputs = stack(torch.zeros(2, 4, 7, 7), states)
     >>> [tuple(output.shape) for output in outputs]
@@ -190,7 +191,7 @@ class ConvGRUStack(nn.Module):
     ConvGRULayer : One of its layers.
     """
 
-    def __init__(self, inputs: int, config: NetworkConfig, grid: int) -> None:
+    def __init__(self, inputs: int, config: NetworkConfig, grid: Size) -> None:
         super().__init__()
         self.channels = config.channels
         below = (inputs, *self.channels[:-1])
@@ -212,15 +213,16 @@ class ConvGRUStack(nn.Module):
         self.skips = nn.ModuleList(
             _skip(below, count) for below, count in pairwise(self.channels) if config.residual
         )
-        sides = [grid]
+        halved = 2 if config.between_layers == "max_2x2" else 1
+        self.grids: list[Size] = [grid]
         for _ in self.channels[1:]:
-            sides.append(sides[-1] // 2 if config.between_layers == "max_2x2" else sides[-1])
-        if sides[-1] == 0:
+            height, width = self.grids[-1]
+            self.grids.append((height // halved, width // halved))
+        if 0 in self.grids[-1]:
             raise ValueError(
-                f"between_layers: max_2x2 leaves nothing of a {grid} x {grid} grid for "
+                f"between_layers: max_2x2 leaves nothing of a {times(grid)} grid for "
                 f"{len(self.channels)} layers; use fewer layers, max_3x3 or none"
             )
-        self.grids: list[Size] = [(side, side) for side in sides]
 
     def products(self, execution: Execution, frames: int) -> list[Products]:
         """Prepare the kernels of all layers for the frames of one batch."""
@@ -240,7 +242,7 @@ class ConvGRUStack(nn.Module):
 
         Parameters
         ----------
-        inputs : Tensor [N, inputs, K, K]
+        inputs : Tensor [N, inputs, H, W]
             The weighted cubes of a frame.
         states : sequence of Tensor [N, C_l, H_l, W_l]
             Each layer's last state.

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-Size = tuple[int, int]
+from wherewhen.tracklets.sizes import Size
+
 TRANSFORM = 8
 """Cost of a multiplication in a transform, relative to one in a product of channels."""
 
@@ -97,7 +98,7 @@ class Convolution(ABC):
 
     @abstractmethod
     def lay_out(self, frames: Tensor) -> Tensor:
-        """``[T, N, C, K, K]`` of frames ``[N, T, K, K, C]``, in the memory layout of this form."""
+        """``[T, N, C, H, W]`` of frames ``[N, T, H, W, C]``, in the memory layout of this form."""
 
     @abstractmethod
     def transform(self, inputs: Tensor) -> Tensor:

@@ -29,12 +29,12 @@ def gather(
         N windows.
     frames : int, optional
         Frames T of a clip; None for those of the longest window. Of a longer one the first T.
-    out : Tensor [N, T, K, K, D], optional
+    out : Tensor [N, T, H, W, D], optional
         Is written into; on the CPU, in the reader's dtype. None for a new tensor.
 
     Returns
     -------
-    cubes : Tensor [N, T, K, K, D]
+    cubes : Tensor [N, T, H, W, D]
         In the reader's dtype.
     mask : Tensor of bool [N, T]
         Valid frames.

@@ -35,7 +35,7 @@ class Encodings:
     embeddings: np.ndarray
     """``[N, E]`` float32."""
     attention: list[np.ndarray] | None
-    """Of each window ``[stop - start, K, K]`` float32, if it was asked for."""
+    """Of each window ``[stop - start, H, W]`` float32, if it was asked for."""
     frame_weights: list[np.ndarray] | None
     """Of each window ``[stop - start]`` float32, if attention was asked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from wherewhen.atomic import replacing
 from wherewhen.model.config import NetworkConfig
+from wherewhen.tracklets.sizes import as_recorded, as_size, times
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from wherewhen.model.siamese import SiameseAttentionNetwork
 
 HEADER = "network"
-"""Entry of the header: configuration, channels and grid, as JSON."""
+"""Entry of the header: configuration, channels and grid (`as_recorded`), as JSON."""
 
 RETIRED = {
     "update_bias": 0.0,
@@ -55,7 +57,7 @@ def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
     built = {
         "config": network.config.model_dump(mode="json"),
         "channels": network.channels,
-        "grid": network.grid,
+        "grid": as_recorded(network.grid),
     }
     # one entry: safetensors writes several in a random order
     header = {HEADER: json.dumps(built, sort_keys=True)}
@@ -93,12 +95,12 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
         config = dict(**built["config"])
         built["config"] = {k: v for k, v in config.items() if (k, v) not in RETIRED.items()}
         NetworkConfig(**built["config"])
-        channels, grid = built["channels"], built["grid"]
+        channels, grid = built["channels"], as_size(built["grid"])
     except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise _damaged(path, error) from error
-    whole = all(type(side) is int and side > 0 for side in (channels, grid))
-    if not whole or channels * grid**2 > LARGEST:
-        raise _damaged(path, f"{channels!r} channels on a grid of {grid!r} x {grid!r}")
+    whole = type(channels) is int and channels > 0
+    if not whole or channels * math.prod(grid) > LARGEST:
+        raise _damaged(path, f"{channels!r} channels on a grid of {times(grid)}")
     return built
 
 

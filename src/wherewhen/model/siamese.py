@@ -24,6 +24,7 @@ from wherewhen.model.temporal_pooling import (
     TemporalPooling,
 )
 from wherewhen.model.threads import torch_threads
+from wherewhen.tracklets.sizes import Size, as_size
 
 
 class Encoding(NamedTuple):
@@ -32,7 +33,7 @@ class Encoding(NamedTuple):
     embedding: Tensor
     """``[N, E]``: h-bar of Eq 6, flattened."""
     attention: Tensor
-    """``[N, T, K, K]``: m of Eq 3, summing to 1 over a valid frame's grid, 0 where padded."""
+    """``[N, T, H, W]``: m of Eq 3, summing to 1 over a valid frame's grid, 0 where padded."""
     frame_weights: Tensor
     """``[N, T]``: alpha of Eq 6, summing to 1 over a clip, 0 where padded."""
 
@@ -83,11 +84,15 @@ class SiameseAttentionNetwork(nn.Module):
     ----------
     config : NetworkConfig
         The parts.
-    channels, grid : int
-        Channels D and locations a side K of the cubes.
+    channels : int
+        Channels D of the cubes.
+    grid : int or (int, int)
+        Height and width of their grid in cells; one number for both.
 
     Attributes
     ----------
+    grid : (int, int)
+        Height and width.
     execution : Execution
         How it computes; may be changed at any time.
 
@@ -104,18 +109,18 @@ class SiameseAttentionNetwork(nn.Module):
     wherewhen.model.encode.encode_tracklets : Embeds tracklets.
     """
 
-    def __init__(self, config: NetworkConfig, channels: int, grid: int) -> None:
+    def __init__(self, config: NetworkConfig, channels: int, grid: int | Size) -> None:
         super().__init__()
         self.config = config
         self.execution = Execution()
-        self.grid = grid
+        self.grid = as_size(grid)
         self.input = CubeInput(
             channels, config.projection, config.standardise, config.scale_floor, config.basis
         )
         self.glimpse = (
             ExpectedSlice()
             if config.glimpse == "expectation"
-            else Glimpse(grid, config.attention_rescale)
+            else Glimpse(self.grid, config.attention_rescale)
         )
         self.gru = ConvGRUStack(self.input.channels, config, self.glimpse.grid)
         self.initial_state = (
@@ -125,12 +130,12 @@ class SiameseAttentionNetwork(nn.Module):
         )
         layers = len(config.channels)
         self.attention_layer = (config.attention_layer or layers) - 1
-        self.attention = self._attention(grid)
+        self.attention = self._attention()
         # layer 0 is the attended input, as in Eq 5
         lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
         self.layers_read = list(range(lowest, layers + 1))
         all_channels = [self.input.channels, *config.channels]
-        all_grids = [(self.glimpse.grid, self.glimpse.grid), *self.gru.grids]
+        all_grids = [self.glimpse.grid, *self.gru.grids]
         read_channels = [all_channels[layer] for layer in self.layers_read]
         read_grids = [all_grids[layer] for layer in self.layers_read]
         self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
@@ -141,13 +146,13 @@ class SiameseAttentionNetwork(nn.Module):
             else ScaledCosine()
         )
 
-    def _attention(self, grid: int) -> nn.Module:
+    def _attention(self) -> nn.Module:
         if self.config.attention == "muted":
-            return MutedAttention(grid)
+            return MutedAttention(self.grid)
         return SpatialAttention(
             self.gru.channels[self.attention_layer],
             self.gru.grids[self.attention_layer],
-            grid,
+            self.grid,
             flattened=self.config.attention_state == "flattened",
             features=self.input.channels if self.config.conditioned_on_features else None,
             temperature=self.config.attention_temperature,
@@ -171,7 +176,7 @@ class SiameseAttentionNetwork(nn.Module):
     def calibrate(self, cubes: Tensor | np.ndarray | Iterable[Tensor | np.ndarray]) -> None:
         """Estimate statistics, basis and initial projection from training cubes.
 
-        They, or portions of them, are ``[..., K, K, D]``, of valid frames only.
+        They, or portions of them, are ``[..., H, W, D]``, of valid frames only.
 
         Raises
         ------
@@ -188,7 +193,7 @@ class SiameseAttentionNetwork(nn.Module):
 
         Parameters
         ----------
-        cubes : Tensor [N, T, K, K, D]
+        cubes : Tensor [N, T, H, W, D]
             In time order, any floating dtype.
         mask : Tensor of bool [N, T], optional
             Valid frames, at least one a clip; None if all are valid, which is faster.
@@ -212,7 +217,7 @@ class SiameseAttentionNetwork(nn.Module):
 
         Parameters
         ----------
-        cubes : Tensor [N, T, K, K, B]
+        cubes : Tensor [N, T, H, W, B]
             From ``input.reduce``; the cubes themselves where the network has no basis.
         mask, trusted
             As for `encode`.
@@ -255,7 +260,7 @@ class SiameseAttentionNetwork(nn.Module):
     def _read(
         self, enter: Callable[[Tensor], Tensor], cubes: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Attention ``[N, T, K, K]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
+        """Attention ``[N, T, H, W]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         if mask is None:
             inputs = enter(cubes)
             mean_slice = inputs.mean((1, 2, 3))
@@ -271,7 +276,7 @@ class SiameseAttentionNetwork(nn.Module):
     def _look(
         self, inputs: Tensor, start: list[Tensor], mask: Tensor | None
     ) -> tuple[Tensor, list[list[Tensor]]]:
-        """Run the recurrence: attention ``[N, T, K, K]``, and each frame's outputs 0 to L."""
+        """Run the recurrence: attention ``[N, T, H, W]``, and each frame's outputs 0 to L."""
         recurrent = self.config.recurrence == "gru"
         states = start
         products = self.gru.products(self.execution, inputs.shape[1])
@@ -293,11 +298,11 @@ class SiameseAttentionNetwork(nn.Module):
         self, cubes: Tensor, channels: int, mask: Tensor | None, trusted: bool = False
     ) -> Tensor | None:
         """None where all frames are known to be valid."""
-        expected = (self.grid, self.grid, channels)
+        expected = (*self.grid, channels)
         if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
             raise ValueError(
-                f"cubes have shape {tuple(cubes.shape)}, expected [N, T, K, K, D] with "
-                f"K, K, D = {expected}: the network was built for another backbone"
+                f"cubes have shape {tuple(cubes.shape)}, expected [N, T, H, W, D] with "
+                f"H, W, D = {expected}: the network was built for another backbone"
             )
         if mask is None:
             return None
@@ -336,7 +341,9 @@ def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
     return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
 
 
-def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAttentionNetwork:
+def build_network(
+    config: NetworkConfig, channels: int, grid: int | Size
+) -> SiameseAttentionNetwork:
     """Build the network with initial weights drawn from ``config.seed``.
 
     The weights do not depend on the number of threads; the global random state is not changed.
@@ -345,8 +352,10 @@ def build_network(config: NetworkConfig, channels: int, grid: int) -> SiameseAtt
     ----------
     config : NetworkConfig
         The parts.
-    channels, grid : int
-        Channels D and locations a side K of the backbone's cubes.
+    channels : int
+        Channels D of the backbone's cubes.
+    grid : int or (int, int)
+        Height and width of their grid in cells; one number for both.
     """
     with torch.random.fork_rng(devices=[]), torch_threads(1):
         torch.manual_seed(config.seed)

@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
 
 def trace(network: SiameseAttentionNetwork, cubes: Tensor) -> Trace:
-    """Encode clips ``[N, T, K, K, D]`` in evaluation mode, without gradients, and keep the gates.
+    """Encode clips ``[N, T, H, W, D]`` in evaluation mode, without gradients, and keep the gates.
 
     All frames are valid. The network does not change. Every layer is computed twice, so that
     training and embedding need not keep the gates.

@@ -38,6 +38,7 @@ from wherewhen.pretrained.card import (
     read_card,
 )
 from wherewhen.tracklets.fingerprint import file_sha256
+from wherewhen.tracklets.sizes import as_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,8 +212,9 @@ def check_folder(folder: Path | None = None) -> Card:
         "metrics": (sorted(metrics), sorted(card.metrics)),
     }
     found["channels of the statistics"] = len(statistics.mean), backbone["channels"]
-    for side in ("channels", "grid"):
-        found[side] = {getattr(network, side)}, {card.network[side], backbone[side]}
+    built = {"channels": network.channels, "grid": as_recorded(network.grid)}
+    for side, here in built.items():
+        found[side] = [here, here], [card.network[side], backbone[side]]
     for name, (here, said) in found.items():
         if here != said:
             raise PretrainedError(f"{folder}: {name}: {here!r}, but the card has {said!r}")

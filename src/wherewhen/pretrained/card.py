@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wherewhen.hints import did_you_mean
 from wherewhen.tracklets.fingerprint import canonical_json
+from wherewhen.tracklets.sizes import as_size, times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -339,9 +340,10 @@ def _lines(card: Card) -> Iterator[str]:
     if making is not None:
         dirty = ", of a working tree that differed from it" if making.dirty else ""
         yield f"- Made by `{making.command}`, {making.trial}, at commit {making.commit}{dirty}."
+    grid = times(as_size(backbone["grid"]))
     yield (
-        f"- Cubes: `{backbone['name']}`, {backbone['precision']}, {backbone['grid']} x "
-        f"{backbone['grid']} x {backbone['channels']}; weights: {weights['source']}, sha256 of "
+        f"- Cubes: `{backbone['name']}`, {backbone['precision']}, {grid} x "
+        f"{backbone['channels']}; weights: {weights['source']}, sha256 of "
         f"their values `{weights['sha256']}`; key of the cubes `{card.cubes['key']}`."
     )
     yield f"- Preprocessing: `{canonical_json(backbone['preprocessing'])}`."

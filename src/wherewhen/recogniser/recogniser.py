@@ -80,7 +80,7 @@ class Look(NamedTuple):
 
     Attributes
     ----------
-    attention : numpy.ndarray, float32 [T, K, K]
+    attention : numpy.ndarray, float32 [T, H, W]
         The attention map of each frame (Eq 3), which sums to 1.
     frame_weights : numpy.ndarray, float32 [T]
         The weight of each frame (Eq 6); their sum is 1.

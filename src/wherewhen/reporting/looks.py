@@ -88,7 +88,7 @@ def attention_table(
     windows, frame_weights
         As for :func:`frame_weight_table`.
     attention : sequence of numpy.ndarray
-        Of each clip [stop - start, K, K], m of Eq 3.
+        Of each clip [stop - start, H, W], m of Eq 3.
     responses : sequence of (int, numpy.ndarray)
         Of each clip, as :func:`high_response` returns it.
 
@@ -98,10 +98,10 @@ def attention_table(
         One row a cell of a frame: the columns of :func:`frame_weight_table`, ``row, column`` (from
         the top left), ``attention``, ``channel`` and ``response``.
     """
-    side = attention[0].shape[1]
+    height, width = attention[0].shape[1:]
     frames = frame_weight_table(windows, frame_weights)
-    cells = frames.loc[frames.index.repeat(side * side)].reset_index(drop=True)
-    row, column = np.divmod(np.arange(side * side), side)
+    cells = frames.loc[frames.index.repeat(height * width)].reset_index(drop=True)
+    row, column = np.divmod(np.arange(height * width), width)
     channels = [channel for channel, _ in responses]
     return cells.assign(
         row=np.tile(row, len(frames)),
@@ -118,7 +118,7 @@ def high_response(cubes: np.ndarray) -> tuple[int, np.ndarray]:
     Parameters
     ----------
     cubes : numpy.ndarray
-        [n, K, K, D], the feature cubes of a clip.
+        [n, H, W, D], the feature cubes of a clip.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def high_response(cubes: np.ndarray) -> tuple[int, np.ndarray]:
         The channel with the largest standard deviation over the clip's frames and cells; one that
         is high everywhere shows no place.
     response : numpy.ndarray
-        float32 [n, K, K], its activations scaled to 0 (the clip's least) to 1 (its greatest).
+        float32 [n, H, W], its activations scaled to 0 (the clip's least) to 1 (its greatest).
     """
     cubes = np.asarray(cubes, dtype=np.float32)
     channel = int(cubes.reshape(-1, cubes.shape[-1]).std(axis=0).argmax())

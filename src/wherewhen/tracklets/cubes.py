@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wherewhen.tracklets.sizes import Size
 from wherewhen.tracklets.windows import Window
 
 
@@ -21,7 +22,7 @@ class CubeReader(ABC):
     lengths : mapping of str to int
         Frames of every tracklet.
     shape : tuple of int
-        (K, K, D) of every cube.
+        (H, W, D) of every cube.
     dtype : numpy.dtype
         Type of the activations.
     variants : int
@@ -39,9 +40,9 @@ class CubeReader(ABC):
     variants = 1
 
     @property
-    def grid(self) -> int:
-        """K, cells along a side."""
-        return self.shape[0]
+    def grid(self) -> Size:
+        """Height and width in cells."""
+        return self.shape[:2]
 
     @property
     def channels(self) -> int:
@@ -73,7 +74,7 @@ class CubeReader(ABC):
         Returns
         -------
         ndarray
-            A new array, shape [stop - start, K, K, D].
+            A new array, shape [stop - start, H, W, D].
 
         Raises
         ------
@@ -94,7 +95,7 @@ class CubeReader(ABC):
         window
             As for `read`.
         out
-            C-contiguous, shape [stop - start, K, K, D], of the reader's type (the ``.numpy()`` of a
+            C-contiguous, shape [stop - start, H, W, D], of the reader's type (the ``.numpy()`` of a
             pinned tensor serves).
 
         Raises
@@ -140,7 +141,7 @@ class ArrayCubes(CubeReader):
     Parameters
     ----------
     cubes : mapping of str to array_like
-        Of every tracklet, shape [length, K, K, D], or [variants, length, K, K, D] with the plain
+        Of every tracklet, shape [length, H, W, D], or [variants, length, H, W, D] with the plain
         frames first; all of one type.
 
     Examples

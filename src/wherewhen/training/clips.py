@@ -27,7 +27,7 @@ class Clips(NamedTuple):
     """Clips of cubes, on the device of the training."""
 
     cubes: Tensor
-    """``[N, T, K, K, D]``; overwritten by one of the next batches."""
+    """``[N, T, H, W, D]``; overwritten by one of the next batches."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     whole: bool

@@ -22,7 +22,7 @@ class Shown(NamedTuple):
     """What frames show, of N clips or of one tracklet (then without N, as arrays)."""
 
     person: Tensor
-    """``[N, T, K, K]``: share of each cell that shows the clip's person."""
+    """``[N, T, H, W]``: share of each cell that shows the clip's person."""
     visible: Tensor
     """``[N, T]``: visible share of the person; 0 where somebody else was pasted."""
 

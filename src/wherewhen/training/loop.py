@@ -16,6 +16,7 @@ from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.tracklets.sizes import as_recorded
 from wherewhen.tracklets.windows import Window
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.clips import preload, reduced
@@ -213,7 +214,7 @@ def _arguments(
 
     return fingerprint(
         [
-            [network.config, network.grid, network.channels],
+            [network.config, as_recorded(network.grid), network.channels],
             decisive(config, content=str),
             rows(training_tracklets),
             rows(validation_tracklets),

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wherewhen.tracklets.sizes import Size
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.pairs import Batch
 from wherewhen.training.transfer import move
@@ -35,7 +36,7 @@ class Paste(NamedTuple):
 
 
 def draw_pastes(
-    batch: Batch, config: TrainingConfig, grid: int, generator: np.random.Generator
+    batch: Batch, config: TrainingConfig, grid: Size, generator: np.random.Generator
 ) -> list[Paste]:
     """Draw what is pasted in a batch.
 
@@ -47,7 +48,7 @@ def draw_pastes(
         ``frames``; ``pasted_frames``: share of the clips in which a run of whole frames is
         replaced, ``pasted_cells``: in which a block of cells is, in a run of frames.
     grid
-        Locations a side K of the cubes.
+        Height and width of the cubes.
     generator
         The source of randomness.
 
@@ -56,7 +57,7 @@ def draw_pastes(
     list of Paste
         Sources show another person, of the same camera where the batch has one.
     """
-    whole = slice(0, grid)
+    height, width = grid
     pastes = []
     for clip, window in enumerate(batch.windows):
         valid = min(window.length, config.frames)
@@ -64,16 +65,18 @@ def draw_pastes(
         frames, cells = generator.random(2) < (config.pasted_frames, config.pasted_cells)
         if frames and most:
             run = _run(valid, most, generator)
-            pastes.append(Paste(clip, _source(batch, clip, generator), run, whole, whole))
+            source = _source(batch, clip, generator)
+            pastes.append(Paste(clip, source, run, slice(0, height), slice(0, width)))
         if cells:
             run = _run(valid, valid, generator)
-            rows, columns = _run(grid, grid, generator), _run(grid, (grid + 1) // 2, generator)
+            rows = _run(height, height, generator)
+            columns = _run(width, (width + 1) // 2, generator)
             pastes.append(Paste(clip, _source(batch, clip, generator), run, rows, columns))
     return pastes
 
 
 def paste(cubes: Tensor, pastes: list[Paste]) -> Tensor:
-    """Return cubes ``[N, T, K, K, D]`` with the blocks replaced; sources are as they were.
+    """Return cubes ``[N, T, H, W, D]`` with the blocks replaced; sources are as they were.
 
     The cubes are not changed.
     """

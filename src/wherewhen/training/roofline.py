@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -88,6 +89,6 @@ def network_flops(
         kernels = (p for p in layer.parameters() if p.ndim == 4)
         recurrent += height * width * sum(kernel.numel() for kernel in kernels)
     projection = network.input.weight
-    projected = 0 if projection is None else network.grid**2 * projection.numel()
+    projected = 0 if projection is None else math.prod(network.grid) * projection.numel()
     passes = (3, 2) if backward else (1, 1)
     return 2.0 * clips * frames * (passes[0] * recurrent + passes[1] * projected)

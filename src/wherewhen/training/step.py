@@ -23,7 +23,7 @@ class StepInputs(NamedTuple):
     """Inputs of a step, on its device."""
 
     cubes: Tensor
-    """``[N, T, K, K, B]``, reduced (`SiameseAttentionNetwork.encode_reduced`)."""
+    """``[N, T, H, W, B]``, reduced (`SiameseAttentionNetwork.encode_reduced`)."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared

@@ -42,7 +42,7 @@ def torchvision_googlenet(trunk):
 
 
 def test_googlenet_is_torchvisions_up_to_inception_5b(googlenet, images):
-    assert (googlenet.grid, googlenet.channels) == (7, 1024)
+    assert (googlenet.grid, googlenet.channels) == ((7, 7), 1024)
     cubes = googlenet(images)
     assert cubes.shape == (2, 7, 7, 1024)
     assert cubes.dtype == torch.float32
@@ -73,7 +73,7 @@ def test_random_weights_neither_vanish_nor_explode(googlenet, images):
 
 def test_vgg16_ends_after_its_last_pooling(images):
     vgg = build_backbone("vgg16", RANDOM)
-    assert (vgg.grid, vgg.channels) == (7, 512)
+    assert (vgg.grid, vgg.channels) == ((7, 7), 512)
     names = set(vgg.module.state_dict())
     with torch.device("meta"):
         theirs = {k for k in torchvision.models.vgg16().state_dict() if k.startswith("features.")}
@@ -90,7 +90,7 @@ def fc7_of_vgg16():
 
 def test_fc7_of_vgg16_is_torchvisions(fc7_of_vgg16, images):
     backbone = fc7_of_vgg16
-    assert (backbone.grid, backbone.channels) == (1, 4096)
+    assert (backbone.grid, backbone.channels) == ((1, 1), 4096)
     with torch.device("meta"):
         whole = torchvision.models.vgg16()
     state = backbone.module.state_dict()
@@ -108,7 +108,7 @@ def test_fc7_of_vgg16_is_torchvisions(fc7_of_vgg16, images):
 def test_pooled_is_the_mean_over_the_grid(lite0, images):
     """GoogLeNet's last pooled layer (V-C) is ``googlenet:pool`` in the same way."""
     pooled = build_backbone(f"{LITE0}:pool", PACKAGE)
-    assert (pooled.grid, pooled.channels) == (1, 1280)
+    assert (pooled.grid, pooled.channels) == ((1, 1), 1280)
     mean = lite0(images).mean((1, 2), keepdim=True)
     torch.testing.assert_close(pooled(images), mean, rtol=1e-4, atol=1e-5)
     assert pooled.record["weights"] == lite0.record["weights"]
@@ -154,7 +154,7 @@ def test_the_packages_weights_see_what_is_there(lite0, picture, best, sensible):
 
 
 def test_lite0s_cubes(lite0, images):
-    assert (lite0.grid, lite0.channels) == (7, 1280)
+    assert (lite0.grid, lite0.channels) == ((7, 7), 1280)
     assert lite0.preprocess.mean == lite0.preprocess.std == (0.5, 0.5, 0.5)
     assert lite0(images).shape == (2, 7, 7, 1280)
 

@@ -40,7 +40,7 @@ def backbone():
 def parts(backbone):
     """What earlier stages made of noise."""
     generator, split = np.random.default_rng(0), table()
-    shape = (3, backbone.grid, backbone.grid, backbone.channels)
+    shape = (3, *backbone.grid, backbone.channels)
     cubes = ArrayCubes({name: generator.random(shape, np.float32) for name in split.tracklet})
     network = build_network(NetworkConfig(channels=[4], projection=3), shape[-1], shape[1]).eval()
     network.calibrate(np.concatenate([cubes.read(cubes.whole(name)) for name in split.tracklet]))

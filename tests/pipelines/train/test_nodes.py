@@ -180,7 +180,7 @@ class TestStart:
             match=r"train\.network does not fit .*trained\.saf.*channels is \(6,\), not \(4",
         ):
             self.fit_from(file, cubes, split, tmp_path, other)
-        narrow = SimpleNamespace(channels=6, grid=2)
+        narrow = SimpleNamespace(channels=6, grid=(2, 2))
         with pytest.raises(ValueError, match=r"train\.start: .* 5 channels on a 2 x 2 grid; these"):
             self.fit_from(file, narrow, split, tmp_path)
         assert not (tmp_path / "run").exists()
@@ -269,20 +269,25 @@ def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
     network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     path = tmp_path / "trial_00.safetensors"
     write_network(network.train(), path)
-    borrowed = borrow(SimpleNamespace(channels=5, grid=2), path)
+    borrowed = borrow(SimpleNamespace(channels=5, grid=(2, 2)), path)
     assert borrowed.config == network.config
     assert not borrowed.training
     with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 6 on 2 x 2"):
-        borrow(SimpleNamespace(channels=6, grid=2), path)
+        borrow(SimpleNamespace(channels=6, grid=(2, 2)), path)
+    with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 5 on 4 x 1"):
+        borrow(SimpleNamespace(channels=5, grid=(4, 1)), path)
 
 
 def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     write_network(network, tmp_path / "lent.safetensors")
-    assert borrow(SimpleNamespace(channels=5, grid=2), Path("~/lent.safetensors")).grid == 2
+    assert borrow(SimpleNamespace(channels=5, grid=(2, 2)), Path("~/lent.safetensors")).grid == (
+        2,
+        2,
+    )
     with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):
-        borrow(SimpleNamespace(channels=5, grid=2), Path("~/nobodys.safetensors"))
+        borrow(SimpleNamespace(channels=5, grid=(2, 2)), Path("~/nobodys.safetensors"))
 
 
 def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp_path):

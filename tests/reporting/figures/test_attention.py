@@ -43,6 +43,17 @@ def test_maps_are_relative_to_uniform_attention():
     assert data[-1, -1] == pytest.approx(0.5 / 3 * 4, rel=1e-3)
 
 
+def test_maps_of_a_grid_that_is_no_square_are_relative_to_its_cells():
+    attention = np.full((6, 4, 2), 0.5 / 7)
+    attention[:, 3, 0] = 0.5
+    figure = attention_over_time([strip(attention=attention)])
+    data = np.asarray(heats(figure)[0].get_array())
+    assert data.shape == (8, 4)
+    assert data[-1, 0] == pytest.approx(0.5 * 8)
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert any(label.endswith("relative to uniform (1/8)") for label in labels)
+
+
 def test_scale_is_linear_from_zero_and_the_same_whatever_is_shown():
     figure = attention_over_time([strip(), strip(label="even", attention=np.full((6, 2, 2), 0.25))])
     norms = [heat.norm for heat in heats(figure)]
@@ -107,7 +118,7 @@ def test_upsampling_is_bilinear_with_cells_centred():
     [
         ({"frames": np.zeros((6, 8, 4, 3))}, r"frames must be uint8 \[n, H, W, 3\], got float64"),
         ({"frames": np.zeros((0, 8, 4, 3), np.uint8)}, "at least one frame"),
-        ({"attention": np.full((6, 4), 0.25)}, r"attention must be \[n, K, K\], got \[6, 4\]"),
+        ({"attention": np.full((6, 4), 0.25)}, r"attention must be \[n, H, W\], got \[6, 4\]"),
         ({"attention": np.full((5, 2, 2), 0.25)}, "attention has 5 entries for 6 frames"),
         ({"frame_weights": np.ones(3) / 3}, "frame_weights has 3 entries for 6 frames"),
         ({"positions": np.arange(7)}, "positions has 7 entries for 6 frames"),
@@ -125,7 +136,7 @@ def test_figures_that_cannot_be_drawn_are_refused():
         attention_over_time([])
     with pytest.raises(ValueError, match="shown: expected at least 1"):
         attention_over_time([strip()], shown=0)
-    with pytest.raises(ValueError, match=r"grids of \[2, 3\] cells"):
+    with pytest.raises(ValueError, match="grids of 2 x 2, 3 x 3 cells"):
         attention_over_time([strip(), strip(side=3)])
 
 
@@ -169,9 +180,9 @@ def test_strips_hold_the_windows_frames_and_positions(pictures):
 
 def test_a_table_of_attention_becomes_the_strips_it_was_made_of(pictures, windows):
     generator = np.random.default_rng(0)
-    maps = [generator.dirichlet(np.ones(9), count).reshape(count, 3, 3) for count in (3, 2)]
+    maps = [generator.dirichlet(np.ones(8), count).reshape(count, 4, 2) for count in (3, 2)]
     weights = [generator.dirichlet(np.ones(count)) for count in (3, 2)]
-    responses = [(4, generator.random((3, 3, 3))), (6, generator.random((2, 3, 3)))]
+    responses = [(4, generator.random((3, 4, 2))), (6, generator.random((2, 4, 2)))]
     table = attention_table(windows, maps, weights, responses)
     strips = strips_of_table(table, pictures)
     assert [strip.label for strip in strips] == ["b/3 (probe)", "a/1 (probe)"]

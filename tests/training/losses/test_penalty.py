@@ -1,11 +1,13 @@
+import math
+
 import pytest
 import torch
 
 from wherewhen.training.losses.penalty import attention_penalty
 
 
-def uniform(frames, grid=7, clips=2):
-    return torch.full((clips, frames, grid, grid), 1 / grid**2, dtype=torch.float64)
+def uniform(frames, grid=(7, 7), clips=2):
+    return torch.full((clips, frames, *grid), 1 / math.prod(grid), dtype=torch.float64)
 
 
 def test_the_papers_penalty_of_uniform_attention_is_1716():
@@ -16,9 +18,10 @@ def test_the_papers_penalty_of_uniform_attention_is_1716():
     assert round(penalty.item(), 2) == 17.16
 
 
-def test_the_reachable_penalty_is_0_for_uniform_attention_whatever_is_padded():
+@pytest.mark.parametrize("grid", [(7, 7), (16, 8)])
+def test_the_reachable_penalty_is_0_for_uniform_attention_whatever_is_padded(grid):
     mask = torch.arange(20) < torch.tensor([20, 3])[:, None]
-    assert attention_penalty(uniform(20), mask, reachable=True).item() == pytest.approx(0)
+    assert attention_penalty(uniform(20, grid), mask, reachable=True).item() == pytest.approx(0)
 
 
 def test_penalty_by_hand():

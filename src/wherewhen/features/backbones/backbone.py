@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherewhen.features.weights import WeightsInput
+from wherewhen.tracklets.sizes import Size, as_recorded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -133,7 +134,7 @@ class Backbone:
     name
         Its name in the registry.
     module
-        Maps float32 [N, 3, H, W] to [N, D, K, K].
+        Maps float32 [N, 3, height, width] to [N, D, H, W].
     preprocess
         Maps uint8 [N, H, W, 3] to the module's input.
     record
@@ -150,8 +151,8 @@ class Backbone:
 
     Attributes
     ----------
-    grid : int
-        K, cells along a side.
+    grid : (int, int)
+        Height H and width W of a cube in cells.
     channels : int
         D.
     """
@@ -182,24 +183,24 @@ class Backbone:
             **record,
             "name": name,
             "preprocessing": preprocess.record,
-            "grid": self.grid,
+            "grid": as_recorded(self.grid),
             "channels": self.channels,
             "precision": precision,
             "compiled": compiled,
             "device": self.device.type,
         }
 
-    def _probe(self) -> tuple[int, int]:
+    def _probe(self) -> tuple[Size, int]:
         import torch
 
         size = self.preprocess.size
         cubes = self.compute(torch.zeros(1, 3, size, size))
-        if cubes.ndim != 4 or cubes.shape[1] != cubes.shape[2]:
+        if cubes.ndim != 4:
             raise ValueError(
-                f"backbone {self.name}: expected a square grid of features from a {size} x {size} "
-                f"input, got {list(cubes.shape[1:])}; choose a convolutional network"
+                f"backbone {self.name}: expected a grid of features from a {size} x {size} input, "
+                f"got {list(cubes.shape[1:])}; choose a convolutional network"
             )
-        return cubes.shape[1], cubes.shape[3]
+        return tuple(cubes.shape[1:3]), cubes.shape[3]
 
     def compute(self, prepared: Tensor) -> Tensor:
         """Compute the cubes of prepared images.
@@ -212,7 +213,7 @@ class Backbone:
         Returns
         -------
         Tensor
-            float32, shape [N, K, K, D], on the backbone's device; the first K is the height.
+            float32, shape [N, H, W, D], on the backbone's device.
         """
         import torch
 
@@ -235,6 +236,6 @@ class Backbone:
         Returns
         -------
         Tensor
-            float32, shape [N, K, K, D].
+            float32, shape [N, H, W, D].
         """
         return self.compute(self.preprocess(images))

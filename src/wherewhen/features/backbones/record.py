@@ -39,7 +39,7 @@ class Architecture:
     initialise : callable
         Draws weights, in place, for an untrained network.
     wrap : callable
-        Makes of the filled network one that ends in a grid, [N, D, K, K].
+        Makes of the filled network one that ends in a grid, [N, D, H, W].
     """
 
     library: str

@@ -74,7 +74,7 @@ def _download(name: str, model: str, config: dict[str, Any]) -> dict[str, Tensor
 
 
 def _with_grid(module: nn.Module) -> nn.Module:
-    """Wrap a timm network so that its forward pass ends in a [N, D, K, K] grid."""
+    """Wrap a timm network so that its forward pass ends in a [N, D, H, W] grid."""
     import torch
     from torch import nn
 

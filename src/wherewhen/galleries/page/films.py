@@ -52,7 +52,7 @@ def attention_film(
     frames : sequence of numpy.ndarray
         T frames.
     relative_attention : numpy.ndarray
-        [T, K, K], attention over uniform attention; the scale of colours is the one of all figures.
+        [T, H, W], attention over uniform attention; the scale of colours is the one of all figures.
     frame_weights : numpy.ndarray
         [T], summing to 1. The bar of the frame itself is dark; a line marks the uniform weight.
 

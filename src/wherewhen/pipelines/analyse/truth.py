@@ -39,9 +39,9 @@ class Seen(NamedTuple):
     """What the frames of some windows show, a list entry a window."""
 
     person: list[np.ndarray]
-    """Share of each cell that shows the person, [n, K, K]."""
+    """Share of each cell that shows the person, [n, H, W]."""
     occluder: list[np.ndarray]
-    """Share of each cell that an occluder covers, [n, K, K]."""
+    """Share of each cell that an occluder covers, [n, H, W]."""
     visible: list[np.ndarray]
     """Visible share of the person, [n]."""
 
@@ -72,7 +72,7 @@ def measure_looks(
     probes, gallery = (
         windows[windows.role == role].reset_index(drop=True) for role in ("probe", "gallery")
     )
-    shown = _what_is_shown(probes, frames, people, cubes.shape[:2])
+    shown = _what_is_shown(probes, frames, people, cubes.grid)
     foreign = _draw_foreign(probes, seed)
     mixed = MixedCubes(cubes, _places(foreign, probes))
     encode = partial(encode_tracklets, batch_size=batch_size, progress=False, attention=True)

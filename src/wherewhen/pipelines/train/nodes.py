@@ -15,6 +15,7 @@ from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
 from wherewhen.tracklets.cubes import CubeReader
+from wherewhen.tracklets.sizes import times
 from wherewhen.tracklets.splits import hold_out, trial_number
 from wherewhen.training.config import TrainingConfig
 
@@ -64,7 +65,7 @@ def fit(
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(initial)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
-        guide = None if people is None else _guide(learners, frames, people, cubes.shape[:2])
+        guide = None if people is None else _guide(learners, frames, people, cubes.grid)
         history = train(
             network, cubes, learners, held_out, config, checkpoints, log.record, guide=guide
         )
@@ -113,8 +114,8 @@ def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
     if (network.channels, network.grid) != (cubes.channels, cubes.grid):
         raise ValueError(
             f"{parameter}: {path} was trained on cubes of {network.channels} channels on a "
-            f"{network.grid} x {network.grid} grid; these have {cubes.channels} on "
-            f"{cubes.grid} x {cubes.grid}. Extract with the backbone that it was trained with"
+            f"{times(network.grid)} grid; these have {cubes.channels} on "
+            f"{times(cubes.grid)}. Extract with the backbone that it was trained with"
         )
     return network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from wherewhen.reporting.looks import best_metric, with_metric
 from wherewhen.reporting.style import INK, MUTED
 from wherewhen.reporting.tables import best_and_worst
 from wherewhen.tracklets.pictures import TrackletPictures
+from wherewhen.tracklets.sizes import times
 from wherewhen.tracklets.windows import as_windows
 
 if TYPE_CHECKING:
@@ -62,9 +64,9 @@ class AttentionStrip(WeightedClip):
     label, frames, frame_weights, positions
         As of :class:`WeightedClip`.
     attention : numpy.ndarray
-        [n, K, K], the attention map m of each frame (Eq 3), which sums to 1.
+        [n, H, W], the attention map m of each frame (Eq 3), which sums to 1.
     response : numpy.ndarray, optional
-        [n, K, K], one channel of the cubes of each frame, from 0 to 1.
+        [n, H, W], one channel of the cubes of each frame, from 0 to 1.
     response_name : str
         Name of that channel.
 
@@ -99,8 +101,8 @@ class AttentionStrip(WeightedClip):
         super().__post_init__()
         self._require_lengths("attention")
         shape = list(self.attention.shape)
-        if self.attention.ndim != 3 or shape[1] != shape[2]:
-            raise ValueError(f"{self._name}: attention must be [n, K, K], got {shape}.")
+        if self.attention.ndim != 3:
+            raise ValueError(f"{self._name}: attention must be [n, H, W], got {shape}.")
         if self.response is not None and self.response.shape != self.attention.shape:
             raise ValueError(
                 f"{self._name}: response must have the shape of attention, {shape}, "
@@ -110,8 +112,8 @@ class AttentionStrip(WeightedClip):
 
     @property
     def relative_attention(self) -> np.ndarray:
-        """Attention over uniform attention 1/K^2 [n, K, K]: 1 where no cell is preferred."""
-        return self.attention.astype(np.float32) * self.attention.shape[1] ** 2
+        """Attention over uniform attention 1/(H*W) [n, H, W]: 1 where no cell is preferred."""
+        return self.attention.astype(np.float32) * self.attention[0].size
 
 
 def attention_over_time(
@@ -141,17 +143,17 @@ def attention_over_time(
     Notes
     -----
     Pictures as in the paper's Fig 8, with its feature map where the strips have a `response`, bars
-    as in its Fig 6. Colour is attention relative to uniform attention 1/K^2, on the linear
+    as in its Fig 6. Colour is attention relative to uniform attention 1/(H*W), on the linear
     `attention_scale`. Maps are bilinearly upsampled to the frame.
     """
     if not strips:
         raise ValueError("strips: expected at least one AttentionStrip, got none.")
     require_at_least_one(shown, "frame")
-    grids = {strip.attention.shape[1] for strip in strips}
+    grids = {strip.attention.shape[1:] for strip in strips}
     if len(grids) > 1:
         raise ValueError(
-            f"strips: grids of {sorted(grids)} cells a side cannot share one colour scale; "
-            "draw them in figures of their own."
+            f"strips: grids of {', '.join(map(times, sorted(grids)))} cells cannot share one "
+            "colour scale; draw them in figures of their own."
         )
     responses = sum(strip.response is not None for strip in strips)
     if responses not in (0, len(strips)):
@@ -169,7 +171,7 @@ def attention_over_time(
     for strip in strips:
         _draw_strip(figure, strip, shown, top, tall, norm)
         top += height
-    _draw_scale(figure, norm, grids.pop())
+    _draw_scale(figure, norm, math.prod(grids.pop()))
     return figure
 
 
@@ -187,7 +189,7 @@ def attention_strips(
     windows : pandas.DataFrame
         Columns ``tracklet, role, start, stop``, a row a strip.
     attention, frame_weights : sequence of numpy.ndarray
-        Of each window [n, K, K] and [n].
+        Of each window [n, H, W] and [n].
     pictures : TrackletPictures
         Reads the frames.
     responses : sequence of (int, numpy.ndarray), optional
@@ -217,15 +219,15 @@ def attention_strips(
 
 def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list[AttentionStrip]:
     """Return strips of a table that :func:`wherewhen.reporting.looks.attention_table` made."""
-    side = int(attention["row"].max()) + 1
+    grid = int(attention["row"].max()) + 1, int(attention["column"].max()) + 1
     windows, maps, weights, responses = [], [], [], []
     for (tracklet, role), rows in attention.groupby(["tracklet", "role"], sort=False):
         rows = rows.sort_values(["position", "row", "column"])
         frames = rows.drop_duplicates("position")
         windows.append((tracklet, role, frames.position.min(), frames.position.max() + 1))
-        maps.append(rows.attention.to_numpy().reshape(-1, side, side))
+        maps.append(rows.attention.to_numpy().reshape(-1, *grid))
         weights.append(frames.weight.to_numpy())
-        response = rows.response.to_numpy().reshape(-1, side, side)
+        response = rows.response.to_numpy().reshape(-1, *grid)
         responses.append((int(rows.channel.iloc[0]), response))
     table = pd.DataFrame(windows, columns=["tracklet", "role", "start", "stop"])
     return attention_strips(table, maps, weights, pictures, responses)
@@ -274,13 +276,13 @@ def attention_scale() -> Normalize:
 
 
 def upsample(grid: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinearly upsample a map [K, K] to a frame [height, width], cells centred."""
+    """Bilinearly upsample a map [H, W] to a frame [height, width], cells centred."""
     picture = Image.fromarray(np.asarray(grid, dtype=np.float32))
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def heat_picture(frame: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Lay a map of relative attention [K, K] in colours over a frame in grey, uint8 [H, W, 3].
+    """Lay a map of relative attention in colours over a frame in grey, uint8 [height, width, 3].
 
     See Also
     --------
@@ -303,7 +305,7 @@ def heat_scale(width: int, height: int) -> np.ndarray:
 def show_heat(
     axes: Axes, frame: np.ndarray, grid: np.ndarray, norm: Normalize, colours: str = _HEAT
 ) -> None:
-    """Draw a map [K, K] in colours over a frame (uint8 [H, W, 3]) in grey."""
+    """Draw a map [H, W] in colours over a frame (uint8 [height, width, 3]) in grey."""
     show_picture(axes, _light_grey(frame))
     heat = upsample(grid, *frame.shape[:2])
     axes.imshow(heat, cmap=colours, norm=norm, alpha=_OPACITY, interpolation="nearest")
@@ -315,13 +317,13 @@ def _light_grey(frame: np.ndarray) -> np.ndarray:
 
 
 def draw_colour_bar(
-    figure: Figure, axes: Axes, norm: Normalize, side: int, fontsize: float = TEXT
+    figure: Figure, axes: Axes, norm: Normalize, cells: int, fontsize: float = TEXT
 ) -> None:
-    """Draw the scale of attention on K x K cells, with a line where it is uniform."""
+    """Draw the scale of attention on so many cells, with a line where it is uniform."""
     from matplotlib.cm import ScalarMappable
 
     bar = figure.colorbar(ScalarMappable(norm, _HEAT), cax=axes, extend="max")
-    bar.set_label(f"attention relative to uniform (1/{side**2})", fontsize=fontsize, color=INK)
+    bar.set_label(f"attention relative to uniform (1/{cells})", fontsize=fontsize, color=INK)
     bar.ax.axhline(1, color="white", linewidth=1.5)
     bar.ax.tick_params(labelsize=fontsize, colors=INK)
     bar.outline.set_visible(False)
@@ -356,11 +358,11 @@ def _draw_strip(
     write(figure, _LEFT - 0.3, middle, "weight ×\nframes", color=MUTED, ha="right", va="center")
 
 
-def _draw_scale(figure: Figure, norm: Normalize, side: int) -> None:
+def _draw_scale(figure: Figure, norm: Normalize, cells: int) -> None:
     width, height = figure.get_size_inches()
     tall = min(3.2, height - 1)
     axes = place(figure, width - _RIGHT + 0.6, (height - tall) / 2, 0.16, tall)
-    draw_colour_bar(figure, axes, norm, side)
+    draw_colour_bar(figure, axes, norm, cells)
 
 
 def _draw_ranked(

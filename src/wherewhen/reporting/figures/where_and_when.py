@@ -108,7 +108,7 @@ def _draw_attention(figure: Figure, strip: AttentionStrip, top: float, tall: flo
     _write_words(figure, top + tall / 2, "Where", strongest, aside)
     right = _left_of(len(indices)) + 0.1
     bar = place(figure, right, top, 0.13, tall)
-    draw_colour_bar(figure, bar, norm, strip.attention.shape[1], SMALL)
+    draw_colour_bar(figure, bar, norm, strip.attention[0].size, SMALL)
     top += tall + 0.12
     bars = place(figure, _LEFT, top, len(indices) * (_PICTURE + _GAP) - _GAP, _BARS)
     draw_weights(bars, strip, indices, max(1.0, strip.relative.max()))

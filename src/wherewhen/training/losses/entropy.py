@@ -14,7 +14,7 @@ def entropy_gap(attention: Tensor, mask: Tensor, target: Tensor | float) -> Tens
     Parameters
     ----------
     attention
-        Weights ``[N, T, K, K]``.
+        Weights ``[N, T, H, W]``.
     mask
         Valid frames ``[N, T]``.
     target

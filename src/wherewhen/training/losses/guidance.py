@@ -23,7 +23,7 @@ def attention_guidance(attention: Tensor, shown: Shown, mask: Tensor) -> Tensor:
     Parameters
     ----------
     attention
-        Weights ``[N, T, K, K]``.
+        Weights ``[N, T, H, W]``.
     shown
         What the frames show.
     mask

@@ -12,15 +12,15 @@ from wherewhen.training.losses.term import Compute, Term
 def attention_penalty(attention: Tensor, mask: Tensor, reachable: bool) -> Tensor:
     """Penalty of locations that are attended to for too long or too short a time.
 
-    With ``S_i = sum_t m(t, i)`` over the T valid frames of a clip: the mean over the K*K locations
-    of ``(T / (K*K) - S_i)^2`` where ``reachable`` (0 for uniform attention), else the paper's
-    ``sum_i (1 - S_i)^2``, which is never below ``K*K (1 - T / (K*K))^2`` (decision 16). A mean over
+    With ``S_i = sum_t m(t, i)`` over the T valid frames of a clip: the mean over the H*W locations
+    of ``(T / (H*W) - S_i)^2`` where ``reachable`` (0 for uniform attention), else the paper's
+    ``sum_i (1 - S_i)^2``, which is never below ``H*W (1 - T / (H*W))^2`` (decision 16). A mean over
     the clips of both branches.
 
     Parameters
     ----------
     attention
-        Weights ``[N, T, K, K]``.
+        Weights ``[N, T, H, W]``.
     mask
         Valid frames ``[N, T]``.
     reachable

@@ -35,7 +35,7 @@ class LossInputs(NamedTuple):
     embeddings: Tensor
     """``[N, E]``."""
     attention: Tensor
-    """``[N, T, K, K]``."""
+    """``[N, T, H, W]``."""
     frame_weights: Tensor
     """``[N, T]``."""
     mask: Tensor
