@@ -35,22 +35,30 @@ def parameters_page() -> str:
     """Return the page of all parameters: names, values, defaults, descriptions."""
     from wherewhen.pipelines.parameters import Parameters
 
-    parts = [HEAD, PARAMETERS]
-    base, paper = configured_values(), dict(leaves({"train": load_preset("paper")}))
-    for name, field in Parameters.model_fields.items():
-        parts.append(f"## `{name}`\n\n{plain(first_paragraph(field.annotation))}\n")
-        fields = list(fields_of(field.annotation, name))
-        columns = {
-            "parameter": [f"`{path}`" for path, *_ in fields],
-            "values": [values for _, values, *_ in fields],
-            "default": [code(default) for _, _, default, _ in fields],
-            "preset `paper`": [changed(paper.get(path, UNSET), d) for path, _, d, _ in fields],
-            "in `conf/base`": [changed(base.get(path, UNSET), d) for path, _, d, _ in fields],
-            "meaning": [text for *_, text in fields],
-        }
-        shown = {head: cells for head, cells in columns.items() if any(cells)}
-        parts.append(table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)]))
+    fields = Parameters.model_fields.items()
+    groups = {name: group for name, field in fields if (group := group_in(field.annotation))}
+    others = [(name, field) for name, field in fields if name not in groups]
+    parts = [HEAD, PARAMETERS, "## All stages\n"]
+    parts.append(fields_table([each for name, field in others for each in described(field, name)]))
+    for name, group in groups.items():
+        parts.append(f"## `{name}`\n\n{plain(first_paragraph(group))}\n")
+        parts.append(fields_table(list(fields_of(group, name))))
     return "\n".join(parts)
+
+
+def fields_table(fields: list[tuple[str, str, Any, str]]) -> str:
+    """Return the table of some parameters, without the columns that would be empty."""
+    base, paper = configured_values(), dict(leaves({"train": load_preset("paper")}))
+    columns = {
+        "parameter": [f"`{path}`" for path, *_ in fields],
+        "values": [values for _, values, *_ in fields],
+        "default": [code(default) for _, _, default, _ in fields],
+        "preset `paper`": [changed(paper.get(path, UNSET), d) for path, _, d, _ in fields],
+        "in `conf/base`": [changed(base.get(path, UNSET), d) for path, _, d, _ in fields],
+        "meaning": [text for *_, text in fields],
+    }
+    shown = {head: cells for head, cells in columns.items() if any(cells)}
+    return table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)])
 
 
 PARAMETERS = """# Parameters
@@ -81,11 +89,16 @@ def fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, A
     groups = []
     for name, field in model.model_fields.items():
         path, group = f"{prefix}.{field.alias or name}", group_in(field.annotation)
-        default = UNSET if group else default_of(field)
-        yield path, values_of(field), default, plain(field.description or "")
+        yield from described(field, path)
         groups += [(group, path)] if group else []
     for group, path in groups:
         yield from fields_of(group, path)
+
+
+def described(field: FieldInfo, path: str) -> Iterator[tuple[str, str, Any, str]]:
+    """Yield path, possible values, default and description of a field."""
+    default = UNSET if group_in(field.annotation) else default_of(field)
+    yield path, values_of(field), default, plain(field.description or "")
 
 
 def group_in(annotation: Any) -> type[BaseModel] | None:

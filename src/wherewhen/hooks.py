@@ -41,12 +41,12 @@ class ProjectHooks:
 
         from wherewhen import pipeline_registry
         from wherewhen.environments import check_footage
-        from wherewhen.pipelines.parameters import check_devices, check_guidance, check_parameters
+        from wherewhen.pipelines.parameters import check_device, check_guidance, check_parameters
 
         loader = context.config_loader
         parameters = check_parameters(loader["parameters"])
         check_footage(parameters, loader)
-        check_devices(parameters)
+        check_device(parameters)
         check_guidance(parameters)
         pipeline_registry.configure(parameters)
         loader["parameters"] = parameters.groups  # typed: the chosen preset, expanded paths
@@ -121,9 +121,7 @@ class RunHooks:
                 for path, value in flat(_plain(ledger, name), f"{name}.").items()
             }
         )
-        tree = {name: group.model_dump(mode="json") for name, group in
-                ledger.parameters.groups.items()}  # fmt: skip
-        self._tracker.log_dict(tree, "parameters.yml")
+        self._tracker.log_dict(ledger.parameters.model_dump(mode="json"), "parameters.yml")
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

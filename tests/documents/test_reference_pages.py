@@ -23,10 +23,9 @@ def test_a_page_is_as_the_code_says(name, pages, repository):
 
 
 def test_every_parameter_is_described(pages):
-    for group, field in Parameters.model_fields.items():
-        for path, values, _, text in pages["fields_of"](field.annotation, group):
-            assert values, path
-            assert text, f"{path} has no docstring"
+    for path, values, _, text in pages["fields_of"](Parameters, ""):
+        assert values, path
+        assert text or path.count(".") == 1, f"{path} has no docstring"  # a stage has its group's
 
 
 def test_values_are_described_in_words(pages):

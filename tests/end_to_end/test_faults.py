@@ -213,7 +213,7 @@ def test_a_mistyped_parameter(kedro_run, root, mine, given, message):
         (["--from-nodes", "x"], "no node is called 'x'; there are plan_people, picture_people"),
         (["--to-outputs", "scoress"], "no data set is called 'scoress'; did you mean scores?"),
         (["--namespaces", "trial_9"], "no namespace is called 'trial_9'; did you mean trial_0"),
-        (["--params", "extract.device=cuda:7"], "extract.device is cuda:7, but torch sees"),
+        (["--params", "device=cuda:7"], "device is cuda:7, but torch sees"),
     ],
 )
 def test_a_mistyped_option(here, mine, words, message):

@@ -148,7 +148,7 @@ class TestShared:
         [
             {"extract.readers": 3},
             {"ingest.workers": 1},
-            {"train.training.device": "cpu"},
+            {"device": "cpu"},
             {"extract.budget_gib": 3.0},
         ],
     )

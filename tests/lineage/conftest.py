@@ -37,6 +37,7 @@ class Parameters(BaseModel):
 
     draw: Draw = Draw()
     factor: int = 2
+    speed: Annotated[int, OPERATIONAL] = 1
     file: Path | None = None
     evaluate: Any = SimpleNamespace(dataset="small")
 
@@ -47,7 +48,9 @@ def draw(parameters: Draw) -> dict[str, list[int]]:
     return {"numbers": list(range(parameters.start, parameters.start + parameters.count))}
 
 
-def double(numbers: dict[str, list[int]], factor: int) -> tuple[dict[str, Any], dict[str, int]]:
+def double(
+    numbers: dict[str, list[int]], factor: int, speed: int
+) -> tuple[dict[str, Any], dict[str, int]]:
     """Multiply, and note how many there are."""
     CALLS.append("double")
     found = [number * factor for number in numbers["numbers"]]
@@ -73,7 +76,14 @@ class Project:
         """Return the pipelines by name."""
         first = Pipeline([node(draw, "params:draw", "drawn", name="draw")])
         second = Pipeline(
-            [node(double, ["drawn", "params:factor"], ["doubled", "counted"], name="double")]
+            [
+                node(
+                    double,
+                    ["drawn", "params:factor", "params:speed"],
+                    ["doubled", "counted"],
+                    name="double",
+                )
+            ]
         )
         third = Pipeline([node(add, ["doubled", "counted"], "total", name="add")])
         return {
@@ -99,7 +109,8 @@ class Project:
             }
         )
         typed = Parameters(**parameters)
-        found["params:draw"], found["params:factor"] = typed.draw, typed.factor
+        for name in ("draw", "factor", "speed"):
+            found[f"params:{name}"] = getattr(typed, name)
         found.ledger = Ledger(self.stages(), typed, found)
         return found
 

@@ -44,6 +44,10 @@ class TestIdentity:
             "draw": {"start": 1, "count": 3}
         }
 
+    def test_leaves_out_what_says_only_how_for_all_stages(self, small):
+        small.run()
+        assert small.run(speed=2) == []
+
     def test_is_of_the_content_and_not_of_the_way(self, small):
         """Three numbers from 1 by two ways: what is made of them is the same."""
         small.run(draw={"start": 1, "count": 3})

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from wherewhen.model import encode
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.encode import encode_frames, encode_tracklets
+from wherewhen.model.encode import WithinMemory, encode_frames, encode_tracklets
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.windows import Window
@@ -65,3 +66,108 @@ def test_another_pooling_pools_the_valid_frames_and_has_no_frame_weights(reader)
     np.testing.assert_allclose(pooled.embeddings[1], own.embeddings[1], atol=1e-6)
     with pytest.raises(ValueError, match="only the network's own pooling has frame weights"):
         encode_tracklets(network, reader, windows, attention=True, pooling=Last())
+
+
+class TestWithinMemory:
+    """A batch that the memory does not hold is encoded in halves, to the same values."""
+
+    @staticmethod
+    def within(most):
+        sizes = []
+
+        def work(cubes, mask):
+            sizes.append(len(cubes))
+            if len(cubes) > most:
+                raise torch.OutOfMemoryError("too much")
+            return cubes.sum(1).numpy(), [row.numpy() for row in mask]
+
+        return WithinMemory(work), sizes
+
+    @pytest.fixture
+    def batch(self):
+        cubes = torch.arange(14.0).reshape(7, 2)
+        return cubes, cubes % 3 == 0
+
+    def test_a_batch_that_fits_is_encoded_at_once(self, batch):
+        encoder, sizes = self.within(7)
+        encoder(*batch)
+        assert sizes == [7]
+
+    def test_one_that_does_not_is_halved_and_so_are_all_that_follow(self, batch):
+        cubes, mask = batch
+        encoder, sizes = self.within(2)
+        for _ in range(2):
+            sums, valid = encoder(cubes, mask)
+            np.testing.assert_array_equal(sums, cubes.sum(1))
+            np.testing.assert_array_equal(valid, mask)
+        assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1] + 7 * [1]
+
+    def test_other_errors_pass(self, batch):
+        def fail(cubes, mask):
+            raise RuntimeError("another fault")
+
+        with pytest.raises(RuntimeError, match="another fault"):
+            WithinMemory(fail)(*batch)
+
+    def test_a_window_that_is_too_large_by_itself_is_refused(self, batch):
+        encoder, _ = self.within(0)
+        with pytest.raises(MemoryError, match=r"window of 2 frames: .*embed\.frames.*device: cpu"):
+            encoder(*batch)
+
+
+class TestOnAGPU:
+    """What is particular to a GPU, on a CPU: other batches, read ahead, halved once."""
+
+    @pytest.fixture
+    def windows(self, reader):
+        return [reader.whole(name) for name in reader.lengths for _ in range(3)]
+
+    def test_the_result_is_the_same(self, monkeypatch, reader, windows):
+        network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
+        expected = encode_tracklets(network, reader, windows, 2, False, attention=True)
+        states = encode_frames(network, reader, windows, 2, progress=False)
+        limits = iter([3])
+        whole = type(network).encode
+
+        def encode_once_out_of_memory(self, cubes, mask):
+            if len(cubes) > next(limits, 99):
+                raise torch.OutOfMemoryError("too much")
+            return whole(self, cubes, mask)
+
+        monkeypatch.setattr(type(network), "encode", encode_once_out_of_memory)
+        monkeypatch.setattr(encode, "_in_all_threads", encode._read_ahead)
+        batches = encode._batches
+        monkeypatch.setattr(encode, "_batches", lambda lengths, size, _: batches(lengths, size, 40))
+        found = encode_tracklets(network, reader, windows, 2, False, attention=True)
+        np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-6)
+        for kind in ("attention", "frame_weights"):
+            for one, other in zip(getattr(found, kind), getattr(expected, kind), strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-6)
+        for one, other in zip(
+            encode_frames(network, reader, windows, 2, progress=False), states, strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+        assert next(limits, None) is None
+
+    def test_batches_fill_the_frames_that_fit(self):
+        lengths = [1, 5, 2, 5, 1, 1]
+        assert list(encode._batches(lengths, 2)) == [[1, 3], [2, 0], [4, 5]]
+        assert list(encode._batches(lengths, 1, frames=6)) == [[1], [3], [2, 0, 4], [5]]
+
+    def test_frames_that_fit_take_a_share_of_the_memory(self, reader):
+        assert encode._frames_that_fit(reader, free=20 * 100 * 72) == 100  # 3 x 3 x 4 float16
+        assert encode._frames_that_fit(reader, free=2**40) == 2**30 // 72
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+    def test_there_the_result_is_the_cpus(self, reader, windows):
+        network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
+        expected = encode_tracklets(network, reader, windows, 2, False, device="cpu")
+        found = encode_tracklets(network, reader, windows, 2, False, device="cuda")
+        np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
+        assert next(network.parameters()).device.type == "cpu"
+
+
+def test_a_device_that_is_not_there_is_named(reader):
+    network = build_network(NetworkConfig(projection=3, channels=[4]), 4, 3)
+    with pytest.raises(ValueError, match="device is cuda:99, but torch sees"):
+        encode_tracklets(network, reader, [reader.whole("t1")], device="cuda:99", progress=False)

@@ -194,10 +194,10 @@ OPERATIONAL_FIELDS = {
     "synthesise": {"workers"},
     "ingest": {"unpack_to", "workers"},
     "split": {"torchreid"},
-    "extract": {"device", "readers", "budget_gib"},
+    "extract": {"readers", "budget_gib"},
     "train.training": {
         *("checkpoint_every", "checkpoint_seconds", "preload_gigabytes"),
-        *("preload_device_share", "device", "cuda_graph", "roofline"),
+        *("preload_device_share", "cuda_graph", "roofline"),
     },
     "evaluate": {"average_precision", "fusion"},
     "search": {"kind", "frames_per_second"},
@@ -468,7 +468,7 @@ class TestOperationalFieldsDecideNothing:
             readers=1,
             tracklets=tracklets,
         )
-        changes = {"device": ("cpu",), "readers": (2, 3, None), "budget_gib": (1.0,)}
+        changes = {"readers": (2, 3, None), "budget_gib": (1.0,)}
         Trial(run, group, changes, same_tables).check()
 
     def test_of_training(self, tmp_path, one_thread):
@@ -504,7 +504,6 @@ class TestOperationalFieldsDecideNothing:
             "checkpoint_seconds": (0.0,),
             "preload_gigabytes": (0.0,),
             "preload_device_share": (0.0, 1.0),
-            "device": ("cpu",),
             "cuda_graph": (False,),
             "roofline": (True,),
         }

@@ -16,7 +16,7 @@ from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.parameters import (
     ParameterError,
     Parameters,
-    check_devices,
+    check_device,
     check_guidance,
     check_name,
     check_parameters,
@@ -544,14 +544,8 @@ def test_a_value_has_no_names_inside():
     assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)
 
 
-class TestDevices:
+class TestDevice:
     """A GPU that is asked for by its name; `auto` takes one where there is one."""
-
-    @staticmethod
-    def asked(extract="auto", train="auto", preset="modern"):
-        training = {"device": train}
-        tree = {"extract": {"device": extract}, "train": {"preset": preset, "training": training}}
-        return check_parameters(tree)
 
     @pytest.fixture
     def gpus(self, monkeypatch):
@@ -560,35 +554,45 @@ class TestDevices:
 
         return there_are
 
-    @pytest.mark.parametrize(
-        ("devices", "named"),
-        [
-            ({"extract": "cuda"}, r"^extract\.device is cuda, but torch sees 0 GPU"),
-            ({"train": "cuda:1"}, r"^train\.training\.device is cuda:1"),
-            ({"train": "cuda", "preset": "paper"}, r"^train\.training\.device is cuda,"),
-        ],
-    )
-    def test_what_isnt_there_is_refused_by_name(self, gpus, devices, named):
+    def test_what_isnt_there_is_refused(self, gpus):
         gpus(0)
-        with pytest.raises(ParameterError, match=named):
-            check_devices(self.asked(**devices))
+        with pytest.raises(ParameterError, match=r"^device is cuda, but torch sees 0 GPU"):
+            check_device(check_parameters({"device": "cuda"}))
 
     def test_what_is_there_will_do(self, gpus):
         gpus(1)
-        check_devices(self.asked("cuda", "cuda:0"))
-        with pytest.raises(ParameterError, match=r"extract\.device is cuda:1, but torch sees 1"):
-            check_devices(self.asked("cuda:1"))
+        check_device(check_parameters({"device": "cuda"}))
+        check_device(check_parameters({"device": "cuda:0"}))
+        with pytest.raises(ParameterError, match="device is cuda:1, but torch sees 1"):
+            check_device(check_parameters({"device": "cuda:1"}))
 
     def test_without_a_gpus_name_torch_is_not_asked(self, monkeypatch):
         monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("asked"))
-        check_devices(self.asked("cpu", "auto"))
+        for device in ("cpu", "auto"):
+            check_device(check_parameters({"device": device}))
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0x", "", "CUDA"])
     def test_what_is_no_device_is_refused(self, device):
-        with pytest.raises(ParameterError, match=r"extract\.device = "):
-            self.asked(device)
-        with pytest.raises(ParameterError, match=r"train\.training\.device = "):
-            self.asked(train=device)
+        with pytest.raises(ParameterError, match="device = "):
+            check_parameters({"device": device})
+
+    @pytest.mark.parametrize(
+        ("path", "tree"),
+        [
+            ("extract.device", {"extract": {"device": "cuda"}}),
+            ("train.training.device", {"train": {"training": {"device": "cuda"}}}),
+        ],
+    )
+    def test_stages_have_none_of_their_own(self, path, tree):
+        said = f"{path}: write device, for all stages"
+        with pytest.raises(ParameterError, match=said):
+            check_parameters(tree)
+        with pytest.raises(ParameterError, match=said):
+            check_name(path)
+
+    def test_nor_have_baselines(self):
+        with pytest.raises(ParameterError, match="write device, for all stages"):
+            check_parameters({"embed": {"baselines": {"rcn": {"device": "cuda"}}}})
 
 
 class TestWhatIsReadCounts:

@@ -198,7 +198,7 @@ def test_what_decides_nothing_may_change_between_the_parts_of_a_run(toy, tmp_pat
     network, history = run("undisturbed")
     with pytest.raises(Killed):
         run("killed", killer(6))
-    again, history_again = run("killed", checkpoint_every=1, preload_gigabytes=0, device="cpu")
+    again, history_again = run("killed", checkpoint_every=1, preload_gigabytes=0)
     assert_same_weights(network, again)
     assert_same_history(history, history_again)
 
@@ -377,8 +377,8 @@ def test_a_device_that_is_not_there_is_named(toy, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     cubes, tracklets = toy(4)
-    with pytest.raises(ValueError, match="device: cuda asked for"):
-        train(small_network(), cubes, tracklets, None, TrainingConfig(device="cuda"), tmp_path)
+    with pytest.raises(ValueError, match="device is cuda, but torch sees 0"):
+        train(small_network(), cubes, tracklets, None, TrainingConfig(), tmp_path, device="cuda")
 
 
 def test_calibration_standardises_the_training_cubes(toy):

@@ -40,14 +40,16 @@ def run(toy, tmp_path):
     training = tracklets[tracklets["person"] < "p0006"]
     validation = tracklets.drop(training.index)
 
-    def go(preset="modern", folder="run", kill_at=None, held_out=validation, **settings):
+    def go(
+        preset="modern", folder="run", kill_at=None, held_out=validation, device="auto", **settings
+    ):
         def log(row):
             if row["step"] == kill_at:
                 raise Killed
 
         model, config = network(), TrainingConfig.from_preset(preset, **(QUICK | settings))
         arguments = (training, held_out, config, tmp_path / folder, log)
-        return model, train(model, cubes, *arguments, progress=False)
+        return model, train(model, cubes, *arguments, progress=False, device=device)
 
     return go
 

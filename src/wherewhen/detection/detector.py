@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wherewhen.features.backbones import usable_device
+from wherewhen.devices import usable_device
 from wherewhen.features.backbones.torchvision_networks import download, published
 from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
 from wherewhen.features.fitting import load_into

@@ -22,7 +22,7 @@ from wherewhen.lineage.code import code_version
 from wherewhen.lineage.content import ABSENT, content_of
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
-from wherewhen.tracklets.fingerprint import decisive, fingerprint
+from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
 from wherewhen.tracklets.folders import listed
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Ledger:
             "parameters": {
                 name.removeprefix(PARAMETER): self._decisive(name)
                 for name in node.inputs
-                if name.startswith(PARAMETER)
+                if name.startswith(PARAMETER) and not self._is_operational(name)
             },
             "inputs": {name: self.counts(name) for name in inputs if not self.is_workspace(name)},
         }
@@ -333,6 +333,14 @@ class Ledger:
     def _decisive(self, name: str) -> Any:
         value = parameter(self.parameters, name)
         return decisive(value, content=self._content)
+
+    def _is_operational(self, name: str) -> bool:
+        """Whether a parameter decides nothing: a marked one that holds for all stages.
+
+        What a stage's group holds counts wherever a node reads it by its own name.
+        """
+        field = type(self.parameters).model_fields.get(name.removeprefix(PARAMETER))
+        return field is not None and OPERATIONAL in field.metadata
 
     def _content(self, path: PurePath) -> str:
         """Return what lies at a path that a parameter names, once until `refresh`."""

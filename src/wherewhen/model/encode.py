@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from wherewhen.devices import usable_device
 from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import gather
 from wherewhen.model.siamese import SiameseAttentionNetwork
@@ -23,7 +26,17 @@ from wherewhen.tracklets.windows import Window
 MOST_THREADS = 8
 """Batches that are encoded at once on a CPU, each in its own memory."""
 
-Result = TypeVar("Result")
+MOST_READERS = 4
+"""Threads that read the next batches while a GPU computes."""
+
+LARGEST_BATCH = 2**30
+"""The most bytes of cubes that a GPU is given at once: larger batches are no faster."""
+
+SHARE = 0.05
+"""Share of a GPU's free memory that a batch of cubes may take: the network needs six times that."""
+
+Values = tuple[Sequence[np.ndarray], ...]
+"""Kinds of results, each with a value for every window of a batch."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,7 @@ def encode_tracklets(
     progress: bool = True,
     attention: bool = False,
     pooling: FramePooling | None = None,
+    device: str | None = None,
 ) -> Encodings:
     """Encode windows of tracklets, in batches of windows of like length.
 
@@ -67,7 +81,8 @@ def encode_tracklets(
     windows
         N windows; lengths may differ.
     batch_size
-        Windows a batch; 8 windows of 128 frames of 7 x 7 x 1024 take 0.6 GB.
+        Windows a batch; 8 windows of 128 frames of 7 x 7 x 1024 take 0.6 GB. On a GPU a batch has
+        more where its memory allows, and fewer where it does not hold so many.
     progress
         Show a progress bar (frames).
     attention
@@ -75,6 +90,9 @@ def encode_tracklets(
     pooling
         What pools the frames' states (`SiameseAttentionNetwork.frame_states`) instead of the
         network, such as a fitted `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
+    device
+        Where to compute (`wherewhen.devices.Device`): the network is moved there for the time
+        being. None: where it is.
 
     Returns
     -------
@@ -83,7 +101,10 @@ def encode_tracklets(
     Raises
     ------
     ValueError
-        If attention is asked for with another pooling, which has no frame weights.
+        If attention is asked for with another pooling, which has no frame weights; if there is no
+        such device.
+    MemoryError
+        If a GPU can't hold a single window.
     """
     if attention and pooling is not None:
         raise ValueError("attention: only the network's own pooling has frame weights")
@@ -92,7 +113,7 @@ def encode_tracklets(
     maps: list[np.ndarray] = [np.empty(0)] * len(windows)
     weights: list[np.ndarray] = [np.empty(0)] * len(windows)
 
-    def encode(cubes: Tensor, mask: Tensor) -> tuple[Sequence[np.ndarray], ...]:
+    def encode(cubes: Tensor, mask: Tensor) -> Values:
         if pooling is not None:
             states = _valid_frames(network.frame_states(cubes, mask), mask)
             return (pooling.transform(states).astype(np.float32),)
@@ -103,7 +124,8 @@ def encode_tracklets(
         seen = (encoding.attention, encoding.frame_weights)
         return (vectors, *(_valid_frames(values, mask) for values in seen))
 
-    for batch, found in _by_batch(network, reader, windows, batch_size, progress, encode):
+    made = _by_batch(network, reader, windows, batch_size, progress, encode, device)
+    for batch, found in made:
         for into, values in zip((embeddings, maps, weights), found, strict=False):
             for index, value in zip(batch, values, strict=True):
                 into[index] = value
@@ -121,12 +143,13 @@ def encode_frames(
     windows: Sequence[Window],
     batch_size: int = 8,
     progress: bool = True,
+    device: str | None = None,
 ) -> list[np.ndarray]:
     """Give the states of every frame of windows of tracklets, unpooled.
 
     Parameters
     ----------
-    network, reader, windows, batch_size, progress
+    network, reader, windows, batch_size, progress, device
         As for `encode_tracklets`.
 
     Returns
@@ -137,10 +160,11 @@ def encode_frames(
     windows = list(windows)
     states: list[np.ndarray] = [np.empty(0)] * len(windows)
 
-    def encode(cubes: Tensor, mask: Tensor) -> list[np.ndarray]:
-        return _valid_frames(network.frame_states(cubes, mask), mask)
+    def encode(cubes: Tensor, mask: Tensor) -> Values:
+        return (_valid_frames(network.frame_states(cubes, mask), mask),)
 
-    for batch, found in _by_batch(network, reader, windows, batch_size, progress, encode):
+    made = _by_batch(network, reader, windows, batch_size, progress, encode, device)
+    for batch, (found,) in made:
         for index, frames in zip(batch, found, strict=True):
             states[index] = frames
     return states
@@ -161,37 +185,141 @@ def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
         network.train(was_training)
 
 
+@contextmanager
+def _moved(network: SiameseAttentionNetwork, device: str | None) -> Iterator[torch.device]:
+    """Move a network to a device for the time being."""
+    before = next(network.parameters()).device
+    there = before if device is None else torch.device(usable_device(device))
+    try:
+        network.to(there)
+        yield there
+    finally:
+        network.to(before)
+
+
 def _by_batch(
     network: SiameseAttentionNetwork,
     reader: CubeReader,
     windows: list[Window],
     batch_size: int,
     progress: bool,
-    encode: Callable[[Tensor, Tensor], Result],
-) -> Iterator[tuple[list[int], Result]]:
-    """Encode batches of windows of like length; give the windows' places and what came out.
-
-    On a CPU several threads each take whole batches and compute in one thread: the numbers are the
-    same on any machine.
-    """
+    encode: Callable[[Tensor, Tensor], Values],
+    device: str | None,
+) -> Iterator[tuple[list[int], Values]]:
+    """Encode batches of windows of like length; give the windows' places and what came out."""
     lengths = [window.length for window in windows]
-    order = sorted(range(len(windows)), key=lambda index: (-lengths[index], index))
-    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
-    device = next(network.parameters()).device
-    workers = min(processors(), MOST_THREADS) if device.type == "cpu" else 1
-
-    def work(batch: list[int]) -> tuple[list[int], Result]:
-        with torch.no_grad():  # each thread has a switch of its own
-            cubes, mask = gather(reader, [windows[index] for index in batch])
-            return batch, encode(cubes.to(device), mask.to(device))
-
     with (
+        _moved(network, device) as there,
         evaluating(network),
         tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar,
     ):
-        for batch, found in in_threads(work, batches, workers, ahead=workers):
+        frames = 0 if there.type == "cpu" else _frames_that_fit(reader, free_memory(there))
+        batches = _batches(lengths, batch_size, frames)
+        run = _in_all_threads if there.type == "cpu" else _read_ahead
+
+        def read(batch: list[int]) -> tuple[Tensor, Tensor]:
+            return gather(reader, [windows[index] for index in batch])
+
+        within_memory = WithinMemory(lambda cubes, mask: encode(cubes.to(there), mask.to(there)))
+        for batch, found in run(read, within_memory, batches):
             yield batch, found
             bar.update(sum(lengths[index] for index in batch))
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a GPU has left."""
+    return torch.cuda.mem_get_info(device)[0]
+
+
+def _frames_that_fit(reader: CubeReader, free: int) -> int:
+    """Return how many frames a batch may have on a GPU with so many bytes left."""
+    frame = math.prod(reader.shape) * np.dtype(reader.dtype).itemsize
+    return int(min(LARGEST_BATCH, SHARE * free) // frame)
+
+
+def _batches(lengths: Sequence[int], batch_size: int, frames: int = 0) -> Iterator[list[int]]:
+    """Divide windows into batches of like length, the longest first.
+
+    A batch has `batch_size` windows, or more where they have at most `frames` frames in all.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    first = 0
+    while first < len(order):
+        size = max(batch_size, frames // lengths[order[first]])
+        yield order[first : first + size]
+        first += size
+
+
+def _in_all_threads(
+    read: Callable[[list[int]], tuple[Tensor, Tensor]],
+    encode: Callable[[Tensor, Tensor], Values],
+    batches: Iterator[list[int]],
+) -> Iterator[tuple[list[int], Values]]:
+    """Let several threads each take whole batches and compute in one thread.
+
+    The numbers are the same on any machine.
+    """
+
+    def work(batch: list[int]) -> tuple[list[int], Values]:
+        with torch.no_grad():  # each thread has a switch of its own
+            return batch, encode(*read(batch))
+
+    workers = min(processors(), MOST_THREADS)
+    yield from in_threads(work, batches, workers, ahead=workers)
+
+
+def _read_ahead(
+    read: Callable[[list[int]], tuple[Tensor, Tensor]],
+    encode: Callable[[Tensor, Tensor], Values],
+    batches: Iterator[list[int]],
+) -> Iterator[tuple[list[int], Values]]:
+    """Let several threads read the next batches while a GPU computes one."""
+
+    def work(batch: list[int]) -> tuple[list[int], Tensor, Tensor]:
+        return batch, *read(batch)
+
+    workers = min(processors(), MOST_READERS)
+    for batch, cubes, mask in in_threads(work, batches, workers, ahead=workers + 1):
+        yield batch, encode(cubes, mask)
+
+
+class WithinMemory:
+    """Encodes batches in parts that a GPU's memory holds: halves of them whenever it does not.
+
+    Parameters
+    ----------
+    encode : callable
+        From cubes ``[N, T, H, W, D]`` and mask ``[N, T]`` to values of the N windows, each by
+        itself.
+    """
+
+    def __init__(self, encode: Callable[[Tensor, Tensor], Values]) -> None:
+        self._encode = encode
+        self._most: int | None = None
+
+    def __call__(self, cubes: Tensor, mask: Tensor) -> Values:
+        """Encode a batch.
+
+        Raises
+        ------
+        MemoryError
+            If there is no room for a single window.
+        """
+        while True:
+            size = min(self._most or len(cubes), len(cubes))
+            parts = zip(cubes.split(size), mask.split(size), strict=True)
+            try:
+                found = [self._encode(*part) for part in parts]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise MemoryError(
+                        f"the GPU can't hold a window of {cubes.shape[1]} frames: take a shorter "
+                        "one (embed.frames), or device: cpu"
+                    ) from None
+                self._most = size // 2
+            else:
+                return tuple(list(chain(*each)) for each in zip(*found, strict=True))
+            torch.cuda.empty_cache()  # here, where the error holds no tensors any more
 
 
 def _valid_frames(values: Tensor, mask: Tensor) -> list[np.ndarray]:

@@ -24,6 +24,7 @@ def fit_fisher(
     config: FisherConfig,
     batch_size: int = 8,
     progress: bool = True,
+    device: str | None = None,
 ) -> FisherVector:
     """Fit Fisher vectors to the frames' states of training persons.
 
@@ -37,7 +38,7 @@ def fit_fisher(
         Clips of training persons, of which so many are drawn as have ``config.frames`` frames.
     config : FisherConfig
         Of the Fisher vectors.
-    batch_size, progress
+    batch_size, progress, device
         See `wherewhen.model.encode.encode_tracklets`.
 
     Returns
@@ -59,4 +60,4 @@ def fit_fisher(
     encoder = FisherVector(
         config.components, config.dimension, config.improved, random_state=config.seed
     )
-    return encoder.fit(encode_frames(network, reader, drawn, batch_size, progress))
+    return encoder.fit(encode_frames(network, reader, drawn, batch_size, progress, device))

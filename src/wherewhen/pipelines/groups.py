@@ -10,8 +10,8 @@ class Group(BaseModel):
     """Base class of groups of parameters; unknown names are errors.
 
     Fields marked as `OPERATIONAL` do not affect what is made of the group; all others are a part of
-    its identity. A field that a node reads by its own name counts there, marked or not. A `Path`
-    counts by what lies there.
+    its identity. A field that a node reads by its own name counts there, marked or not, unless it
+    holds for all stages, as `device` does. A `Path` counts by what lies there.
 
     Examples
     --------

@@ -6,12 +6,13 @@ tree is checked before anything is built, so a typo costs a second and not an ex
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
+from wherewhen.devices import Device, usable_device
 from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.fused_names import FUSION, PLAIN
 from wherewhen.metric_learning.registry import METRICS
@@ -19,6 +20,7 @@ from wherewhen.pipelines.groups import Faults, Group, NestedFaults
 from wherewhen.pipelines.stages import stages
 from wherewhen.pipelines.train.parameters import PRETRAINED, RANDOM, Preset, network_files
 from wherewhen.presets import preset_names
+from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 UNTAUGHT = ("mean_pooled", "row_pooled")
 """Features that nobody teaches."""
@@ -37,11 +39,15 @@ RENAMED = {
 
 
 class _Parameters(Group):
-    """The whole tree."""
+    """The whole tree: a group for each stage, and what holds for all of them."""
+
+    device: Annotated[Device, OPERATIONAL] = "auto"
+    """Where networks compute, in all stages: ``auto``, a GPU if there is one; or ``cpu``, ``cuda``,
+    ``cuda:1``."""
 
     @property
-    def groups(self) -> dict[str, BaseModel]:
-        """The groups by name, as stages read them."""
+    def groups(self) -> dict[str, Any]:
+        """Everything by name, as stages read it."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
     @property
@@ -232,30 +238,20 @@ def check_guidance(parameters: Parameters) -> None:
             raise ParameterError(f"train.training.guidance_weight needs {need}, or the weight to 0")
 
 
-def check_devices(parameters: Parameters) -> None:
+def check_device(parameters: Parameters) -> None:
     """Refuse a GPU that isn't there, before hours of work lead up to it.
 
     Raises
     ------
     ParameterError
-        Naming the parameter.
+        Saying how many there are.
     """
-    asked = {
-        "extract.device": parameters.extract.device,
-        "train.training.device": parameters.train.training.device,
-    }
-    asked = {name: device for name, device in asked.items() if device.startswith("cuda")}
-    if not asked:
-        return
-    import torch  # seconds, which only those pay who ask for a GPU
-
-    for name, device in asked.items():
-        number = int(device.partition(":")[2] or 0)
-        if number >= torch.cuda.device_count():
-            raise ParameterError(
-                f"{name} is {device}, but torch sees {torch.cuda.device_count()} GPU(s) here: use "
-                "auto or cpu"
-            )
+    if not parameters.device.startswith("cuda"):
+        return  # torch takes seconds to import
+    try:
+        usable_device(parameters.device)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
 
 
 class ParameterError(ValueError):
@@ -389,11 +385,13 @@ def _names(fault: Any, tree: Any) -> Iterator[str]:
 
 
 def _moved(path: Sequence[str], *inside: str) -> str:
-    """Say where a parameter of `train`, or what is inside it, stands that had another path before.
+    """Say where a parameter, or what is inside it, stands that had another path before.
 
     ``train.training.modern.rate`` is now ``train.training.learning_rate``.
     """
     match list(path):
+        case ["extract", "device"] | ["train", "training", "device"]:
+            return "write device, for all stages"
         case ["train", "network" | "training" as group, "modern" | "paper" | "both", *rest]:
             names = [*rest[:1]] or list(inside)
         case ["train", "training" as group, *rest] if rest and rest[0] in RENAMED:

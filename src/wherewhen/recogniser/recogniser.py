@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from tqdm.auto import tqdm
 
 from wherewhen import pretrained
-from wherewhen.features.backbones import usable_device
+from wherewhen.devices import usable_device
 from wherewhen.features.frames import cubes_of_frames
 from wherewhen.features.pooling import mean_pooled
 from wherewhen.model.encode import encode_tracklets

@@ -19,9 +19,6 @@ Part = Literal[
     "similarity",
     "identity",
 ]
-DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
-"""Pattern of a device's name."""
-
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -198,9 +195,6 @@ class TrainingConfig(BaseModel):
 
     preload_device_share: Annotated[Share, OPERATIONAL] = 0.5
     """Keep the training cubes on the GPU if they take at most this share of its free memory."""
-
-    device: Annotated[str, Field(pattern=DEVICE), OPERATIONAL] = "auto"
-    """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ..."""
 
     threads: int = Field(default=2, ge=1)
     """CPU threads of a step. Their number decides the order of sums and so the last digits of the

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wherewhen.devices import usable_device
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.siamese import SiameseAttentionNetwork
 from wherewhen.model.threads import torch_threads
@@ -78,6 +79,7 @@ def train(
     log: Log | None = None,
     progress: bool = True,
     guide: Guide | None = None,
+    device: str = "auto",
 ) -> pd.DataFrame:
     """Train a network in place, or resume from the last checkpoint.
 
@@ -108,6 +110,8 @@ def train(
         Show a progress bar.
     guide
         Knows what the frames of training tracklets show, for ``guidance_weight``.
+    device
+        Where it trains (`wherewhen.devices.Device`).
 
     Returns
     -------
@@ -117,8 +121,8 @@ def train(
     Raises
     ------
     ValueError
-        If the tracklets allow no pairs, the cubes don't fit the network, or `keep` or `patience`
-        need validation persons and there are none.
+        If the tracklets allow no pairs, the cubes don't fit the network, there is no such device,
+        or `keep` or `patience` need validation persons and there are none.
     TrainingDiverged
         If loss or gradient become NaN or infinite; the last checkpoint stays.
     CheckpointError
@@ -135,15 +139,15 @@ def train(
     checkpoints = Checkpoints(
         checkpoint_folder, _arguments(network, training_tracklets, validation_tracklets, config)
     )
-    device = _device(config.device)
+    place = _indexed(usable_device(device))
     execution = Execution(config.convolution, config.precision)
     with (
-        _on(device),
+        _on(place),
         _computed_by(network, execution),
         full_float32(),
         torch_threads(config.threads),
     ):
-        run = Run(network, cubes, training_tracklets, config, device, guide)
+        run = Run(network, cubes, training_tracklets, config, place, guide)
         saved = checkpoints.load()
         if saved is not None:
             run.load_state_dict(saved)
@@ -153,8 +157,8 @@ def train(
             if not network.calibrated:
                 calibrate(network, cubes, list(training_tracklets["tracklet"]))
             cubes = _preloaded(reduced(cubes, network.input), training_tracklets,
-                               validation_tracklets, config, device, progress)  # fmt: skip
-            validation = sampler and Validation(network, cubes, sampler, config, device)
+                               validation_tracklets, config, place, progress)  # fmt: skip
+            validation = sampler and Validation(network, cubes, sampler, config, place)
             run.advance(cubes, validation, checkpoints, log or (lambda row: None), progress)
         if config.keep == "best":
             run.load_best(checkpoints)
@@ -244,11 +248,8 @@ def _computed_by(network: SiameseAttentionNetwork, execution: Execution) -> Iter
         network.execution = before
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device: {name} asked for, but torch sees no GPU; use auto or cpu")
+def _indexed(name: str) -> torch.device:
+    """Return a device, a GPU with its number."""
     device = torch.device(name)
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())

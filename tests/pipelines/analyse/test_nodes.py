@@ -112,9 +112,9 @@ def test_every_window_is_embedded_once(monkeypatch, network, split):
     asked = []
     plain = encode.encode_tracklets
 
-    def counted(network, cubes, windows, batch_size):
+    def counted(network, cubes, windows, batch_size, device):
         asked.extend(windows)
-        return plain(network, cubes, windows, batch_size)
+        return plain(network, cubes, windows, batch_size, device=device)
 
     monkeypatch.setattr(encode, "encode_tracklets", counted)
     measure(network, split)

@@ -59,7 +59,7 @@ def measured(tmp_path, network):
     untrained = build_network(network.config, 3, 2)
     return measure_looks(
         cubes, windows, frames, tmp_path, 8, "tiny", "single_match", "euclidean", (0.9, 1.0), 0, 2,
-        network, untrained,
+        "cpu", network, untrained,
     )  # fmt: skip
 
 

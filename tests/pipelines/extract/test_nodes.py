@@ -18,7 +18,6 @@ PARAMETERS = ExtractParameters(
     backbone="timm:test_resnet",
     weights={"source": "random", "seed": 0},
     augmentation={"variants": 2},
-    device="cpu",
 )
 
 
@@ -51,7 +50,7 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     whole, train = (stored_at(tmp_path / name) for name in ("whole", "train"))
     plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
     whole.save(plan)
-    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, splits)
+    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, "cpu", splits)
     train.save(part)
     assert identity == same
     stored, streamed = whole.load(), train.load()

@@ -305,7 +305,7 @@ def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp
         Truth.of(person, None).write(truth_file(tmp_path, f"set/{tracklet}/0000.png"))
     training = TRAINING.model_copy(update={"guidance_weight": 1.0})
     untrained = initialise(cubes, split, NETWORK, False)
-    arguments = (untrained, cubes, split, tmp_path / "checkpoints", training, False)
+    arguments = (untrained, cubes, split, tmp_path / "checkpoints", training, False, "cpu")
     with pytest.raises(FileNotFoundError, match="no truth of tracklet cam_a/p0"):
         fit(*arguments, frames, tmp_path)
     first = split.tracklet.iloc[0]

@@ -32,7 +32,6 @@ __all__ = [
     "backbone_weights",
     "build_backbone",
     "fold_batch_norms",
-    "usable_device",
 ]
 
 POOLED = ":pool"
@@ -131,13 +130,6 @@ def backbone_weights(name: str, weights: WeightsSource) -> dict[str, Tensor]:
     """
     whole = name.removesuffix(POOLED)
     return _module(whole, _architecture_of(whole), weights).state_dict()
-
-
-def usable_device(device: str) -> str:
-    """Resolve ``auto``: a GPU if torch sees one, else the processor."""
-    import torch
-
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn.Module:

@@ -32,6 +32,7 @@ def measure_lengths(
     protocol: str,
     sides: Sequence[int],
     metric: str,
+    device: str = "auto",
 ) -> pd.DataFrame:
     """Evaluate all lengths of probes against all of the gallery; each window is embedded once."""
     from wherewhen.model.encode import encode_tracklets
@@ -39,7 +40,9 @@ def measure_lengths(
     lengths = dict(zip(tracklets.tracklet, tracklets.length, strict=True))
     windows = windows_by_length(split, lengths, sides)
     once = windows.drop_duplicates(WINDOW, ignore_index=True)
-    vectors = encode_tracklets(network, cubes, as_windows(once), batch_size).embeddings
+    vectors = encode_tracklets(
+        network, cubes, as_windows(once), batch_size, device=device
+    ).embeddings
     once = once.assign(vector=list(vectors))
     embedded = windows.merge(once[[*WINDOW, "vector"]], on=WINDOW, validate="many_to_one")
     with one_thread():
@@ -60,12 +63,15 @@ def look(
     windows: pd.DataFrame,
     batch_size: int,
     tracklets: int,
+    device: str = "auto",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the frame weights of all probes, and the attention maps of the least even ones."""
     from wherewhen.model.encode import encode_tracklets
 
     probes = windows[windows.role == "probe"]
-    seen = encode_tracklets(network, cubes, as_windows(probes), batch_size, attention=True)
+    seen = encode_tracklets(
+        network, cubes, as_windows(probes), batch_size, attention=True, device=device
+    )
     shares = [maps.reshape(len(maps), -1) for maps in seen.attention]
     chosen = least_even(shares, tracklets)
     pictured = probes.iloc[chosen]

@@ -58,6 +58,7 @@ def measure_looks(
     visible_shares: Sequence[float],
     seed: int,
     tracklets: int,
+    device: str,
     network: Network,
     *untrained: Network,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -75,7 +76,9 @@ def measure_looks(
     shown = _what_is_shown(probes, frames, people, cubes.grid)
     foreign = _draw_foreign(probes, seed)
     mixed = MixedCubes(cubes, _places(foreign, probes))
-    encode = partial(encode_tracklets, batch_size=batch_size, progress=False, attention=True)
+    encode = partial(
+        encode_tracklets, batch_size=batch_size, progress=False, attention=True, device=device
+    )
     names = {"dataset": dataset, "protocol": protocol, "trial": windows.trial.iloc[0]}
     networks = {
         "trained": network,

@@ -1,11 +1,12 @@
 """Nodes of `embed`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wherewhen.devices import usable_device
 from wherewhen.features import pooling
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.types import Network, Root
@@ -13,7 +14,7 @@ from wherewhen.project import from_root
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.pictures import TrackletPictures
 from wherewhen.tracklets.threads import one_thread
-from wherewhen.tracklets.windows import as_windows, embedding_windows
+from wherewhen.tracklets.windows import Window, as_windows, embedding_windows
 
 
 def choose_windows(
@@ -35,6 +36,7 @@ def encode(
     batch_size: int,
     average_variants: str,
     frames: int | None,
+    device: str = "auto",
 ) -> pd.DataFrame:
     """Give every clip the network's embedding.
 
@@ -42,26 +44,26 @@ def encode(
     """
     from wherewhen.model.encode import encode_tracklets
 
-    vectors = encode_tracklets(network, cubes, as_windows(windows), batch_size).embeddings
+    def embed(asked: Sequence[Window]) -> np.ndarray:
+        return encode_tracklets(network, cubes, asked, batch_size, device=device).embeddings
+
+    vectors = embed(as_windows(windows))
     if average_variants != "off":
         averaged = windows.role.ne("train")
         if average_variants == "short" and frames is not None:
             averaged &= windows.stop - windows.start < frames
-        vectors = _average(network, cubes, windows, averaged, batch_size, vectors)
+        vectors = _average(embed, cubes, windows, averaged, vectors)
     return windows.assign(vector=list(vectors))
 
 
 def _average(
-    network: Network,
+    embed: Callable[[Sequence[Window]], np.ndarray],
     cubes: CubeReader,
     windows: pd.DataFrame,
     averaged: pd.Series,
-    batch_size: int,
     vectors: np.ndarray,
 ) -> np.ndarray:
     """Average some embeddings over the cubes' variants; their lengths stay."""
-    from wherewhen.model.encode import encode_tracklets
-
     if cubes.variants == 1:
         raise ValueError(
             "embed.average_variants is not off, but the cubes have no augmented variants; set "
@@ -71,7 +73,7 @@ def _average(
     total = vectors[rows].copy()
     for variant in range(1, cubes.variants):
         augmented = [window._replace(variant=variant) for window in plain_windows]
-        total += encode_tracklets(network, cubes, augmented, batch_size).embeddings
+        total += embed(augmented)
     plain, summed = (np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors[rows], total))
     vectors = vectors.copy()
     vectors[rows] = total * (plain / np.maximum(summed, np.finfo(np.float32).tiny))
@@ -84,6 +86,7 @@ def encode_fisher(
     windows: pd.DataFrame,
     config: FisherConfig,
     batch_size: int,
+    device: str = "auto",
 ) -> pd.DataFrame:
     """Give every clip the Fisher vector of its frames, by a mixture of the training clips'."""
     from wherewhen.model.encode import encode_tracklets
@@ -91,8 +94,10 @@ def encode_fisher(
 
     training, asked = as_windows(windows[windows.role == "train"]), as_windows(windows)
     with one_thread():
-        fisher = fit_fisher(network, cubes, training, config, batch_size)
-        vectors = encode_tracklets(network, cubes, asked, batch_size, pooling=fisher).embeddings
+        fisher = fit_fisher(network, cubes, training, config, batch_size, device=device)
+        vectors = encode_tracklets(
+            network, cubes, asked, batch_size, pooling=fisher, device=device
+        ).embeddings
     return windows.assign(vector=list(vectors))
 
 
@@ -119,13 +124,19 @@ def pool(cubes: CubeReader, windows: pd.DataFrame, features: Sequence[str]) -> l
 
 
 def pool_by_attention(
-    network: Network, cubes: CubeReader, windows: pd.DataFrame, batch_size: int
+    network: Network,
+    cubes: CubeReader,
+    windows: pd.DataFrame,
+    batch_size: int,
+    device: str = "auto",
 ) -> pd.DataFrame:
     """Give every clip row-pooled cubes, weighted by the network's attention."""
     from wherewhen.model.encode import encode_tracklets
 
     asked = as_windows(windows)
-    maps = encode_tracklets(network, cubes, asked, batch_size, attention=True).attention
+    maps = encode_tracklets(
+        network, cubes, asked, batch_size, attention=True, device=device
+    ).attention
     return windows.assign(vector=pooling.pool_by_attention(cubes, asked, maps))
 
 
@@ -134,11 +145,14 @@ def describe(
     frames: pd.DataFrame,
     windows: pd.DataFrame,
     options: dict[str, Any],
+    device: str,
     features: str,
 ) -> pd.DataFrame:
     """Give every clip a baseline's vector, from its frames; the training clips teach it."""
-    from wherewhen.baselines.describe import build_baseline, describe_windows
+    from wherewhen.baselines.describe import build_baseline, describe_windows, options_of
 
+    if "device" in options_of(features):
+        options = {**options, "device": usable_device(device)}
     baseline = build_baseline(features, options)
     pictures = TrackletPictures(from_root(root), frames)
     return windows.assign(vector=describe_windows(baseline, windows, pictures, title=features))

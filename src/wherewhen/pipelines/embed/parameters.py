@@ -1,5 +1,6 @@
 """Parameters of the stage `embed`."""
 
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -21,7 +22,7 @@ class EmbedParameters(Group):
     them needs it."""
 
     baselines: dict[str, dict[str, Any]] = Field({})
-    """For each baseline, what its constructor takes."""
+    """For each baseline, what its constructor takes but for the device, which is `device`."""
 
     frames: int | None = Field(128, ge=1)
     """Frames of a test tracklet: a probe's first, a gallery tracklet's last (Section V-C);
@@ -57,4 +58,6 @@ class EmbedParameters(Group):
     def _are_of_baselines(cls, options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if unknown := sorted(set(options) - set(BASELINES)):
             raise ValueError(f"no baseline is called {unknown}: {', '.join(BASELINES)} are")
+        if set(chain(*options.values())) & {"device"}:
+            raise ValueError("a baseline has no device of its own: write device, for all stages")
         return options

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from wherewhen.devices import usable_device
 from wherewhen.features.extraction import CubeExtraction
 from wherewhen.features.weights import WeightsSource
 from wherewhen.pipelines.extract.parameters import ExtractParameters
@@ -20,6 +21,7 @@ def plan_extraction(
     tracklets: pd.DataFrame,
     frames: pd.DataFrame,
     parameters: ExtractParameters,
+    device: str = "auto",
     splits: pd.DataFrame | None = None,
 ) -> tuple[CubeExtraction, dict[str, Any]]:
     """Build the backbone; the cubes are made while the plan is saved.
@@ -27,14 +29,14 @@ def plan_extraction(
     With splits, only the cubes of tracklets that train in one of the trials are kept; none at all
     if `ExtractParameters.tracklets` says so.
     """
-    from wherewhen.features.backbones import build_backbone, usable_device
+    from wherewhen.features.backbones import build_backbone
 
     weights = weights_from_root(parameters)
     recipe = {
         "name": parameters.backbone,
         "precision": parameters.precision,
         "compiled": parameters.compiled,
-        "device": usable_device(parameters.device),
+        "device": usable_device(device),
     }
     _warn_of_slow_bfloat16(recipe["device"], parameters.precision)
     extraction = CubeExtraction(

@@ -8,7 +8,6 @@ from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.weights import WeightsSource
 from wherewhen.pipelines.groups import Group
 from wherewhen.tracklets.fingerprint import OPERATIONAL
-from wherewhen.training.config import DEVICE
 
 
 class ExtractParameters(Group):
@@ -30,9 +29,6 @@ class ExtractParameters(Group):
     compiled: bool = False
     """Compile the network: a minute at the start; needs a C++ compiler. A compiled network runs in
     one thread: on a CPU it pays only where there is one processor, by up to 1.4 times."""
-
-    device: Annotated[str, Field(pattern=DEVICE), OPERATIONAL] = "auto"
-    """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
 
     readers: Annotated[int | None, OPERATIONAL] = Field(None, ge=1)
     """On a CPU, threads that decode and compute batches, each with the memory of a forward pass;

@@ -10,12 +10,12 @@ from wherewhen.tracklets.cubes import CubeReader
 
 
 def embed_gallery(
-    cubes: CubeReader, tracklets: pd.DataFrame, parameters: SearchParameters
+    cubes: CubeReader, tracklets: pd.DataFrame, parameters: SearchParameters, device: str = "auto"
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Embed all tracklets by a finished model, and measure how far they are from its training."""
     from wherewhen.recogniser import Recogniser
 
-    recogniser = Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
+    recogniser = Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric, device)
     recogniser.card.require_preparation(cubes.identity["backbone"])
     described = recogniser.describe(cubes, frames=parameters.frames, progress=True)
     names = pd.Index(cubes.lengths)

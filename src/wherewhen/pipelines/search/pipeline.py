@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.embed_gallery,
-                ["cubes", "tracklets", "params:search"],
+                ["cubes", "tracklets", "params:search", "params:device"],
                 ["gallery_embeddings", "gallery_report"],
                 name="embed_gallery",
             )

@@ -52,6 +52,7 @@ def fit(
     checkpoints: Path,
     config: TrainingConfig,
     seed_by_trial: bool,
+    device: str = "auto",
     frames: pd.DataFrame | None = None,
     people: Root | None = None,
 ) -> tuple[Network, pd.DataFrame]:
@@ -67,8 +68,9 @@ def fit(
     with MetricLog(prefix=split.trial.iloc[0]) as log:
         guide = None if people is None else _guide(learners, frames, people, cubes.grid)
         history = train(
-            network, cubes, learners, held_out, config, checkpoints, log.record, guide=guide
-        )
+            network, cubes, learners, held_out, config, checkpoints, log.record,
+            guide=guide, device=device,
+        )  # fmt: skip
         log.complete(history.to_dict("records"))
     return network, history
 

@@ -53,7 +53,7 @@ def create_pipeline(
 def _fit(start: str, guided: bool) -> Node:
     """Make the node that trains a network from what it starts with."""
     shown = ["frames", "synthetic_people"] if guided else []
-    training = ["params:train.training", "params:train.seed_by_trial"]
+    training = ["params:train.training", "params:train.seed_by_trial", "params:device"]
     return node(
         nodes.fit,
         [start, "cubes", "split", "checkpoints", *training, *shown],

@@ -13,7 +13,7 @@ def _nodes(names: Sequence[str]) -> list[Node]:
     return [
         node(
             nodes.pool_by_attention,
-            ["network", "cubes", "windows", "params:embed.batch_size"],
+            ["network", "cubes", "windows", "params:embed.batch_size", "params:device"],
             "embeddings_attended_rows",
             name="pool_by_attention",
         )

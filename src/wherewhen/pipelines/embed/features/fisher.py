@@ -13,7 +13,14 @@ def _nodes(names: Sequence[str]) -> list[Node]:
     return [
         node(
             nodes.encode_fisher,
-            ["network", "cubes", "windows", "params:embed.fisher", "params:embed.batch_size"],
+            [
+                "network",
+                "cubes",
+                "windows",
+                "params:embed.fisher",
+                "params:embed.batch_size",
+                "params:device",
+            ],
             "embeddings_fisher",
             name="embed_by_fisher",
         )

@@ -17,7 +17,7 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
         options = [f"params:embed.{each}" for each in ("batch_size", "average_variants", "frames")]
         yield node(
             nodes.encode,
-            [network, "cubes", "windows", *options],
+            [network, "cubes", "windows", *options, "params:device"],
             embeddings,
             name=f"embed_by_{network}",
         )

@@ -15,7 +15,7 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
     for name in names:
         yield node(
             update_wrapper(partial(nodes.describe, features=name), nodes.describe),
-            ["frames_root", "frames", "windows", f"params:embed.baselines.{name}"],
+            ["frames_root", "frames", "windows", f"params:embed.baselines.{name}", "params:device"],
             f"embeddings_{name}",
             name=f"describe_by_{name}",
         )
