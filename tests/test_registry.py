@@ -14,10 +14,13 @@ from mlflow.exceptions import MlflowException
 from small_model import write_small
 
 from wherewhen import registry
-from wherewhen.pretrained import PretrainedError, load_card
+from wherewhen.lineage.content import content_of
+from wherewhen.pipelines.parameters import check_parameters
+from wherewhen.pretrained import PretrainedError, load_card, registered
 from wherewhen.purge import Purge
-from wherewhen.recogniser import Recogniser, registered
+from wherewhen.recogniser import Recogniser
 from wherewhen.tracking import Tracker
+from wherewhen.tracklets.fingerprint import decisive
 
 TAGS = {"protocol": "two_camera", "split_fingerprint": "s", "dataset_fingerprint": "d"}
 
@@ -141,6 +144,32 @@ class TestAddresses:
         client.log_artifact(run.info.run_id, str(tmp_path / "file"), "other")
         with pytest.raises(PretrainedError, match="is no model of wherewhen"):
             registered.download(f"runs:/{run.info.run_id}/other")
+
+    def test_a_search_depends_on_the_model_and_not_on_its_address(self, logged, tmp_path):
+        def asked(address):
+            return check_parameters({"search": {"model": str(address)}}).search
+
+        def identity(address):
+            return decisive(asked(address), content_of)
+
+        for number in ("1", "2"):  # the second is the better one
+            write_small(tmp_path / number, value=float(number) / 4)
+            with Tracker.of_its_own("small", "a run", {}) as run:
+                model_id = registry.log_model(tmp_path / number, "trial_00", run.run_id)
+            tags = registry.about(load_card(tmp_path / number), split_fingerprint="s")
+            registry.register(model_id, "searched", tags)
+            if number == "1":
+                before = identity("models:/searched@champion")
+        folder = asked("models:/searched@champion").model
+        assert load_card(folder).scores[0].value == 0.5
+        assert identity("models:/searched@champion") == identity("models:/searched/2")
+        assert identity("models:/searched@champion") == identity(folder)
+        assert before == identity("models:/searched/1") != identity("models:/searched/2")
+
+    def test_an_address_that_is_none_is_for_the_search_to_refuse(self, logged):
+        search = check_parameters({"search": {"model": "models:/nobody@champion"}}).search
+        with pytest.raises(PretrainedError, match="models:/nobody@champion can't be had"):
+            Recogniser.from_pretrained(search.model)
 
     def test_the_database_is_the_nearest_above(self, tmp_path, monkeypatch):
         monkeypatch.setattr(mlflow, "is_tracking_uri_set", lambda: False)

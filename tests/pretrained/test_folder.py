@@ -36,11 +36,17 @@ class TestThatOfThePackage:
             assert scores[metric] == pytest.approx(expected, abs=0.02)
 
 
-def test_a_version_without_a_network_says_so(tmp_path):
+def test_a_version_without_a_network_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     said = "this version of wherewhen ships no network .*card.json is not there.*train a network"
     for read in (pretrained.load_card, pretrained.network_file, pretrained.load_metrics):
         with pytest.raises(PretrainedError, match=said):
-            read(tmp_path)
+            read()
+
+
+def test_a_folder_without_a_card_is_no_models(tmp_path):
+    with pytest.raises(PretrainedError, match=r"is no folder of a model .*models:/NAME@champion"):
+        pretrained.load_card(tmp_path)
 
 
 def test_what_it_holds_is_read(folder):

@@ -104,7 +104,7 @@ def file_name(probe: str | Path) -> str:
 def recogniser_of(view: View) -> Recogniser:
     """Return the model that a view's parameters name."""
     parameters = view.parameters.search
-    return Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric)
+    return Recogniser.from_pretrained(parameters.model, parameters.metric, view.parameters.device)
 
 
 def verdict(answer: Answer) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from wherewhen import pretrained
 from wherewhen.environments import environments, new_dataset
 from wherewhen.galleries.boxes import MOT, People, boxes_of
 from wherewhen.galleries.marks import MarksFile
@@ -297,8 +298,9 @@ def _embedded(
 ) -> tuple[View, pd.DataFrame, dict[str, Any]]:
     """Run the stage; return its table with the places of the frames, and its report."""
     asked = overlay(ON_DEMAND, params)
-    run(env, asked, STAGES)
     view = View.of(env, asked)
+    pretrained.load_card(pretrained.folder_of(view.parameters.search.model))  # before frames
+    run(env, asked, STAGES)
     root = from_root(view.catalog.load("frames_root"))
     frames = view.catalog.load("frames").sort_values(["tracklet", "position"])
     places = (root / frames.path).map(lambda path: str(to_root(path)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wherewhen.atomic import replacing
 from wherewhen.describe import commit, versions
-from wherewhen.project import project_root
+from wherewhen.project import project_root, to_root
 from wherewhen.recogniser.gallery import about
 from wherewhen.recogniser.recogniser import UNLIKE
 from wherewhen.tracklets.fingerprint import file_sha256
@@ -40,7 +40,8 @@ def record_of(
     Returns
     -------
     dict
-        ``asked``; ``model``, the hashes of its files, the distance, and what it learned from;
+        ``asked``; ``model``: its folder, the hashes of its files, the distance, and what it learned
+        from;
         ``gallery``, its ``state`` (the hash of all that it holds) and how each footage in it was
         embedded; whether that is ``unlike_training``; ``commit``, ``versions`` and ``made``.
     """
@@ -49,6 +50,7 @@ def record_of(
     return {
         "asked": dict(asked),
         "model": {
+            "folder": to_root(view.parameters.search.model),
             **about(recogniser.identity),
             "learned_from": learned_from.name,
             "data_fingerprint": learned_from.fingerprint,

@@ -40,7 +40,7 @@ DECIDES_NOTHING = {
     "wherewhen.pipelines.types",
     "wherewhen.pretrained",
     "wherewhen.project",
-    "wherewhen.recogniser.registered",
+    "wherewhen.pretrained.registered",
     "wherewhen.tracking",
 }
 """Modules that only pass on or refuse: values of parameters and content of files count themselves.

@@ -78,7 +78,7 @@ class _Parameters(Group):
                 metrics_from=self._metrics_file, **{name: {} for name in idle}
             ),
             train=self.train.with_changes(network_from=networks, start=start),
-            search=self.search.with_changes(model=self.search.folder),
+            search=self.search.as_asked(),
         )
 
     @model_validator(mode="after")

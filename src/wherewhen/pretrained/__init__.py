@@ -37,6 +37,7 @@ from wherewhen.pretrained.card import (
     page,
     read_card,
 )
+from wherewhen.pretrained.registered import download, is_address
 from wherewhen.tracklets.fingerprint import file_sha256
 from wherewhen.tracklets.sizes import as_recorded
 
@@ -74,8 +75,22 @@ SHIPPED = "wherewhen"
 
 
 def folder_of(model: str | Path) -> Path:
-    """Return the folder of a model: that of the package for `SHIPPED`."""
-    return FOLDER if model == SHIPPED else Path(model).expanduser()
+    """Return the folder of a model.
+
+    Parameters
+    ----------
+    model : str or Path
+        The folder; `SHIPPED`: that of the package; or an address in MLflow
+        (`wherewhen.pretrained.registered.download`).
+
+    Raises
+    ------
+    PretrainedError
+        If MLflow has no such model.
+    """
+    if model == SHIPPED:
+        return FOLDER
+    return download(model) if is_address(model) else Path(model).expanduser()
 
 
 def load_card(folder: Path | None = None) -> Card:
@@ -89,15 +104,20 @@ def load_card(folder: Path | None = None) -> Card:
     Raises
     ------
     PretrainedError
-        If this version ships no network, or the card is damaged.
+        If this version ships no network, the folder is no model's, or the card is damaged.
     """
     folder = folder or FOLDER
-    if not (folder / CARD).is_file():
+    if (folder / CARD).is_file():
+        return read_card(folder / CARD)
+    if folder == FOLDER:
         raise PretrainedError(
             f"this version of wherewhen ships no network ({folder / CARD} is not there): install "
             "one that does, train a network, or name a network's file"
         )
-    return read_card(folder / CARD)
+    raise PretrainedError(
+        f"{folder} is no folder of a model ({CARD} is not there): expected one that a run or kedro "
+        f"publish has made, {SHIPPED}, or an address in MLflow (models:/NAME@champion)"
+    )
 
 
 def network_file(folder: Path | None = None) -> Path:

@@ -18,7 +18,6 @@ from wherewhen.features.frames import cubes_of_frames
 from wherewhen.features.pooling import mean_pooled
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.model.threads import torch_threads
-from wherewhen.recogniser import registered
 from wherewhen.recogniser.frames import frames_in
 from wherewhen.tracklets.clips import test_window
 from wherewhen.tracklets.cubes import ArrayCubes, CubeReader
@@ -176,8 +175,7 @@ class Recogniser:
         wherewhen.features.checkpoint_files.WeightsError
             If the backbone's weights can't be had.
         """
-        is_address = registered.is_address(source)
-        folder = registered.download(source) if is_address else pretrained.folder_of(source)
+        folder = pretrained.folder_of(source)
         card = pretrained.load_card(folder)
         device = usable_device(device)
         backbone = pretrained.load_backbone(folder, device, weights)

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.pipelines.search.parameters import SearchParameters
-from wherewhen.project import from_root
 from wherewhen.tracklets.cubes import CubeReader
 
 
@@ -15,7 +14,7 @@ def embed_gallery(
     """Embed all tracklets by a finished model, and measure how far they are from its training."""
     from wherewhen.recogniser import Recogniser
 
-    recogniser = Recogniser.from_pretrained(from_root(parameters.folder), parameters.metric, device)
+    recogniser = Recogniser.from_pretrained(parameters.model, parameters.metric, device)
     recogniser.card.require_preparation(cubes.identity["backbone"])
     described = recogniser.describe(cubes, frames=parameters.frames, progress=True)
     names = pd.Index(cubes.lengths)

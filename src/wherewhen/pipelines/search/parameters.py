@@ -1,21 +1,22 @@
 """Parameters of the stage `search`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from wherewhen import pretrained
 from wherewhen.pipelines.groups import Group
+from wherewhen.project import from_root
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 
 class SearchParameters(Group):
     """A finished model, and how much of a tracklet it looks at."""
 
-    model: Literal["wherewhen"] | Path = pretrained.SHIPPED
-    """The folder of a model (`kedro publish` makes one), or ``wherewhen``: the one of this package.
-    """
+    model: str | Path = pretrained.SHIPPED
+    """The folder of a model (a run or `kedro publish` makes one); ``wherewhen``: the one of this
+    package; or an address in MLflow: ``models:/NAME@champion``, ``models:/NAME/3``."""
 
     metric: str | None = None
     """The distance: ``cosine``, or a metric that was learned with the model; null: its default."""
@@ -32,7 +33,12 @@ class SearchParameters(Group):
     have times, from the first number to the last. null: as videos say it, else times are not known.
     """
 
-    @property
-    def folder(self) -> Path:
-        """The model's folder."""
-        return pretrained.folder_of(self.model)
+    def as_asked(self) -> Self:
+        """Return a copy with the model's folder, whose content counts: an alias in MLflow moves.
+
+        An address that MLflow does not know stays, for those who read the model to say so.
+        """
+        try:
+            return self.with_changes(model=from_root(pretrained.folder_of(self.model)))
+        except pretrained.PretrainedError:
+            return self

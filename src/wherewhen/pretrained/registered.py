@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from wherewhen.pretrained import PretrainedError
-from wherewhen.pretrained.card import CARD
+from wherewhen.pretrained.card import CARD, PretrainedError
 
 SCHEMES = ("models:/", "runs:/")
 """How MLflow's addresses begin."""
