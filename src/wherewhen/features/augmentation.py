@@ -52,7 +52,7 @@ PLAIN = View(0.0, 0.0, 1.0, 1.0, False)
 class Augmentation(BaseModel):
     """Which variants of a frame are stored: variant 0 is the plain frame, the others are drawn.
 
-    Source: "Where-and-When to Look", section V-B (crops, mirroring on MARS, translations of 5 %).
+    Source: "Where-and-When to Look", section V-B (crops, mirroring, translations of 5 %).
     How far it crops, and N, are not said there.
     """
 
@@ -61,7 +61,7 @@ class Augmentation(BaseModel):
     variants: int = Field(1, ge=1, le=10_000)
     """N, with the plain frame; disk and time grow with it where cubes are stored."""
     mirror: bool = False
-    """Mirror half of the drawn variants; the paper does on MARS alone."""
+    """Mirror half of the drawn variants, as the paper does."""
     translation: float = Field(0.05, ge=0, le=0.5)
     """The view's centre moves by up to this share of height and width."""
     crop: float = Field(0.05, ge=0, lt=1)
