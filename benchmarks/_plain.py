@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from wherewhen.model.conv_gru import ConvGRULayer
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.heads.siamese_attention import SiameseAttentionNetwork
 
 
 def embed(network: SiameseAttentionNetwork, cubes: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ import torch
 
 from wherewhen.atomic import replacing
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
+from wherewhen.model.siamese import SiameseNetwork, build_network
 from wherewhen.training.checkpoints import Checkpoints
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.optimisation import Optimiser
@@ -30,7 +30,7 @@ from wherewhen.training.optimisation import Optimiser
 ROWS = 120
 
 
-def network_and_config(paper: bool) -> tuple[SiameseAttentionNetwork, TrainingConfig]:
+def network_and_config(paper: bool) -> tuple[SiameseNetwork, TrainingConfig]:
     """Build a network for cubes of 7 x 7, and say how it is trained."""
     if paper:
         return build_network(
@@ -40,7 +40,7 @@ def network_and_config(paper: bool) -> tuple[SiameseAttentionNetwork, TrainingCo
     return build_network(config, 1280, 7), TrainingConfig()
 
 
-def state_after_a_step(network: SiameseAttentionNetwork, config: TrainingConfig) -> dict[str, Any]:
+def state_after_a_step(network: SiameseNetwork, config: TrainingConfig) -> dict[str, Any]:
     """Return what a checkpoint keeps: `wherewhen.training.run.Run.state_dict`."""
     optimiser = Optimiser(network, config)
     for parameter in optimiser.parameters:

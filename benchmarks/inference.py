@@ -21,11 +21,11 @@ from torch import Tensor
 from train_step import CLOCKS, PLAIN, batch_of, chosen, network_of, options, sizes
 
 from wherewhen.model.convolution import Execution, full_float32
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 
 
 def embedder(
-    network: SiameseAttentionNetwork, execution: Execution | None, cubes: Tensor
+    network: SiameseNetwork, execution: Execution | None, cubes: Tensor
 ) -> Callable[[], Tensor]:
     """Embed the batch; None is the plain loop."""
     network = copy.deepcopy(network).eval()

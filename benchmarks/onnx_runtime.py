@@ -24,13 +24,13 @@ from train_step import CLOCKS
 from wherewhen import pretrained
 from wherewhen.export import export_backbone, export_network
 from wherewhen.features.backbones import Backbone
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 
 SIZES = {"images": 16, "clips": 8, "frames": 16}
 PYTORCH, RUNTIME = "PyTorch", "ONNX Runtime"
 
 
-def models() -> tuple[Backbone, SiameseAttentionNetwork]:
+def models() -> tuple[Backbone, SiameseNetwork]:
     """Return what is measured."""
     return pretrained.load_backbone(), pretrained.load_network()
 

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution, full_float32
-from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
+from wherewhen.model.siamese import SiameseNetwork, build_network
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Compared, TrainingLoss
 from wherewhen.training.losses.cross_entropy import pair_cross_entropy
@@ -63,7 +63,7 @@ class PlainStep:
         ``[2 pairs, T, K, K, D]`` float16; every other pair is positive.
     """
 
-    def __init__(self, network: SiameseAttentionNetwork, cubes: Tensor) -> None:
+    def __init__(self, network: SiameseNetwork, cubes: Tensor) -> None:
         self.network = copy.deepcopy(network)
         self.cubes = cubes
         self.same = torch.arange(len(cubes) // 2, device=cubes.device) % 2 == 0
@@ -103,7 +103,7 @@ class LibraryStep:
 
     def __init__(
         self,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         execution: Execution,
         cubes: Tensor,
         graph: bool = False,
@@ -133,7 +133,7 @@ class LibraryStep:
 Step = PlainStep | LibraryStep
 
 
-def step_of(name: str, network: SiameseAttentionNetwork, cubes: Tensor) -> Step:
+def step_of(name: str, network: SiameseNetwork, cubes: Tensor) -> Step:
     """Make the step of a variant by its name."""
     if name == PLAIN:
         return PlainStep(network, cubes)
@@ -141,7 +141,7 @@ def step_of(name: str, network: SiameseAttentionNetwork, cubes: Tensor) -> Step:
     return LibraryStep(network, execution, cubes, graph=name.endswith(GRAPH))
 
 
-def network_of(config: NetworkConfig, cubes: Tensor) -> SiameseAttentionNetwork:
+def network_of(config: NetworkConfig, cubes: Tensor) -> SiameseNetwork:
     """Build the network for cubes, in training mode."""
     network = build_network(config, cubes.shape[4], cubes.shape[2]).to(cubes.device)
     network.calibrate(cubes[:2])

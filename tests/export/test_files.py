@@ -17,6 +17,8 @@ CHANNELS, GRID = 6, 4
 CONFIGS = {
     "modern": NetworkConfig(projection=4, channels=[5]),
     "paper": NetworkConfig.from_preset("paper", channels=[4, 5, 5]),
+    "temporal attention": NetworkConfig(head="temporal_attention", projection=4),
+    "transformer": NetworkConfig(head="transformer", projection=4, location="mean"),
     "without recurrence": NetworkConfig(
         projection=3,
         channels=[4, 5],
@@ -58,7 +60,16 @@ def axes(values):
     return {value.name: value.shape for value in values}
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+SLOW = ("transformer",)
+"""Of those, what is exported in a minute."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CONFIGS
+    ],
+)
 def written(request, tmp_path_factory):
     """A network, and its file."""
     network = network_of(CONFIGS[request.param])

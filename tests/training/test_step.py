@@ -44,7 +44,8 @@ def build(dtype=torch.float64, network=None, **training):
     model = build_network(NetworkConfig(**settings), 5, 2).to(dtype).train()
     model.execution = Execution("direct")
     with torch.no_grad():  # away from the uniform start, where attention has no gradient
-        for index, parameter in enumerate(model.attention.parameters()):
+        changed = model.attention if model.config.head == "siamese_attention" else model
+        for index, parameter in enumerate(changed.parameters()):
             generator = torch.Generator().manual_seed(index)
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=dtype))
     loss = TrainingLoss(config, model.embedding_size, persons=4).to(dtype)
@@ -64,10 +65,19 @@ def assert_close(one, other):
             torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("attention", ["learned", "muted"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"attention": "learned"},
+        {"attention": "muted"},
+        {"head": "average", "projection": None},
+        {"head": "temporal_attention"},
+        {"head": "transformer", "dropout": 0.0},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("size", [1, 4, 6])
-def test_micro_batches_have_the_gradient_of_the_batch(size, attention):
-    network = {"attention": attention}
+def test_micro_batches_have_the_gradient_of_the_batch(size, network):
     whole, parts = build(network=network), build(network=network, micro_batch=size)
     outputs = [step(inputs()) for step in (whole, parts)]
     assert_close(gradients(whole), gradients(parts))

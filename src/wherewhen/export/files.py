@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wherewhen.atomic import replacing
 from wherewhen.export.graphs import CubesToEmbeddings, PixelsToCubes, PixelsToEmbeddings
 from wherewhen.features.fitting import state_sha256
-from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.model.siamese import Encoding, SiameseNetwork
 from wherewhen.tracklets.sizes import as_recorded, times
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def export_backbone(backbone: Backbone, path: Path, facts: Mapping[str, str] = N
 
 
 def export_network(
-    network: SiameseAttentionNetwork, path: Path, facts: Mapping[str, str] = NO_FACTS
+    network: SiameseNetwork, path: Path, facts: Mapping[str, str] = NO_FACTS
 ) -> None:
     """Write a network: ``cubes`` and ``mask`` to the fields of `Encoding`.
 
@@ -105,7 +105,7 @@ def export_network(
 
 def export_both(
     backbone: Backbone,
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     path: Path,
     facts: Mapping[str, str] = NO_FACTS,
 ) -> None:
@@ -176,7 +176,7 @@ def _backbone_facts(backbone: Backbone) -> dict[str, str]:
     }
 
 
-def _network_facts(network: SiameseAttentionNetwork) -> dict[str, str]:
+def _network_facts(network: SiameseNetwork) -> dict[str, str]:
     return {
         "network_sha256": state_sha256(network),
         "grid": str(as_recorded(network.grid)),

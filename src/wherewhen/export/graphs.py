@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan  # a prototype; torch.onnx makes ONNX's Scan of it
 
 from wherewhen.model.convolution import Execution
-from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.model.heads.siamese_attention import SiameseAttentionNetwork
+from wherewhen.model.siamese import Encoding, SiameseNetwork
 
 if TYPE_CHECKING:
     from wherewhen.features.backbones import Backbone
@@ -33,12 +34,12 @@ class PixelsToCubes(nn.Module):
 
 
 class CubesToEmbeddings(nn.Module):
-    """What `SiameseAttentionNetwork.encode` computes, with a loop that any length goes through.
+    """What `SiameseNetwork.encode` computes, with a loop that any length goes through.
 
-    `encode` unrolls the recurrence, so that a trace of it is for one number of frames.
+    `encode` unrolls a recurrence, so that a trace of it is for one number of frames.
     """
 
-    def __init__(self, network: SiameseAttentionNetwork) -> None:
+    def __init__(self, network: SiameseNetwork) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).cpu().float()
 
@@ -47,8 +48,10 @@ class CubesToEmbeddings(nn.Module):
         network = self.network
         padded = ~mask[:, :, None, None, None]
         inputs = network.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
-        mean_slice = inputs.mean((2, 3)).sum(1) / mask.sum(1, keepdim=True)
-        attention, states = self._look(inputs, network.initial_state(mean_slice), mask)
+        if isinstance(network, SiameseAttentionNetwork):
+            attention, states = self._look(inputs, network.start(inputs, mask), mask)
+        else:
+            attention, states = network.states(inputs, mask)
         pooled, frame_weights = network.temporal_pooling(states, mask)
         # `encode` refuses a clip without a valid frame; a graph can only say that it has no result
         some = mask.any(1, keepdim=True)
@@ -85,7 +88,7 @@ class CubesToEmbeddings(nn.Module):
 class PixelsToEmbeddings(nn.Module):
     """Both, one after the other: clips of frames, uint8 ``[N, T, 3, size, size]``, red first."""
 
-    def __init__(self, backbone: Backbone, network: SiameseAttentionNetwork) -> None:
+    def __init__(self, backbone: Backbone, network: SiameseNetwork) -> None:
         super().__init__()
         self.cubes = PixelsToCubes(backbone)
         self.embeddings = CubesToEmbeddings(network)

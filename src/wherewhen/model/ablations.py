@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 
 from wherewhen.model.attention import MutedAttention
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.heads.siamese_attention import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.model.temporal_pooling import AveragePooling
 
 
-def with_averaged_frames(network: SiameseAttentionNetwork) -> SiameseAttentionNetwork:
+def with_averaged_frames(network: SiameseNetwork) -> SiameseNetwork:
     """Return a copy that averages the frames' states instead of weighting them (Eq 6, V-B).
 
     See Also
@@ -26,9 +27,10 @@ def with_averaged_frames(network: SiameseAttentionNetwork) -> SiameseAttentionNe
     return changed
 
 
-def with_muted_attention(network: SiameseAttentionNetwork) -> SiameseAttentionNetwork:
+def with_muted_attention(network: SiameseNetwork) -> SiameseNetwork:
     """Return a copy whose attention is uniform in every frame (Eq 3, V-C)."""
     changed = copy.deepcopy(network)
-    changed.config = network.config.model_copy(update={"attention": "muted"})
-    changed.attention = MutedAttention(network.grid)
+    if isinstance(changed, SiameseAttentionNetwork):  # that of other heads is uniform
+        changed.config = network.config.model_copy(update={"attention": "muted"})
+        changed.attention = MutedAttention(network.grid)
     return changed

@@ -29,7 +29,7 @@ Kernel = Annotated[
 
 
 class NetworkConfig(BaseModel):
-    """Parts of the Siamese attention network; the defaults are the preset ``modern``.
+    """Parts of the network; the defaults are the preset ``modern``.
 
     "Decision" is a row of ``docs/explanation/paper-decisions.md``, what the paper
     "Where-and-When to Look" leaves open; "Eq" and sections are the paper's.
@@ -47,6 +47,23 @@ class NetworkConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    head: Literal["siamese_attention", "average", "temporal_attention", "transformer"] = (
+        "siamese_attention"
+    )
+    """What makes an embedding of the frames: the paper's Siamese attention ConvGRU; their mean; a
+    mean with weights by convolutions over space and time (both Gao and Nevatia 2018, "Revisiting
+    Temporal Modeling for Video-based Person ReID"); or the mean of the outputs of a transformer
+    over the frames (Vaswani et al. 2017) (`wherewhen.model.heads`). The last three use
+    ``standardise``, ``scale_floor``, ``basis``, ``projection``, ``location``, ``normalise``,
+    ``similarity`` and ``seed``, the transformer ``dropout``, too. They have no use for the other
+    fields, which presets set, and attend to all locations alike."""
+
+    transformer_layers: int = Field(default=1, ge=1)
+    """Layers of the transformer."""
+
+    transformer_heads: int = Field(default=4, ge=1)
+    """Attention heads of each of its layers; they divide the entries of a frame's vector."""
 
     standardise: Standardisation = "scale"
     """Use of the channels' statistics over the training cubes. ``none``: the cubes as they are (the
@@ -110,7 +127,7 @@ class NetworkConfig(BaseModel):
     channels differ."""
 
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Dropout of each layer's non-recurrent outputs (decision 11)."""
+    """Dropout of each layer's non-recurrent outputs (decision 11); of the transformer's parts."""
 
     initial_state: Literal["learned", "zeros"] = "learned"
     """States before the first frame: a tanh head for each layer on the mean slice (Eq 7, decision
@@ -185,6 +202,17 @@ class NetworkConfig(BaseModel):
         kernels = {name: (one,) if isinstance(one, int) else one for name, one in kernels.items()}
         repeats = {name: len(channels) if len(one) == 1 else 1 for name, one in kernels.items()}
         return values | {name: tuple(one) * repeats[name] for name, one in kernels.items()}
+
+    @model_validator(mode="after")
+    def _head_is_chosen(self) -> NetworkConfig:
+        for name in ("transformer_layers", "transformer_heads"):
+            default = type(self).model_fields[name].default
+            if self.head != "transformer" and getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} has no effect without head: transformer: set that, or take {name} "
+                    f"back to {default}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _layers_agree(self) -> NetworkConfig:

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from wherewhen.devices import usable_device
 from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import gather
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.threads import in_threads, processors
@@ -61,7 +61,7 @@ class FramePooling(Protocol):
 
 
 def encode_tracklets(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     reader: CubeReader,
     windows: Sequence[Window],
     batch_size: int = 8,
@@ -88,7 +88,7 @@ def encode_tracklets(
     attention
         Also return attention maps and frame weights.
     pooling
-        What pools the frames' states (`SiameseAttentionNetwork.frame_states`) instead of the
+        What pools the frames' states (`SiameseNetwork.frame_states`) instead of the
         network, such as a fitted `wherewhen.model.fisher_vector.FisherVector` (Eq 10).
     device
         Where to compute (`wherewhen.devices.Device`): the network is moved there for the time
@@ -138,7 +138,7 @@ def encode_tracklets(
 
 
 def encode_frames(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     reader: CubeReader,
     windows: Sequence[Window],
     batch_size: int = 8,
@@ -155,7 +155,7 @@ def encode_frames(
     Returns
     -------
     list of numpy.ndarray
-        Of each window ``[stop - start, E]`` float32 (`SiameseAttentionNetwork.frame_states`).
+        Of each window ``[stop - start, E]`` float32 (`SiameseNetwork.frame_states`).
     """
     windows = list(windows)
     states: list[np.ndarray] = [np.empty(0)] * len(windows)
@@ -171,7 +171,7 @@ def encode_frames(
 
 
 @contextmanager
-def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
+def evaluating(network: SiameseNetwork) -> Iterator[None]:
     """Put a network into evaluation mode, without gradients and TF32, for the time being.
 
     On a CPU it computes in one thread, so that no digit depends on the machine.
@@ -186,7 +186,7 @@ def evaluating(network: SiameseAttentionNetwork) -> Iterator[None]:
 
 
 @contextmanager
-def _moved(network: SiameseAttentionNetwork, device: str | None) -> Iterator[torch.device]:
+def _moved(network: SiameseNetwork, device: str | None) -> Iterator[torch.device]:
     """Move a network to a device for the time being."""
     before = next(network.parameters()).device
     there = before if device is None else torch.device(usable_device(device))
@@ -198,7 +198,7 @@ def _moved(network: SiameseAttentionNetwork, device: str | None) -> Iterator[tor
 
 
 def _by_batch(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     reader: CubeReader,
     windows: list[Window],
     batch_size: int,

@@ -17,7 +17,7 @@ from wherewhen.tracklets.sizes import as_recorded, as_size, times
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
 
 HEADER = "network"
 """Entry of the header: configuration, channels and grid (`as_recorded`), as JSON."""
@@ -30,6 +30,10 @@ RETIRED = {
 }
 """Fields of earlier versions, with the values that are fixed now."""
 
+LATER = ("head", "transformer_layers", "transformer_heads")
+"""Fields that are written only where they are not at their defaults: files of networks that earlier
+versions could build stay as they were, and can be read by them."""
+
 LARGEST = 2**31
 """Largest number of weights; a header that asks for more is damaged."""
 
@@ -38,12 +42,12 @@ class NetworkFileError(ValueError):
     """The file is damaged, or not a network of this project."""
 
 
-def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
+def write_network(network: SiameseNetwork, path: Path) -> None:
     """Write a network's weights and configuration; equal networks give equal bytes.
 
     Parameters
     ----------
-    network : SiameseAttentionNetwork
+    network : SiameseNetwork
         The network.
     path : Path
         The file, written atomically.
@@ -55,7 +59,7 @@ def write_network(network: SiameseAttentionNetwork, path: Path) -> None:
     from safetensors.torch import save_file
 
     built = {
-        "config": network.config.model_dump(mode="json"),
+        "config": _written(network.config),
         "channels": network.channels,
         "grid": as_recorded(network.grid),
     }
@@ -104,7 +108,7 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
     return built
 
 
-def read_network(path: str | Path) -> SiameseAttentionNetwork:
+def read_network(path: str | Path) -> SiameseNetwork:
     """Build a network from its file.
 
     Raises
@@ -140,6 +144,16 @@ def read_network(path: str | Path) -> SiameseAttentionNetwork:
     network = built.to_empty(device="cpu")
     network.load_state_dict(weights)
     return network
+
+
+def _written(config: NetworkConfig) -> dict[str, Any]:
+    """Return the fields that a header holds."""
+    defaults = {name: field.default for name, field in type(config).model_fields.items()}
+    return {
+        name: value
+        for name, value in config.model_dump(mode="json").items()
+        if name not in LATER or value != defaults[name]
+    }
 
 
 def _forms(weights: Mapping[str, Tensor]) -> dict[str, str]:

@@ -12,13 +12,13 @@ import numpy as np
 from wherewhen.model.config import FisherConfig
 from wherewhen.model.encode import encode_frames
 from wherewhen.model.fisher_vector import FisherVector
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Window
 
 
 def fit_fisher(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     reader: CubeReader,
     windows: Sequence[Window],
     config: FisherConfig,
@@ -30,7 +30,7 @@ def fit_fisher(
 
     Parameters
     ----------
-    network : SiameseAttentionNetwork
+    network : SiameseNetwork
         A trained network.
     reader : CubeReader
         Reads the cubes.

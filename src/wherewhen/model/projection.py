@@ -38,7 +38,7 @@ class CubeInput(nn.Module):
 
     See Also
     --------
-    wherewhen.model.siamese.SiameseAttentionNetwork : Has one as its input.
+    wherewhen.model.siamese.SiameseNetwork : Has one as its input.
     """
 
     def __init__(

@@ -1,28 +1,26 @@
-"""The Siamese attention network (III, Fig 1); both branches share all weights."""
+"""What all networks have in common: inputs, masks, readout, comparison (III, Fig 1).
+
+Both branches of a Siamese network share all weights, so there is one. What stands between the
+inputs and the readout is a head, a subclass in `wherewhen.model.heads`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wherewhen.model.attention import ExpectedSlice, Glimpse, MutedAttention, SpatialAttention
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.conv_gru import ConvGRUStack
 from wherewhen.model.convolution import Execution
-from wherewhen.model.initial_state import LearnedInitialState, ZeroInitialState
+from wherewhen.model.heads import HEADS
 from wherewhen.model.projection import CubeInput
 from wherewhen.model.similarity import ScaledCosine, WeightedProduct
-from wherewhen.model.temporal_pooling import (
-    AgreementPooling,
-    AttentionPooling,
-    AveragePooling,
-    MaxPooling,
-    TemporalPooling,
-)
+from wherewhen.model.temporal_pooling import TemporalPooling
 from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.sizes import Size, as_size
 
@@ -73,12 +71,15 @@ class Readout(nn.Module):
         return nn.functional.normalize(embedding, dim=1) if self.normalise else embedding
 
 
-class SiameseAttentionNetwork(nn.Module):
+class SiameseNetwork(nn.Module, ABC):
     """Encodes clips of feature cubes and compares them.
 
-    Padded frames (mask False) have no influence: their content is set to 0, they leave the states
-    unchanged, and the mean slice of Eq 7, the pooling of Eq 6 and the penalty of Eq 9 exclude them.
-    An encoding equals that of the clip without these frames.
+    A subclass, a head, makes its parts and `temporal_pooling`, calls `_read_out` and defines
+    `states`. The names of its parts stand in the files of its weights.
+
+    Padded frames (mask False) have no influence: an encoding equals that of the clip without these
+    frames. Their content is set to 0, and the pooling and the penalty of Eq 9 exclude them; a head
+    leaves them out of what else it sums over frames.
 
     Parameters
     ----------
@@ -95,6 +96,8 @@ class SiameseAttentionNetwork(nn.Module):
         Height and width.
     execution : Execution
         How it computes; may be changed at any time.
+    temporal_pooling : TemporalPooling
+        Pools the frames' states (Eq 6).
 
     Examples
     --------
@@ -107,7 +110,10 @@ class SiameseAttentionNetwork(nn.Module):
     --------
     build_network : Builds it with seeded initial weights.
     wherewhen.model.encode.encode_tracklets : Embeds tracklets.
+    wherewhen.model.heads : The heads.
     """
+
+    temporal_pooling: TemporalPooling
 
     def __init__(self, config: NetworkConfig, channels: int, grid: int | Size) -> None:
         super().__init__()
@@ -117,46 +123,40 @@ class SiameseAttentionNetwork(nn.Module):
         self.input = CubeInput(
             channels, config.projection, config.standardise, config.scale_floor, config.basis
         )
-        self.glimpse = (
-            ExpectedSlice()
-            if config.glimpse == "expectation"
-            else Glimpse(self.grid, config.attention_rescale)
-        )
-        self.gru = ConvGRUStack(self.input.channels, config, self.glimpse.grid)
-        self.initial_state = (
-            ZeroInitialState(self.gru.channels, self.gru.grids)
-            if config.initial_state == "zeros"
-            else LearnedInitialState(self.input.channels, self.gru.channels, self.gru.grids)
-        )
-        layers = len(config.channels)
-        self.attention_layer = (config.attention_layer or layers) - 1
-        self.attention = self._attention()
-        # layer 0 is the attended input, as in Eq 5
-        lowest = {"with_input": 0, "concatenated": 1, "top": layers}[config.readout]
-        self.layers_read = list(range(lowest, layers + 1))
-        all_channels = [self.input.channels, *config.channels]
-        all_grids = [self.glimpse.grid, *self.gru.grids]
-        read_channels = [all_channels[layer] for layer in self.layers_read]
-        read_grids = [all_grids[layer] for layer in self.layers_read]
-        self.temporal_pooling = _temporal_pooling(config, sum(read_channels))
-        self.readout = Readout(read_channels, read_grids, config.location, config.normalise)
+
+    def _read_out(self, channels: Sequence[int], grids: Sequence[Size]) -> None:
+        """Make the parts after the pooling, for states of such channels and grids."""
+        config = self.config
+        self.readout = Readout(list(channels), list(grids), config.location, config.normalise)
         self.similarity = (
             WeightedProduct(self.readout.size, config.normalise)
             if config.similarity == "weighted"
             else ScaledCosine()
         )
 
-    def _attention(self) -> nn.Module:
-        if self.config.attention == "muted":
-            return MutedAttention(self.grid)
-        return SpatialAttention(
-            self.gru.channels[self.attention_layer],
-            self.gru.grids[self.attention_layer],
-            self.grid,
-            flattened=self.config.attention_state == "flattened",
-            features=self.input.channels if self.config.conditioned_on_features else None,
-            temperature=self.config.attention_temperature,
-        )
+    @abstractmethod
+    def states(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """Make the frames' states, and say where each frame was looked at.
+
+        Parameters
+        ----------
+        inputs : Tensor [N, T, H, W, C]
+            From `input`; 0 where padded.
+        mask : Tensor of bool [N, T], optional
+            Valid frames; None if all are.
+
+        Returns
+        -------
+        attention : Tensor [N, T, H, W]
+            Weights of the locations, 0 where padded.
+        states : list of Tensor [N, T, C_l, H_l, W_l]
+            Of each layer that is read out; finite where padded.
+        """
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications for the states of a frame, without those of `input`."""
+        return 0
 
     @property
     def channels(self) -> int:
@@ -262,37 +262,11 @@ class SiameseAttentionNetwork(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """Attention ``[N, T, H, W]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         if mask is None:
-            inputs = enter(cubes)
-            mean_slice = inputs.mean((1, 2, 3))
-        else:  # masked twice: NaN in padding reaches neither outputs nor gradients
-            padded = ~mask[:, :, None, None, None]
-            inputs = enter(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
-            mean_slice = inputs.mean((2, 3)).sum(1) / mask.sum(1, keepdim=True)
-        attention, states = self._look(inputs, self.initial_state(mean_slice), mask)
-        return attention, [
-            _stack_frames([state[layer] for state in states]) for layer in self.layers_read
-        ]
-
-    def _look(
-        self, inputs: Tensor, start: list[Tensor], mask: Tensor | None
-    ) -> tuple[Tensor, list[list[Tensor]]]:
-        """Run the recurrence: attention ``[N, T, H, W]``, and each frame's outputs 0 to L."""
-        recurrent = self.config.recurrence == "gru"
-        states = start
-        products = self.gru.products(self.execution, inputs.shape[1])
-        frames = products[0].form.lay_out(inputs)
-        attention, all_outputs = [], []
-        for time, frame in enumerate(frames.unbind(0)):
-            before = states if recurrent else start
-            weights = self.attention(before[self.attention_layer], frame)
-            attended = self.glimpse(frame, weights)
-            valid = None if mask is None else mask[:, time, None, None]
-            states, outputs = self.gru(
-                attended, before, None if valid is None else valid[:, None], products
-            )
-            attention.append(weights if valid is None else torch.where(valid, weights, 0.0))
-            all_outputs.append([attended, *outputs])
-        return torch.stack(attention, 1), all_outputs
+            return self.states(enter(cubes), None)
+        # masked twice: NaN in padding reaches neither outputs nor gradients
+        padded = ~mask[:, :, None, None, None]
+        inputs = enter(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
+        return self.states(inputs, mask)
 
     def _checked_mask(
         self, cubes: Tensor, channels: int, mask: Tensor | None, trusted: bool = False
@@ -326,25 +300,21 @@ class SiameseAttentionNetwork(nn.Module):
         return self.similarity.pairwise(left, right)
 
 
-def _stack_frames(states: list[Tensor]) -> Tensor:
-    """``[N, T, C, H, W]`` of T states ``[N, C, H, W]``, with the same memory layout."""
-    order = states[0].dim_order()
-    stacked = torch.stack([state.permute(order) for state in states])
-    back = [order.index(dimension) + 1 for dimension in range(4)]
-    return stacked.permute(back[0], 0, *back[1:])
+def uniform_attention(inputs: Tensor, mask: Tensor | None) -> Tensor:
+    """Weights ``[N, T, H, W]`` of heads without spatial attention, of inputs ``[N, T, H, W, C]``.
+
+    Examples
+    --------
+    >>> uniform_attention(torch.ones(1, 2, 2, 2, 8), torch.tensor([[True, False]])).tolist()
+    [[[[0.25, 0.25], [0.25, 0.25]], [[0.0, 0.0], [0.0, 0.0]]]]
+    """
+    shape = inputs.shape[:4]
+    attention = inputs.new_full(shape, 1 / (shape[2] * shape[3]))
+    return attention if mask is None else attention * mask[:, :, None, None]
 
 
-def _temporal_pooling(config: NetworkConfig, channels: int) -> TemporalPooling:
-    learned = {"attention": AttentionPooling, "agreement": AgreementPooling}
-    if config.temporal_pooling in learned:
-        return learned[config.temporal_pooling](channels)
-    return {"average": AveragePooling, "max": MaxPooling}[config.temporal_pooling]()
-
-
-def build_network(
-    config: NetworkConfig, channels: int, grid: int | Size
-) -> SiameseAttentionNetwork:
-    """Build the network with initial weights drawn from ``config.seed``.
+def build_network(config: NetworkConfig, channels: int, grid: int | Size) -> SiameseNetwork:
+    """Build the network of ``config.head`` with initial weights drawn from ``config.seed``.
 
     The weights do not depend on the number of threads; the global random state is not changed.
 
@@ -359,4 +329,4 @@ def build_network(
     """
     with torch.random.fork_rng(devices=[]), torch_threads(1):
         torch.manual_seed(config.seed)
-        return SiameseAttentionNetwork(config, channels, grid)
+        return pkgutil.resolve_name(HEADS[config.head])(config, channels, grid)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.siamese import SiameseAttentionNetwork, build_network
+from wherewhen.model.siamese import SiameseNetwork, build_network
 
 STATISTICS = ("standardise", "scale_floor")
 """Fields that decide the statistics of the cubes, and no shape."""
 
 
-def start_from(trained: SiameseAttentionNetwork, config: NetworkConfig) -> SiameseAttentionNetwork:
+def start_from(trained: SiameseNetwork, config: NetworkConfig) -> SiameseNetwork:
     """Build a network with the weights of a trained one.
 
     Statistics and basis of the cubes are copied, too: the network is calibrated if the trained one
@@ -19,7 +19,7 @@ def start_from(trained: SiameseAttentionNetwork, config: NetworkConfig) -> Siame
 
     Parameters
     ----------
-    trained : SiameseAttentionNetwork
+    trained : SiameseNetwork
         Has the weights.
     config : NetworkConfig
         Agrees with the trained one's in the fields that decide the weights' shapes and the
@@ -56,7 +56,7 @@ def start_from(trained: SiameseAttentionNetwork, config: NetworkConfig) -> Siame
     return network
 
 
-def _shapes(fields: dict, like: SiameseAttentionNetwork) -> dict[str, torch.Size] | None:
+def _shapes(fields: dict, like: SiameseNetwork) -> dict[str, torch.Size] | None:
     """Shapes of the weights for the same cubes; None where the fields do not fit together."""
     try:
         with torch.device("meta"):

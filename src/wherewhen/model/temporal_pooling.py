@@ -35,7 +35,7 @@ class TemporalPooling(nn.Module, ABC):
         """
 
 
-class _WeightedPooling(TemporalPooling):
+class WeightedPooling(TemporalPooling):
     """Pooling by a weighted sum."""
 
     @abstractmethod
@@ -49,7 +49,7 @@ class _WeightedPooling(TemporalPooling):
         return [(weights[:, :, None, None, None] * state).sum(1) for state in states], weights
 
 
-class AttentionPooling(_WeightedPooling):
+class AttentionPooling(WeightedPooling):
     """Learned weights, ``alpha = softmax_t MLP(mean_i h(t, i))`` (Eq 6).
 
     Parameters
@@ -161,7 +161,7 @@ def agreement(frames: Tensor, weights: Tensor) -> Tensor:
     return others / (1 - weights).clamp_min(1e-6)
 
 
-class AveragePooling(_WeightedPooling):
+class AveragePooling(WeightedPooling):
     """Mean over the valid frames (V-B)."""
 
     def weigh(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:

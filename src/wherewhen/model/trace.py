@@ -10,14 +10,15 @@ from torch import Tensor
 
 from wherewhen.model.conv_gru import ConvGRULayer, LayerStep
 from wherewhen.model.encode import evaluating
-from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.model.heads.siamese_attention import SiameseAttentionNetwork
+from wherewhen.model.siamese import Encoding, SiameseNetwork
 
 
 class Trace(NamedTuple):
     """Encoding, gates and states of N clips of T frames."""
 
     encoding: Encoding
-    """From `SiameseAttentionNetwork.encode`."""
+    """From `SiameseNetwork.encode`."""
     update: list[Tensor]
     """Update gate z of every layer, bottom to top, ``[N, T, C_l, H_l, W_l]``: 0 keeps the state, 1
     replaces it by the candidate."""
@@ -27,12 +28,22 @@ class Trace(NamedTuple):
     """State h after each frame, likewise."""
 
 
-def trace(network: SiameseAttentionNetwork, cubes: Tensor) -> Trace:
+def trace(network: SiameseNetwork, cubes: Tensor) -> Trace:
     """Encode clips ``[N, T, H, W, D]`` in evaluation mode, without gradients, and keep the gates.
 
     All frames are valid. The network does not change. Every layer is computed twice, so that
     training and embedding need not keep the gates.
+
+    Raises
+    ------
+    TypeError
+        If the network's head has no gates.
     """
+    if not isinstance(network, SiameseAttentionNetwork):
+        raise TypeError(
+            f"trace: a network with the head {network.config.head} has no gates; expected "
+            "siamese_attention"
+        )
     steps: list[list[LayerStep]] = [[] for _ in network.gru.layers]
     hooks = [
         layer.register_forward_hook(partial(_keep, kept))

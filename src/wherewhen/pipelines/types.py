@@ -11,7 +11,7 @@ Root = Any
 """`str | pathlib.Path`: the folder of a data set. Kedro warns of a union that it can't validate."""
 
 Network = Any
-"""`wherewhen.model.siamese.SiameseAttentionNetwork`."""
+"""`wherewhen.model.siamese.SiameseNetwork`."""
 
 Model = Any
 """`wherewhen.pretrained.writing.Model`."""

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from wherewhen.features.backbones import Backbone
     from wherewhen.features.domain import CubeStatistics
     from wherewhen.features.weights import WeightsSource
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
 
 __all__ = [
     "FOLDER",
@@ -136,7 +136,7 @@ def metrics_file(folder: Path | None = None) -> Path:
     return _described(folder or FOLDER, METRICS)
 
 
-def load_network(folder: Path | None = None) -> SiameseAttentionNetwork:
+def load_network(folder: Path | None = None) -> SiameseNetwork:
     """Read the network, for embedding; see `network_file`."""
     from wherewhen.model.files import read_network
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
     from torch import Tensor
 
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
 
 
 class Model(NamedTuple):
@@ -35,7 +35,7 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    network : wherewhen.model.siamese.SiameseAttentionNetwork
+    network : wherewhen.model.siamese.SiameseNetwork
         Trained.
     metrics : mapping of str to sklearn.pipeline.Pipeline
         Learned on its embeddings.
@@ -47,7 +47,7 @@ class Model(NamedTuple):
         Its weights; None: an installed package carries them.
     """
 
-    network: SiameseAttentionNetwork
+    network: SiameseNetwork
     metrics: Mapping[str, Pipeline]
     statistics: CubeStatistics
     about: Mapping[str, Any]

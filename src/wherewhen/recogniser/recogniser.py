@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wherewhen.features.backbones import Backbone
     from wherewhen.features.domain import CubeStatistics
     from wherewhen.features.weights import WeightsSource
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
     from wherewhen.pretrained.card import Calibration, Card
 
 COSINE = "cosine"
@@ -98,7 +98,7 @@ class Recogniser:
         What the model learned from, its thresholds and its limits.
     backbone : wherewhen.features.backbones.Backbone
         Makes cubes of frames, as the card says.
-    network : wherewhen.model.siamese.SiameseAttentionNetwork
+    network : wherewhen.model.siamese.SiameseNetwork
         Embeds cubes.
     metrics : mapping of str to sklearn.pipeline.Pipeline
         Metrics learned on its embeddings.
@@ -131,7 +131,7 @@ class Recogniser:
         self,
         card: Card,
         backbone: Backbone,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         metrics: dict[str, Any],
         statistics: CubeStatistics,
         metric: str | None = None,

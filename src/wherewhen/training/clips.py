@@ -99,7 +99,7 @@ class ReducedCubes(CubeReader):
 
     See Also
     --------
-    wherewhen.model.siamese.SiameseAttentionNetwork.encode_reduced : Encodes them.
+    wherewhen.model.siamese.SiameseNetwork.encode_reduced : Encodes them.
     """
 
     def __init__(self, reader: CubeReader, part: CubeInput) -> None:

@@ -15,6 +15,7 @@ Part = Literal[
     "initial_state",
     "attention",
     "temporal_pooling",
+    "transformer",
     "readout",
     "similarity",
     "identity",

@@ -13,7 +13,7 @@ import torch
 
 from wherewhen.devices import usable_device
 from wherewhen.model.convolution import Execution, full_float32
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     reader: CubeReader,
     tracklets: list[str],
     frames: int = CALIBRATION_FRAMES,
@@ -70,7 +70,7 @@ def calibrate(
 
 
 def train(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     cubes: CubeReader,
     training_tracklets: pd.DataFrame,
     validation_tracklets: pd.DataFrame | None,
@@ -205,7 +205,7 @@ def _preloaded(
 
 
 def _arguments(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     training_tracklets: pd.DataFrame,
     validation_tracklets: pd.DataFrame | None,
     config: TrainingConfig,
@@ -238,7 +238,7 @@ def _on(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _computed_by(network: SiameseAttentionNetwork, execution: Execution) -> Iterator[None]:
+def _computed_by(network: SiameseNetwork, execution: Execution) -> Iterator[None]:
     """Set a network's execution for the duration of the training."""
     before = network.execution
     network.execution = execution

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.training.config import TrainingConfig
 
 ALPHA = 0.95
@@ -59,7 +59,7 @@ class Optimiser:
 
     def __init__(
         self,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         config: TrainingConfig,
         loss: nn.Module | None = None,
     ) -> None:
@@ -106,9 +106,7 @@ class Optimiser:
             group["foreach"] = here
 
 
-def _parts(
-    network: SiameseAttentionNetwork, loss: nn.Module | None
-) -> Iterator[tuple[str, nn.Module]]:
+def _parts(network: SiameseNetwork, loss: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:
     yield from network.named_children()
     if loss is not None:
         yield from loss.named_children()

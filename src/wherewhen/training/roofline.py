@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 
 SIZE = {"cpu": 1536, "cuda": 8192}
 """Rows of the square matrices: large enough for the machine's full rate."""
@@ -61,12 +61,11 @@ def measure_roofline(
     return 2.0 * size**3 / statistics.median(seconds() for _ in range(repeats))
 
 
-def network_flops(
-    network: SiameseAttentionNetwork, clips: int, frames: int, backward: bool = True
-) -> float:
+def network_flops(network: SiameseNetwork, clips: int, frames: int, backward: bool = True) -> float:
     """Count the FLOPs of encoding clips of reduced cubes, with convolutions in their direct form.
 
-    The products of the projection and of Eq 5, more than 99 % of all. A faster form of the
+    The products of the projection and of the head (`SiameseNetwork.multiplications`), for the
+    ConvGRU more than 99 % of all. A faster form of the
     convolutions counts the same, so that shares of the roofline can be compared.
 
     Parameters
@@ -84,11 +83,7 @@ def network_flops(
     float
         Multiplications and additions.
     """
-    recurrent = 0
-    for layer, (height, width) in zip(network.gru.layers, network.gru.grids, strict=True):
-        kernels = (p for p in layer.parameters() if p.ndim == 4)
-        recurrent += height * width * sum(kernel.numel() for kernel in kernels)
     projection = network.input.weight
     projected = 0 if projection is None else math.prod(network.grid) * projection.numel()
     passes = (3, 2) if backward else (1, 1)
-    return 2.0 * clips * frames * (passes[0] * recurrent + passes[1] * projected)
+    return 2.0 * clips * frames * (passes[0] * network.multiplications + passes[1] * projected)

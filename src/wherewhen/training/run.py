@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from wherewhen.model.siamese import SiameseAttentionNetwork
+from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips
@@ -71,7 +71,7 @@ class Run:
 
     def __init__(
         self,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         cubes: CubeReader,
         tracklets: pd.DataFrame,
         config: TrainingConfig,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wherewhen.model.attention import entropy_share
-from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.model.siamese import Encoding, SiameseNetwork
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.guidance import Shown
 from wherewhen.training.losses import Compared, TrainingLoss
@@ -23,7 +23,7 @@ class StepInputs(NamedTuple):
     """Inputs of a step, on its device."""
 
     cubes: Tensor
-    """``[N, T, H, W, B]``, reduced (`SiameseAttentionNetwork.encode_reduced`)."""
+    """``[N, T, H, W, B]``, reduced (`SiameseNetwork.encode_reduced`)."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared
@@ -89,7 +89,7 @@ class Step:
 
     def __init__(
         self,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         loss: TrainingLoss,
         parameters: Sequence[nn.Parameter],
         config: TrainingConfig,
@@ -163,7 +163,8 @@ class Step:
             encoding = self._encode(cubes, mask, inputs.whole)
             pairs = zip(encoding, gradients, strict=True)
             learned = [(tensor, by) for tensor, by in pairs if tensor.requires_grad]
-            torch.autograd.backward(*zip(*learned, strict=True))
+            if learned:  # a mean of cubes that are not projected has nothing to learn
+                torch.autograd.backward(*zip(*learned, strict=True))
         return leaves, terms
 
 
@@ -255,7 +256,7 @@ def record_cuda_graph(
 
 
 def build_step(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     loss: TrainingLoss,
     parameters: Sequence[nn.Parameter],
     config: TrainingConfig,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wherewhen.model.siamese import Encoding, SiameseAttentionNetwork
+from wherewhen.model.siamese import Encoding, SiameseNetwork
 from wherewhen.retrieval import evaluate
 from wherewhen.retrieval.distances import cosine
 from wherewhen.tracklets.cubes import CubeReader
@@ -91,7 +91,7 @@ class Validation:
 
     def __init__(
         self,
-        network: SiameseAttentionNetwork,
+        network: SiameseNetwork,
         cubes: CubeReader,
         sampler: PairSampler,
         config: TrainingConfig,

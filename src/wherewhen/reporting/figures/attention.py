@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from wherewhen.model.encode import Encodings
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
     from wherewhen.tracklets.cubes import CubeReader
 
 _HEAT = "inferno"
@@ -234,7 +234,7 @@ def strips_of_table(attention: pd.DataFrame, pictures: TrackletPictures) -> list
 
 
 def encode_shown(
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     cubes: CubeReader,
     windows: pd.DataFrame,
     chosen: Sequence[tuple[str, str]],
@@ -369,7 +369,7 @@ def _draw_ranked(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
     cubes: CubeReader,
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
     tracklets: int,

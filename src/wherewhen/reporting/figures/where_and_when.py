@@ -38,7 +38,7 @@ from wherewhen.tracklets.pictures import TrackletPictures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from wherewhen.model.siamese import SiameseAttentionNetwork
+    from wherewhen.model.siamese import SiameseNetwork
     from wherewhen.tracklets.cubes import CubeReader
 
 _COLUMNS = 8  # of frames, and of gallery pictures
@@ -125,7 +125,7 @@ def _draw(
     pictures: TrackletPictures,
     scores: pd.DataFrame,
     cubes: CubeReader,
-    network: SiameseAttentionNetwork,
+    network: SiameseNetwork,
     windows: pd.DataFrame,
     rankings: pd.DataFrame,
 ) -> Figure:
