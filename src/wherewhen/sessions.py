@@ -211,6 +211,11 @@ def _config(env: str | None, root: Path, kind: str) -> Tree:
     return config_loader(env)[kind]
 
 
+def forget_configuration() -> None:
+    """Read configurations anew from now on: an environment was removed."""
+    _config.cache_clear()
+
+
 def _absolute(config: Any, root: Path) -> Any:
     """Make the paths of a catalog absolute, as a session does."""
     if not isinstance(config, Mapping):

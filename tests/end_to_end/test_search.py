@@ -178,6 +178,26 @@ def test_more_is_added_and_somebody_removed(searched, here):
     assert "is neither a tracklet of the gallery nor a folder" in output
 
 
+def test_an_index_that_fails_leaves_no_environment(searched, here):
+    project, given = searched
+    crop = project.root / "broken/hall/anna/0001.png"
+    crop.parent.mkdir(parents=True)
+    crop.write_bytes(b"no picture")
+    words = ["search", "index", "--gallery", "broken"]
+    code, output = here(project, *words, **given)
+    assert code == 1
+    assert "hall/anna/0001.png" in output
+    assert not (project.root / "conf/broken").exists()
+
+    code, output = here(project, "new-dataset", "kept", "--reader", "folder", "--root", "broken")
+    assert code == 0, output
+    files = {path: path.read_bytes() for path in (project.root / "conf/kept").iterdir()}
+    code, output = here(project, *words, "--env", "kept", **given)
+    assert code == 1
+    assert {path: path.read_bytes() for path in (project.root / "conf/kept").iterdir()} == files
+    assert not list((project.root / "data/09_search").glob("[bk]*"))
+
+
 def test_there_has_to_be_a_gallery(searched, here):
     project, given = searched
     code, output = here(project, "search", "query", "footage/site/cam_a/person_0001", **given)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,7 @@ from wherewhen.project import (
     project_root,
     to_root,
 )
-from wherewhen.sessions import View, run
+from wherewhen.sessions import View, forget_configuration, run
 from wherewhen.tracklets.readers.guess import guess_reader
 
 if TYPE_CHECKING:
@@ -73,23 +74,19 @@ def make(
     Raises
     ------
     SearchError, wherewhen.environments.ConfigurationError
-        If the footage is not there or is another than that of the environment.
+        If the footage is not there or is another than that of the environment. Whatever is raised,
+        no environment is left that was made for a gallery that is not there.
     NoBoxesError, wherewhen.features.checkpoint_files.WeightsError
         If people in a video can't be found.
     """
-    from wherewhen.recogniser.gallery import Gallery
-
     _check_boxes(footage, people)
     first, *others = footage
     name = env or _name_of(first)
     if env is None and name not in environments():
-        _make_environment(name, first, reader, people)
-        asked = params
+        with _new_environment(name, first, reader, people):
+            gallery = _indexed(name, params)
     else:
-        asked = _reading(name, first, people, params, named=env is not None)
-    view, embedded, report = _embedded(name, asked)
-    kind = view.parameters.search.kind
-    gallery = Gallery.create(home(view), embedded, report, project_root(), kind)
+        gallery = _indexed(name, _reading(name, first, people, params, named=env is not None))
     for more in others:
         _extend(gallery, name, more, people, params)
     return name, gallery
@@ -285,12 +282,33 @@ def _name_of(footage: str) -> str:
     return name if name[0].isalpha() else f"footage_{name}"[:40]
 
 
-def _make_environment(name: str, footage: str, reader: str | None, people: People) -> None:
-    """Make an environment for footage, after people have been found in it."""
+@contextmanager
+def _new_environment(name: str, footage: str, reader: str | None, people: People) -> Iterator[None]:
+    """Make an environment for footage, in which people are found first.
+
+    It is removed again if the block fails.
+    """
     place = from_root(footage)
     reader = reader or guess_reader(place)
     boxes = boxes_of(place, people, name) if reader == MOT else None
-    new_dataset(name, reader, str(place), model=True, boxes=None if boxes is None else str(boxes))
+    made = new_dataset(
+        name, reader, str(place), model=True, boxes=None if boxes is None else str(boxes)
+    )
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(made[0].parent)
+        forget_configuration()
+        raise
+
+
+def _indexed(env: str, params: Mapping[str, Any]) -> Gallery:
+    """Run the stage, and make a gallery of what it has embedded."""
+    from wherewhen.recogniser.gallery import Gallery
+
+    view, embedded, report = _embedded(env, params)
+    kind = view.parameters.search.kind
+    return Gallery.create(home(view), embedded, report, project_root(), kind)
 
 
 def _embedded(
