@@ -41,7 +41,7 @@ def _sibling(network: SiameseAttentionNetwork, cubes: Tensor) -> tuple[Tensor, T
     stacked = [torch.stack(layer, 1) for layer in zip(*read, strict=True)]
     mask = torch.ones(cubes.shape[:2], dtype=torch.bool, device=cubes.device)
     pooled, _ = network.temporal_pooling(stacked, mask)
-    return network.readout(pooled), torch.stack(maps, 1)
+    return network.neck(network.readout(pooled)), torch.stack(maps, 1)
 
 
 def _gru(layer: ConvGRULayer, x: Tensor, h: Tensor) -> Tensor:

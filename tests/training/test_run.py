@@ -41,13 +41,22 @@ def run(toy, tmp_path):
     validation = tracklets.drop(training.index)
 
     def go(
-        preset="modern", folder="run", kill_at=None, held_out=validation, device="auto", **settings
+        preset="modern",
+        folder="run",
+        kill_at=None,
+        held_out=validation,
+        device="auto",
+        parts=(),
+        **settings,
     ):
         def log(row):
             if row["step"] == kill_at:
                 raise Killed
 
-        model, config = network(), TrainingConfig.from_preset(preset, **(QUICK | settings))
+        model, config = (
+            network(**dict(parts)),
+            TrainingConfig.from_preset(preset, **(QUICK | settings)),
+        )
         arguments = (training, held_out, config, tmp_path / folder, log)
         return model, train(model, cubes, *arguments, progress=False, device=device)
 
@@ -93,8 +102,9 @@ EVERYTHING = {
     [
         {"preset": "modern", "epochs": 4, **EVERYTHING},
         {"preset": "paper", "epochs": 4, "pairs_per_batch": 4},
+        {"epochs": 4, "parts": {"head": "transformer", "location": "mean", "neck": "batch_norm"}},
     ],
-    ids=["everything", "drawn pairs"],
+    ids=["everything", "drawn pairs", "transformer with a neck"],
 )
 def test_a_killed_run_with_more_state_goes_on_to_the_same_weights(run, settings):
     undisturbed = run(folder="undisturbed", **settings)

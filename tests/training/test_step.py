@@ -7,6 +7,7 @@ from wherewhen.model.convolution import Execution
 from wherewhen.model.siamese import Encoding, build_network
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses import Compared, TrainingLoss, scheduled_values
+from wherewhen.training.losses.triplet import batch_hard_triplet
 from wherewhen.training.pairs import Batch
 from wherewhen.training.step import (
     RecordedStep,
@@ -73,6 +74,7 @@ def assert_close(one, other):
         {"head": "average", "projection": None},
         {"head": "temporal_attention"},
         {"head": "transformer", "dropout": 0.0},
+        {"neck": "batch_norm"},
     ],
     ids=str,
 )
@@ -82,6 +84,15 @@ def test_micro_batches_have_the_gradient_of_the_batch(size, network):
     outputs = [step(inputs()) for step in (whole, parts)]
     assert_close(gradients(whole), gradients(parts))
     assert_close(list(outputs[0].values()), list(outputs[1].values()))
+    assert_close(*(list(step.network.buffers()) for step in (whole, parts)))
+
+
+def test_triplets_are_those_before_the_neck():
+    data, step = inputs(), build(network={"neck": "batch_norm"})
+    before = step.network.encode_reduced(data.cubes, data.mask).embedding
+    expected = batch_hard_triplet(before, data.compared.persons)
+    torch.testing.assert_close(step(data)["triplet"], expected.detach())
+    assert step.network.neck.norm.weight.grad.any()
 
 
 def test_the_second_pass_drops_what_the_first_one_dropped():
@@ -138,8 +149,9 @@ def play_back(function):
     return replay, kept
 
 
-def test_a_recorded_step_equals_the_plain_one_for_every_shape():
-    plain, step = build(), build()
+@pytest.mark.parametrize("neck", ["none", "batch_norm"])
+def test_a_recorded_step_equals_the_plain_one_for_every_shape(neck):
+    plain, step = build(network={"neck": neck}), build(network={"neck": neck})
     play_back.step = step
     recordings = []
 
@@ -152,6 +164,7 @@ def test_a_recorded_step_equals_the_plain_one_for_every_shape():
         expected, found = plain(inputs(clips, seed)), recorded(inputs(clips, seed))
         assert_close(gradients(plain), gradients(step))
         assert_close(list(expected.values()), list(found.values()))
+        assert_close(list(plain.network.buffers()), list(step.network.buffers()))
     assert len(recordings) == 2
 
 
@@ -183,7 +196,16 @@ def moved(data, device):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("network", [{}, {"attention": "muted", "temporal_pooling": "max"}])
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"neck": "batch_norm"},
+        {"attention": "muted", "temporal_pooling": "max"},
+        {"head": "temporal_attention"},
+        {"head": "transformer", "projection": None, "location": "cells"},
+    ],
+    ids=str,
+)
 def test_a_step_looks_at_no_values(network, whole):
     step = build(torch.float32, network | {"dropout": 0.5}, hardest_negatives=0.5)
     step.network.to("meta")  # tensors without values: a look at one is an error

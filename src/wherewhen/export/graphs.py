@@ -55,7 +55,7 @@ class CubesToEmbeddings(nn.Module):
         pooled, frame_weights = network.temporal_pooling(states, mask)
         # `encode` refuses a clip without a valid frame; a graph can only say that it has no result
         some = mask.any(1, keepdim=True)
-        embedding = torch.where(some, network.readout(pooled), torch.nan)
+        embedding = torch.where(some, network.neck(network.readout(pooled)), torch.nan)
         return Encoding(embedding, attention, frame_weights)
 
     def _look(

@@ -56,8 +56,8 @@ class NetworkConfig(BaseModel):
     Temporal Modeling for Video-based Person ReID"); or the mean of the outputs of a transformer
     over the frames (Vaswani et al. 2017) (`wherewhen.model.heads`). The last three use
     ``standardise``, ``scale_floor``, ``basis``, ``projection``, ``location``, ``normalise``,
-    ``similarity`` and ``seed``, the transformer ``dropout``, too. They have no use for the other
-    fields, which presets set, and attend to all locations alike."""
+    ``neck``, ``similarity`` and ``seed``, the transformer ``dropout``, too. They have no use for
+    the other fields, which presets set, and attend to all locations alike."""
 
     transformer_layers: int = Field(default=1, ge=1)
     """Layers of the transformer."""
@@ -174,6 +174,12 @@ class NetworkConfig(BaseModel):
 
     normalise: bool = True
     """Normalise embeddings to length 1. The paper does not."""
+
+    neck: Literal["none", "batch_norm"] = "none"
+    """``batch_norm``: batch normalisation of embeddings, before they are normalised to length 1
+    (Luo et al. 2019, "Bag of Tricks and A Strong Baseline for Deep Person Re-identification"). The
+    pairs, the classifier and the testing see embeddings after it, triplets and circle loss those
+    before it (`wherewhen.model.neck`)."""
 
     similarity: Literal["cosine", "weighted"] = "cosine"
     """Logit of a pair: exp(s) cos + b with learned s and b, or v . (h_a * h_b) + c (Eq 8, decision

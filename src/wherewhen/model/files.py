@@ -30,7 +30,7 @@ RETIRED = {
 }
 """Fields of earlier versions, with the values that are fixed now."""
 
-LATER = ("head", "transformer_layers", "transformer_heads")
+LATER = ("head", "transformer_layers", "transformer_heads", "neck")
 """Fields that are written only where they are not at their defaults: files of networks that earlier
 versions could build stay as they were, and can be read by them."""
 

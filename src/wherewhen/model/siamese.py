@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
 from wherewhen.model.heads import HEADS
+from wherewhen.model.neck import BatchNormNeck
 from wherewhen.model.projection import CubeInput
 from wherewhen.model.similarity import ScaledCosine, WeightedProduct
 from wherewhen.model.temporal_pooling import TemporalPooling
@@ -127,7 +128,12 @@ class SiameseNetwork(nn.Module, ABC):
     def _read_out(self, channels: Sequence[int], grids: Sequence[Size]) -> None:
         """Make the parts after the pooling, for states of such channels and grids."""
         config = self.config
-        self.readout = Readout(list(channels), list(grids), config.location, config.normalise)
+        after_neck = config.neck == "batch_norm"
+        normalise = config.normalise and not after_neck
+        self.readout = Readout(list(channels), list(grids), config.location, normalise)
+        self.neck = (
+            BatchNormNeck(self.readout.size, config.normalise) if after_neck else nn.Identity()
+        )
         self.similarity = (
             WeightedProduct(self.readout.size, config.normalise)
             if config.similarity == "weighted"
@@ -206,14 +212,17 @@ class SiameseNetwork(nn.Module, ABC):
         ValueError
             If shapes disagree with the network or each other, or a clip has no valid frame.
         """
-        return self._encode(self.input, self.channels, cubes, mask, trusted)
+        encoding = self._encode(self.input, self.channels, cubes, mask, trusted)
+        return encoding._replace(embedding=self.neck(encoding.embedding))
 
     forward = encode
 
     def encode_reduced(
         self, cubes: Tensor, mask: Tensor | None = None, trusted: bool = False
     ) -> Encoding:
-        """Encode clips whose cubes are in the frozen basis already, as training does.
+        """Encode clips as training does: of cubes in the frozen basis, up to the neck.
+
+        `neck` makes embeddings of what is returned as such, for all clips of a batch at once.
 
         Parameters
         ----------
@@ -237,7 +246,7 @@ class SiameseNetwork(nn.Module, ABC):
         mask: Tensor | None,
         trusted: bool,
     ) -> Encoding:
-        """Encode cubes of so many channels, of which `enter` makes the inputs."""
+        """Encode cubes of so many channels, of which `enter` makes the inputs, up to the neck."""
         mask = self._checked_mask(cubes, channels, mask, trusted)
         attention, states = self._read(enter, cubes, mask)
         if mask is None:
@@ -253,7 +262,7 @@ class SiameseNetwork(nn.Module, ABC):
         """
         mask = self._checked_mask(cubes, self.channels, mask)
         _, states = self._read(self.input, cubes, mask)
-        embeddings = self.readout([state.flatten(0, 1) for state in states])
+        embeddings = self.neck(self.readout([state.flatten(0, 1) for state in states]))
         embeddings = embeddings.unflatten(0, cubes.shape[:2])
         return embeddings if mask is None else embeddings.masked_fill(~mask[:, :, None], 0.0)
 

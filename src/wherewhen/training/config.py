@@ -17,6 +17,7 @@ Part = Literal[
     "temporal_pooling",
     "transformer",
     "readout",
+    "neck",
     "similarity",
     "identity",
 ]

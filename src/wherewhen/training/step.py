@@ -120,13 +120,15 @@ class Step:
         return self.network.encode_reduced(cubes, None if whole else mask, trusted=True)
 
     def _terms(self, encoding: Encoding, inputs: StepInputs) -> dict[str, Tensor]:
+        features = encoding.embedding  # the neck sees all clips at once
         return self.loss(
             self.network.pairwise_logits,
-            encoding,
+            encoding._replace(embedding=self.network.neck(features)),
             inputs.mask,
             inputs.compared,
             inputs.scheduled,
             inputs.shown,
+            features,
         )
 
     def _whole(self, inputs: StepInputs) -> tuple[Encoding, dict[str, Tensor]]:
@@ -225,7 +227,11 @@ class RecordedStep:
             inputs.whole,
             inputs.shown and Shown(*(tensor.clone() for tensor in inputs.shown)),
         )
+        statistics = list(self.step.network.buffers())
+        before = [statistic.clone() for statistic in statistics]
         replay, outputs = self.record(lambda: self.step(buffers))
+        for statistic, value in zip(statistics, before, strict=True):
+            statistic.copy_(value)  # recording has seen the batch several times
         gradients = [parameter.grad for parameter in self.step.parameters]
         return Recorded(buffers, replay, outputs, gradients)
 

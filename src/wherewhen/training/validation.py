@@ -140,7 +140,8 @@ class Validation:
             self.network.encode_reduced(cubes, None if clips.whole else mask, trusted=True)
             for cubes, mask in parts
         ]
-        return Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
+        encoding = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
+        return encoding._replace(embedding=self.network.neck(encoding.embedding))
 
     def _ranks(self, embeddings: np.ndarray) -> tuple[float, float]:
         """Rank-1 and mAP; NaN if an embedding is not finite."""

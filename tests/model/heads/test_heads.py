@@ -143,5 +143,5 @@ def test_a_file_of_the_papers_network_names_no_head(tmp_path):
     config = NetworkConfig(projection=4, channels=[4])
     write_network(build_network(config, D, GRID), tmp_path / "network.safetensors")
     header = read_network_header(tmp_path / "network.safetensors")
-    assert not {"head", "transformer_layers", "transformer_heads"} & header["config"].keys()
+    assert not {"head", "transformer_layers", "transformer_heads", "neck"} & header["config"].keys()
     assert header["config"]["channels"] == [4]

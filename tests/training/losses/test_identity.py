@@ -14,7 +14,7 @@ def test_the_classifier_names_persons_by_cosines():
     # cosines 0.6 and 0.8 whatever the lengths
     expected = torch.log(1 + torch.exp(torch.tensor(0.8 - 0.6)))
     compared = Compared(*[None] * 4, persons=torch.tensor([0]))
-    inputs = LossInputs(None, torch.tensor([[3.0, 4.0]]), None, None, None, compared, {})
+    inputs = LossInputs(None, torch.tensor([[3.0, 4.0]]), None, None, None, None, compared, {})
     assert head(inputs).item() == pytest.approx(expected)
 
 

@@ -34,6 +34,8 @@ class LossInputs(NamedTuple):
     """``[P]``: logits of the pairs (Eq 8)."""
     embeddings: Tensor
     """``[N, E]``."""
+    features: Tensor
+    """``[N, E]``: embeddings before the network's neck; the same where it has none."""
     attention: Tensor
     """``[N, T, H, W]``."""
     frame_weights: Tensor

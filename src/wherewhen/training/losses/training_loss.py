@@ -129,6 +129,7 @@ class TrainingLoss(nn.Module):
         compared: Compared,
         scheduled: dict[str, Tensor],
         shown: Shown | None = None,
+        features: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Loss of a batch.
 
@@ -146,6 +147,8 @@ class TrainingLoss(nn.Module):
             From `scheduled_values`.
         shown
             What the clips show, for the guidance.
+        features
+            ``[N, E]``: what the network's neck made the embeddings of; None without a neck.
 
         Returns
         -------
@@ -159,6 +162,7 @@ class TrainingLoss(nn.Module):
         inputs = LossInputs(
             logits,
             embeddings,
+            embeddings if features is None else features,
             encoding.attention,
             encoding.frame_weights,
             mask,

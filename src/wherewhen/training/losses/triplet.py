@@ -43,4 +43,4 @@ def batch_hard_triplet(embeddings: Tensor, persons: Tensor, margin: float = MARG
     return (losses * anchors).sum() / anchors.sum().clamp_min(1)
 
 
-TERM = Term("triplet", lambda *_: lambda x: batch_hard_triplet(x.embeddings, x.compared.persons))
+TERM = Term("triplet", lambda *_: lambda x: batch_hard_triplet(x.features, x.compared.persons))
