@@ -66,7 +66,7 @@ def draw(folder: Path, frames: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def plain_loop(backbone: Backbone, folder: Path, paths: list[str]) -> np.ndarray:
     """Compute the cubes as one would at first."""
-    size = (backbone.preprocess.size,) * 2
+    size = backbone.preprocess.size[::-1]  # Pillow's are widths and heights
     mean, std = (
         torch.tensor(values).view(3, 1, 1)
         for values in (backbone.preprocess.mean, backbone.preprocess.std)

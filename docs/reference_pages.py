@@ -322,7 +322,11 @@ def backbones() -> str:
         for name, kind in BACKBONES.items()
     ]
     head = "## Backbones (`extract.backbone`)\n"
-    foot = "With `:pool` behind its name, the mean over its grid, 1 x 1 x D.\n"
+    foot = (
+        "With `:pool` behind its name, the mean over its grid, 1 x 1 x D. A ResNet of timm with "
+        "`:stride1`, such as `timm:resnet50:stride1`: its last stage does not halve the grid. "
+        "Grids are those of images of 224 x 224 (`extract.size`).\n"
+    )
     return "\n".join([head, table(["name", "features"], rows), foot])
 
 

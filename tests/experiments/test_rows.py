@@ -368,6 +368,7 @@ def test_a_plain_run_takes_networks_that_were_trained_elsewhere(project, table, 
     }
     assert not any(path.startswith("/") for path in networks.values())
     assert given["extract"]["backbone"] == "vgg16"
+    assert given["extract"]["size"] is None
 
 
 @pytest.mark.parametrize(

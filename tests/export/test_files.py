@@ -13,7 +13,7 @@ from wherewhen.features.fitting import state_sha256
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
 
-CHANNELS, GRID = 6, 4
+CHANNELS, GRID = 6, (5, 3)
 CONFIGS = {
     "modern": NetworkConfig(projection=4, channels=[5]),
     "paper": NetworkConfig.from_preset("paper", channels=[4, 5, 5]),
@@ -35,7 +35,7 @@ CONFIGS = {
 def network_of(config):
     network = build_network(config, CHANNELS, GRID).eval()
     torch.manual_seed(0)
-    network.calibrate(torch.rand(20, GRID, GRID, CHANNELS))
+    network.calibrate(torch.rand(20, *GRID, CHANNELS))
     with torch.no_grad():  # what starts at zero would hide the way of all before it
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
@@ -50,7 +50,7 @@ def backbone_of(**changes):
             nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU6(), nn.Conv2d(8, CHANNELS, 3, 2, 1), nn.ReLU()
         )
     preprocess = Preprocessing(
-        size=4 * GRID, mean=(0.1, 0.4, 0.6), std=(0.2, 0.3, 0.4), channels="BGR"
+        size=(20, 12), mean=(0.1, 0.4, 0.6), std=(0.2, 0.3, 0.4), channels="BGR"
     )
     record = {"weights": {"source": "random", "sha256": state_sha256(module)}}
     return Backbone("toy", module, preprocess, record, **changes)
@@ -91,7 +91,7 @@ class TestNetwork:
         network, path = written
         session = opened(path)
         for mask in masks:
-            cubes = torch.rand(*mask.shape, GRID, GRID, CHANNELS)
+            cubes = torch.rand(*mask.shape, *GRID, CHANNELS)
             cubes[~mask] = torch.nan  # nothing of what is in padding counts
             with torch.no_grad():
                 expected = network.encode(cubes, mask)
@@ -103,12 +103,12 @@ class TestNetwork:
         network, path = written
         session = opened(path)
         assert axes(session.get_inputs()) == {
-            "cubes": ["clips", "frames", GRID, GRID, CHANNELS],
+            "cubes": ["clips", "frames", *GRID, CHANNELS],
             "mask": ["clips", "frames"],
         }
         assert axes(session.get_outputs()) == {
             "embedding": ["clips", network.embedding_size],
-            "attention": ["clips", "frames", GRID, GRID],
+            "attention": ["clips", "frames", *GRID],
             "frame_weights": ["clips", "frames"],
         }
         facts = session.get_modelmeta().custom_metadata_map
@@ -117,7 +117,7 @@ class TestNetwork:
             "layout": str(LAYOUT),
             "part": "network",
             "network_sha256": state_sha256(network),
-            "grid": str(GRID),
+            "grid": "[5, 3]",
             "channels": str(CHANNELS),
             "embedding_size": str(network.embedding_size),
             "made for": "a test",
@@ -128,7 +128,7 @@ class TestNetwork:
 
     def test_a_clip_without_a_valid_frame_has_no_embedding(self, written, opened):
         _, path = written
-        cubes = np.ones((2, 3, GRID, GRID, CHANNELS), np.float32)
+        cubes = np.ones((2, 3, *GRID, CHANNELS), np.float32)
         mask = np.array([[True, True, True], [False, False, False]])
         embedding = opened(path).run(["embedding"], {"cubes": cubes, "mask": mask})[0]
         assert np.isfinite(embedding[0]).all()
@@ -138,7 +138,7 @@ class TestNetwork:
 class TestBackbone:
     @pytest.mark.parametrize("count", [1, 2, 5])
     def test_it_makes_the_cubes_of_any_number_of_images(self, path, opened, count):
-        images = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (count, 20, 12, 3), dtype=np.uint8)
         expected = backbone_of()(images).numpy()
         assert expected.std() > 0.01
         (cubes,) = opened(path).run(None, {"images": images.transpose(0, 3, 1, 2)})
@@ -146,21 +146,21 @@ class TestBackbone:
 
     def test_its_file_says_what_it_takes(self, path, opened):
         session = opened(path)
-        assert axes(session.get_inputs()) == {"images": ["images", 3, 16, 16]}
+        assert axes(session.get_inputs()) == {"images": ["images", 3, 20, 12]}
         assert session.get_inputs()[0].type == "tensor(uint8)"
-        assert axes(session.get_outputs()) == {"cubes": ["images", GRID, GRID, CHANNELS]}
+        assert axes(session.get_outputs()) == {"cubes": ["images", *GRID, CHANNELS]}
         facts = session.get_modelmeta().custom_metadata_map
-        assert "red first, 0..255, resized to 16 x 16" in facts.pop("input")
+        assert "red first, 0..255, resized to 20 x 12" in facts.pop("input")
         assert facts == {
             "layout": str(LAYOUT),
             "part": "backbone",
             "backbone": "toy",
             "backbone_sha256": state_sha256(backbone_of().module),
-            "size": "16",
+            "size": "[20, 12]",
             "interpolation": "bilinear",
             "channel_order": "RGB",  # also where the network itself takes BGR
             "range": "0..255",
-            "grid": str(GRID),
+            "grid": "[5, 3]",
             "channels": str(CHANNELS),
         }
 
@@ -173,7 +173,7 @@ class TestBackbone:
 
 def test_a_network_for_other_cubes_is_refused(tmp_path):
     network = build_network(NetworkConfig(projection=3, channels=[4]), channels=8, grid=2)
-    said = "the network takes cubes of 2 x 2 x 8, and toy makes 4 x 4 x 6"
+    said = "the network takes cubes of 2 x 2 x 8, and toy makes 5 x 3 x 6"
     with pytest.raises(ExportError, match=said):
         export_both(backbone_of(), network, tmp_path / "both.onnx")
     assert list(tmp_path.iterdir()) == []

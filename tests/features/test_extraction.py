@@ -68,7 +68,7 @@ def tiny_backbone(scale=1.0):
         torch.manual_seed(0)
         convolution = torch.nn.Conv2d(3, 8, kernel_size=4, stride=4)
     convolution.weight.data *= scale
-    return Backbone("tiny", convolution, Preprocessing(size=16), {"scale": scale})
+    return Backbone("tiny", convolution, Preprocessing(size=(16, 16)), {"scale": scale})
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +398,7 @@ def test_every_thread_computes_with_one_intra_op_thread(dataset, intra_op_thread
             return super().forward(images)
 
     intra_op_threads(2)
-    backbone = Backbone("noting", Noting(3, 8, 4, stride=4), Preprocessing(size=16), {})
+    backbone = Backbone("noting", Noting(3, 8, 4, stride=4), Preprocessing(size=(16, 16)), {})
     threads.clear()
     plan = CubeExtraction(backbone, *dataset, batch_size=1, readers=2)
     assert [tracklet for tracklet, _ in plan.stream(LENGTHS)] == list(LENGTHS)

@@ -26,6 +26,11 @@ class TestCubes:
         with pytest.raises(PretrainedError, match=said):
             card.require_backbone("googlenet")
 
+    def test_images_of_another_size_are_refused_before_any_work(self, card):
+        card.require_backbone("timm:tf_efficientnet_lite0", (224, 224))
+        with pytest.raises(PretrainedError, match=r"images of 224 x 224, and extract\.size is"):
+            card.require_backbone("timm:tf_efficientnet_lite0", (256, 128))
+
     @pytest.mark.parametrize(
         ("change", "said"),
         [

@@ -179,7 +179,9 @@ class ResolvedRow:
         names = {trial: f"{trial}.network" for trial in self.own.parameters.split.trial_names}
         features = self.own.parameters.embed.features
         return {
-            "extract": {name: extract[name] for name in ("backbone", "weights", "precision")},
+            "extract": {
+                name: extract[name] for name in ("backbone", "size", "weights", "precision")
+            },
             "embed": {"features": [name for name in features if of_trained_network([name])]},
             "evaluate": {"fusion": None},  # its parts may be of the features that are left out
             "train": {

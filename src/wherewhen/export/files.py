@@ -44,7 +44,7 @@ class _Input(NamedTuple):
 def export_backbone(backbone: Backbone, path: Path, facts: Mapping[str, str] = NO_FACTS) -> None:
     """Write a backbone: ``images`` to ``cubes``.
 
-    ``images`` are uint8 [N, 3, size, size], red first, resized as `Preprocessing` resizes them;
+    ``images`` are uint8 [N, 3, height, width], red first, resized as `Preprocessing` resizes them;
     ``cubes`` are float32 [N, H, W, D]. Scaling by mean and deviation is a part of the file.
 
     Parameters
@@ -111,8 +111,8 @@ def export_both(
 ) -> None:
     """Write backbone and network as one file: ``images`` and ``mask`` to the fields of `Encoding`.
 
-    ``images`` are uint8 [N, T, 3, size, size], otherwise as of `export_backbone`; the rest is as of
-    `export_network`. Cubes are not rounded to float16 on their way, as those of a store are.
+    ``images`` are uint8 [N, T, 3, height, width], otherwise as of `export_backbone`; the rest is as
+    of `export_network`. Cubes are not rounded to float16 on their way, as those of a store are.
 
     Parameters
     ----------
@@ -148,8 +148,7 @@ def _pixels(backbone: Backbone, count: int) -> Tensor:
             "only a backbone in float32 that is not compiled can be exported, and its cubes would "
             "be others. Build it so (extract.precision, extract.compiled)"
         )
-    size = backbone.preprocess.size
-    return torch.zeros(count, 3, size, size, dtype=torch.uint8)
+    return torch.zeros(count, 3, *backbone.preprocess.size, dtype=torch.uint8)
 
 
 def _mask() -> _Input:
@@ -158,20 +157,19 @@ def _mask() -> _Input:
 
 def _backbone_facts(backbone: Backbone) -> dict[str, str]:
     preprocess = backbone.preprocess
-    side = preprocess.size
     return {
         "backbone": backbone.name,
         "backbone_sha256": backbone.record["weights"]["sha256"],
         "grid": str(as_recorded(backbone.grid)),
         "channels": str(backbone.channels),
-        "size": str(side),
+        "size": str(as_recorded(preprocess.size)),
         "interpolation": preprocess.interpolation,
         "channel_order": "RGB",
         "range": "0..255",
         "input": (
-            f"frames as uint8, red first, 0..255, resized to {side} x {side} without keeping the "
-            f"aspect ratio ({preprocess.interpolation}, antialiased); mean and deviation are a "
-            "part of the file"
+            f"frames as uint8, red first, 0..255, resized to {times(preprocess.size)} without "
+            f"keeping the aspect ratio ({preprocess.interpolation}, antialiased); mean and "
+            "deviation are a part of the file"
         ),
     }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PixelsToCubes(nn.Module):
-    """Cubes ``[N, H, W, D]`` of resized frames: uint8 ``[N, 3, size, size]``, red first.
+    """Cubes ``[N, H, W, D]`` of resized frames: uint8 ``[N, 3, height, width]``, red first.
 
     The resize is left out: ONNX Runtime's antialiased Resize rounds differently.
     """
@@ -86,7 +86,7 @@ class CubesToEmbeddings(nn.Module):
 
 
 class PixelsToEmbeddings(nn.Module):
-    """Both, one after the other: clips of frames, uint8 ``[N, T, 3, size, size]``, red first."""
+    """Both, one after the other: clips of frames, uint8 ``[N, T, 3, height, width]``, red first."""
 
     def __init__(self, backbone: Backbone, network: SiameseNetwork) -> None:
         super().__init__()

@@ -291,7 +291,7 @@ class CubeExtraction:
         return _Batch(tracklet, start, frames, variants)
 
     def _computed(self, batches: Iterable[_Batch]) -> Iterator[tuple[str, NDArray[np.float16]]]:
-        """Yield each batch's tracklet and its cubes, [variants, frames, K, K, D], in order."""
+        """Yield each batch's tracklet and its cubes, [variants, frames, H, W, D], in order."""
 
         def prepare(batch: _Batch) -> tuple[str, list[Tensor]]:
             return batch.tracklet, list(self._views(batch))
@@ -334,7 +334,7 @@ class CubeExtraction:
             yield prepared(self.backbone, views)
 
     def _compute(self, prepared: Iterable[Tensor]) -> NDArray[np.float16]:
-        """Turn a batch, prepared once a variant, into [variants, frames, K, K, D]."""
+        """Turn a batch, prepared once a variant, into [variants, frames, H, W, D]."""
         # values beyond float16 become infinite here and are refused by the store
         return np.stack([self._cubes(images).half().cpu().numpy() for images in prepared])
 

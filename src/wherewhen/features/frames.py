@@ -57,7 +57,7 @@ def cubes_of_frames(
 
 
 def prepared(backbone: Backbone, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Turn images uint8 [H, W, 3] of any sizes into the backbone's input [N, 3, size, size]."""
+    """Turn images uint8 [H, W, 3] of any sizes into the backbone's input [N, 3, height, width]."""
     import torch
 
     if len({image.shape for image in images}) == 1:

@@ -113,7 +113,7 @@ class _Parameters(Group):
         try:
             card = pretrained.load_card()
             pretrained.network_file()
-            card.require_backbone(self.extract.backbone)
+            card.require_backbone(self.extract.backbone, self.extract.size)
             if self.ingest.synthetic:
                 card.require_other_seed(self.synthesise.seed)
         except pretrained.PretrainedError as error:

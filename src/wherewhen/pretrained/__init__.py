@@ -39,7 +39,7 @@ from wherewhen.pretrained.card import (
 )
 from wherewhen.pretrained.registered import download, is_address
 from wherewhen.tracklets.fingerprint import file_sha256
-from wherewhen.tracklets.sizes import as_recorded
+from wherewhen.tracklets.sizes import as_recorded, as_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,7 +178,8 @@ def load_backbone(
             "takes: give the argument weights, which says where they are"
         )
     weights = weights or WeightsSource(source="package", package=packages[0])
-    backbone = build_backbone(record["name"], weights, device, record["precision"])
+    size = as_size(record["preprocessing"]["size"])
+    backbone = build_backbone(record["name"], weights, device, record["precision"], size=size)
     card.require_preparation(backbone.record)
     return backbone
 

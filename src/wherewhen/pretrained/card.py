@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wherewhen.hints import did_you_mean
 from wherewhen.tracklets.fingerprint import canonical_json
-from wherewhen.tracklets.sizes import as_size, times
+from wherewhen.tracklets.sizes import Size, as_size, times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -235,8 +235,15 @@ class Card(_Part):
             raise PretrainedError(f"the model has no distance {metric!r}; {hint}")
         return found[metric]
 
-    def require_backbone(self, name: str) -> None:
-        """Refuse another backbone than the network's.
+    def require_backbone(self, name: str, size: Size | None = None) -> None:
+        """Refuse another backbone than the network's, or images of another size.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        size : (int, int), optional
+            Height and width of its images in pixels; None: the backbone's own.
 
         Raises
         ------
@@ -248,6 +255,12 @@ class Card(_Part):
             raise PretrainedError(
                 f"the pretrained network takes cubes of {own}, and extract.backbone is {name}: set "
                 "that and its weights, or train a network for this backbone"
+            )
+        own = as_size(self.cubes["backbone"]["preprocessing"]["size"])
+        if size is not None and size != own:
+            raise PretrainedError(
+                f"the pretrained network takes cubes of images of {times(own)}, and extract.size "
+                f"is {list(size)}: set that to {list(own)}, or train a network for this size"
             )
 
     def require_preparation(self, backbone: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ class Guide:
     Parameters
     ----------
     person, visible
-        By tracklet, ``[frames, K, K]`` and ``[frames]``, as in `Shown`.
+        By tracklet, ``[frames, H, W]`` and ``[frames]``, as in `Shown`.
 
     See Also
     --------

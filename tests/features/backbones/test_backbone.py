@@ -14,7 +14,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def test_values_are_scaled_and_normalised():
     image = np.zeros((1, 4, 4, 3), np.uint8)
     image[..., 0], image[..., 2] = 255, 51
-    prepared = Preprocessing(size=4, mean=(0.5, 0.25, 0), std=(0.5, 0.25, 2))(image)
+    prepared = Preprocessing(size=(4, 4), mean=(0.5, 0.25, 0), std=(0.5, 0.25, 2))(image)
     assert prepared.shape == (1, 3, 4, 4)
     assert prepared.dtype == torch.float32
     for channel, value in enumerate((1, -1, 0.1)):
@@ -30,6 +30,19 @@ def test_resized_as_pil_does_but_for_rounding(size, mode):
     ours = prepared[0].permute(1, 2, 0).numpy() * 255
     theirs = np.asarray(Image.fromarray(noise).resize((224, 224), Image.Resampling[mode.upper()]))
     assert np.abs(ours.round() - theirs).max() <= 2
+
+
+def test_an_input_of_the_images_proportions_is_height_by_width():
+    noise = np.random.default_rng(1).integers(64, 192, (128, 64, 3), dtype=np.uint8)
+    prepared = Preprocessing(size=(256, 128), mean=(0,) * 3, std=(1,) * 3)(noise[None])
+    assert prepared.shape == (1, 3, 256, 128)
+    theirs = np.asarray(Image.fromarray(noise).resize((128, 256), Image.Resampling.BILINEAR))
+    assert np.abs((prepared[0].permute(1, 2, 0).numpy() * 255).round() - theirs).max() <= 2
+
+
+def test_the_record_of_a_square_has_one_number():
+    assert Preprocessing().record["size"] == 224
+    assert Preprocessing(size=(256, 128)).record["size"] == [256, 128]
 
 
 def test_the_image_is_not_written_to(images):
@@ -81,7 +94,7 @@ PIXEL = np.array([[[[255, 51, 102]]]], np.uint8)
     ],
 )
 def test_pixels_become_what_the_network_was_trained_on(given, expected):
-    library = Preprocessing(size=1, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    library = Preprocessing(size=(1, 1), mean=IMAGENET_MEAN, std=IMAGENET_STD)
     prepared = library.for_input(WeightsInput(**given))(PIXEL)
     torch.testing.assert_close(
         prepared.flatten(), torch.tensor(expected, dtype=torch.float32), rtol=1e-4, atol=2e-5

@@ -14,6 +14,7 @@ import timm
 import torch
 import torchvision
 from sklearn.datasets import load_sample_image
+from torch.nn.functional import interpolate
 
 import wherewhen
 from wherewhen.features.backbones import Preprocessing, build_backbone
@@ -290,6 +291,84 @@ def test_a_backbone_is_its_file(tmp_path):
     (package / "features/backbones/blur.py").write_text(BLUR)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     subprocess.run([sys.executable, "-c", USE], check=True, cwd=tmp_path, env=environment)
+
+
+# --- images of any size --------------------------------------------------------------------------
+
+
+def test_cubes_of_high_images_are_those_of_the_network_applied_by_hand(images):
+    backbone = build_backbone("timm:resnet18", RANDOM, fold=False, size=(256, 128))
+    assert (backbone.grid, backbone.record["grid"]) == ((8, 4), [8, 4])
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+    pixels = interpolate(pixels, (256, 128), mode="bicubic", antialias=True) / 255
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    network = backbone.module.network
+    with torch.inference_mode():
+        expected = network.forward_features((pixels - mean) / std).permute(0, 2, 3, 1)
+    torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_networks_own_size_changes_nothing():
+    own = build_backbone("timm:test_resnet", RANDOM).record
+    assert build_backbone("timm:test_resnet", RANDOM, size=(224, 224)).record == own
+    assert build_backbone("timm:test_resnet", RANDOM, size=(96, 64)).record != own
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_last_stage_of_stride_1_is_that_of_the_library_without_its_stride(name, images):
+    """Against torchvision's network, of the same weights; nothing is dilated."""
+    backbone = build_backbone(f"timm:{name}:stride1", RANDOM, fold=False, size=(64, 32))
+    assert backbone.grid == (4, 2)
+    theirs = getattr(torchvision.models, name)(weights=None)
+    theirs.load_state_dict(backbone.module.network.state_dict(), strict=False)
+    first = theirs.layer4[0]
+    strided = first.conv1 if name == "resnet18" else first.conv2
+    strided.stride = first.downsample[0].stride = (1, 1)
+    whole = torch.nn.Sequential(*list(theirs.children())[:-2]).eval()
+    with torch.inference_mode():
+        expected = whole(backbone.preprocess(images)).permute(0, 2, 3, 1)
+    torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["timm:resnet50d:stride1", "timm:test_vit:stride1"])
+def test_no_other_network_has_a_last_stage_of_stride_1(name):
+    with pytest.raises(ValueError, match=r"`:stride1` is for ResNets .*leave it out"):
+        build_backbone(name, RANDOM)
+
+
+def test_position_embeddings_of_a_file_are_interpolated_between_its_own(images, tmp_path):
+    published = timm.create_model("test_vit", num_classes=5).eval()
+    torch.save({"model": published.state_dict()}, tmp_path / "vit.pth")
+    weights = WeightsSource(source="file", path=tmp_path / "vit.pth")
+    backbone = build_backbone("timm:test_vit", weights, size=(256, 128))
+    assert backbone.grid == (16, 8)
+    network, state = backbone.module.network, published.state_dict()
+    first, places = state["pos_embed"][:, :1], state["pos_embed"][:, 1:]
+    side = int(places.shape[1] ** 0.5)
+    places = places.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    places = interpolate(places, (16, 8), mode="bicubic", antialias=True)
+    expected = torch.cat([first, places.flatten(2).transpose(1, 2)], 1)
+    torch.testing.assert_close(network.pos_embed, expected)
+    for key, value in network.state_dict().items():
+        assert key == "pos_embed" or torch.equal(value, state[key]), key
+    torch.save(network.state_dict(), tmp_path / "vit.pth")  # of this size: as it is
+    again = build_backbone("timm:test_vit", weights, size=(256, 128))
+    assert again.record == backbone.record
+    assert torch.equal(again(images), backbone(images))
+
+
+def test_a_file_of_another_network_is_refused_at_any_size(tmp_path):
+    torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "other.pth")
+    weights = WeightsSource(source="file", path=tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"other\.pth does not fit timm:test_vit"):
+        build_backbone("timm:test_vit", weights, size=(256, 128))
+
+
+def test_images_too_small_are_named():
+    with pytest.raises(
+        ValueError, match=r"vgg16 makes nothing of images of 16 x 8 \(extract\.size"
+    ):
+        build_backbone("vgg16", RANDOM, size=(16, 8))
 
 
 def test_tokens_become_a_grid(images):

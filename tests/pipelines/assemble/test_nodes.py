@@ -20,7 +20,7 @@ from wherewhen.synthetic.config import SyntheticConfig
 from wherewhen.tracklets.cubes import ArrayCubes
 
 WEIGHTS = {"source": "random", "seed": 3}
-EXTRACT = ExtractParameters(backbone="timm:test_resnet", weights=WEIGHTS)
+EXTRACT = ExtractParameters(backbone="timm:test_resnet", weights=WEIGHTS, size=(96, 64))
 
 
 def table():
@@ -33,7 +33,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def backbone():
-    return build_backbone(EXTRACT.backbone, WeightsSource(**WEIGHTS))
+    return build_backbone(EXTRACT.backbone, WeightsSource(**WEIGHTS), size=EXTRACT.size)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def parts(backbone):
     generator, split = np.random.default_rng(0), table()
     shape = (3, *backbone.grid, backbone.channels)
     cubes = ArrayCubes({name: generator.random(shape, np.float32) for name in split.tracklet})
-    network = build_network(NetworkConfig(channels=[4], projection=3), shape[-1], shape[1]).eval()
+    network = build_network(
+        NetworkConfig(channels=[4], projection=3), shape[-1], backbone.grid
+    ).eval()
     network.calibrate(np.concatenate([cubes.read(cubes.whole(name)) for name in split.tracklet]))
     vectors = generator.normal(size=(len(split), network.embedding_size))
     embeddings = split.assign(vector=list(vectors))
@@ -92,6 +94,7 @@ def test_its_backbone_is_in_it_and_makes_the_same_cubes(folder, backbone):
     recogniser = Recogniser.from_pretrained(folder, device="cpu")
     frames = np.random.default_rng(1).integers(0, 256, (2, 40, 20, 3), dtype=np.uint8)
     assert np.array_equal(recogniser.backbone(frames), backbone(frames))
+    assert recogniser.backbone.grid == (3, 2)
     assert recogniser.metric == "kissme"
     assert recogniser.compare(frames, frames).distance == pytest.approx(0, abs=1e-4)
 

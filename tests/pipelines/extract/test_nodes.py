@@ -83,6 +83,25 @@ def test_nothing_need_be_stored(tmp_path, tables):
         np.testing.assert_array_equal(made.read(window), stored.read(window))
 
 
+def test_frames_of_any_size_are_cubes_of_their_own(tmp_path, tables):
+    tracklets, frames, splits = tables
+    square, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
+    said = PARAMETERS.model_copy(update={"size": (224, 224)})
+    assert plan_extraction(tmp_path, tracklets, frames, said)[1] == identity
+    assert identity["backbone"]["preprocessing"]["size"] == 224  # as in the stores of old
+    high = PARAMETERS.model_copy(update={"size": (96, 32), "tracklets": "train"})
+    plan, other = plan_extraction(tmp_path, tracklets, frames, high, splits=splits)
+    assert other["key"] != identity["key"]
+    assert other["backbone"]["preprocessing"]["size"] == [96, 32]
+    stored = stored_at(tmp_path / "high")
+    stored.save(plan)
+    cubes = stored.load()  # with a backbone that is built again
+    assert cubes.grid == (3, 1)
+    for tracklet in ("a/t", "a/p"):
+        np.testing.assert_array_equal(cubes.read(cubes.whole(tracklet)), plan.cubes_of(tracklet)[0])
+    assert square.cube_shape[:2] == (7, 7)
+
+
 @pytest.mark.parametrize(("train_only", "needs_splits"), [(False, False), (True, True)])
 def test_splits_are_waited_for_only_where_they_matter(train_only, needs_splits):
     assert ("splits" in create_pipeline(train_only).inputs()) == needs_splits

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from wherewhen.features.backbones.backbone import Backbone, Precision, Preprocessing
 from wherewhen.features.backbones.folding import fold_batch_norms
 from wherewhen.features.backbones.record import Architecture, BackboneKind
-from wherewhen.features.checkpoint_files import read_checkpoint
+from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
 from wherewhen.features.fitting import in_order_of, load_into, state_sha256
 from wherewhen.features.weights import PACKAGES, WeightsSource, checkpoint_path
+from wherewhen.tracklets.sizes import Size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +55,7 @@ def build_backbone(
     precision: Precision = "float32",
     fold: bool = True,
     compiled: bool = False,
+    size: Size | None = None,
 ) -> Backbone:
     """Build a backbone by name.
 
@@ -61,7 +63,8 @@ def build_backbone(
     ----------
     name
         A name of `BACKBONES`, or that of a family with a network's behind it, such as
-        ``timm:resnet18``; ``NAME:pool`` is the mean of any of them over its grid, 1 x 1 x D.
+        ``timm:resnet18``; ``timm:resnet18:stride1`` is a ResNet whose last stage does not halve the
+        grid; ``NAME:pool`` is the mean of any of them over its grid, 1 x 1 x D.
     weights
         Where its weights come from.
     device
@@ -74,6 +77,9 @@ def build_backbone(
         in bfloat16 a third.  False keeps the layers as they were published.
     compiled
         See `Backbone`.
+    size
+        Height and width of its images in pixels; None: the network's own, for most 224 x 224.  The
+        position embeddings of a network of tokens are interpolated.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def build_backbone(
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or the network makes nothing of images of this size.
     WeightsError
         If the weights can't be had or don't fit; the message names the ways out.
 
@@ -96,7 +102,7 @@ def build_backbone(
     import torch
 
     whole = name.removesuffix(POOLED)
-    architecture = _architecture_of(whole)
+    architecture = _architecture_of(whole).for_size(None if size is None else tuple(size))
     module = _module(whole, architecture, weights)
     record = {
         "library": architecture.library,
@@ -120,7 +126,9 @@ def build_backbone(
     return Backbone(name, network, preprocessing, record, device, precision, compiled)
 
 
-def backbone_weights(name: str, weights: WeightsSource) -> dict[str, Tensor]:
+def backbone_weights(
+    name: str, weights: WeightsSource, size: Size | None = None
+) -> dict[str, Tensor]:
     """Return a backbone's weights by name, as a file of source ``file`` may have them.
 
     Raises
@@ -129,7 +137,7 @@ def backbone_weights(name: str, weights: WeightsSource) -> dict[str, Tensor]:
         As `build_backbone`.
     """
     whole = name.removesuffix(POOLED)
-    return _module(whole, _architecture_of(whole), weights).state_dict()
+    return _module(whole, _architecture_of(whole).for_size(size), weights).state_dict()
 
 
 def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn.Module:
@@ -171,4 +179,21 @@ def _load_checkpoint(
         if head := PACKAGES[weights.package].head:
             state = {name: each for name, each in state.items() if not name.startswith(head)}
         state = in_order_of(module, state)
-    load_into(module, state, name, path, architecture.heads, weights.key)
+
+    def load(network: nn.Module) -> None:
+        load_into(network, state, name, path, architecture.heads, weights.key)
+
+    try:
+        load(module)
+    except WeightsError:
+        if architecture.resample is None:
+            raise
+        published = _architecture_of(name).build()  # for images of its own size
+        try:
+            load(published)
+        except WeightsError:
+            published = None
+        if published is None:
+            raise
+        module.load_state_dict(architecture.resample(published.state_dict(), module))
+        log.info("weights of %s: the position embeddings of %s are interpolated", name, path)

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherewhen.features.weights import WeightsInput
-from wherewhen.tracklets.sizes import Size, as_recorded
+from wherewhen.tracklets.sizes import Size, as_recorded, times
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Precision = Literal["float32", "bfloat16"]
 """What a backbone multiplies in."""
-INPUT_SIZE = 224
-"""Height and width of a backbone's input in pixels, where the network leaves the choice."""
+INPUT_SIZE = (224, 224)
+"""Height and width of a backbone's input in pixels, where nobody chooses."""
 HALF = (0.5, 0.5, 0.5)
 
 
@@ -26,12 +26,13 @@ class Preprocessing:
     """How frames become a network's input.
 
     The resize works on whole batches of uint8 with torch (not PIL: the two differ slightly), with
-    antialiasing, and does not keep the aspect ratio: a 64 x 128 crop fills the square, so that the
-    grid's cells divide the person evenly.
+    antialiasing, and does not keep the aspect ratio: a crop fills the input, so that the grid's
+    cells divide the person evenly.  A crop twice as high as wide is not squashed by an input of
+    256 x 128.
 
     Parameters
     ----------
-    size
+    size : (int, int)
         Height and width of the input in pixels.
     mean, std
         Per channel, in the order of `channels`, of values in 0..1.
@@ -41,7 +42,7 @@ class Preprocessing:
         Order of the colours in the network's input.
     """
 
-    size: int = INPUT_SIZE
+    size: Size = INPUT_SIZE
     mean: tuple[float, float, float] = HALF
     std: tuple[float, float, float] = HALF
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -64,6 +65,7 @@ class Preprocessing:
     def record(self) -> dict[str, Any]:
         """What cubes depend on; without the order RGB, as in the keys of earlier stores."""
         fields = {**asdict(self), "resize": "torch, uint8, antialias"}
+        fields["size"] = as_recorded(self.size)
         if self.channels == "RGB":
             del fields["channels"]
         return fields
@@ -79,7 +81,7 @@ class Preprocessing:
         Returns
         -------
         Tensor
-            float32, shape [N, 3, size, size], channels last in memory.
+            float32, shape [N, 3, height, width], channels last in memory.
 
         Raises
         ------
@@ -97,9 +99,8 @@ class Preprocessing:
         if not images.flags.writeable:  # torch would warn, though nothing is written
             images = images.copy()
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-        if pixels.shape[-2:] != (self.size, self.size):
-            size = (self.size, self.size)
-            pixels = interpolate(pixels, size, mode=self.interpolation, antialias=True)
+        if pixels.shape[-2:] != self.size:
+            pixels = interpolate(pixels, self.size, mode=self.interpolation, antialias=True)
         return self.normalise(pixels)
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ class Preprocessing:
         Parameters
         ----------
         pixels
-            uint8, shape [N, 3, size, size], red first.
+            uint8, shape [N, 3, height, width], red first.
 
         Returns
         -------
@@ -194,10 +195,17 @@ class Backbone:
         import torch
 
         size = self.preprocess.size
-        cubes = self.compute(torch.zeros(1, 3, size, size))
+        try:
+            cubes = self.compute(torch.zeros(1, 3, *size))
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"backbone {self.name} makes nothing of images of {times(size)} (extract.size): "
+                f"{reason}. Choose another size"
+            ) from error
         if cubes.ndim != 4:
             raise ValueError(
-                f"backbone {self.name}: expected a grid of features from a {size} x {size} input, "
+                f"backbone {self.name}: expected a grid of features from a {times(size)} input, "
                 f"got {list(cubes.shape[1:])}; choose a convolutional network"
             )
         return tuple(cubes.shape[1:3]), cubes.shape[3]
@@ -208,7 +216,7 @@ class Backbone:
         Parameters
         ----------
         prepared
-            float32, shape [N, 3, size, size], on any device.
+            float32, shape [N, 3, height, width], on any device.
 
         Returns
         -------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wherewhen.features.backbones.backbone import Preprocessing
+from wherewhen.tracklets.sizes import Size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,6 +41,12 @@ class Architecture:
         Draws weights, in place, for an untrained network.
     wrap : callable
         Makes of the filled network one that ends in a grid, [N, D, H, W].
+    built_for : callable, optional
+        Of a network that is built for one size of images, as those with position embeddings are:
+        returns the architecture for a height and width.  None: the network takes any.
+    resample : callable, optional
+        Turns the tensors of the network's own size into those for another: takes a state dict and
+        the network that is to have them.
     """
 
     library: str
@@ -49,6 +56,16 @@ class Architecture:
     heads: tuple[str, ...] = ()
     initialise: Callable[[nn.Module], None] = _nothing
     wrap: Callable[[nn.Module], nn.Module] = _as_it_is
+    built_for: Callable[[Size], Architecture] | None = None
+    resample: Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]] | None = None
+
+    def for_size(self, size: Size | None) -> Architecture:
+        """Return the architecture for images of a height and width; None: of its own."""
+        if size is None or size == self.preprocessing.size:
+            return self
+        if self.built_for is not None:
+            return self.built_for(size)
+        return replace(self, preprocessing=replace(self.preprocessing, size=size))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wherewhen.features.backbones.backbone import HALF, INPUT_SIZE, Preprocessing
@@ -10,15 +12,20 @@ from wherewhen.features.backbones.downloads import no_download, require_host
 from wherewhen.features.backbones.record import Architecture, BackboneKind
 from wherewhen.features.checkpoint_files import WeightsError
 from wherewhen.features.weights import ways_out
+from wherewhen.tracklets.sizes import Size, times
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def _architecture(name: str) -> Architecture:
+STRIDE_1 = ":stride1"
+"""What follows the name of a ResNet whose last stage is to keep the grid of the one before."""
+
+
+def _architecture(name: str, size: Size | None = None) -> Architecture:
     import timm
 
-    model = name.removeprefix("timm:")
+    model = name.removeprefix("timm:").removesuffix(STRIDE_1)
     if not timm.is_model(model):
         # the tag after the dot names weights, e.g. resnet18.a1_in1k
         near = difflib.get_close_matches(model.split(".")[0], timm.list_models(), n=5)
@@ -28,25 +35,74 @@ def _architecture(name: str) -> Architecture:
         )
     config = timm.get_pretrained_cfg(model)
     config = config.to_dict() if config is not None else {}
-    size = config.get("input_size", (3, INPUT_SIZE, INPUT_SIZE))[-1]
+    fixed = bool(config.get("fixed_input_size"))
+    own_size = tuple(config.get("input_size", (3, *INPUT_SIZE))[1:]) if fixed else INPUT_SIZE
+    options = {} if size is None else {"img_size": size}
     classifier = config.get("classifier") or ()
     return Architecture(
         library=f"timm {timm.__version__.split('+')[0]}",
         preprocessing=Preprocessing(
-            size=size if config.get("fixed_input_size") else INPUT_SIZE,
+            size=size or own_size,
             mean=tuple(config.get("mean", HALF)),
             std=tuple(config.get("std", HALF)),
             interpolation="bilinear" if config.get("interpolation") == "bilinear" else "bicubic",
         ),
         heads=tuple(f"{h}." for h in ([classifier] if isinstance(classifier, str) else classifier)),
         # it initialises itself, under the seed
-        build=lambda: timm.create_model(model, pretrained=False, num_classes=0),
-        download=lambda: _download(name, model, config),
+        build=lambda: _build(name, model, options),
+        download=lambda: _download(name, model, config, options),
         wrap=_with_grid,
+        built_for=partial(_architecture, name) if fixed else None,
+        resample=_resample if options else None,
     )
 
 
-def _download(name: str, model: str, config: dict[str, Any]) -> dict[str, Tensor]:
+def _build(name: str, model: str, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    try:
+        network = timm.create_model(model, pretrained=False, num_classes=0, **options)
+    except (TypeError, ValueError, AssertionError) as error:
+        if not options:
+            raise
+        raise ValueError(
+            f"backbone {name} can't be built for images of {times(options['img_size'])} "
+            f"(extract.size): {error}. Choose another size, or null for its own"
+        ) from error
+    if name.endswith(STRIDE_1):
+        _keep_last_grid(network, name)
+    return network
+
+
+def _keep_last_grid(network: nn.Module, name: str) -> None:
+    """Let the last stage of a ResNet compute at every location, in place, with the same weights.
+
+    Source: Sun et al., "Beyond Part Models", ECCV 2018, Section 3.1.  Nothing is dilated, which is
+    what timm's ``output_stride=16`` does.
+    """
+    from torch import nn
+
+    stage = getattr(network, "layer4", nn.Module())
+    layers = [part for part in stage.modules() if not list(part.children())]
+    strided = [layer for layer in layers if getattr(layer, "stride", 1) in (2, (2, 2))]
+    if not strided or not all(isinstance(part, nn.Conv2d) for part in strided):
+        raise ValueError(
+            f"backbone `{name}`: `{STRIDE_1}` is for ResNets whose last stage halves the grid by "
+            "convolutions, such as timm:resnet50; leave it out"
+        )
+    for convolution in strided:
+        convolution.stride = (1, 1)
+
+
+def _resample(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Interpolate position embeddings as timm does for the weights that it publishes."""
+    fit = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    return state if fit is None else fit(state, network)
+
+
+def _download(
+    name: str, model: str, config: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Tensor]:
     import timm
 
     repository = config.get("hf_hub_id")
@@ -66,7 +122,7 @@ def _download(name: str, model: str, config: dict[str, Any]) -> dict[str, Tensor
             require_host(f"{constants.ENDPOINT}/{repository}", name, where)
     try:
         pretrained = timm.create_model(
-            model, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
+            model, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
         )
     except Exception as error:  # network, disk, hash: the ways out are the same
         raise no_download(name, repository or config["url"], error) from error

@@ -119,7 +119,7 @@ def assemble(
         metrics,
         CubeStatistics.of(mean_activations(cubes, training)),
         about,
-        None if carried else backbone_weights(extract.backbone, weights),
+        None if carried else backbone_weights(extract.backbone, weights, extract.size),
     )
 
 

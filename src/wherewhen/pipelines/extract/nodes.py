@@ -36,6 +36,7 @@ def plan_extraction(
         "name": parameters.backbone,
         "precision": parameters.precision,
         "compiled": parameters.compiled,
+        "size": parameters.size,
         "device": usable_device(device),
     }
     _warn_of_slow_bfloat16(recipe["device"], parameters.precision)
