@@ -52,6 +52,10 @@ def test_what_is_wrong_is_named():
     ("settings", "message"),
     [
         ({"negatives_per_positive": 2}, "negatives_per_positive has no effect without pairs: dr"),
+        (
+            {"pairs": "drawn", "tracklets_per_person": 4},
+            "tracklets_per_person has no effect without pairs: all_in_batch",
+        ),
         ({"weight_decay": 0.1}, "weight_decay has no effect without optimiser: adamw"),
         ({"optimiser": "adamw", "momentum": 0.9}, "momentum has no effect without optimiser: rms"),
         ({"entropy_target_end": 0.8}, "entropy_target_end has no effect without entropy_weight"),

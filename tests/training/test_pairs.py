@@ -64,6 +64,52 @@ def test_all_in_batch_with_many_cameras_pairs_different_ones():
         assert_pairs_are_true(batch, tracklets)
 
 
+def test_a_person_has_k_tracklets_of_different_cameras_first():
+    tracklets = table(6, cameras="abc", tracklets=2)
+    sampler = AllInBatch(tracklets, lengths(tracklets), 4, 3, tracklets_per_person=4)
+    for batch in sampler.epoch(np.random.default_rng(0)):
+        assert len(batch.windows) == 3 * 4
+        assert_pairs_are_true(batch, tracklets)
+        for person in np.unique(batch.persons):
+            own = batch.persons == person
+            assert own.sum() == 4
+            cameras, counts = np.unique(batch.cameras[own], return_counts=True)
+            assert cameras.tolist() == ["a", "b", "c"]
+            assert sorted(counts) == [1, 1, 2]
+            assert (
+                len({w.tracklet for w, is_own in zip(batch.windows, own, strict=True) if is_own})
+                == 4
+            )
+
+
+@pytest.mark.parametrize(("count", "repeats"), [(4, [1, 1, 2]), (6, [2, 2, 2]), (8, [2, 3, 3])])
+def test_a_person_with_fewer_tracklets_has_several_clips_of_some(count, repeats):
+    tracklets = table(4, cameras="abc").query("tracklet != 'a/0/0'")
+    sampler = AllInBatch(tracklets, lengths(tracklets, 500), 4, 4, tracklets_per_person=count)
+    (batch,) = sampler.epoch(np.random.default_rng(0))
+    for person in range(1, 4):
+        windows = [w for w, p in zip(batch.windows, batch.persons, strict=True) if p == person]
+        drawn = [sum(w.tracklet == name for w in windows) for name in {w.tracklet for w in windows}]
+        assert sorted(drawn) == repeats
+        assert len(set(windows)) == count  # of 500 frames, other clips
+
+
+def test_two_tracklets_are_drawn_as_by_hand():
+    """The draws of versions that knew two alone."""
+    tracklets = table(5, cameras="abc", tracklets=3)
+    sampler = AllInBatch(tracklets, lengths(tracklets), 4, persons_per_batch=5)
+    (batch,) = sampler.epoch(np.random.default_rng(7))
+    generator = np.random.default_rng(7)
+    expected = []
+    for person in generator.permutation(5):
+        for camera in generator.choice(3, 2, replace=False):
+            expected.append(f"{'abc'[camera]}/{person}/{generator.integers(3)}")
+    assert [window.tracklet for window in batch.windows] == expected
+    assert [window.start for window in batch.windows] == [
+        int(generator.random() * 6) for _ in expected
+    ]
+
+
 def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
     tracklets = table(12, cameras="abc")
     sampler = DrawnPairs(tracklets, lengths(tracklets), 4, pairs_per_batch=10)

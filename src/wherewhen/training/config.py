@@ -64,14 +64,19 @@ class TrainingConfig(BaseModel):
     of another person's clip in a run of frames: a reason to weigh locations."""
 
     pairs: Literal["all_in_batch", "drawn"] = "all_in_batch"
-    """``all_in_batch``: `persons_per_batch` persons, two tracklets of each from different cameras,
-    and all pairs of them from different cameras; an epoch shows every person once. ``drawn``:
-    `pairs_per_batch` pairs; an epoch has one positive pair of every person with two cameras and
-    `negatives_per_positive` as many negative pairs (V-B, decision 18)."""
+    """``all_in_batch``: `persons_per_batch` persons, `tracklets_per_person` tracklets of each from
+    different cameras, and all pairs of them from different cameras; an epoch shows every person
+    once. ``drawn``: `pairs_per_batch` pairs; an epoch has one positive pair of every person with
+    two cameras and `negatives_per_positive` as many negative pairs (V-B, decision 18)."""
 
     persons_per_batch: int = Field(default=16, ge=2)
     """Persons in a batch, for ``all_in_batch``. The batches of an epoch are equally large, with one
     person more where a batch would have a single person."""
+
+    tracklets_per_person: int = Field(default=2, ge=2)
+    """Tracklets K of each person in a batch, for ``all_in_batch`` (P x K batches, Hermans et al.
+    2017, "In Defense of the Triplet Loss"). They are from different cameras as far as there are
+    so many; a person with fewer tracklets has several clips of some."""
 
     pairs_per_batch: int = Field(default=10, ge=2)
     """Pairs in a batch, for ``drawn`` (V-B: 10)."""
@@ -234,6 +239,10 @@ class TrainingConfig(BaseModel):
             "negatives_per_positive": (
                 self.negatives_per_positive > 1 and self.pairs != "drawn",
                 "pairs: drawn",
+            ),
+            "tracklets_per_person": (
+                self.tracklets_per_person > 2 and self.pairs == "drawn",
+                "pairs: all_in_batch",
             ),
             "pasted_frames": (self.pasted_frames > 0 and self.frames < 3, "frames: 3 or more"),
             "weight_decay": (

@@ -101,11 +101,25 @@ class PairSampler(ABC):
         start = training_window(length, self.frames, generator)
         return Window(tracklet, start, min(start + self.frames, length))
 
-    def _positive(self, person: str, generator: np.random.Generator) -> list[View]:
-        """Two tracklets of a person from different cameras."""
+    def _some_of(self, person: str, count: int, generator: np.random.Generator) -> list[View]:
+        """Tracklets of a person, at least two: of as many cameras as there are, then others.
+
+        Where there are no others, tracklets are repeated, of which other clips are drawn.
+        """
         cameras = list(self.views[person])
-        chosen = generator.choice(len(cameras), 2, replace=False)
-        return [self._one_of(person, cameras[index], generator) for index in chosen]
+        chosen = generator.choice(len(cameras), min(count, len(cameras)), replace=False)
+        drawn = [self._one_of(person, cameras[index], generator) for index in chosen]
+        everything = [
+            View(tracklet, person, camera)
+            for camera, tracklets in self.views[person].items()
+            for tracklet in tracklets
+        ]
+        others = [view for view in everything if view not in drawn]
+        while len(drawn) < count:
+            order = generator.permutation(len(others))[: count - len(drawn)]
+            drawn += [others[index] for index in order]
+            others = everything
+        return drawn
 
     def _one_of(self, person: str, camera: str, generator: np.random.Generator) -> View:
         tracklets = self.views[person][camera]
@@ -126,14 +140,20 @@ class PairSampler(ABC):
 
 
 class AllInBatch(PairSampler):
-    """Two tracklets of every person, and all pairs from different cameras (``modern``).
+    """K tracklets of each of P persons, and all pairs from different cameras (``modern``).
 
     Parameters
     ----------
     tracklets, lengths, frames
         See `PairSampler`.
     persons_per_batch
-        Maximum number of persons in a batch; the batches of an epoch are equally large.
+        Maximum number P of persons in a batch; the batches of an epoch are equally large.
+    tracklets_per_person
+        K, at least 2.
+
+    References
+    ----------
+    Hermans, Beyer, Leibe 2017, "In Defense of the Triplet Loss", 2 (P x K batches).
     """
 
     def __init__(
@@ -142,9 +162,11 @@ class AllInBatch(PairSampler):
         lengths: Mapping[str, int],
         frames: int,
         persons_per_batch: int,
+        tracklets_per_person: int = 2,
     ) -> None:
         super().__init__(tracklets, lengths, frames)
         self.persons_per_batch = persons_per_batch
+        self.tracklets_per_person = tracklets_per_person
 
     @property
     def batches_per_epoch(self) -> int:
@@ -162,7 +184,8 @@ class AllInBatch(PairSampler):
         order = generator.permutation(len(self.persons))
         for members in np.array_split(order, self.batches_per_epoch):
             persons = [self.persons[index] for index in members]
-            drawn = [view for person in persons for view in self._positive(person, generator)]
+            count = self.tracklets_per_person
+            drawn = [view for person in persons for view in self._some_of(person, count, generator)]
             cameras = np.array([view.camera for view in drawn])
             left, right = np.triu_indices(len(drawn), 1)
             across = cameras[left] != cameras[right]
@@ -208,7 +231,7 @@ class DrawnPairs(PairSampler):
         order = generator.permutation(len(self.persons))
         for first in range(0, len(order), self.positives_per_batch):
             members = order[first : first + self.positives_per_batch]
-            positives = [self._positive(self.persons[index], generator) for index in members]
+            positives = [self._some_of(self.persons[index], 2, generator) for index in members]
             count = self.negatives * len(members)
             negatives = [self._negative(generator) for _ in range(count)]
             drawn = [view for pair in positives + negatives for view in pair]
@@ -258,4 +281,6 @@ def build_sampler(
             config.pairs_per_batch,
             config.negatives_per_positive,
         )
-    return AllInBatch(tracklets, lengths, config.frames, config.persons_per_batch)
+    return AllInBatch(
+        tracklets, lengths, config.frames, config.persons_per_batch, config.tracklets_per_person
+    )
