@@ -48,7 +48,7 @@ def parameters_page() -> str:
 
 def fields_table(fields: list[tuple[str, str, Any, str]]) -> str:
     """Return the table of some parameters, without the columns that would be empty."""
-    base, paper = configured_values(), dict(leaves({"train": load_preset("paper")}))
+    base, paper = configured_values(), dict(leaves(load_preset("paper")))
     columns = {
         "parameter": [f"`{path}`" for path, *_ in fields],
         "values": [values for _, values, *_ in fields],
@@ -75,9 +75,9 @@ name or an impossible value stops the run before any work, and the message names
 the nearest known name. The column *in `conf/base`* has the value of the demonstration where it
 differs from the default.
 
-`train.preset` chooses a file of `src/wherewhen/presets`: values of `train.network` and
-`train.training` that replace the defaults. An environment lays its own over a preset under
-`train.presets.<preset>`, and what `train.network` and `train.training` say is laid over that.
+`preset` chooses a file of `src/wherewhen/presets`: values of any stage that replace the defaults.
+An environment lays its own over a preset under `presets.<preset>`, and what it says under a stage's
+own name is laid over that, in every preset.
 """
 
 UNSET = object()
@@ -159,8 +159,8 @@ def configured_values() -> dict[str, Any]:
     files = sorted((REPOSITORY / "conf/base").glob("parameters*.yml"))
     tree = OmegaConf.merge(*(yaml.safe_load(file.read_text(encoding="utf-8")) for file in files))
     values = dict(leaves(OmegaConf.to_container(tree)))
-    preset = f"train.presets.{values['train.preset']}."
-    return {path.replace(preset, "train."): value for path, value in values.items()}
+    preset = f"presets.{values['preset']}."
+    return {path.removeprefix(preset): value for path, value in values.items()}
 
 
 def changed(value: Any, default: Any) -> str:

@@ -56,7 +56,7 @@ class TestName:
         ("tree", "params", "name"),
         [
             ({}, {}, "demonstration · modern · 10 trials"),
-            ({"split": {"trials": 1}, "train": {"preset": "paper"}}, {},
+            ({"split": {"trials": 1}, "preset": "paper"}, {},
              "demonstration · paper · 1 trial"),
             ({"evaluate": {"dataset": "mars"}}, {"pipeline_names": ["evaluate", "report"]},
              "mars · modern · 10 trials · evaluate, report"),

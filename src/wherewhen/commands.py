@@ -49,7 +49,7 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     >>> from wherewhen.presets import load_preset
     >>> plain_errors(load_preset)("papr")
     Traceback (most recent call last):
-    click.exceptions.ClickException: unknown preset 'papr': choose from modern, paper
+    click.exceptions.ClickException: unknown preset 'papr': choose from frozen, modern, paper
     (traceback: set WHEREWHEN_TRACEBACK=1)
     """
 

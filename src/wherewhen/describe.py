@@ -46,7 +46,7 @@ def name_of(ledger: Any, run_params: Mapping[str, Any]) -> str:
     trials = parameters.split.trials
     parts = ["demonstration" if dataset == DEMONSTRATION else dataset]
     parts.append("networks from elsewhere" if parameters.train.network_from else
-                 parameters.train.preset)  # fmt: skip
+                 parameters.preset)  # fmt: skip
     parts.append("1 trial" if trials == 1 else f"{trials} trials")
     for names in ("pipeline_names", "namespaces", "node_names", "to_outputs"):
         chosen = [name for name in run_params.get(names) or [] if name != "__default__"]
@@ -79,8 +79,8 @@ def as_params(tree: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> as_params({"split": {"trials": 3, "probe_camera": "1"}, "train.preset": "paper"})
-    'split.trials=3,split.probe_camera="1",train.preset=paper'
+    >>> as_params({"split": {"trials": 3, "probe_camera": "1"}, "preset": "paper"})
+    'split.trials=3,split.probe_camera="1",preset=paper'
     """
     return ",".join(f"{name}={_word(value)}" for name, value in flat(tree).items())
 

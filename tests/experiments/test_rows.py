@@ -158,7 +158,7 @@ class TestShared:
 
     def test_whatever_another_preset_would_do(self, row, finish):
         finish(row(), "trial_00")
-        other = {"train.presets.paper.training.learning_rate": 0.5}
+        other = {"presets.paper.train.training.learning_rate": 0.5}
         assert row(**other).trials == ["trial_00"]
         assert row(**{"train.training.learning_rate": 0.5}).trials == []
 

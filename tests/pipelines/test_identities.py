@@ -56,7 +56,7 @@ TREES = {
     "re-ranking": {"evaluate": {"re_ranking": {"k1": 5}}},
     "fusion": {"evaluate": {"fusion": FUSED}},
     "cubes of those who train": {"extract": {"tracklets": "train"}},
-    "the paper, by trial": {"train": {"preset": "paper", "seed_by_trial": True}},
+    "the paper, by trial": {"preset": "paper", "train": {"seed_by_trial": True}},
 }
 
 CALLED_OTHERWISE = {

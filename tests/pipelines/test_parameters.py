@@ -7,10 +7,12 @@ from omegaconf import OmegaConf
 from shipped import write_shipped
 
 from wherewhen import pretrained
+from wherewhen.features.weights import WeightsSource
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import METRICS
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.evaluate.parameters import EvaluateParameters
+from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.ingest.parameters import IngestParameters
 from wherewhen.pipelines.learn_metric.parameters import LearnMetricParameters
 from wherewhen.pipelines.parameters import (
@@ -23,6 +25,7 @@ from wherewhen.pipelines.parameters import (
     known_names,
 )
 from wherewhen.pipelines.split.parameters import SplitParameters
+from wherewhen.pipelines.stages import stages
 from wherewhen.project import from_root
 from wherewhen.retrieval import PROTOCOLS
 from wherewhen.retrieval.average_precision import AVERAGE_PRECISIONS
@@ -50,15 +53,31 @@ def test_every_shipped_environment_is_valid(repository, environment):
 )
 def test_the_benchmarks_are_in_the_papers_setting(repository, environment, epochs):
     tree = shipped(repository, environment)
-    for preset in ("modern", "paper"):
-        tree["train"]["preset"] = preset
-        parameters = check_parameters(tree)
-        assert parameters.ingest.reader == environment
-        assert parameters.extract.backbone == "googlenet"
-        assert parameters.split.trials == 10
-        assert parameters.train.training.epochs == epochs
-        assert parameters.train.training.frames == 20
-        assert parameters.train.network.channels == (128, 256, 256)
+    parameters = check_parameters({**tree, "preset": "paper"})
+    assert parameters.ingest.reader == environment
+    assert parameters.extract.backbone == "googlenet"
+    assert parameters.extract.weights == WeightsSource(source="imagenet")
+    assert parameters.extract.augmentation.mirror
+    assert parameters.split.trials == 10
+    assert parameters.train.network == NetworkConfig.from_preset("paper")
+    assert parameters.train.training == TrainingConfig.from_preset("paper", epochs=epochs)
+    assert parameters.train.training.frames == parameters.embed.clip_frames == 20
+    assert parameters.train.training.validation_fraction == 0
+    assert parameters.embed.average_variants == "short"
+    assert parameters.learn_metric.dimension == 150
+
+
+@pytest.mark.parametrize("environment", ["prid2011", "ilids_vid", "mars"])
+def test_their_default_is_the_best_on_a_frozen_backbone(repository, environment):
+    parameters = check_parameters(shipped(repository, environment))
+    assert parameters.preset == "frozen"
+    head = (repository / "conf" / environment / "parameters.yml").read_text().splitlines()[0]
+    assert "by default in the setting `frozen`" in head
+    assert parameters.extract == ExtractParameters(storage=parameters.extract.storage)
+    assert parameters.embed.features == ("network", "attended_rows", "row_pooled")
+    assert parameters.train.network.standardise == "centre"
+    assert parameters.train.network.hidden_kernels == ((1, 1),)
+    assert parameters.learn_metric.dimension == "auto"
 
 
 class TestPresets:
@@ -66,14 +85,21 @@ class TestPresets:
 
     CHANGES: ClassVar = {
         "presets": {
-            "modern": {"network": {"channels": [4]}},
-            "paper": {"training": {"learning_rate": 0.5}},
-            "mine": {"training": {"epochs": 3, "learning_rate_factors": {"gru": 0.1}}},
+            "modern": {"train": {"network": {"channels": [4]}}},
+            "paper": {"train": {"training": {"learning_rate": 0.5}}},
+            "mine": {
+                "train": {"training": {"epochs": 3, "learning_rate_factors": {"gru": 0.1}}},
+                "extract": {"augmentation": {"variants": 3}},
+                "embed": {"average_variants": "always"},
+            },
         }
     }
 
+    def whole(self, preset="modern", **given):
+        return check_parameters({"preset": preset, **self.CHANGES, **given})
+
     def train(self, preset="modern", **given):
-        return check_parameters({"train": {"preset": preset, **self.CHANGES, **given}}).train
+        return self.whole(preset, train=given).train
 
     def test_one_parameter_selects_the_paper(self):
         paper = self.train("paper")
@@ -99,11 +125,27 @@ class TestPresets:
         assert self.train("mine").network == NetworkConfig()
 
     def test_what_runs_is_recorded_and_the_other_presets_are_not(self):
-        record = self.train("paper").model_dump(mode="json")
-        assert set(record) == {
-            "network", "training", "preset", "network_from", "start", "seed_by_trial"
-        }  # fmt: skip
-        assert record["training"]["learning_rate"] == 0.5
+        record = self.whole("paper").model_dump(mode="json")
+        assert set(record) == {"device", "preset", *stages()}
+        assert record["preset"] == "paper"
+        assert record["train"]["training"]["learning_rate"] == 0.5
+
+    def test_a_preset_spans_the_stages(self):
+        mine, modern = self.whole("mine"), self.whole()
+        assert (mine.extract.augmentation.variants, mine.embed.average_variants) == (3, "always")
+        assert (modern.extract.augmentation.variants, modern.embed.average_variants) == (1, "off")
+        changed = self.whole("mine", extract={"augmentation": {"mirror": True}})
+        assert changed.extract.augmentation.variants == 3
+        assert changed.extract.augmentation.mirror
+        assert self.whole("mine", embed={"average_variants": "off"}).embed.average_variants == "off"
+
+    def test_a_change_of_a_preset_needs_sense_only_together_with_it(self):
+        """A weight decay alone has no effect; on a preset with AdamW it has."""
+        decay = {"train": {"training": {"weight_decay": 0.1}}}
+        adamw = {"train": {"training": {"optimiser": "adamw", "weight_decay": 0.2, "momentum": 0}}}
+        with pytest.raises(ParameterError, match=r"presets\.modern\.train\.training: weight_decay"):
+            check_parameters({"presets": {"modern": decay}})
+        assert check_parameters({"presets": {"paper": adamw}, "preset": "paper"})
 
     def test_a_typed_tree_may_be_typed_again(self):
         train = self.train("paper")
@@ -142,9 +184,15 @@ def fused(part, **options):
         ({"split": {"path": "splits.json"}}, "source is drawn and path is splits.json"),
         ({"synthesise": {"layout": "mars"}}, "layout is mars, but ingest.reader is prid2011"),
         ({"synthesise": {"layout": "ilids_vid", "junk": 1}}, "ilids_vid has no place for junk"),
-        ({"train": {"preset": "papr"}}, "train.preset = 'papr'"),
+        ({"preset": "papr"}, "preset = 'papr'"),
+        ({"train": {"preset": "paper"}}, "train.preset: write preset: it holds for all stages"),
+        ({"train": {"presets": {}}}, "train.presets: write presets.<name>.train"),
+        (
+            {"presets": {"paper": {"network": {"channels": [4]}}}},
+            "presets.paper.network: write presets.paper.train.network",
+        ),
         ({"train": {"training": {"epoch": 3}}}, "epoch"),
-        ({"train": {"presets": {"paper": {"netwrk": {}}}}}, "netwrk"),
+        ({"presets": {"paper": {"trian": {}}}}, "presets.paper.trian: no such parameter; did you"),
         ({"evaluate": {"protocol": "mars"}}, "evaluate.protocol = 'mars'"),
         (
             {"evaluate": {"re_ranking": {"lamda": 0.1}}},
@@ -200,13 +248,13 @@ def test_where_the_split_is_fixed_trials_differ_by_their_seeds(repository):
             ],
         ),
         (  # a typo in a preset that isn't chosen
-            {"train": {"presets": {"paper": {"network": {"chanels": [4]}}}}},
-            ["train.presets.paper.network.chanels: no such parameter; did you mean channels?"],
+            {"presets": {"paper": {"train": {"network": {"chanels": [4]}}}}},
+            ["presets.paper.train.network.chanels: no such parameter; did you mean channels?"],
         ),
-        ({"train": {"preset": "papr"}}, ["'papr': no such preset; did you mean paper?"]),
-        ({"train": {"preset": ["modern"]}}, ["train.preset = ['modern']: no such preset"]),
-        ({"train": {"presets": {"modern": 3}}}, ["train.presets.modern = 3: Input should be"]),
-        ({"train": {"presets": 3}}, ["train.presets = 3: expected presets by name"]),
+        ({"preset": "papr"}, ["'papr': no such preset; did you mean paper?"]),
+        ({"preset": ["modern"]}, ["preset = ['modern']: no such preset"]),
+        ({"presets": {"modern": 3}}, ["presets.modern = 3: Input should be"]),
+        ({"presets": 3}, ["presets = 3: expected presets by name"]),
         ({"train": {"network": [4]}}, ["train.network = [4]: Input should be a valid dict"]),
         ({"train": {"network": {5: 3}}}, ["train.network.5 = 5: Keys should be strings"]),
         (
@@ -297,15 +345,15 @@ class TestNetworkFrom:
 
 
 def test_a_preset_may_say_where_training_starts():
-    presets = {"mine": {"start": "s.safetensors", "network": {"basis": 9, "projection": 3}}}
+    mine = {"start": "s.safetensors", "network": {"basis": 9, "projection": 3}}
 
-    def start(**given):
-        tree = {"split": {"trials": 1}, "train": {"presets": presets, **given}}
-        return check_parameters(tree).train.start
+    def start(preset="modern", **given):
+        tree = {"split": {"trials": 1}, "presets": {"mine": {"train": mine}}, "train": given}
+        return check_parameters({"preset": preset, **tree}).train.start
 
-    assert start(preset="mine") == {"trial_00": Path("s.safetensors")}
-    assert start(preset="mine", start="random") == "random"
-    assert start() == start(preset="paper") == "random"
+    assert start("mine") == {"trial_00": Path("s.safetensors")}
+    assert start("mine", start="random") == "random"
+    assert start() == start("paper") == "random"
 
 
 @pytest.mark.parametrize("train", [{}, {"network_from": "n.safetensors", "start": "s.safetensors"}])
@@ -476,7 +524,7 @@ def test_a_number_is_taken_for_the_text_of_a_name(group, values, read):
 
 def test_groups_are_what_stages_read():
     parameters = check_parameters({})
-    assert list(parameters.groups) == list(Parameters.model_fields)
+    assert list(parameters.groups) == ["device", "preset", *stages()]
     assert parameters.groups["split"] is parameters.split
 
 
@@ -505,7 +553,8 @@ def test_every_protocol_and_definition_may_be_asked_for():
 @pytest.mark.parametrize(
     "path",
     [
-        "train.preset",
+        "preset",
+        "presets.paper.train.network.channels",
         "train.training.learning_rate",
         "train.training.learning_rate_factors.attention",
         "train.network.hidden_kernels",
@@ -523,7 +572,8 @@ def test_parameters_are_known_at_any_depth(path):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("trian.preset", "trian.preset: no such parameter; did you mean train?"),
+        ("trian.start", "trian.start: no such parameter; did you mean train?"),
+        ("train.preset", "train.preset: write preset"),
         ("train.training.modern.rate", "write train.training.learning_rate, for which"),
         ("train.training.epoch", "train.training.epoch: no such .*did you mean epochs?"),
         ("train.training.learning_rate_factors.attend", "did you mean attention?"),
@@ -531,7 +581,8 @@ def test_parameters_are_known_at_any_depth(path):
         ("learn_metric.kissme.shrink", "did you mean shrinkage?"),
         ("embed.baselines.hog4d.cells", "did you mean hog3d?"),
         ("evaluate.re_ranking.k3", "known here: k1, k2, lambda"),
-        ("train.preset.modern", "train.preset has no parameters of its own"),
+        ("preset.modern", "preset has no parameters of its own"),
+        ("presets.paper.train.netwrk", "did you mean network?"),
     ],
 )
 def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
@@ -540,7 +591,7 @@ def test_unknown_parameters_are_named_with_the_nearest_known(path, message):
 
 
 def test_a_value_has_no_names_inside():
-    assert known_names(["train", "preset"]) is None
+    assert known_names(["preset"]) is None
     assert known_names(["split"]) == list(Parameters.model_fields["split"].annotation.model_fields)
 
 

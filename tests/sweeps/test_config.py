@@ -78,7 +78,7 @@ def test_whole_groups_can_be_searched_in_every_preset():
     values = found.values({"train.training.learning_rate": 0.02, "train.network": drawn})
     assert evaluation_view(found, None, values, {}).parameters.train.network.channels == (8, 8)
     for preset in ("modern", "paper"):
-        train = evaluation_view(found, None, values, {"train": {"preset": preset}}).parameters.train
+        train = evaluation_view(found, None, values, {"preset": preset}).parameters.train
         assert train.training.learning_rate == 0.02
 
 
@@ -86,7 +86,7 @@ def test_whole_groups_can_be_searched_in_every_preset():
     ("search", "message"),
     [
         ({"train.training.learning_rat": {"low": 1, "high": 2}}, "did you mean learning_rate?"),
-        ({"trian.preset": {"choices": ["modern", "paper"]}}, "did you mean train?"),
+        ({"trian.start": {"choices": ["modern", "paper"]}}, "did you mean train?"),
         ({"learn_metric.kissme.shrink": {"low": 0, "high": 1}}, "did you mean shrinkage?"),
         ({"split.train_fraction": {"low": 0.1, "high": 0.9}}, "it decides who is a test person"),
         ({"embed.features": {"choices": [["fisher"], ["network"]]}}, "its `features`"),

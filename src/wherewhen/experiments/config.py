@@ -47,7 +47,7 @@ class Parametrised(ConfigModel):
     """A section with parameters."""
 
     parameters: Tree = {}
-    """Parameters to set, nested or with dotted names (``train.preset: paper``)."""
+    """Parameters to set, nested or with dotted names (``preset: paper``)."""
 
     @field_validator("parameters", mode="before")
     @classmethod

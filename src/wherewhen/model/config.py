@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from wherewhen.presets import load_preset
+from wherewhen.presets import of_training
 
 
 def _as_pair(value: Any) -> Any:
@@ -191,7 +191,7 @@ class NetworkConfig(BaseModel):
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> NetworkConfig:
         """Take the values of a preset (`wherewhen.presets`) and change some of them."""
-        return cls(**load_preset(name)["network"] | changes)
+        return cls(**of_training(name, "network") | changes)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError, create_model, model_validator
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 
 from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
@@ -17,8 +17,9 @@ from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.fused_names import FUSION, PLAIN
 from wherewhen.metric_learning.registry import METRICS
 from wherewhen.pipelines.groups import Faults, Group, NestedFaults
+from wherewhen.pipelines.presets import DEFAULT, Preset, over_its_preset
 from wherewhen.pipelines.stages import stages
-from wherewhen.pipelines.train.parameters import PRETRAINED, RANDOM, Preset, network_files
+from wherewhen.pipelines.train.parameters import PRETRAINED, RANDOM, network_files
 from wherewhen.presets import preset_names
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
@@ -45,10 +46,23 @@ class _Parameters(Group):
     """Where networks compute, in all stages: ``auto``, a GPU if there is one; or ``cpu``, ``cuda``,
     ``cuda:1``."""
 
+    preset: str = DEFAULT
+    """The setting of the whole chain: ``modern`` trains well, ``paper`` is the letter of the paper,
+    ``frozen`` the best that is known on a frozen backbone; or another name of `presets`."""
+
+    presets: dict[str, Preset] = Field({}, exclude=True)
+    """Parameters of any stage by a preset's name, laid over the file of `wherewhen.presets`;
+    another name is another preset. What a stage's own group says is laid over the chosen one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_over_the_preset(cls, given: Any) -> Any:
+        return over_its_preset(given)
+
     @property
     def groups(self) -> dict[str, Any]:
         """Everything by name, as stages read it."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "presets"}
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -319,8 +333,10 @@ def known_names(path: Sequence[str]) -> list[str] | None:
 
 def _inside(kind: Any, path: Sequence[str]) -> dict[str, Any]:
     """Return what is inside a group, by name: fields' types, as far as they are known."""
+    if len(path) > 1 and path[0] == "presets":
+        path = path[2:]  # inside a preset all is as in the whole tree
     match list(path):
-        case ["train", "presets"]:
+        case ["presets"]:
             return dict.fromkeys(preset_names(), Preset)
         case ["ingest", "options"]:
             from wherewhen.tracklets.readers import READERS
@@ -392,6 +408,12 @@ def _moved(path: Sequence[str], *inside: str) -> str:
     match list(path):
         case ["extract", "device"] | ["train", "training", "device"]:
             return "write device, for all stages"
+        case ["train", "preset"]:
+            return "write preset: it holds for all stages"
+        case ["train", "presets"]:
+            return "write presets.<name>.train"
+        case ["presets", name, "network" | "training" | "start" as group]:
+            return f"write presets.{name}.train.{group}"
         case ["train", "network" | "training" as group, "modern" | "paper" | "both", *rest]:
             names = [*rest[:1]] or list(inside)
         case ["train", "training" as group, *rest] if rest and rest[0] in RENAMED:
@@ -399,7 +421,7 @@ def _moved(path: Sequence[str], *inside: str) -> str:
         case _:
             return ""
     now = [f"train.{group}.{RENAMED.get(name, name)}" for name in names] or [f"train.{group}"]
-    return f"write {', '.join(now)}, for whichever preset train.preset chooses"
+    return f"write {', '.join(now)}, for whichever preset is chosen"
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -1,9 +1,10 @@
-"""Presets: named values for the network and its training, a YAML file each.
+"""Presets: settings of the whole chain with a name, a YAML file each.
 
-``modern.yml`` trains well, ``paper.yml`` follows the paper where it gives a value. Another file in
-this folder is another preset. A file has two mappings: ``network`` holds fields of
-`wherewhen.model.config.NetworkConfig`, ``training`` of `wherewhen.training.config.TrainingConfig`;
-a field that is left out keeps its default.
+``modern.yml`` trains well, ``paper.yml`` follows the paper where it gives a value, ``frozen.yml``
+is the best that is known on a frozen backbone. Another file in this folder is another preset. A
+file holds parameters as ``conf`` does, by stage: ``train.network`` has fields of
+`wherewhen.model.config.NetworkConfig`, ``train.training`` of
+`wherewhen.training.config.TrainingConfig`. What is left out keeps its default.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, dict[str, Any]]:
-    """Read a preset's file: ``network`` and ``training``, plain values that are not checked.
+    """Read a preset's file: parameters by stage, plain values that are not checked.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def load_preset(name: str) -> dict[str, dict[str, Any]]:
 
     Examples
     --------
-    >>> load_preset("paper")["network"]["channels"]
+    >>> load_preset("paper")["train"]["network"]["channels"]
     [128, 256, 256]
 
     See Also
@@ -41,6 +42,11 @@ def load_preset(name: str) -> dict[str, dict[str, Any]]:
     if name not in preset_names():
         raise ValueError(f"unknown preset {name!r}: choose from {', '.join(preset_names())}")
     return _read(FOLDER / f"{name}.yml")
+
+
+def of_training(name: str, group: str) -> dict[str, Any]:
+    """Return a preset's values of a group of ``train``: ``network`` or ``training``."""
+    return load_preset(name).get("train", {}).get(group, {})
 
 
 @cache
@@ -56,7 +62,8 @@ def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> changed = overlay(load_preset("paper"), {"network": {"channels": [32, 64, 64]}})
+    >>> paper = load_preset("paper")["train"]
+    >>> changed = overlay(paper, {"network": {"channels": [32, 64, 64]}})
     >>> changed["network"]["channels"], changed["network"]["readout"]
     ([32, 64, 64], 'top')
     """

