@@ -22,7 +22,8 @@ class RecogniserModel(mlflow.pyfunc.PythonModel):
         """Read the folder that was logged with the model."""
         from wherewhen.recogniser import Recogniser
 
-        self._recogniser = Recogniser.from_pretrained(context.artifacts["model"])
+        recogniser = Recogniser.from_pretrained(context.artifacts["model"])
+        self._recogniser = recogniser.ready_for_frames()
         self._turn = threading.Lock()
 
     # No type hints: MLflow would take them for the signature, which is logged with the model.

@@ -3,6 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.special import expit
 
+from wherewhen import pretrained
 from wherewhen.metric_learning.pipeline import distance_of
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.pretrained import PretrainedError
@@ -102,6 +103,19 @@ class TestTheOneOfThePackage:
         described = recogniser.describe(recogniser.cubes(clips))
         assert recogniser.difference(described.means) > UNLIKE
 
+    def test_its_backbone_is_built_for_the_first_frames(self, clips, monkeypatch):
+        built = []
+        load = pretrained.load_backbone
+        monkeypatch.setattr(
+            pretrained, "load_backbone", lambda *given: built.append(given) or load(*given)
+        )
+        recogniser = Recogniser.from_pretrained("wherewhen", device="cpu")
+        recogniser.project(np.ones((1, recogniser.network.embedding_size)))
+        assert not built
+        recogniser.embed(clips[:1])
+        recogniser.embed(clips[:1])
+        assert len(built) == 1
+
     def test_another_folder_has_to_be_one(self, tmp_path):
         with pytest.raises(PretrainedError, match=r"card\.json is not there"):
             Recogniser.from_pretrained(tmp_path)
@@ -110,8 +124,6 @@ class TestTheOneOfThePackage:
         """A pickle in the place of a file is not opened."""
         import pickle
         import shutil
-
-        from wherewhen import pretrained
 
         class Planted:
             def __reduce__(self):

@@ -32,7 +32,7 @@ def random_parts(backbone: Backbone, folder: Path) -> dict[str, Any]:
     vectors = generator.normal(size=(40, network.embedding_size)) + persons[:, None]
     return {
         "card": card.model_copy(update={"cubes": {**card.cubes, "batch_size": 4}}),
-        "backbone": backbone,
+        "build_backbone": lambda: backbone,
         "network": network,
         "metrics": fit_metrics(vectors, persons, np.arange(40) % 2, {"kissme": {}}, dimension=3),
         "statistics": CubeStatistics.of(generator.random((20, 1280))),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -96,8 +97,9 @@ class Recogniser:
     ----------
     card : wherewhen.pretrained.Card
         What the model learned from, its thresholds and its limits.
-    backbone : wherewhen.features.backbones.Backbone
-        Makes cubes of frames, as the card says.
+    build_backbone : callable
+        Builds the `Backbone` that makes cubes of frames, as the card says; called when frames are
+        first looked at.
     network : wherewhen.model.siamese.SiameseNetwork
         Embeds cubes.
     metrics : mapping of str to sklearn.pipeline.Pipeline
@@ -130,14 +132,14 @@ class Recogniser:
     def __init__(
         self,
         card: Card,
-        backbone: Backbone,
+        build_backbone: Callable[[], Backbone],
         network: SiameseNetwork,
         metrics: dict[str, Any],
         statistics: CubeStatistics,
         metric: str | None = None,
     ) -> None:
         self.card = card
-        self.backbone = backbone
+        self._build_backbone = build_backbone
         self.network = network
         self.statistics = statistics
         self.metric = metric or card.metric
@@ -152,7 +154,9 @@ class Recogniser:
         device: str = "auto",
         weights: WeightsSource | None = None,
     ) -> Self:
-        """Read a model's folder, and build its backbone; no code of the folder is run.
+        """Read a model's folder; no code of the folder is run.
+
+        The backbone is built when frames are first looked at (`ready_for_frames`).
 
         Parameters
         ----------
@@ -170,23 +174,37 @@ class Recogniser:
         Raises
         ------
         wherewhen.pretrained.PretrainedError
-            If there is no such model, it is damaged, it lacks the metric, or the backbone's
-            weights are others than those of the training.
-        wherewhen.features.checkpoint_files.WeightsError
-            If the backbone's weights can't be had.
+            If there is no such model, it is damaged, or it lacks the metric.
         """
         folder = pretrained.folder_of(source)
         card = pretrained.load_card(folder)
         device = usable_device(device)
-        backbone = pretrained.load_backbone(folder, device, weights)
         return cls(
             card,
-            backbone,
+            partial(pretrained.load_backbone, folder, device, weights),
             pretrained.load_network(folder).to(device),
             pretrained.load_metrics(folder),
             pretrained.load_statistics(folder),
             metric,
         )
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """Makes cubes of frames.
+
+        Raises
+        ------
+        wherewhen.pretrained.PretrainedError
+            If its weights are others than those of the training.
+        wherewhen.features.checkpoint_files.WeightsError
+            If its weights can't be had.
+        """
+        return self._build_backbone()
+
+    def ready_for_frames(self) -> Self:
+        """Build the backbone now, and not with the first frames; raises as `backbone`."""
+        _ = self.backbone
+        return self
 
     @property
     def identity(self) -> dict[str, Any]:

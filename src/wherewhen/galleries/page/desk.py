@@ -161,7 +161,8 @@ class Desk:
         view = View.of(env, params)
         frames = view.parameters.search.frames
         opened(view)  # what is wrong with it is said before the model is read
-        return cls(view.dataset, partial(opened, view), recogniser_of(view), marks_of(view), frames)
+        recogniser = recogniser_of(view).ready_for_frames()
+        return cls(view.dataset, partial(opened, view), recogniser, marks_of(view), frames)
 
     def _current(self) -> _Opened:
         with self._opening:
