@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from wherewhen.tracklets.frame_numbers import in_order
 from wherewhen.tracklets.picture_files import (
     PictureError,
     decode_picture,
+    open_picture,
     orientation,
     read_content,
 )
@@ -75,19 +77,27 @@ def _files(path: Path) -> Iterable[Path]:
     return [path / name for name in in_order(names)]
 
 
-def frame_of(content: bytes) -> Frame:
+def frame_of(content: bytes, most_pixels: float = math.inf) -> Frame:
     """Decode an encoded picture that nobody has looked at before.
 
     Parameters
     ----------
     content : bytes
         A PNG, JPEG or BMP file.
+    most_pixels : float
+        Of how many pixels it may be; the size is read from its header before it is decoded.
 
     Raises
     ------
     ValueError
-        If it is no frame (see `frames_in`), saying why.
+        If it is no frame (see `frames_in`) or too large, saying why.
     """
+    width, height = open_picture(content).size
+    if width * height > most_pixels:
+        raise PictureError(
+            f"size {width}x{height}: {width * height:,} pixels, expected at most {most_pixels:,}: "
+            "cut the person out"
+        )
     image = decode_picture(content)
     if getattr(image, "is_animated", False):
         raise PictureError(f"it has {image.n_frames} pictures: send each by itself")

@@ -20,7 +20,6 @@ import pandas as pd
 from wherewhen.hints import did_you_mean
 from wherewhen.pretrained import PretrainedError
 from wherewhen.recogniser.frames import Frame, frame_of
-from wherewhen.tracklets.picture_files import open_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,16 +178,20 @@ def _tracklets(request: pd.DataFrame) -> Iterator[Sent]:
         raise RequestError(
             f"the request has {together} frames: expected at most {MOST_FRAMES_TOGETHER}"
         )
-    left = MOST_PIXELS_TOGETHER
+    pixels = 0
     for name, role, texts in rows:
         frames = []
         for position, text in enumerate(texts):
             try:
-                frame = _decode(text, left)
+                frames.append(_decode(text))
+                pixels += frames[-1].shape[0] * frames[-1].shape[1]
+                if pixels > MOST_PIXELS_TOGETHER:
+                    raise RequestError(
+                        f"with it the request has more than {MOST_PIXELS_TOGETHER:,} pixels: send "
+                        "fewer frames, or smaller ones"
+                    )
             except ValueError as error:
                 raise RequestError(f"tracklet {name!r}, frame {position}: {error}") from error
-            left -= frame.shape[0] * frame.shape[1]
-            frames.append(frame)
         yield Sent(name, role, frames)
 
 
@@ -211,8 +214,8 @@ def _check_row(number: int, name: object, role: object, frames: object) -> None:
         )
 
 
-def _decode(text: object, most_pixels: int) -> Frame:
-    """Decode a picture in base64, of at most so many pixels."""
+def _decode(text: object) -> Frame:
+    """Decode a picture in base64."""
     if not isinstance(text, str):
         raise RequestError(f"expected a picture in base64, got {type(text).__name__}")
     if len(text) > MOST_BYTES * 4 // 3 + 4:
@@ -221,14 +224,4 @@ def _decode(text: object, most_pixels: int) -> Frame:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(f"no base64 ({error}); line breaks have to be left out") from error
-    width, height = open_picture(content).size
-    if width * height > MOST_PIXELS:
-        raise RequestError(
-            f"size {width}x{height}: {width * height:,} pixels, expected at most {MOST_PIXELS:,}"
-        )
-    if width * height > most_pixels:
-        raise RequestError(
-            f"with it the request has more than {MOST_PIXELS_TOGETHER:,} pixels: send fewer "
-            "frames, or smaller ones"
-        )
-    return frame_of(content)
+    return frame_of(content, MOST_PIXELS)

@@ -38,7 +38,10 @@ def turned():
         (picture()[:45], "a.png is no frame: cannot be decoded"),
         (picture(mode="L"), "mode L, expected RGB"),
         (turned(), "EXIF orientation turns it"),
-        (picture(size=(2000, 1001)), "2000 x 1001 pixels, expected at most 2,000,000"),
+        (
+            picture(size=(2000, 1001)),
+            "size 2000x1001: 2,002,000 pixels, expected at most 2,000,000",
+        ),
     ],
 )
 def test_what_is_no_frame_is_refused_by_name(content, reason):

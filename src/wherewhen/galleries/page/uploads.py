@@ -8,7 +8,7 @@ from pathlib import PurePath
 from wherewhen.recogniser.frames import Frame, frame_of
 from wherewhen.tracklets.files import displayed
 from wherewhen.tracklets.frame_numbers import in_order
-from wherewhen.tracklets.picture_files import PictureError, open_picture
+from wherewhen.tracklets.picture_files import PictureError
 
 MOST = 32
 """Pictures of an upload."""
@@ -59,11 +59,6 @@ def _frame(name: str, content: bytes) -> Frame:
     if len(content) > LARGEST:
         raise UploadError(f"{name} has {len(content):,} bytes: expected at most {LARGEST:,}")
     try:
-        width, height = open_picture(content).size
-        if width * height > PIXELS:
-            raise PictureError(
-                f"{width} x {height} pixels, expected at most {PIXELS:,}: cut the person out"
-            )
-        return frame_of(content)
+        return frame_of(content, PIXELS)
     except PictureError as error:
         raise UploadError(f"{name} is no frame: {error}") from error
