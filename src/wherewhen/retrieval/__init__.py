@@ -7,6 +7,8 @@ pandas.
 
 from wherewhen.retrieval.evaluate import Evaluation, evaluate, rankings
 from wherewhen.retrieval.fusion import fuse
+from wherewhen.retrieval.link_scores import link_scores
+from wherewhen.retrieval.linking import link_tracklets, seen_together
 from wherewhen.retrieval.protocols import PROTOCOLS, Protocol
 from wherewhen.retrieval.re_ranking import re_rank
 from wherewhen.retrieval.scoring import score
@@ -19,7 +21,10 @@ __all__ = [
     "Task",
     "evaluate",
     "fuse",
+    "link_scores",
+    "link_tracklets",
     "rankings",
     "re_rank",
     "score",
+    "seen_together",
 ]
