@@ -48,8 +48,9 @@ def calls_of(size: dict[str, int], folder: Path) -> dict[str, dict[str, Callable
     export_backbone(backbone, folder / "backbone.onnx")
     export_network(network, folder / "network.onnx")
     sessions = {part: session_of(folder / f"{part}.onnx") for part in ("backbone", "network")}
-    generator, side = np.random.default_rng(0), backbone.preprocess.size
-    images = generator.integers(0, 256, (size["images"], 3, side, side), dtype=np.uint8)
+    generator = np.random.default_rng(0)
+    shape = (size["images"], 3, *backbone.preprocess.size)
+    images = generator.integers(0, 256, shape, dtype=np.uint8)
     pixels = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
     shape = (size["clips"], size["frames"], *network.grid, network.channels)
     cubes = np.maximum(generator.standard_normal(shape, dtype=np.float32), 0)  # as a ReLU leaves it

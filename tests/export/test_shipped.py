@@ -41,11 +41,11 @@ def models():
 
 def test_embeddings_are_those_of_pytorch(folder, models, opened):
     backbone, network = models
-    side = backbone.preprocess.size
+    size = backbone.preprocess.size
     session = opened(folder / "both.onnx")
     generator = np.random.default_rng(0)
     for clips, frames in ((1, 1), (2, 2), (3, 5), (1, 16)):
-        images = generator.integers(0, 256, (clips, frames, side, side, 3), dtype=np.uint8)
+        images = generator.integers(0, 256, (clips, frames, *size, 3), dtype=np.uint8)
         mask = torch.arange(frames) < frames - torch.arange(clips)[:, None]
         cubes = backbone(images.reshape(-1, *images.shape[2:])).unflatten(0, (clips, frames))
         with torch.no_grad():
@@ -56,13 +56,13 @@ def test_embeddings_are_those_of_pytorch(folder, models, opened):
 
 
 def test_the_file_says_what_it_was_made_of(folder, models, opened):
-    backbone, network = models
+    _, network = models
     card = pretrained.load_card()
     facts = opened(folder / "both.onnx").get_modelmeta().custom_metadata_map
     assert facts["network_file_sha256"] == card.files["network.safetensors"]
     assert facts["backbone"] == card.cubes["backbone"]["name"]
     assert facts["backbone_sha256"] == card.cubes["backbone"]["weights"]["sha256"]
-    assert facts["size"] == str(backbone.preprocess.size)
+    assert (facts["size"], facts["grid"]) == ("224", "7")  # one number for a square
     assert facts["embedding_size"] == str(network.embedding_size)
 
 
