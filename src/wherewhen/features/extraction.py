@@ -138,9 +138,7 @@ class CubeExtraction:
             "dataset": frames_fingerprint(self.frames),
             "decoder": DECODER,
             "storage": self.storage,
-            "augmentation": self.augmentation.model_dump()
-            if self.augmentation.variants > 1
-            else {"variants": 1},
+            "augmentation": self.augmentation.identity,
         }
 
     @cached_property
