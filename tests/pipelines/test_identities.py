@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.lineage.code import modules_behind
 from wherewhen.lineage.ledger import function_name, parameter
 from wherewhen.model.config import FisherConfig, NetworkConfig
@@ -196,6 +197,7 @@ OPERATIONAL_FIELDS = {
     "split": {"torchreid"},
     "extract": {"readers", "budget_gib"},
     "train.training": {
+        "recompute",
         *("checkpoint_every", "checkpoint_seconds", "preload_gigabytes"),
         *("preload_device_share", "cuda_graph", "roofline"),
     },
@@ -449,7 +451,7 @@ class TestOperationalFieldsDecideNothing:
         runs = iter(range(100))
 
         def run(parameters):
-            plan, identity = plan_extraction(root, table, frames, parameters)
+            plan, identity = plan_extraction(root, table, frames, parameters, FROZEN)
             store = CubeStore.create(tmp_path / f"run {next(runs)}", plan.identity)
             fill(store, plan, progress=False)
             reader = store if parameters.tracklets == "all" else StreamedCubes(store, plan)
@@ -483,7 +485,7 @@ class TestOperationalFieldsDecideNothing:
         split = split.assign(role="train", trial="trial_00")
         cubes = _noise(split.tracklet)
         network = NetworkConfig(channels=[4], projection=3, dropout=0.3)
-        untrained = initialise(cubes, split, network, seed_by_trial=False)
+        untrained = initialise(cubes, split, network, False, FROZEN, ExtractParameters())
         runs = iter(range(100))
 
         def run(config):

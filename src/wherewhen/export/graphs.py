@@ -47,7 +47,8 @@ class CubesToEmbeddings(nn.Module):
         """Encode clips: cubes ``[N, T, H, W, D]``, mask ``[N, T]`` of valid frames."""
         network = self.network
         padded = ~mask[:, :, None, None, None]
-        inputs = network.input(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
+        cubes = network.through_trunk(cubes.masked_fill(padded, 0.0), mask)
+        inputs = network.input(cubes).masked_fill(padded, 0.0)
         if isinstance(network, SiameseAttentionNetwork):
             attention, states = self._look(inputs, network.start(inputs, mask), mask)
         else:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from wherewhen.atomic import replacing
+from wherewhen.features.backbones.parts import TrunkSpec
 from wherewhen.model.config import NetworkConfig
 from wherewhen.tracklets.sizes import as_recorded, as_size, times
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wherewhen.features.trunk import Trunk
     from wherewhen.model.siamese import SiameseNetwork
 
 HEADER = "network"
@@ -63,6 +65,8 @@ def write_network(network: SiameseNetwork, path: Path) -> None:
         "channels": network.channels,
         "grid": as_recorded(network.grid),
     }
+    if network.trunk is not None:
+        built["trunk"] = network.trunk.spec.model_dump(mode="json")
     # one entry: safetensors writes several in a random order
     header = {HEADER: json.dumps(built, sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
@@ -71,7 +75,7 @@ def write_network(network: SiameseNetwork, path: Path) -> None:
 
 
 def read_network_header(path: str | Path) -> dict[str, Any]:
-    """Read a network file's header: ``config`` (a dict), ``channels``, ``grid``.
+    """Read a network file's header: ``config`` (a dict), ``channels``, ``grid``, maybe ``trunk``.
 
     Raises
     ------
@@ -99,6 +103,8 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
         config = dict(**built["config"])
         built["config"] = {k: v for k, v in config.items() if (k, v) not in RETIRED.items()}
         NetworkConfig(**built["config"])
+        if "trunk" in built:
+            TrunkSpec(**built["trunk"])
         channels, grid = built["channels"], as_size(built["grid"])
     except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise _damaged(path, error) from error
@@ -129,12 +135,14 @@ def read_network(path: str | Path) -> SiameseNetwork:
         raise _damaged(path, error) from error
     config = NetworkConfig(**header["config"])
     try:
+        trunk = _trunk(header)
         # on the meta device, without memory: a damaged header may ask for too much
         with torch.device("meta"):
             built = build_network(config, header["channels"], header["grid"])
     except (ValueError, TypeError, RuntimeError) as error:
         raise _damaged(path, str(error).splitlines()[0]) from error
-    expected, found = _forms(built.state_dict()), _forms(weights)
+    inside = {} if trunk is None else {f"trunk.{k}": v for k, v in trunk.state_dict().items()}
+    expected, found = _forms(built.state_dict() | inside), _forms(weights)
     if wrong := sorted({*expected.items()} ^ {*found.items()}):
         name = wrong[0][0]
         raise _damaged(path, f"{name} is {found.get(name)}, not {expected.get(name)}")
@@ -142,8 +150,16 @@ def read_network(path: str | Path) -> SiameseNetwork:
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise _damaged(path, f"{name} holds values that are no numbers")
     network = built.to_empty(device="cpu")
+    network.trunk = trunk
     network.load_state_dict(weights)
     return network
+
+
+def _trunk(header: Mapping[str, Any]) -> Trunk | None:
+    """Build the trunk that a header names, with weights that are then loaded."""
+    from wherewhen.features.backbones import trunk_like
+
+    return trunk_like(TrunkSpec(**header["trunk"])) if "trunk" in header else None
 
 
 def _written(config: NetworkConfig) -> dict[str, Any]:

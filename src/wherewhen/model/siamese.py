@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from wherewhen.model.similarity import ScaledCosine, WeightedProduct
 from wherewhen.model.temporal_pooling import TemporalPooling
 from wherewhen.model.threads import torch_threads
 from wherewhen.tracklets.sizes import Size, as_size
+
+if TYPE_CHECKING:
+    from wherewhen.features.trunk import Trunk
 
 
 class Encoding(NamedTuple):
@@ -99,6 +102,9 @@ class SiameseNetwork(nn.Module, ABC):
         How it computes; may be changed at any time.
     temporal_pooling : TemporalPooling
         Pools the frames' states (Eq 6).
+    trunk : Trunk or None
+        The trained layers of the backbone; None where all of it is frozen. `channels` and `grid`
+        are those of the cubes behind it.
 
     Examples
     --------
@@ -121,6 +127,7 @@ class SiameseNetwork(nn.Module, ABC):
         self.config = config
         self.execution = Execution()
         self.grid = as_size(grid)
+        self.trunk: Trunk | None = None
         self.input = CubeInput(
             channels, config.projection, config.standardise, config.scale_floor, config.basis
         )
@@ -170,6 +177,11 @@ class SiameseNetwork(nn.Module, ABC):
         return self.input.in_channels
 
     @property
+    def takes(self) -> tuple[int, int, int]:
+        """Height, width and channels of the cubes that go in."""
+        return (*self.grid, self.channels) if self.trunk is None else self.trunk.takes
+
+    @property
     def embedding_size(self) -> int:
         """Entries E of an embedding."""
         return self.readout.size
@@ -190,9 +202,10 @@ class SiameseNetwork(nn.Module, ABC):
             If the cubes have another number of channels.
         """
         portions = [cubes] if isinstance(cubes, Tensor | np.ndarray) else cubes
-        self.input.calibrate(
-            torch.as_tensor(part, device=self.input.mean.device) for part in portions
-        )
+        tensors = (torch.as_tensor(part, device=self.input.mean.device) for part in portions)
+        if self.trunk is not None:
+            tensors = map(torch.no_grad()(self.trunk.eval()), tensors)
+        self.input.calibrate(tensors)
 
     def encode(self, cubes: Tensor, mask: Tensor | None = None, trusted: bool = False) -> Encoding:
         """Run clips through Eqs 3 to 7.
@@ -271,17 +284,26 @@ class SiameseNetwork(nn.Module, ABC):
     ) -> tuple[Tensor, list[Tensor]]:
         """Attention ``[N, T, H, W]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
         if mask is None:
-            return self.states(enter(cubes), None)
+            return self.states(enter(self.through_trunk(cubes)), None)
         # masked twice: NaN in padding reaches neither outputs nor gradients
         padded = ~mask[:, :, None, None, None]
-        inputs = enter(cubes.masked_fill(padded, 0.0)).masked_fill(padded, 0.0)
-        return self.states(inputs, mask)
+        cubes = self.through_trunk(cubes.masked_fill(padded, 0.0), mask)
+        return self.states(enter(cubes).masked_fill(padded, 0.0), mask)
+
+    def through_trunk(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute the cubes behind the trunk; without one, return the cubes.
+
+        Arguments are those of `wherewhen.features.trunk.Trunk.forward`.
+        """
+        if self.trunk is None:
+            return cubes
+        return self.trunk(cubes, mask, self.execution.dtype(cubes.device))
 
     def _checked_mask(
         self, cubes: Tensor, channels: int, mask: Tensor | None, trusted: bool = False
     ) -> Tensor | None:
         """None where all frames are known to be valid."""
-        expected = (*self.grid, channels)
+        expected = (*self.grid, channels) if self.trunk is None else self.takes
         if cubes.ndim != 5 or tuple(cubes.shape[2:]) != expected:
             raise ValueError(
                 f"cubes have shape {tuple(cubes.shape)}, expected [N, T, H, W, D] with "
@@ -322,7 +344,9 @@ def uniform_attention(inputs: Tensor, mask: Tensor | None) -> Tensor:
     return attention if mask is None else attention * mask[:, :, None, None]
 
 
-def build_network(config: NetworkConfig, channels: int, grid: int | Size) -> SiameseNetwork:
+def build_network(
+    config: NetworkConfig, channels: int, grid: int | Size, trunk: Trunk | None = None
+) -> SiameseNetwork:
     """Build the network of ``config.head`` with initial weights drawn from ``config.seed``.
 
     The weights do not depend on the number of threads; the global random state is not changed.
@@ -335,7 +359,21 @@ def build_network(config: NetworkConfig, channels: int, grid: int | Size) -> Sia
         Channels D of the backbone's cubes.
     grid : int or (int, int)
         Height and width of their grid in cells; one number for both.
+    trunk : Trunk, optional
+        The trained layers of the backbone, which become a part of the network.
+
+    Raises
+    ------
+    ValueError
+        If the network has a basis, which nothing trains, behind a trunk.
     """
+    if trunk is not None and config.basis is not None:
+        raise ValueError(
+            f"basis: {config.basis} components of cubes that change in training, since a part of "
+            "the backbone is trained: set basis to null, or train.backbone to frozen"
+        )
     with torch.random.fork_rng(devices=[]), torch_threads(1):
         torch.manual_seed(config.seed)
-        return pkgutil.resolve_name(HEADS[config.head])(config, channels, grid)
+        network = pkgutil.resolve_name(HEADS[config.head])(config, channels, grid)
+    network.trunk = trunk
+    return network

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TYPE_CHECKING
+
 import torch
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import SiameseNetwork, build_network
 
+if TYPE_CHECKING:
+    from wherewhen.features.trunk import Trunk
+
 STATISTICS = ("standardise", "scale_floor")
 """Fields that decide the statistics of the cubes, and no shape."""
 
 
-def start_from(trained: SiameseNetwork, config: NetworkConfig) -> SiameseNetwork:
+def start_from(
+    trained: SiameseNetwork, config: NetworkConfig, trunk: Trunk | None = None
+) -> SiameseNetwork:
     """Build a network with the weights of a trained one.
 
     Statistics and basis of the cubes are copied, too: the network is calibrated if the trained one
@@ -24,6 +32,8 @@ def start_from(trained: SiameseNetwork, config: NetworkConfig) -> SiameseNetwork
     config : NetworkConfig
         Agrees with the trained one's in the fields that decide the weights' shapes and the
         statistics; others, such as ``dropout``, may differ.
+    trunk : Trunk, optional
+        Trained layers of the backbone, for a trained network that has none; else its own is copied.
 
     Raises
     ------
@@ -51,8 +61,9 @@ def start_from(trained: SiameseNetwork, config: NetworkConfig) -> SiameseNetwork
         wrong += alone or differing
     if wrong:
         raise ValueError("; ".join(f"{name} is {now[name]}, not {before[name]}" for name in wrong))
-    network = build_network(config, trained.channels, trained.grid)
-    network.load_state_dict(trained.state_dict())
+    trunk = trunk if trained.trunk is None else copy.deepcopy(trained.trunk)
+    network = build_network(config, trained.channels, trained.grid, trunk)
+    network.load_state_dict(network.state_dict() | trained.state_dict())
     return network
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model, model_vali
 from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
 from wherewhen.devices import Device, usable_device
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.fused_names import FUSION, PLAIN
 from wherewhen.metric_learning.registry import METRICS
@@ -25,6 +26,9 @@ from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 UNTAUGHT = ("mean_pooled", "row_pooled")
 """Features that nobody teaches."""
+
+OF_WHOLE_CUBES = (*UNTAUGHT, "attended_rows")
+"""Features that are cubes of the whole backbone, pooled."""
 
 OF_A_BORROWED_NETWORK = ("network", "attended_rows")
 """Features that need no training persons where the network comes from elsewhere."""
@@ -115,6 +119,19 @@ class _Parameters(Group):
                     f"{self.train.start}"
                     + (" and idle beside train.network_from" if self.train.network_from else "")
                     + ": set train.start to a file or to pretrained, or take start out"
+                ]
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pool_cubes_of_a_whole_backbone(self) -> Self:
+        pooled = [name for name in self.embed.features if name in OF_WHOLE_CUBES]
+        if self.train.backbone != FROZEN and pooled:
+            raise Faults(
+                [
+                    f"embed.features: {', '.join(pooled)} pool cubes of the whole backbone, and "
+                    f"with train.backbone: {self.train.backbone} there are those of its frozen "
+                    f"part alone: leave them out, or take train.backbone back to {FROZEN}"
                 ]
             )
         return self

@@ -146,7 +146,7 @@ def load_network(folder: Path | None = None) -> SiameseNetwork:
 def load_backbone(
     folder: Path | None = None, device: str = "cpu", weights: WeightsSource | None = None
 ) -> Backbone:
-    """Build the backbone whose cubes the network takes.
+    """Build the backbone whose cubes the network takes, without what is a part of the network.
 
     Parameters
     ----------
@@ -165,10 +165,14 @@ def load_backbone(
         If the package is not installed.
     """
     from wherewhen.features.backbones import build_backbone
+    from wherewhen.features.backbones.parts import ALL, FROZEN
     from wherewhen.features.weights import PACKAGES, WeightsSource
 
     card = load_card(folder)
     record = card.cubes["backbone"]
+    trained = record.get("trained", FROZEN)
+    if trained == ALL:  # cubes are pixels
+        weights = WeightsSource(source="random", seed=0)
     packages = [module for module, each in PACKAGES.items() if each.backbone == record["name"]]
     if weights is None and BACKBONE in card.files:
         weights = _own_weights(folder or FOLDER, record["preprocessing"])
@@ -179,7 +183,9 @@ def load_backbone(
         )
     weights = weights or WeightsSource(source="package", package=packages[0])
     size = as_size(record["preprocessing"]["size"])
-    backbone = build_backbone(record["name"], weights, device, record["precision"], size=size)
+    backbone = build_backbone(
+        record["name"], weights, device, record["precision"], size=size, trained=trained
+    )
     card.require_preparation(backbone.record)
     return backbone
 

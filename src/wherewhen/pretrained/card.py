@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.hints import did_you_mean
 from wherewhen.tracklets.fingerprint import canonical_json
 from wherewhen.tracklets.sizes import Size, as_size, times
@@ -24,7 +25,7 @@ STATISTICS, BACKBONE = "statistics.safetensors", "backbone.safetensors"
 PAGE = "card.md"
 """The card as text."""
 
-PREPARED_BY = ("name", "weights", "preprocessing", "precision")
+PREPARED_BY = ("name", "weights", "preprocessing", "precision", "trained")
 """What the cubes of a network have to have in common with those that it learned from; of the
 weights the hash. Devices differ in the last digits alone."""
 
@@ -430,6 +431,5 @@ def _thresholds(calibrations: Sequence[Calibration]) -> Iterator[str]:
 
 
 def _preparation(backbone: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: backbone[name] for name in PREPARED_BY} | {
-        "weights": backbone["weights"]["sha256"]
-    }
+    kept = {"trained": FROZEN} | backbone
+    return {name: kept[name] for name in PREPARED_BY} | {"weights": kept["weights"]["sha256"]}

@@ -10,6 +10,7 @@ from wherewhen.presets import of_training
 from wherewhen.tracklets.fingerprint import OPERATIONAL
 
 Part = Literal[
+    "trunk",
     "input",
     "gru",
     "initial_state",
@@ -140,7 +141,18 @@ class TrainingConfig(BaseModel):
     """Factors on the learning rate for parts of the network; 0 freezes a part, 1 for those not
     named. Attention from the state alone saturated at the full rate; attention that also sees the
     features gains by it, and a stack with large hidden kernels needs ``gru: 0.1``
-    (``docs/explanation/recipe.md``). ``identity`` is the classifier of `identity_weight`."""
+    (``docs/explanation/recipe.md``). ``identity`` is the classifier of `identity_weight`,
+    ``trunk`` what is trained of the backbone."""
+
+    batch_statistics: bool = False
+    """Whether batch norms of a trained backbone use and update statistics of the batch; else those
+    that came with its weights stay (not with `micro_batch` or `recompute`, which would see a part
+    of the batch, or see it twice)."""
+
+    recompute: Annotated[bool, OPERATIONAL] = False
+    """Compute the activations of a trained backbone again in the backward pass, stage by stage, in
+    place of keeping them: a third more work in less memory (Chen et al. 2016, "Training Deep Nets
+    with Sublinear Memory Cost"). The gradient is the same."""
 
     warmup_steps: int = Field(default=0, ge=0)
     """Steps of linear warm-up of the learning rate."""
@@ -234,6 +246,11 @@ class TrainingConfig(BaseModel):
             raise ValueError(
                 f"pairs_per_batch is {self.pairs_per_batch}, expected a multiple of {group}: one "
                 f"pair in {group} is positive (negatives_per_positive)"
+            )
+        if self.batch_statistics and (self.micro_batch is not None or self.recompute):
+            raise ValueError(
+                "batch_statistics are those of the whole batch, seen once: set micro_batch to null "
+                "and recompute to false, or batch_statistics to false"
             )
         idle = {
             "negatives_per_positive": (

@@ -218,12 +218,17 @@ def _arguments(
 
     return fingerprint(
         [
-            [network.config, as_recorded(network.grid), network.channels],
+            [network.config, as_recorded(network.grid), network.channels, *_trunk(network)],
             decisive(config, content=str),
             rows(training_tracklets),
             rows(validation_tracklets),
         ]
     )
+
+
+def _trunk(network: SiameseNetwork) -> list[dict[str, str]]:
+    """Say what is trained of the backbone, if anything is; as in the prints of earlier versions."""
+    return [] if network.trunk is None else [network.trunk.spec.model_dump()]
 
 
 @contextmanager

@@ -68,7 +68,9 @@ class Optimiser:
         for name, part in _parts(network, loss):
             rate = config.learning_rate * config.learning_rate_factors.get(name, 1.0)
             for decays in (True, False):
-                members = [p for p in part.parameters() if (p.ndim > 1) == decays]
+                members = [
+                    p for p in part.parameters() if p.requires_grad and (p.ndim > 1) == decays
+                ]
                 decay = config.weight_decay if decays else 0.0
                 if members:
                     self.groups.append({"params": members, "lr": rate, "weight_decay": decay})

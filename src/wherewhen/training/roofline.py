@@ -85,5 +85,7 @@ def network_flops(network: SiameseNetwork, clips: int, frames: int, backward: bo
     """
     projection = network.input.weight
     projected = 0 if projection is None else math.prod(network.grid) * projection.numel()
+    trunk = 0 if network.trunk is None else network.trunk.multiplications
     passes = (3, 2) if backward else (1, 1)
-    return 2.0 * clips * frames * (passes[0] * network.multiplications + passes[1] * projected)
+    learned = trunk + network.multiplications
+    return 2.0 * clips * frames * (passes[0] * learned + passes[1] * projected)

@@ -85,6 +85,9 @@ class Run:
             )
         self.guide = guide if config.guidance_weight else None
         self.network = network.to(device)
+        if network.trunk is not None:
+            network.trunk.batch_statistics = config.batch_statistics
+            network.trunk.recompute = config.recompute
         self.config = config
         self.device = device
         self.sampler = build_sampler(config, tracklets, cubes.lengths)
@@ -240,7 +243,7 @@ class Run:
     ) -> None:
         """Compute the gradients of the next step."""
         batch, self.draws.epoch = draw
-        recorded = is_recorded(self.config, self.device)
+        recorded = is_recorded(self.config, self.device, self.network)
         pairs = self.sampler.most_pairs(len(batch.windows)) if recorded else None
         scheduled = scheduled_values(self.config, self.step, self.total_steps)
         pastes = self._pastes(batch)
@@ -264,7 +267,7 @@ class Run:
     def _pastes(self, batch: Batch) -> list[Paste]:
         """Draw what is pasted in the next step, from the step's own seed."""
         generator = np.random.default_rng([self.config.seed, self.step, PASTING])
-        return draw_pastes(batch, self.config, self.network.grid, generator)
+        return draw_pastes(batch, self.config, self.network.takes[:2], generator)
 
     def _rate_factor(self) -> float:
         return rate_factor(self.config, self.step, self.total_steps)

@@ -278,14 +278,18 @@ def build_step(
         Device of the step.
     """
     step = Step(network, loss, parameters, config)
-    if is_recorded(config, device):
+    if is_recorded(config, device, network):
         return RecordedStep(step, record_cuda_graph)
     return step
 
 
-def is_recorded(config: TrainingConfig, device: torch.device) -> bool:
-    """Whether the step is recorded; pairs are then padded, for few shapes."""
-    return device.type == "cuda" and config.cuda_graph and config.micro_batch is None
+def is_recorded(config: TrainingConfig, device: torch.device, network: SiameseNetwork) -> bool:
+    """Whether the step is recorded; pairs are then padded, for few shapes.
+
+    The large products of a trunk leave nothing to gain by it.
+    """
+    on = device.type == "cuda" and config.cuda_graph
+    return on and config.micro_batch is None and network.trunk is None
 
 
 def _random_state(device: torch.device) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from wherewhen.datasets import CubeStoreDataset
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.features.extraction import StreamedCubes
 from wherewhen.pipelines.extract.nodes import plan_extraction
@@ -48,9 +49,9 @@ def stored_at(folder):
 def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     tracklets, frames, splits = tables
     whole, train = (stored_at(tmp_path / name) for name in ("whole", "train"))
-    plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
+    plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN)
     whole.save(plan)
-    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, "cpu", splits)
+    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN, "cpu", splits)
     train.save(part)
     assert identity == same
     stored, streamed = whole.load(), train.load()
@@ -70,9 +71,9 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
 def test_nothing_need_be_stored(tmp_path, tables):
     tracklets, frames, _ = tables
     whole, none = (stored_at(tmp_path / name) for name in ("whole", "none"))
-    whole.save(plan_extraction(tmp_path, tracklets, frames, PARAMETERS)[0])
+    whole.save(plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN)[0])
     parameters = PARAMETERS.model_copy(update={"tracklets": "none"})
-    none.save(plan_extraction(tmp_path, tracklets, frames, parameters)[0])
+    none.save(plan_extraction(tmp_path, tracklets, frames, parameters, FROZEN)[0])
     stored, made = whole.load(), none.load()
     assert isinstance(made, StreamedCubes)
     assert not list(made.store.folder.rglob("*.safetensors"))
@@ -114,5 +115,5 @@ def test_splits_are_waited_for_only_where_they_matter(train_only, needs_splits):
 def test_slow_bfloat16_is_named(tmp_path, tables, monkeypatch, caplog, fast, precision, warned):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
     parameters = PARAMETERS.model_copy(update={"precision": precision})
-    plan_extraction(tmp_path, *tables[:2], parameters)
+    plan_extraction(tmp_path, *tables[:2], parameters, FROZEN)
     assert ("no instructions for bfloat16" in caplog.text) is warned

@@ -8,9 +8,11 @@ import torch
 from shipped import CONFIG, FINGERPRINT, IDENTITY, write_shipped
 
 from wherewhen import pretrained
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
+from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.train.nodes import _with_validation, borrow, fit, initialise, start
 from wherewhen.synthetic.truth import FOLDER, Truth, truth_file
 from wherewhen.tracklets.cubes import ArrayCubes
@@ -56,6 +58,7 @@ def cubes(split):
     return Cubes(split)
 
 
+FROZEN_BACKBONE = (FROZEN, ExtractParameters())
 NETWORK = NetworkConfig(channels=[4], projection=3, seed=7)
 TRAINING = TrainingConfig(
     frames=2, persons_per_batch=4, steps=4, checkpoint_seconds=0, checkpoint_every=1,
@@ -71,7 +74,7 @@ def same(one, other):
 
 class TestInitialise:
     def test_a_network_is_built_and_calibrated_on_those_who_train(self, cubes, split):
-        made = initialise(cubes, split, NETWORK, seed_by_trial=False)
+        made = initialise(cubes, split, NETWORK, False, *FROZEN_BACKBONE)
         assert cubes.read_from == set(split[split.role == "train"].tracklet)
         expected = build_network(NETWORK, channels=5, grid=2)
         calibrate(expected, cubes, list(cubes.read_from))
@@ -81,7 +84,7 @@ class TestInitialise:
     def test_a_trials_seed_is_its_own_where_the_split_is_fixed(self, cubes, split):
         def made(trial, seed_by_trial):
             rows = split.assign(trial=trial)
-            return initialise(cubes, rows, NETWORK, seed_by_trial=seed_by_trial)
+            return initialise(cubes, rows, NETWORK, seed_by_trial, *FROZEN_BACKBONE)
 
         first, ninth = made("trial_00", True), made("trial_09", True)
         assert (first.config.seed, ninth.config.seed) == (7, 16)
@@ -93,7 +96,7 @@ class TestInitialise:
 class TestFit:
     @pytest.fixture
     def untrained(self, cubes, split):
-        return initialise(cubes, split, NETWORK, seed_by_trial=False)
+        return initialise(cubes, split, NETWORK, False, *FROZEN_BACKBONE)
 
     def test_training_leaves_the_untrained_network_as_it_was(
         self, untrained, cubes, split, tmp_path
@@ -146,7 +149,7 @@ class TestStart:
 
     def fit_from(self, file, cubes, split, tmp_path, network=NETWORK, **training):
         config = TRAINING.model_copy(update=training)
-        started = start(cubes, split, network, True, file)
+        started = start(cubes, split, network, True, *FROZEN_BACKBONE, file)
         return fit(started, cubes, split, tmp_path / "run", config, seed_by_trial=True)
 
     def test_it_trains_from_the_files_weights_and_statistics(self, file, cubes, split, tmp_path):
@@ -180,8 +183,10 @@ class TestStart:
             match=r"train\.network does not fit .*trained\.saf.*channels is \(6,\), not \(4",
         ):
             self.fit_from(file, cubes, split, tmp_path, other)
-        narrow = SimpleNamespace(channels=6, grid=(2, 2))
-        with pytest.raises(ValueError, match=r"train\.start: .* 5 channels on a 2 x 2 grid; these"):
+        narrow = SimpleNamespace(shape=(2, 2, 6))
+        with pytest.raises(
+            ValueError, match=r"train\.start: .* 2 x 2 x 5, and these are of 2 x 2 x 6"
+        ):
             self.fit_from(file, narrow, split, tmp_path)
         assert not (tmp_path / "run").exists()
 
@@ -205,7 +210,7 @@ class TestPretrained:
                 return borrow(cubes, path)
             training = TRAINING.model_copy(update={"steps": 1, "learning_rate": 1e-9})
             config = CONFIG.model_copy(update={"seed": 5})
-            started = start(cubes, split, config, False, path)
+            started = start(cubes, split, config, False, *FROZEN_BACKBONE, path)
             return fit(started, cubes, split, tmp_path / "run", training, False)[0]
 
         return call
@@ -269,25 +274,25 @@ def test_a_trials_network_is_borrowed_if_it_fits(tmp_path):
     network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     path = tmp_path / "trial_00.safetensors"
     write_network(network.train(), path)
-    borrowed = borrow(SimpleNamespace(channels=5, grid=(2, 2)), path)
+    borrowed = borrow(SimpleNamespace(shape=(2, 2, 5)), path)
     assert borrowed.config == network.config
     assert not borrowed.training
-    with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 6 on 2 x 2"):
-        borrow(SimpleNamespace(channels=6, grid=(2, 2)), path)
-    with pytest.raises(ValueError, match="5 channels on a 2 x 2 grid; these have 5 on 4 x 1"):
-        borrow(SimpleNamespace(channels=5, grid=(4, 1)), path)
+    with pytest.raises(ValueError, match="of 2 x 2 x 5, and these are of 2 x 2 x 6"):
+        borrow(SimpleNamespace(shape=(2, 2, 6)), path)
+    with pytest.raises(ValueError, match="of 2 x 2 x 5, and these are of 4 x 1 x 5"):
+        borrow(SimpleNamespace(shape=(4, 1, 5)), path)
 
 
 def test_a_network_is_borrowed_from_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     network = build_network(NetworkConfig(channels=[4], projection=3), channels=5, grid=2)
     write_network(network, tmp_path / "lent.safetensors")
-    assert borrow(SimpleNamespace(channels=5, grid=(2, 2)), Path("~/lent.safetensors")).grid == (
+    assert borrow(SimpleNamespace(shape=(2, 2, 5)), Path("~/lent.safetensors")).grid == (
         2,
         2,
     )
     with pytest.raises(FileNotFoundError, match="expected the file of a trained network"):
-        borrow(SimpleNamespace(channels=5, grid=(2, 2)), Path("~/nobodys.safetensors"))
+        borrow(SimpleNamespace(shape=(2, 2, 5)), Path("~/nobodys.safetensors"))
 
 
 def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp_path):
@@ -304,7 +309,7 @@ def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp
     for tracklet in split.tracklet.unique()[1:]:
         Truth.of(person, None).write(truth_file(tmp_path, f"set/{tracklet}/0000.png"))
     training = TRAINING.model_copy(update={"guidance_weight": 1.0})
-    untrained = initialise(cubes, split, NETWORK, False)
+    untrained = initialise(cubes, split, NETWORK, False, *FROZEN_BACKBONE)
     arguments = (untrained, cubes, split, tmp_path / "checkpoints", training, False, "cpu")
     with pytest.raises(FileNotFoundError, match="no truth of tracklet cam_a/p0"):
         fit(*arguments, frames, tmp_path)

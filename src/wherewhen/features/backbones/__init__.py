@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from wherewhen.features.backbones.backbone import Backbone, Precision, Preprocessing
 from wherewhen.features.backbones.folding import fold_batch_norms
+from wherewhen.features.backbones.parts import ALL, FROZEN, NO_WEIGHTS, NORMS, TrunkSpec
 from wherewhen.features.backbones.record import Architecture, BackboneKind
 from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
 from wherewhen.features.fitting import in_order_of, load_into, state_sha256
@@ -23,6 +24,8 @@ from wherewhen.tracklets.sizes import Size
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from wherewhen.features.trunk import Trunk
+
 __all__ = [
     "BACKBONES",
     "Architecture",
@@ -30,9 +33,12 @@ __all__ = [
     "BackboneKind",
     "Precision",
     "Preprocessing",
+    "TrunkSpec",
     "backbone_weights",
     "build_backbone",
+    "build_trunk",
     "fold_batch_norms",
+    "trunk_like",
 ]
 
 POOLED = ":pool"
@@ -56,8 +62,9 @@ def build_backbone(
     fold: bool = True,
     compiled: bool = False,
     size: Size | None = None,
+    trained: str = FROZEN,
 ) -> Backbone:
-    """Build a backbone by name.
+    """Build a backbone by name, or the part of it that is not trained.
 
     Parameters
     ----------
@@ -80,6 +87,9 @@ def build_backbone(
     size
         Height and width of its images in pixels; None: the network's own, for most 224 x 224.  The
         position embeddings of a network of tokens are interpolated.
+    trained
+        What of it is trained elsewhere (`build_trunk`) and left out here: ``frozen`` for nothing,
+        ``last:N`` for its last N stages; ``norms`` or ``all``: cubes are the pixels of its input.
 
     Returns
     -------
@@ -89,9 +99,14 @@ def build_backbone(
     Raises
     ------
     ValueError
-        If the name is unknown, or the network makes nothing of images of this size.
+        If the name is unknown, the network makes nothing of images of this size, or it has no more
+        than N stages.
     WeightsError
         If the weights can't be had or don't fit; the message names the ways out.
+
+    See Also
+    --------
+    build_trunk : Builds the other part.
 
     Notes
     -----
@@ -99,11 +114,14 @@ def build_backbone(
     V-C (VGG16's fc7 and GoogLeNet's last layer, for the FC-GRU baselines (1) and (2)).
     torch's own random state is left as it was.
     """
-    import torch
+    from wherewhen.features.trunk import Pixels, frozen_part
 
-    whole = name.removesuffix(POOLED)
-    architecture = _architecture_of(whole).for_size(None if size is None else tuple(size))
-    module = _module(whole, architecture, weights)
+    architecture = _architecture_of(name, size)
+    preprocessing = architecture.preprocessing.for_input(weights.input)
+    if trained in (NORMS, ALL):
+        record = {"library": architecture.library, "weights": NO_WEIGHTS, "trained": ALL}
+        return Backbone(name, Pixels(), preprocessing.of_pixels(), record, device)
+    module = _module(name, architecture, weights)
     record = {
         "library": architecture.library,
         "weights": {"source": weights.source, "sha256": state_sha256(module)},
@@ -111,10 +129,11 @@ def build_backbone(
     if weights.source == "random":
         record["weights"]["seed"] = weights.seed
     record["folded_batch_norms"] = fold_batch_norms(module) if fold else 0
-    network = architecture.wrap(module)
-    if name != whole:
-        network = torch.nn.Sequential(network, torch.nn.AdaptiveAvgPool2d(1))
-    preprocessing = architecture.preprocessing.for_input(weights.input)
+    network = _whole(name, architecture, module)
+    if trained != FROZEN:
+        record["trained"] = trained
+        stages = _stages(name, architecture, network)
+        network = frozen_part(network, stages, trained, name, preprocessing)
     if weights.source == "file":
         log.info(
             "weights of %s: pixels in 0..1, %s, mean %s, deviation %s (extract.weights.input)",
@@ -124,6 +143,47 @@ def build_backbone(
             list(preprocessing.std),
         )
     return Backbone(name, network, preprocessing, record, device, precision, compiled)
+
+
+def build_trunk(name: str, weights: WeightsSource, trained: str, size: Size | None = None) -> Trunk:
+    """Build the part of a backbone that is trained.
+
+    Parameters
+    ----------
+    name, weights
+        As of `build_backbone`.
+    trained
+        ``last:N``: its last N stages; ``all``; ``norms``: all of it, but only normalisation layers
+        are trained.
+    size
+        As of `build_backbone`.
+
+    Raises
+    ------
+    ValueError, WeightsError
+        As `build_backbone`.
+    """
+    from wherewhen.features.trunk import trunk_of
+
+    architecture = _architecture_of(name, size)
+    module = _module(name, architecture, weights)
+    spec = TrunkSpec(
+        backbone=name,
+        size=architecture.preprocessing.size,
+        trained=trained,
+        weights_sha256=state_sha256(module),
+    )
+    network = _whole(name, architecture, module)
+    preprocessing = architecture.preprocessing.for_input(weights.input)
+    return trunk_of(network, _stages(name, architecture, network), spec, preprocessing)
+
+
+def trunk_like(spec: TrunkSpec) -> Trunk:
+    """Build a trunk whose weights are then loaded from elsewhere."""
+    unused = WeightsSource(source="random", seed=0)
+    trunk = build_trunk(spec.backbone, unused, spec.trained, spec.size)
+    trunk.spec = spec
+    return trunk
 
 
 def backbone_weights(
@@ -136,8 +196,24 @@ def backbone_weights(
     ValueError, WeightsError
         As `build_backbone`.
     """
-    whole = name.removesuffix(POOLED)
-    return _module(whole, _architecture_of(whole).for_size(size), weights).state_dict()
+    return _module(name, _architecture_of(name, size), weights).state_dict()
+
+
+def _whole(name: str, architecture: Architecture, module: nn.Module) -> nn.Module:
+    """Return a network that ends in a grid, which may be averaged into one cell."""
+    import torch
+
+    network = architecture.wrap(module)
+    if not name.endswith(POOLED):
+        return network
+    return torch.nn.Sequential(network, torch.nn.AdaptiveAvgPool2d(1))
+
+
+def _stages(name: str, architecture: Architecture, network: nn.Module) -> list[str]:
+    """Name the modules with which the stages of a whole network end."""
+    if not name.endswith(POOLED):
+        return list(architecture.stages(network))
+    return [f"0.{stage}" for stage in architecture.stages(network[0])]
 
 
 def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn.Module:
@@ -156,7 +232,8 @@ def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn
     return module
 
 
-def _architecture_of(name: str) -> Architecture:
+def _architecture_of(name: str, size: Size | None) -> Architecture:
+    name = name.removesuffix(POOLED)
     family, colon, _ = name.partition(":")
     kind = BACKBONES.get(name) or BACKBONES.get(family + colon)
     if kind is None:
@@ -167,12 +244,13 @@ def _architecture_of(name: str) -> Architecture:
             "with a name from timm.list_models(), e.g. timm:tf_efficientnet_lite0; each also with "
             f"`{POOLED}` behind it"
         )
-    return kind.architecture(name)
+    return kind.architecture(name).for_size(None if size is None else tuple(size))
 
 
 def _load_checkpoint(
     name: str, module: nn.Module, architecture: Architecture, weights: WeightsSource
 ) -> None:
+    name = name.removesuffix(POOLED)
     path = checkpoint_path(name, weights)
     state = read_checkpoint(path)
     if weights.package is not None:  # names of another library, tensors in the same order

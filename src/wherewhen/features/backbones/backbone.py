@@ -61,6 +61,11 @@ class Preprocessing:
             std = tuple(value / width for value in given.deviation)
         return replace(self, mean=mean, std=std, channels=given.channels)
 
+    def of_pixels(self) -> Preprocessing:
+        """Return the preprocessing that leaves pixels as they are, of the same size."""
+        one = 1 / 255
+        return replace(self, mean=(0.0, 0.0, 0.0), std=(one, one, one), channels="RGB")
+
     @property
     def record(self) -> dict[str, Any]:
         """What cubes depend on; without the order RGB, as in the keys of earlier stores."""

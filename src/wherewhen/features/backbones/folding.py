@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from wherewhen.features.backbones.tracing import trace
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -29,15 +31,9 @@ def fold_batch_norms(module: nn.Module) -> int:
     from torch import fx, nn
     from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-    class Tracer(fx.Tracer):
-        def is_leaf_module(self, part: nn.Module, name: str) -> bool:
-            # also those that other libraries derived, e.g. a norm with an activation in it
-            kinds = (nn.Conv2d, nn.BatchNorm2d)
-            return isinstance(part, kinds) or super().is_leaf_module(part, name)
-
     module.eval()
     try:
-        nodes = list(Tracer().trace(module).nodes)
+        nodes = list(trace(module)[0].nodes)
     except Exception:  # whatever a network's code raises on a stand-in for a tensor
         return 0
     calls = Counter(node.target for node in nodes if node.op == "call_module")

@@ -18,6 +18,8 @@ from wherewhen.features.backbones.torchvision_networks import of_torchvision
 if TYPE_CHECKING:
     from torch import nn
 
+STAGES = ("maxpool1", "maxpool2", "maxpool3", "maxpool4", "inception5b")
+
 
 def _build() -> nn.Module:
     from torch import nn
@@ -31,7 +33,7 @@ def _build() -> nn.Module:
 
 
 def _architecture(name: str) -> Architecture:
-    return of_torchvision(name, Preprocessing(), ("fc.", "aux1.", "aux2."), _build)
+    return of_torchvision(name, Preprocessing(), ("fc.", "aux1.", "aux2."), _build, STAGES)
 
 
 KINDS = (

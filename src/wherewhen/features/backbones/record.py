@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,10 @@ def _nothing(module: nn.Module) -> None:
 
 def _as_it_is(module: nn.Module) -> nn.Module:
     return module
+
+
+def _one_stage(module: nn.Module) -> Sequence[str]:
+    return ("",)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Architecture:
     resample : callable, optional
         Turns the tensors of the network's own size into those for another: takes a state dict and
         the network that is to have them.
+    stages : callable
+        Names the modules of the wrapped network with which its stages end, one after another, the
+        last included: where a part of it can be trained.
     """
 
     library: str
@@ -58,6 +65,7 @@ class Architecture:
     wrap: Callable[[nn.Module], nn.Module] = _as_it_is
     built_for: Callable[[Size], Architecture] | None = None
     resample: Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]] | None = None
+    stages: Callable[[nn.Module], Sequence[str]] = _one_stage
 
     def for_size(self, size: Size | None) -> Architecture:
         """Return the architecture for images of a height and width; None: of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,14 @@ def _architecture(name: str, size: Size | None = None) -> Architecture:
         wrap=_with_grid,
         built_for=partial(_architecture, name) if fixed else None,
         resample=_resample if options else None,
+        stages=_stages,
     )
+
+
+def _stages(module: nn.Module) -> list[str]:
+    """Name what timm takes features from: the last module of each resolution, or of each block."""
+    info = module.network.feature_info
+    return [f"network.{each['module']}" for each in getattr(info, "info", info)]
 
 
 def _build(name: str, model: str, options: dict[str, Any]) -> nn.Module:
@@ -135,21 +143,40 @@ def _with_grid(module: nn.Module) -> nn.Module:
     from torch import nn
 
     class Grid(nn.Module):
-        def __init__(self) -> None:
+        """The network, without branches: so that its way can be traced."""
+
+        def __init__(self, lay_out: Callable[[nn.Module, Tensor], Tensor]) -> None:
             super().__init__()
             self.network = module
+            self.lay_out = lay_out
 
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            features = self.network.forward_features(images)
-            if features.ndim == 4 and features.shape[1] == self.network.num_features:
-                return features
-            # tokens, or channels last: timm knows how to lay them out as a grid
-            (features,) = self.network.forward_intermediates(
-                images, indices=1, norm=True, output_fmt="NCHW", intermediates_only=True
-            )
-            return features
+        def forward(self, images: Tensor) -> Tensor:
+            return self.lay_out(self.network, images)
 
-    return Grid()
+    with torch.no_grad():
+        own = module.pretrained_cfg["input_size"][-2:]
+        size = getattr(getattr(module, "patch_embed", None), "img_size", None) or own
+        features = module.eval().forward_features(torch.zeros(1, 3, *size))
+    if features.ndim == 4 and features.shape[1] == module.num_features:
+        return Grid(lambda network, images: network.forward_features(images))
+    tokens = getattr(getattr(module, "patch_embed", None), "grid_size", None)
+    if features.ndim == 3 and tokens is not None and hasattr(module, "num_prefix_tokens"):
+        return Grid(_tokens)
+    return Grid(_intermediates)
+
+
+def _tokens(network: nn.Module, images: Tensor) -> Tensor:
+    """Lay the tokens of image patches out as a grid, without those of classes before them."""
+    patches = network.forward_features(images)[:, network.num_prefix_tokens :]
+    return patches.transpose(1, 2).unflatten(2, network.patch_embed.grid_size)
+
+
+def _intermediates(network: nn.Module, images: Tensor) -> Tensor:
+    """Let timm lay out the last features: channels last, or other tokens."""
+    (features,) = network.forward_intermediates(
+        images, indices=1, norm=True, output_fmt="NCHW", intermediates_only=True
+    )
+    return features
 
 
 KINDS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def of_torchvision(
-    name: str, preprocessing: Preprocessing, heads: tuple[str, ...], build: Callable[[], nn.Module]
+    name: str,
+    preprocessing: Preprocessing,
+    heads: tuple[str, ...],
+    build: Callable[[], nn.Module],
+    stages: Sequence[str],
 ) -> Architecture:
     """Return the architecture of a network whose weights torchvision publishes under a name."""
     import torchvision
@@ -27,6 +31,7 @@ def of_torchvision(
         build=build,
         download=lambda: download(name),
         initialise=_initialise_he,
+        stages=lambda module: stages,
     )
 
 

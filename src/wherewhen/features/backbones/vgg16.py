@@ -11,11 +11,13 @@ from wherewhen.features.backbones.record import Architecture, BackboneKind
 from wherewhen.features.backbones.torchvision_networks import of_torchvision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
 IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+STAGES = ("features.4", "features.9", "features.16", "features.23", "features.30")
 
 
 def _build() -> nn.Module:
@@ -43,19 +45,21 @@ def _build_fc7() -> nn.Module:
     return nn.Sequential(OrderedDict(parts))
 
 
-def _architecture(name: str, build: Callable[[], nn.Module], head: str) -> Architecture:
-    return of_torchvision("vgg16", IMAGENET, (head,), build)
+def _architecture(
+    name: str, build: Callable[[], nn.Module], head: str, stages: Sequence[str]
+) -> Architecture:
+    return of_torchvision("vgg16", IMAGENET, (head,), build, stages)
 
 
 KINDS = (
     BackboneKind(
         "vgg16",
         "up to and with the last pooling, 7 x 7 x 512",
-        partial(_architecture, build=_build, head="classifier."),
+        partial(_architecture, build=_build, head="classifier.", stages=STAGES),
     ),
     BackboneKind(
         "vgg16:fc7",
         "up to and with the second fully connected layer, rectified, 1 x 1 x 4096",
-        partial(_architecture, build=_build_fc7, head="classifier.6."),
+        partial(_architecture, build=_build_fc7, head="classifier.6.", stages=(*STAGES, "grid")),
     ),
 )

@@ -73,7 +73,7 @@ def measure_looks(
     probes, gallery = (
         windows[windows.role == role].reset_index(drop=True) for role in ("probe", "gallery")
     )
-    shown = _what_is_shown(probes, frames, people, cubes.grid)
+    shown = _what_is_shown(probes, frames, people, network.grid)
     foreign = _draw_foreign(probes, seed)
     mixed = MixedCubes(cubes, _places(foreign, probes))
     encode = partial(

@@ -97,12 +97,14 @@ def assemble(
 ) -> Model:
     """Put backbone, network, metrics, and the meaning of their distances together."""
     from wherewhen.features.backbones import backbone_weights
+    from wherewhen.features.backbones.parts import ALL
     from wherewhen.features.domain import CubeStatistics, mean_activations
     from wherewhen.pretrained.writing import Model as Files
 
     training = split[split.role == "train"].tracklet.to_list()
     weights = weights_from_root(extract)
-    carried = weights.source == "package"
+    # where cubes are pixels, all weights are the network's
+    apart = weights.source != "package" and cubes_identity["backbone"].get("trained") != ALL
     about = {
         "data": learned_from,
         "cubes": cubes_identity,
@@ -119,7 +121,7 @@ def assemble(
         metrics,
         CubeStatistics.of(mean_activations(cubes, training)),
         about,
-        None if carried else backbone_weights(extract.backbone, weights, extract.size),
+        backbone_weights(extract.backbone, weights, extract.size) if apart else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.devices import usable_device
+from wherewhen.features.backbones.parts import ALL, NORMS
 from wherewhen.features.extraction import CubeExtraction
 from wherewhen.features.weights import WeightsSource
 from wherewhen.pipelines.extract.parameters import ExtractParameters
@@ -21,13 +22,14 @@ def plan_extraction(
     tracklets: pd.DataFrame,
     frames: pd.DataFrame,
     parameters: ExtractParameters,
+    backbone: str,
     device: str = "auto",
     splits: pd.DataFrame | None = None,
 ) -> tuple[CubeExtraction, dict[str, Any]]:
-    """Build the backbone; the cubes are made while the plan is saved.
+    """Build the frozen part of the backbone; the cubes are made while the plan is saved.
 
     With splits, only the cubes of tracklets that train in one of the trials are kept; none at all
-    if `ExtractParameters.tracklets` says so.
+    if `ExtractParameters.tracklets` says so, or if cubes are pixels, which the frames have.
     """
     from wherewhen.features.backbones import build_backbone
 
@@ -38,17 +40,19 @@ def plan_extraction(
         "compiled": parameters.compiled,
         "size": parameters.size,
         "device": usable_device(device),
+        "trained": backbone,
     }
+    pixels = backbone in (NORMS, ALL)
     _warn_of_slow_bfloat16(recipe["device"], parameters.precision)
     extraction = CubeExtraction(
         build_backbone(weights=weights, **recipe),
         from_root(root),
         tracklets,
         frames,
-        batch_size=parameters.batch_size,
+        batch_size=1 if pixels else parameters.batch_size,  # pixels are not computed together
         augmentation=parameters.augmentation,
         storage=parameters.storage,
-        kept=_kept(parameters, splits),
+        kept=set() if pixels else _kept(parameters, splits),
         readers=parameters.readers,
         budget_gib=parameters.budget_gib,
         recipe={**recipe, "weights": weights.model_dump(mode="json")},

@@ -18,7 +18,15 @@ def create_pipeline(train_only: bool = False) -> Pipeline:
         [
             node(
                 nodes.plan_extraction,
-                ["frames_root", "tracklets", "frames", "params:extract", "params:device", *splits],
+                [
+                    "frames_root",
+                    "tracklets",
+                    "frames",
+                    "params:extract",
+                    "params:train.backbone",
+                    "params:device",
+                    *splits,
+                ],
                 ["cubes", "cubes_identity"],
                 name="extract_cubes",
             )

@@ -9,17 +9,20 @@ import pandas as pd
 
 from wherewhen import pretrained
 from wherewhen.attention_measures import cell_shares
+from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.model.config import NetworkConfig
+from wherewhen.pipelines.extract.nodes import weights_from_root
+from wherewhen.pipelines.extract.parameters import ExtractParameters
 from wherewhen.pipelines.truth import truths_of
 from wherewhen.pipelines.types import Network, Root
 from wherewhen.project import from_root
 from wherewhen.tracking import MetricLog
 from wherewhen.tracklets.cubes import CubeReader
-from wherewhen.tracklets.sizes import times
 from wherewhen.tracklets.splits import hold_out, trial_number
 from wherewhen.training.config import TrainingConfig
 
 if TYPE_CHECKING:
+    from wherewhen.features.trunk import Trunk
     from wherewhen.training.guidance import Guide
 
 Config = TypeVar("Config", NetworkConfig, TrainingConfig)
@@ -33,13 +36,17 @@ def initialise(
     split: pd.DataFrame,
     config: NetworkConfig,
     seed_by_trial: bool,
+    backbone: str,
+    extract: ExtractParameters,
 ) -> Network:
     """Build the network and calibrate it on the training cubes."""
     from wherewhen.model.siamese import build_network
     from wherewhen.training.loop import calibrate
 
     config = _seeded(config, split, seed_by_trial)
-    network = build_network(config, cubes.channels, cubes.grid)
+    trunk = _trunk(backbone, extract)
+    *grid, channels = cubes.shape if trunk is None else trunk.gives
+    network = build_network(config, channels, tuple(grid), trunk)
     learners = split[split.role == "train"].tracklet.to_list()
     calibrate(network, cubes, learners)
     return network
@@ -66,7 +73,7 @@ def fit(
     learners, held_out = _with_validation(split, config.validation_fraction, config.seed)
     network = copy.deepcopy(initial)  # train works in place
     with MetricLog(prefix=split.trial.iloc[0]) as log:
-        guide = None if people is None else _guide(learners, frames, people, cubes.grid)
+        guide = None if people is None else _guide(learners, frames, people, initial.grid)
         history = train(
             network, cubes, learners, held_out, config, checkpoints, log.record,
             guide=guide, device=device,
@@ -80,14 +87,21 @@ def start(
     split: pd.DataFrame,
     config: NetworkConfig,
     seed_by_trial: bool,
+    backbone: str,
+    extract: ExtractParameters,
     path: Path,
 ) -> Network:
-    """Build the network with the weights, statistics and basis of a file."""
+    """Build the network with the weights, statistics and basis of a file.
+
+    If a part of the backbone is trained, and none was in the file, it begins with the backbone's
+    weights.
+    """
     from wherewhen.model.start import start_from
 
-    trained = _read_fitting("train.start", cubes, path)
+    trunk = _trunk(backbone, extract)
+    begun = _read_fitting("train.start", cubes, path, trunk)
     try:
-        return start_from(trained, _seeded(config, split, seed_by_trial))
+        return start_from(begun, _seeded(config, split, seed_by_trial), trunk)
     except ValueError as error:
         raise ValueError(
             f"train.network does not fit {from_root(path)}, where train.start begins: {error}"
@@ -99,8 +113,22 @@ def borrow(cubes: CubeReader, path: Path) -> Network:
     return _read_fitting("train.network_from", cubes, path)
 
 
-def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
+def _trunk(trained: str, extract: ExtractParameters) -> "Trunk | None":
+    """Build what is trained of the backbone, if anything is."""
+    if trained == FROZEN:
+        return None
+    from wherewhen.features.backbones import build_trunk
+
+    return build_trunk(extract.backbone, weights_from_root(extract), trained, extract.size)
+
+
+def _read_fitting(
+    parameter: str, cubes: CubeReader, path: Path, trunk: "Trunk | None" = None
+) -> Network:
     """Read a network's file, and check that it fits the cubes; the pretrained one also by its card.
+
+    A network without trained layers of a backbone has to fit the cubes behind the trunk, if one is
+    given.
 
     That one must not have learned from the people in the cubes.
     """
@@ -113,11 +141,21 @@ def _read_fitting(parameter: str, cubes: CubeReader, path: Path) -> Network:
         except pretrained.PretrainedError as error:
             raise ValueError(f"{parameter}: {error}") from error
     network = read_network(path).eval()
-    if (network.channels, network.grid) != (cubes.channels, cubes.grid):
+    own = network.trunk
+    if own is not None and trunk is not None and own.spec != trunk.spec:
         raise ValueError(
-            f"{parameter}: {path} was trained on cubes of {network.channels} channels on a "
-            f"{times(network.grid)} grid; these have {cubes.channels} on "
-            f"{times(cubes.grid)}. Extract with the backbone that it was trained with"
+            f"{parameter}: {path} was trained with {own.spec.trained} of {own.spec.backbone} "
+            f"(weights {own.spec.weights_sha256[:8]}), and train.backbone is {trunk.spec.trained} "
+            f"of {trunk.spec.backbone} (weights {trunk.spec.weights_sha256[:8]}): set "
+            "train.backbone and extract to what it was trained with"
+        )
+    given = cubes.shape if trunk is None or own is not None else trunk.gives
+    if network.takes != given:
+        taken, made = (" x ".join(map(str, each)) for each in (network.takes, given))
+        raise ValueError(
+            f"{parameter}: {path} was trained on cubes of {taken}, and these are of {made} "
+            "(height, width, channels). Extract with the backbone that it was trained with, and "
+            "set train.backbone as it was"
         )
     return network
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from wherewhen import pretrained
+from wherewhen.features.backbones.parts import FROZEN, TRAINED
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.groups import Group
 from wherewhen.training.config import TrainingConfig
@@ -32,6 +33,12 @@ class TrainParameters(Group):
     are named as for `network_from`, or ``pretrained``. Statistics and basis of the cubes are then
     the file's, too, and `network` has to agree with the file in what decides them and the weights'
     shapes."""
+
+    backbone: str = Field(FROZEN, pattern=TRAINED)
+    """What of the backbone (`extract.backbone`) is trained, too: ``frozen``: nothing (the paper);
+    ``norms``: its normalisation layers; ``last:N``: its last N stages; ``all``. The stages before
+    make the cubes that are kept; for ``norms`` and ``all`` cubes are pixels, read from the frames
+    whenever they are needed."""
 
     network_from: dict[str, Path] | str | None = None
     """Trained networks, which are taken as they are, so that nothing is trained (Section V-I): a

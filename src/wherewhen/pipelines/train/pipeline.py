@@ -34,7 +34,12 @@ def create_pipeline(
     guided : bool
         Guide the training by what rendered frames show.
     """
-    settings = ["params:train.network", "params:train.seed_by_trial"]
+    settings = [
+        "params:train.network",
+        "params:train.seed_by_trial",
+        "params:train.backbone",
+        "params:extract",
+    ]
     from_random = trained and not borrowed and not started
     once = Pipeline([])
     if untrained or from_random:

@@ -1,0 +1,31 @@
+"""Parts of a backbone: what of it is trained, and what of it stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wherewhen.tracklets.sizes import Size
+
+FROZEN, NORMS, ALL, LAST = "frozen", "norms", "all", "last:"
+TRAINED = rf"^({FROZEN}|{NORMS}|{ALL}|{LAST}[1-9]\d*)$"
+"""Pattern of what is trained of a backbone."""
+
+NO_WEIGHTS: dict[str, Any] = {"source": "none", "sha256": None}
+"""Record of the weights of a part that has none: cubes are pixels."""
+
+
+class TrunkSpec(BaseModel):
+    """What a trunk (`wherewhen.features.trunk.Trunk`) is built from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    backbone: str
+    """Name of the backbone."""
+    size: Size
+    """Height and width of its images in pixels."""
+    trained: str = Field(pattern=TRAINED)
+    """``norms``: its normalisation layers; ``last:N``: its last N stages; ``all``."""
+    weights_sha256: str
+    """Hash of the backbone's weights before the training."""
