@@ -49,7 +49,7 @@ def test_windows_are_read_once_in_order(cubes):
 @pytest.mark.parametrize("shape", [(2, 2, 2), (0, 2, 2, 2)])
 def test_wrong_shapes_are_refused(shape):
     for pooled in (mean_pooled, row_pooled):
-        with pytest.raises(ValueError, match=r"expected shape \[T, K, K, D\], T > 0, got \["):
+        with pytest.raises(ValueError, match=r"expected shape \[T, H, W, D\], T > 0, got \["):
             pooled(np.zeros(shape))
 
 

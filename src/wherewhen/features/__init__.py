@@ -4,6 +4,7 @@
 - ``checkpoint_files``: files of weights, of which no code runs
 - ``fitting``: tensors of a file into a network, by name
 - ``backbones``: the registry of convolutional networks that turn a frame into an H x W x D cube
+- ``trunk``: the layers of a backbone that are trained with the network that stands on them
 - ``augmentation``: other views of a frame, drawn once by seed and name
 - ``extraction``: frames in, cubes out, tracklet by tracklet
 - ``cube_files``: a tracklet's cubes in one file, in float16 or 8 bits

@@ -86,12 +86,12 @@ def test_nothing_need_be_stored(tmp_path, tables):
 
 def test_frames_of_any_size_are_cubes_of_their_own(tmp_path, tables):
     tracklets, frames, splits = tables
-    square, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS)
+    square, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN)
     said = PARAMETERS.model_copy(update={"size": (224, 224)})
-    assert plan_extraction(tmp_path, tracklets, frames, said)[1] == identity
+    assert plan_extraction(tmp_path, tracklets, frames, said, FROZEN)[1] == identity
     assert identity["backbone"]["preprocessing"]["size"] == 224  # as in the stores of old
     high = PARAMETERS.model_copy(update={"size": (96, 32), "tracklets": "train"})
-    plan, other = plan_extraction(tmp_path, tracklets, frames, high, splits=splits)
+    plan, other = plan_extraction(tmp_path, tracklets, frames, high, FROZEN, splits=splits)
     assert other["key"] != identity["key"]
     assert other["backbone"]["preprocessing"]["size"] == [96, 32]
     stored = stored_at(tmp_path / "high")

@@ -232,7 +232,7 @@ def _module(name: str, architecture: Architecture, weights: WeightsSource) -> nn
     return module
 
 
-def _architecture_of(name: str, size: Size | None) -> Architecture:
+def _architecture_of(name: str, size: Size | None = None) -> Architecture:
     name = name.removesuffix(POOLED)
     family, colon, _ = name.partition(":")
     kind = BACKBONES.get(name) or BACKBONES.get(family + colon)
