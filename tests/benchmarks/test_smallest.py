@@ -53,6 +53,15 @@ def test_checkpoints(record):
     )
 
 
+def test_fine_tuning(record):
+    content = record(
+        "fine_tuning", "--backbone", "timm:test_resnet", "--size", 64, 32, "--repeats", 1
+    )
+    assert ratios(content)["plain loop, all"] == 1
+    losses = [row["loss"] for row in content["rows"]]
+    assert losses == pytest.approx([losses[0]] * 5, rel=0.01)  # cubes are kept in float16
+
+
 def test_basis(record):
     sizes = {"pairs": 2, "frames": 2, "channels": 6, "grid": 2, "projection": 2, "basis": 3}
     content = record("basis", "--repeats", 1, *(f"--{name}={size}" for name, size in sizes.items()))
