@@ -120,7 +120,7 @@ def build_backbone(
     preprocessing = architecture.preprocessing.for_input(weights.input)
     if trained in (NORMS, ALL):
         record = {"library": architecture.library, "weights": NO_WEIGHTS, "trained": ALL}
-        return Backbone(name, Pixels(), preprocessing.of_pixels(), record, device)
+        return Backbone(name, Pixels(), preprocessing.of_pixels(), record)  # a GPU would only copy
     module = _module(name, architecture, weights)
     record = {
         "library": architecture.library,
