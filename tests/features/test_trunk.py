@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wherewhen.features.backbones import build_backbone, build_trunk, trunk_like
+from wherewhen.features.trunk import FRAMES_AT_ONCE
 from wherewhen.features.weights import WeightsSource
 
 RANDOM = WeightsSource(source="random", seed=3)
@@ -102,6 +103,19 @@ def test_activations_that_are_computed_again_give_the_same_gradients(frames):
         trunk(cubes).square().mean().backward()
         gradients.append([each.grad for each in trunk.parameters()])
     assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+
+
+def test_many_frames_are_computed_in_parts(frames):
+    trunk, few = build_trunk(NAME, RANDOM, "last:1"), cubes_of("last:1", frames)
+    many = few.repeat(2 * FRAMES_AT_ONCE // len(few) + 1, 1, 1, 1)
+    sizes = []
+    trunk.enter.register_forward_hook(lambda part, given, made: sizes.append(len(made)))
+    with torch.no_grad():
+        made = trunk(many)
+    assert max(sizes) == FRAMES_AT_ONCE
+    assert sum(sizes) == len(many)
+    torch.testing.assert_close(made, trunk(many).detach())
+    assert sizes[-1] == len(many)  # with gradients all at once
 
 
 def test_bfloat16_is_close_and_comes_back_as_float32(frames):

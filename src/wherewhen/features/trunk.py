@@ -20,6 +20,9 @@ from wherewhen.features.backbones.splitting import split
 if TYPE_CHECKING:
     from wherewhen.features.backbones.backbone import Preprocessing
 
+FRAMES_AT_ONCE = 32
+"""Frames in a forward pass where no gradient is asked for."""
+
 Layout = Literal["channels_first", "channels_last", "tokens"]
 """``[N, C, H, W]``, ``[N, H, W, C]``, or ``[N, L, C]``, which is kept as a grid of L x 1."""
 
@@ -253,12 +256,19 @@ class Trunk(nn.Module):
             filled = valid.new_zeros(*mask.shape, *valid.shape[1:])
             filled[mask] = valid
             return filled
-        frames = cubes.reshape(-1, *cubes.shape[-3:]).float()
-        with torch.autocast(cubes.device.type, dtype, enabled=dtype != torch.float32):
+        frames = cubes.reshape(-1, *cubes.shape[-3:])
+        # nothing is kept for a backward pass: a test tracklet's frames need not be there at once
+        parts = [frames] if torch.is_grad_enabled() else frames.split(FRAMES_AT_ONCE)
+        features = torch.cat([self._compute(part.float(), dtype) for part in parts])
+        return features.unflatten(0, cubes.shape[:-3])
+
+    def _compute(self, frames: Tensor, dtype: torch.dtype) -> Tensor:
+        """Compute cubes ``[N, H, W, D]`` of cubes ``[N, h, w, c]``."""
+        with torch.autocast(frames.device.type, dtype, enabled=dtype != torch.float32):
             features = self.enter(frames)
             for stage in self.stages:
                 if self.recompute and torch.is_grad_enabled():
                     features = checkpoint(stage, features, use_reentrant=False)
                 else:
                     features = stage(features)
-        return features.permute(0, 2, 3, 1).float().unflatten(0, cubes.shape[:-3])
+        return features.permute(0, 2, 3, 1).float()
