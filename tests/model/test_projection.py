@@ -165,3 +165,21 @@ def test_gradcheck(passes_gradcheck, projection, standardise, basis):
     part = CubeInput(3, projection, standardise, basis=basis)
     part.calibrate([torch.rand(20, 3) + 1])
     assert passes_gradcheck(part, torch.randn(2, 1, 2, 2, 3))
+
+
+@pytest.mark.parametrize("basis", [None, 6])
+def test_products_in_bfloat16_are_near_also_where_means_are_large(basis):
+    part = CubeInput(channels=8, projection=3, standardise="centre", basis=basis)
+    cubes = 500 + torch.randn(40, 2, 2, 8, generator=torch.Generator().manual_seed(0))
+    part.calibrate([cubes])
+    for exact, rounded in (
+        (part(cubes), part(cubes, torch.bfloat16)),
+        (
+            part.project(part.reduce(cubes)),
+            part.project(part.reduce(cubes), torch.bfloat16),
+        ),
+    ):
+        assert rounded.dtype == torch.float32
+        assert not torch.equal(exact, rounded)
+        assert (exact - rounded).norm() < 0.01 * exact.norm()
+    assert torch.equal(part(cubes), part(cubes, torch.float32))

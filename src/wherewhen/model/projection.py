@@ -71,12 +71,20 @@ class CubeInput(nn.Module):
             self.weight = nn.Parameter(torch.empty(projection, self.reduced_channels))
             nn.init.orthogonal_(self.weight)
 
-    def forward(self, cubes: Tensor) -> Tensor:
-        """Return inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters."""
+    def forward(self, cubes: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return inputs ``[..., C]`` of cubes ``[..., D]``, in the dtype of the parameters.
+
+        Parameters
+        ----------
+        cubes : Tensor
+            Of any floating dtype.
+        dtype : torch.dtype, optional
+            What products are computed in; None: the dtype of the parameters.
+        """
         if self.basis is None:
-            return self.project(cubes)
+            return self.project(cubes, dtype)
         matrix = self.basis if self.weight is None else self.weight @ self.basis
-        return _affine(cubes, *self._of_cubes(matrix))
+        return self._product(cubes, matrix, dtype)
 
     def reduce(self, cubes: Tensor) -> Tensor:
         """Return reduced cubes ``[..., B]`` of cubes ``[..., D]``; without a basis these cubes."""
@@ -86,16 +94,25 @@ class CubeInput(nn.Module):
         """Return the matrix ``[B, D]`` and the offset ``[B]`` by which `reduce` maps cubes."""
         return self._of_cubes(self.basis)
 
-    def project(self, cubes: Tensor) -> Tensor:
-        """Return inputs ``[..., C]`` of reduced cubes ``[..., B]``."""
+    def project(self, cubes: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return inputs ``[..., C]`` of reduced cubes ``[..., B]``; arguments as of `forward`."""
+        if self.basis is not None and self.weight is not None:
+            return _rounded(cubes, self.weight, dtype)
         cubes = cubes.to(self.mean.dtype)
         if self.basis is not None:
-            return cubes if self.weight is None else _affine(cubes, self.weight)
+            return cubes
         if self.weight is not None:
-            return _affine(cubes, *self._of_cubes(self.weight))
+            return self._product(cubes, self.weight, dtype)
         if self.standardise == "none":
             return cubes
         return (cubes - self.mean) / self.deviation
+
+    def _product(self, cubes: Tensor, matrix: Tensor, dtype: torch.dtype | None) -> Tensor:
+        """Map cubes by a matrix ``[C, D]`` for standardised cubes."""
+        if dtype in (None, matrix.dtype):
+            return _affine(cubes, *self._of_cubes(matrix))
+        # centred before they are rounded: a large mean would leave few digits to what differs
+        return _rounded(cubes.to(self.mean.dtype) - self.mean, matrix / self.deviation, dtype)
 
     def _of_cubes(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
         """Turn a matrix ``[C, D]`` for standardised cubes into matrix and offset for cubes."""
@@ -156,6 +173,12 @@ class CubeInput(nn.Module):
 
 def _affine(cubes: Tensor, matrix: Tensor, offset: Tensor | None = None) -> Tensor:
     return nn.functional.linear(cubes.to(matrix.dtype), matrix, offset)
+
+
+def _rounded(cubes: Tensor, matrix: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Multiply in a dtype, and return the matrix's."""
+    dtype = dtype or matrix.dtype
+    return nn.functional.linear(cubes.to(dtype), matrix.to(dtype)).to(matrix.dtype)
 
 
 def _principal_components(covariance: Tensor, count: int) -> Tensor:

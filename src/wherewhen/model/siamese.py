@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from wherewhen.features.trunk import Trunk
 
 
+Enter = Callable[[Tensor, torch.dtype], Tensor]
+"""Makes inputs of cubes, with products in a dtype."""
+
+
 class Encoding(NamedTuple):
     """Embeddings and weights of N clips of T frames."""
 
@@ -253,7 +257,7 @@ class SiameseNetwork(nn.Module, ABC):
 
     def _encode(
         self,
-        enter: Callable[[Tensor], Tensor],
+        enter: Enter,
         channels: int,
         cubes: Tensor,
         mask: Tensor | None,
@@ -280,15 +284,16 @@ class SiameseNetwork(nn.Module, ABC):
         return embeddings if mask is None else embeddings.masked_fill(~mask[:, :, None], 0.0)
 
     def _read(
-        self, enter: Callable[[Tensor], Tensor], cubes: Tensor, mask: Tensor | None
+        self, enter: Enter, cubes: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """Attention ``[N, T, H, W]``, and ``[N, T, C_l, H_l, W_l]`` of each layer read out."""
+        dtype = self.execution.dtype(cubes.device, self.input.mean.dtype)
         if mask is None:
-            return self.states(enter(self.through_trunk(cubes)), None)
+            return self.states(enter(self.through_trunk(cubes), dtype), None)
         # masked twice: NaN in padding reaches neither outputs nor gradients
         padded = ~mask[:, :, None, None, None]
         cubes = self.through_trunk(cubes.masked_fill(padded, 0.0), mask)
-        return self.states(enter(cubes).masked_fill(padded, 0.0), mask)
+        return self.states(enter(cubes, dtype).masked_fill(padded, 0.0), mask)
 
     def through_trunk(self, cubes: Tensor, mask: Tensor | None = None) -> Tensor:
         """Compute the cubes behind the trunk; without one, return the cubes.
