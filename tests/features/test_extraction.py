@@ -31,7 +31,7 @@ from wherewhen.features.extraction import (
     read_frame,
 )
 from wherewhen.features.weights import WeightsSource
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import SpreadFrames, Window
 
 LENGTHS = {"cam_a/person_0001": 5, "cam_a/person_0002": 2, "cam_b/person_0001": 9}
 
@@ -482,6 +482,12 @@ def test_what_is_not_kept_is_streamed_to_the_same_values(tmp_path, augmented, st
     window = Window("cam_b/person_0001", 5, 7)
     reader.read_into(window, out)
     np.testing.assert_array_equal(out, whole.read(window))
+    for tracklet, granule in (("cam_a/person_0001", 1), ("cam_b/person_0001", plan.batch_size)):
+        assert reader.granule(tracklet) == granule
+        frames = SpreadFrames(tracklet, (0, 2, 3), 1)
+        expected = whole.read(whole.whole(tracklet, 1))[[0, 2, 3]]
+        np.testing.assert_array_equal(reader.read(frames), expected)
+        np.testing.assert_array_equal(whole.read(frames), expected)
     assert reader.is_stored("cam_a/person_0001")
     assert not reader.is_stored("cam_b/person_0001")
     with pytest.raises(IndexError, match="frames 0 to 10 were asked for, it has 9"):

@@ -3,6 +3,7 @@ import pytest
 
 from wherewhen.tracklets.clips import (
     cyclic_positions,
+    spread_positions,
     spread_windows,
     test_window,
     training_window,
@@ -24,6 +25,27 @@ def test_one_tracklets_length_does_not_shift_the_next_draw():
     training_window(5, 20, first)
     training_window(500, 20, second)
     assert training_window(100, 20, first) == training_window(100, 20, second)
+
+
+def test_spread_frames_are_one_of_each_part():
+    generator = np.random.default_rng(0)
+    drawn = np.array([spread_positions(11, 4, generator) for _ in range(4000)])
+    parts = [(0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 10)]  # cut at 2.75, 5.5 and 8.25
+    for column, part in zip(drawn.T, parts, strict=True):
+        values, counts = np.unique(column, return_counts=True)
+        assert tuple(values) == part
+        assert counts.min() > 4000 / len(part) * 0.9  # uniform
+    assert spread_positions(4, 4, generator).tolist() == [0, 1, 2, 3]
+    assert spread_positions(2, 4, generator).tolist() == [0, 1]
+    by_hand = np.array([0, 10, 20, 30]) + (np.random.default_rng(3).random(4) * 10).astype(int)
+    assert spread_positions(40, 4, np.random.default_rng(3)).tolist() == by_hand.tolist()
+
+
+def test_the_length_does_not_shift_the_draws_of_spread_frames():
+    first, second = np.random.default_rng(1), np.random.default_rng(1)
+    spread_positions(3, 20, first)
+    spread_positions(500, 20, second)
+    assert first.random() == second.random()
 
 
 def test_short_videos_repeat_and_the_repeats_are_masked():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wherewhen.tracklets.cubes import ArrayCubes
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import SpreadFrames, Window
 
 PLAIN = np.arange(24, dtype=np.float32).reshape(6, 2, 2, 1)
 
@@ -25,6 +25,26 @@ def test_a_window_is_the_frames_of_its_variant(cubes):
     np.testing.assert_array_equal(cubes.read(Window("a", 1, 4)), PLAIN[1:4])
     np.testing.assert_array_equal(cubes.read(Window("a", 1, 4, 1)), PLAIN[1:4] + 100)
     assert cubes.read(Window("a", 6, 6)).shape == (0, 2, 2, 1)
+
+
+@pytest.mark.parametrize(("granule", "read"), [(1, 3), (2, 4), (9, 6)])
+def test_spread_frames_are_read_alone_or_with_what_is_between(cubes, granule, read):
+    filled = []
+
+    class Counted(ArrayCubes):
+        def granule(self, tracklet):
+            return granule
+
+        def _fill(self, window, out):
+            filled.append(window.length)
+            super()._fill(window, out)
+
+    counted = Counted({"a": np.stack([PLAIN, PLAIN + 100])})
+    frames = SpreadFrames("a", (0, 2, 5), variant=1)
+    np.testing.assert_array_equal(counted.read(frames), PLAIN[[0, 2, 5]] + 100)
+    assert sum(filled) == read
+    with pytest.raises(IndexError, match="frames 2 to 7 were asked for, it has 6"):
+        counted.read(SpreadFrames("a", (2, 6)))
 
 
 def test_arrays_without_variants_are_plain():

@@ -3,7 +3,7 @@ import pytest
 
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.mixed_cubes import MixedCubes
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import SpreadFrames, Window
 
 
 def numbered(first, count):
@@ -23,6 +23,10 @@ def test_every_window_is_a_part_of_the_mixed_tracklet(mixed, start, stop):
     whole = [0, 1, 11, 12, 13, 5, 6]
     if start <= stop:
         assert mixed.read(Window("a", start, stop)).ravel().tolist() == whole[start:stop]
+
+
+def test_spread_frames_are_a_part_of_the_mixed_tracklet(mixed):
+    assert mixed.read(SpreadFrames("a", (1, 2, 4, 6))).ravel().tolist() == [1, 11, 13, 6]
 
 
 def test_other_tracklets_are_as_they_were(mixed):

@@ -1,6 +1,13 @@
 import pandas as pd
+import pytest
 
-from wherewhen.tracklets.windows import Window, as_windows, embedding_windows, windows_by_length
+from wherewhen.tracklets.windows import (
+    SpreadFrames,
+    Window,
+    as_windows,
+    embedding_windows,
+    windows_by_length,
+)
 
 
 def test_by_hand():
@@ -46,3 +53,25 @@ def test_every_row_of_a_table_is_a_plain_window():
     table = pd.DataFrame({"role": "probe", "stop": [4, 9], "start": [0, 3], "tracklet": ["a", "b"]})
     assert as_windows(table) == [Window("a", 0, 4), Window("b", 3, 9)]
     assert type(as_windows(table)[0].start) is int
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (1, [((1, 3), [0, 1]), ((5, 6), [0]), ((9, 10), [0])]),
+        (3, [((1, 6), [0, 1, 4]), ((9, 10), [0])]),
+        (4, [((1, 10), [0, 1, 4, 8])]),
+    ],
+)
+def test_runs_hold_spread_frames(gap, expected):
+    frames = SpreadFrames("a", (1, 2, 5, 9), variant=3)
+    found = [(window, places.tolist()) for window, places in frames.runs(gap)]
+    assert found == [(Window("a", *span, 3), places) for span, places in expected]
+    assert (frames.start, frames.stop, frames.length) == (1, 10, 4)
+    assert frames.first(2) == SpreadFrames("a", (1, 2), variant=3)
+    assert str(frames) == "a[1:10] variant 3 (4 frames)"
+
+
+def test_frames_out_of_order_are_refused():
+    with pytest.raises(ValueError, match=r"a\[3:2\] \(2 frames\): expected increasing positions"):
+        list(SpreadFrames("a", (3, 1)).runs())

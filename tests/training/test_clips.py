@@ -7,8 +7,9 @@ import torch
 
 from wherewhen.model.cubes import gather
 from wherewhen.model.projection import CubeInput
+from wherewhen.tracklets.clips import spread_positions
 from wherewhen.tracklets.cubes import ArrayCubes
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import SpreadFrames, Window
 from wherewhen.training.clips import (
     Clips,
     PreloadedCubes,
@@ -36,7 +37,15 @@ def windows(cubes, seed, count):
     return [Window(n, s, min(s + 4, cubes.lengths[n])) for n, s in zip(chosen, starts, strict=True)]
 
 
-def test_every_source_gives_the_same_clips(toy):
+def spread(cubes, seed, count):
+    generator = np.random.default_rng(seed)
+    chosen = generator.choice(sorted(cubes.lengths), count).tolist()
+    drawn = [spread_positions(cubes.lengths[name], 4, generator) for name in chosen]
+    return [SpreadFrames(n, tuple(d.tolist())) for n, d in zip(chosen, drawn, strict=True)]
+
+
+@pytest.mark.parametrize("draw", [windows, spread])
+def test_every_source_gives_the_same_clips(toy, draw):
     cubes, _ = toy(5)
     names = [cubes.whole(name) for name in sorted(cubes.lengths)]
     sources = [
@@ -44,11 +53,16 @@ def test_every_source_gives_the_same_clips(toy):
         StreamedClips(PreloadedCubes(cubes, names), 4, CPU),
         StreamedClips(cubes, 4, CPU),
     ]
-    batches = [Drawn(windows(cubes, seed, count)) for seed, count in enumerate((3, 5, 2, 5))]
+    batches = [Drawn(draw(cubes, seed, count)) for seed, count in enumerate((3, 5, 2, 5))]
     for source in sources:
         found = load_clips(source, batches)
         for batch, (same, clips, waited) in zip(batches, found, strict=True):
             expected, mask = gather(cubes, batch.windows, 4)
+            for window, clip, valid in zip(batch.windows, expected.numpy(), mask, strict=True):
+                whole = cubes.read(cubes.whole(window.tracklet))
+                own = whole[list(window.positions)]
+                np.testing.assert_array_equal(clip[valid], own)
+                np.testing.assert_array_equal(clip, own[np.arange(4) % len(own)])
             assert same is batch
             assert torch.equal(clips.cubes, expected)
             assert clips.cubes.dtype == torch.float16
@@ -81,6 +95,7 @@ def test_a_frame_is_reduced_to_the_same_digits_in_every_window(toy):
     expected = part.reduce(torch.from_numpy(cubes.read(cubes.whole(name))))
     np.testing.assert_allclose(whole, expected.numpy(), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(small.read(Window(name, 1, 2)), whole[1:2])
+    np.testing.assert_array_equal(small.read(SpreadFrames(name, (0, 2))), whole[[0, 2]])
     assert reduced(cubes, CubeInput(cubes.channels, 4, "scale")) is cubes
 
 

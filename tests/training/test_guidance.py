@@ -4,7 +4,7 @@ import torch
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.siamese import build_network
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import SpreadFrames, Window
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.guidance import Guide
 from wherewhen.training.loop import train
@@ -24,6 +24,12 @@ def guide():
     person = np.zeros((3, 2, 2))
     person[:, :, 0] = [[0.2], [0.4], [0.6]]
     return Guide({"a": person}, {"a": np.array([0.5, 1.0, 1.0])})
+
+
+def test_spread_frames_show_their_own(guide):
+    shown = guide.of([SpreadFrames("a", (0, 2))], 3, [], torch.device("cpu"))
+    assert shown.visible.tolist() == [[0.5, 1.0, 0.5]]
+    assert shown.person[0, :, 0, 0].tolist() == pytest.approx([0.2, 0.6, 0.2])
 
 
 def test_windows_show_their_own_frames_and_repeat_a_short_one(guide):

@@ -110,6 +110,19 @@ def test_two_tracklets_are_drawn_as_by_hand():
     ]
 
 
+@pytest.mark.parametrize("pairs", ["all_in_batch", "drawn"])
+def test_clips_may_be_spread_over_their_tracklets(pairs):
+    tracklets = table(4)
+    config = TrainingConfig(pairs=pairs, clips="spread", frames=4)
+    sampler = build_sampler(config, tracklets, lengths(tracklets, 40) | {"a/0/0": 3})
+    for batch in sampler.epoch(np.random.default_rng(0)):
+        for clip in batch.windows:
+            if clip.tracklet == "a/0/0":
+                assert clip.positions == (0, 1, 2)
+            else:
+                assert [position // 10 for position in clip.positions] == [0, 1, 2, 3]
+
+
 def test_drawn_pairs_are_half_positive_and_an_epoch_has_one_for_every_person():
     tracklets = table(12, cameras="abc")
     sampler = DrawnPairs(tracklets, lengths(tracklets), 4, pairs_per_batch=10)

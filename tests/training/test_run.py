@@ -102,7 +102,11 @@ EVERYTHING = {
     [
         {"preset": "modern", "epochs": 4, **EVERYTHING},
         {"preset": "paper", "epochs": 4, "pairs_per_batch": 4},
-        {"epochs": 4, "parts": {"head": "transformer", "location": "mean", "neck": "batch_norm"}},
+        {
+            "epochs": 4,
+            "clips": "spread",
+            "parts": {"head": "transformer", "location": "mean", "neck": "batch_norm"},
+        },
     ],
     ids=["everything", "drawn pairs", "transformer with a neck"],
 )

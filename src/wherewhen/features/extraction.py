@@ -576,6 +576,10 @@ class StreamedCubes(CubeReader):
         """Whether a tracklet is read from the store, and not computed."""
         return self.store.has_file(tracklet)
 
+    def granule(self, tracklet: str) -> int:
+        """Frames that are read at once: a batch, where they are computed."""
+        return 1 if self.is_stored(tracklet) else self.extraction.batch_size
+
     def _fill(self, window: Window, out: NDArray[np.float16]) -> None:
         if self.is_stored(window.tracklet):
             self.store.read_into(window, out)

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from wherewhen.tracklets.clips import cyclic_positions
 from wherewhen.tracklets.cubes import CubeReader
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import Clip
 
 
 def gather(
     reader: CubeReader,
-    windows: Sequence[Window],
+    windows: Sequence[Clip],
     frames: int | None = None,
     out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -25,8 +25,8 @@ def gather(
     ----------
     reader : CubeReader
         Reads the cubes.
-    windows : sequence of Window
-        N windows.
+    windows : sequence of Window or SpreadFrames
+        N clips.
     frames : int, optional
         Frames T of a clip; None for those of the longest window. Of a longer one the first T.
     out : Tensor [N, T, H, W, D], optional
@@ -54,7 +54,7 @@ def gather(
         reader.require(window)  # all of it, though no more than T frames are read
         positions, mask = cyclic_positions(0, window.length, frames)
         read = min(window.length, frames)
-        reader.read_into(window._replace(stop=window.start + read), clip[:read])
+        reader.read_into(window.first(read), clip[:read])
         clip[read:] = clip[positions[read:]]
         masks.append(mask)
     return torch.from_numpy(cubes), torch.from_numpy(np.stack(masks))

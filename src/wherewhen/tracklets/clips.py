@@ -34,6 +34,44 @@ def training_window(length: int, frames: int, generator: np.random.Generator) ->
     return int(generator.random() * (max(length - frames, 0) + 1))
 
 
+def spread_positions(length: int, frames: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw the frames of a training clip from all over a tracklet: restricted random sampling.
+
+    The tracklet is cut into as many equal parts as the clip has frames, and one frame of each is
+    drawn.
+
+    Parameters
+    ----------
+    length : int
+        Frames in the tracklet, at least 1.
+    frames : int
+        Frames in a clip, at least 1.
+    generator : numpy.random.Generator
+        The source of randomness; advanced by `frames` draws whatever the length.
+
+    Returns
+    -------
+    numpy.ndarray, int64 [n]
+        Increasing, distinct positions; all of a tracklet that is shorter than a clip.
+
+    Examples
+    --------
+    >>> spread_positions(6, 3, np.random.default_rng(0)).tolist()
+    [1, 2, 4]
+
+    References
+    ----------
+    Li et al. 2018, "Diversity Regularized Spatiotemporal Attention for Video-Based Person
+    Re-Identification", restricted random sampling.
+    """
+    _at_least_one(length=length, frames=frames)
+    draws = generator.random(frames)
+    if length <= frames:
+        return np.arange(length, dtype=np.int64)
+    edges = np.arange(frames + 1, dtype=np.int64) * length // frames
+    return edges[:-1] + (draws * np.diff(edges)).astype(np.int64)
+
+
 def cyclic_positions(start: int, stop: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Fill a clip of fixed length from a window, repeating a short one from its beginning.
 

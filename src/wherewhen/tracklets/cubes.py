@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wherewhen.tracklets.sizes import Size
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import Clip, Window
 
 
 class CubeReader(ABC):
@@ -59,12 +59,16 @@ class CubeReader(ABC):
         """Whether a tracklet's cubes are there, and need not be computed to be read."""
         return True
 
+    def granule(self, tracklet: str) -> int:
+        """Frames of a tracklet that are read at once, even if fewer are asked for."""
+        return 1
+
     def whole(self, tracklet: str, variant: int = 0) -> Window:
         """Return the window of all frames of a tracklet."""
         return Window(tracklet, 0, self.length(tracklet), variant)
 
-    def read(self, window: Window) -> NDArray:
-        """Read the cubes of a window.
+    def read(self, window: Clip) -> NDArray:
+        """Read the cubes of a window, or of frames that are spread.
 
         Parameters
         ----------
@@ -74,7 +78,7 @@ class CubeReader(ABC):
         Returns
         -------
         ndarray
-            A new array, shape [stop - start, H, W, D].
+            A new array, shape [length, H, W, D].
 
         Raises
         ------
@@ -87,15 +91,15 @@ class CubeReader(ABC):
         self.read_into(window, out)
         return out
 
-    def read_into(self, window: Window, out: NDArray) -> None:
-        """Read the cubes of a window into a buffer.
+    def read_into(self, window: Clip, out: NDArray) -> None:
+        """Read the cubes of a window, or of frames that are spread, into a buffer.
 
         Parameters
         ----------
         window
             As for `read`.
         out
-            C-contiguous, shape [stop - start, H, W, D], of the reader's type (the ``.numpy()`` of a
+            C-contiguous, shape [length, H, W, D], of the reader's type (the ``.numpy()`` of a
             pinned tensor serves).
 
         Raises
@@ -112,12 +116,20 @@ class CubeReader(ABC):
                 f"out: expected C-contiguous {self.dtype} {list(shape)}, got {out.dtype} "
                 f"{list(out.shape)}"
             )
-        if out.size:
-            self._fill(window, out)
+        if isinstance(window, Window):
+            if out.size:
+                self._fill(window, out)
+            return
+        for run, places in window.runs(self.granule(window.tracklet)):
+            part, out = out[: len(places)], out[len(places) :]
+            if run.length == len(places):
+                self._fill(run, part)
+            else:
+                part[:] = self.read(run)[places]
 
-    def require(self, window: Window) -> None:
+    def require(self, window: Clip) -> None:
         """Raise the error of a window that can't be read."""
-        tracklet, start, stop, variant = window
+        tracklet, start, stop, variant = window.tracklet, window.start, window.stop, window.variant
         length = self.length(tracklet)
         if not 0 <= start <= stop <= length:
             raise IndexError(

@@ -40,6 +40,10 @@ class MixedCubes(CubeReader):
         """Whether the tracklet's own cubes are there."""
         return self._cubes.is_stored(tracklet)
 
+    def granule(self, tracklet: str) -> int:
+        """Frames that are read at once."""
+        return self._cubes.granule(tracklet)
+
     def _fill(self, window: Window, out: NDArray) -> None:
         self._cubes.read_into(window, out)
         if window.tracklet not in self._replaced:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from wherewhen.tracklets.clips import spread_windows, test_window
 
@@ -38,9 +40,94 @@ class Window(NamedTuple):
         """Number of frames."""
         return self.stop - self.start
 
+    @property
+    def positions(self) -> range:
+        """Position of every frame."""
+        return range(self.start, self.stop)
+
+    def first(self, count: int) -> Window:
+        """Return the first frames, no more than there are."""
+        return self._replace(stop=min(self.stop, self.start + count))
+
     def __str__(self) -> str:
         variant = f" variant {self.variant}" if self.variant else ""
         return f"{self.tracklet}[{self.start}:{self.stop}]{variant}"
+
+
+class SpreadFrames(NamedTuple):
+    """Frames of a tracklet that need not be neighbours, in one of their variants.
+
+    Attributes
+    ----------
+    tracklet : str
+        Name of the tracklet.
+    positions : tuple of int
+        Position of every frame, at least one, increasing.
+    variant : int
+        Version of the frames: 0 is the plain one, the others are augmented.
+
+    Examples
+    --------
+    >>> frames = SpreadFrames("a/p", (0, 3, 4, 9))
+    >>> str(frames), [str(window) for window, _ in frames.runs()]
+    ('a/p[0:10] (4 frames)', ['a/p[0:1]', 'a/p[3:5]', 'a/p[9:10]'])
+
+    See Also
+    --------
+    Window : Consecutive frames.
+    """
+
+    tracklet: str
+    positions: tuple[int, ...]
+    variant: int = 0
+
+    @property
+    def start(self) -> int:
+        """Position of the first frame."""
+        return self.positions[0]
+
+    @property
+    def stop(self) -> int:
+        """Position after the last frame."""
+        return self.positions[-1] + 1
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self.positions)
+
+    def first(self, count: int) -> SpreadFrames:
+        """Return the first frames, no more than there are."""
+        return self._replace(positions=self.positions[:count])
+
+    def runs(self, gap: int = 1) -> Iterator[tuple[Window, NDArray[np.int64]]]:
+        """Yield windows that hold the frames, and the frames' places in each.
+
+        Parameters
+        ----------
+        gap : int
+            Frames that are no farther apart share a window; 1 for windows without other frames.
+
+        Raises
+        ------
+        ValueError
+            If the positions don't increase.
+        """
+        positions = np.array(self.positions)
+        apart = np.diff(positions)
+        if (apart < 1).any():
+            raise ValueError(f"{self}: expected increasing positions, got {self.positions}")
+        for run in np.split(positions, np.flatnonzero(apart > gap) + 1):
+            first, last = int(run[0]), int(run[-1])
+            yield Window(self.tracklet, first, last + 1, self.variant), run - first
+
+    def __str__(self) -> str:
+        window = Window(self.tracklet, self.start, self.stop, self.variant)
+        return f"{window} ({self.length} frames)"
+
+
+Clip = Window | SpreadFrames
+"""Frames of a tracklet."""
 
 
 def embedding_windows(

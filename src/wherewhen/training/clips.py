@@ -19,7 +19,7 @@ from wherewhen.model.cubes import gather
 from wherewhen.model.projection import CubeInput
 from wherewhen.tracklets.clips import cyclic_positions
 from wherewhen.tracklets.cubes import CubeReader
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import Clip, Window
 from wherewhen.training.transfer import move
 
 
@@ -71,14 +71,14 @@ class PreloadedCubes(CubeReader):
         for window in tqdm(windows, desc="load cubes", unit="tracklet", disable=not progress):
             self._rows(window).copy_(torch.from_numpy(reader.read(window)))
 
-    def row(self, window: Window) -> int:
-        """Return the index of a window's first frame in `cubes`."""
+    def row(self, window: Clip) -> int:
+        """Return the index of the first frame of a window's tracklet in `cubes`."""
         if (window.tracklet, window.variant) not in self._starts:
             raise KeyError(f"cubes of {window} were not preloaded")
-        return self._starts[window.tracklet, window.variant] + window.start
+        return self._starts[window.tracklet, window.variant]
 
     def _rows(self, window: Window) -> Tensor:
-        return self.cubes[self.row(window) :][: window.length]
+        return self.cubes[self.row(window) + window.start :][: window.length]
 
     def _fill(self, window: Window, out: np.ndarray) -> None:
         out[:] = self._rows(window).cpu().numpy()
@@ -111,6 +111,10 @@ class ReducedCubes(CubeReader):
     def is_stored(self, tracklet: str) -> bool:
         """Whether the backbone's cubes are there."""
         return self.reader.is_stored(tracklet)
+
+    def granule(self, tracklet: str) -> int:
+        """Frames that are read at once."""
+        return self.reader.granule(tracklet)
 
     @torch.no_grad()
     def _fill(self, window: Window, out: np.ndarray) -> None:
@@ -188,7 +192,7 @@ class ClipSource(ABC):
     """Whether the next batch is to be loaded, by another thread, while a step is taken."""
 
     @abstractmethod
-    def load(self, windows: Sequence[Window]) -> Clips:
+    def load(self, windows: Sequence[Clip]) -> Clips:
         """Load clips."""
 
     def hand_over(self, clips: Clips) -> Clips:
@@ -214,13 +218,13 @@ class ResidentClips(ClipSource):
         self.frames = frames
         self._buffer: Tensor | None = None
 
-    def load(self, windows: Sequence[Window]) -> Clips:
+    def load(self, windows: Sequence[Clip]) -> Clips:
         """Copy clips into a buffer that is used again and again."""
         indices, masks = [], []
         for window in windows:
             self.cubes.require(window)
             positions, mask = cyclic_positions(0, window.length, self.frames)
-            indices.append(self.cubes.row(window) + positions)
+            indices.append(self.cubes.row(window) + np.array(window.positions)[positions])
             masks.append(mask)
         kept = self.cubes.cubes
         needed = len(windows) * self.frames
@@ -262,7 +266,7 @@ class StreamedClips(ClipSource):
         self._copied: list[torch.cuda.Event | None] = [None, None]
         self._turn = 0
 
-    def load(self, windows: Sequence[Window]) -> Clips:
+    def load(self, windows: Sequence[Clip]) -> Clips:
         """Read clips, and begin to copy them to the GPU."""
         self._turn = 1 - self._turn
         copied = self._copied[self._turn]
@@ -286,7 +290,7 @@ class StreamedClips(ClipSource):
                 tensor.record_stream(stream)  # its memory is not to be reused before
         return clips
 
-    def _buffer(self, windows: Sequence[Window]) -> Tensor:
+    def _buffer(self, windows: Sequence[Clip]) -> Tensor:
         shape = (len(windows), self.frames)
         buffer = self._buffers[self._turn]
         if buffer is None or len(buffer) < math.prod(shape):
@@ -318,7 +322,7 @@ def clip_source(reader: CubeReader, frames: int, device: torch.device) -> ClipSo
 
 class _HasWindows(Protocol):
     @property
-    def windows(self) -> Sequence[Window]: ...
+    def windows(self) -> Sequence[Clip]: ...
 
 
 Drawn = TypeVar("Drawn", bound=_HasWindows)

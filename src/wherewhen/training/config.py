@@ -53,7 +53,13 @@ class TrainingConfig(BaseModel):
     """Stop after so many steps instead of `epochs`."""
 
     frames: int = Field(default=20, ge=1)
-    """Consecutive frames T of a clip, drawn anew at every step (V-B, decision 19)."""
+    """Frames T of a clip, drawn anew at every step (V-B, decision 19)."""
+
+    clips: Literal["consecutive", "spread"] = "consecutive"
+    """``consecutive`` frames (V-B); or ``spread``: a tracklet is cut into T equal parts and one
+    frame of each is drawn (restricted random sampling: Li et al. 2018, "Diversity Regularized
+    Spatiotemporal Attention for Video-Based Person Re-Identification"). Testing reads consecutive
+    frames."""
 
     pasted_frames: Share = 0.0
     """Share of the clips in which a run of frames, up to two fifths of them, is replaced by

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.windows import Clip
 from wherewhen.training.pairs import Batch, PairSampler
 
 
@@ -29,7 +29,7 @@ class Draw(NamedTuple):
     epoch: Epoch
 
     @property
-    def windows(self) -> list[Window]:
+    def windows(self) -> list[Clip]:
         """Clips of the batch."""
         return self.batch.windows
 
@@ -71,7 +71,7 @@ class Draws:
     def _begin_epoch(self, first_step: int) -> Epoch:
         return Epoch(first_step, copy.deepcopy(self._generator.bit_generator.state))
 
-    def _in_variants(self, windows: list[Window], step: int) -> list[Window]:
+    def _in_variants(self, windows: list[Clip], step: int) -> list[Clip]:
         """Draw a variant for every clip, from the step's own seed."""
         if self.variants == 1:
             return windows

@@ -14,7 +14,7 @@ from wherewhen.tracklets.clips import cyclic_positions
 from wherewhen.training.transfer import move
 
 if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
-    from wherewhen.tracklets.windows import Window
+    from wherewhen.tracklets.windows import Clip
     from wherewhen.training.pasting import Paste
 
 
@@ -46,7 +46,7 @@ class Guide:
 
     def of(
         self,
-        windows: Sequence[Window],
+        windows: Sequence[Clip],
         frames: int,
         pastes: Sequence[Paste],
         device: torch.device,
@@ -59,7 +59,8 @@ class Guide:
             If it is not known of a tracklet.
         """
         places = [
-            window.start + cyclic_positions(0, window.length, frames)[0] for window in windows
+            np.array(window.positions)[cyclic_positions(0, window.length, frames)[0]]
+            for window in windows
         ]
         clips = [(window.tracklet, place) for window, place in zip(windows, places, strict=True)]
         person = np.stack([self.person[name][place] for name, place in clips]).astype(np.float32)

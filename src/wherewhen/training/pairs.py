@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wherewhen.tracklets.clips import training_window
-from wherewhen.tracklets.windows import Window
+from wherewhen.tracklets.clips import spread_positions, training_window
+from wherewhen.tracklets.windows import Clip, SpreadFrames, Window
 from wherewhen.training.config import TrainingConfig
 
 
@@ -27,8 +27,8 @@ class View(NamedTuple):
 class Batch:
     """Clips and pairs of them."""
 
-    windows: list[Window]
-    """N windows, of which the clips are read."""
+    windows: list[Clip]
+    """N windows, or frames that are spread, of which the clips are read."""
     left: np.ndarray
     """``[P]``: index of the first clip of each pair."""
     right: np.ndarray
@@ -52,6 +52,8 @@ class PairSampler(ABC):
         Frames of each tracklet.
     frames
         Frames T of a clip.
+    spread
+        Take a clip's frames from all over its tracklet, not consecutive ones.
 
     Raises
     ------
@@ -63,9 +65,16 @@ class PairSampler(ABC):
     build_sampler : Builds the sampler of a configuration.
     """
 
-    def __init__(self, tracklets: pd.DataFrame, lengths: Mapping[str, int], frames: int) -> None:
+    def __init__(
+        self,
+        tracklets: pd.DataFrame,
+        lengths: Mapping[str, int],
+        frames: int,
+        spread: bool = False,
+    ) -> None:
         self.lengths = lengths
         self.frames = frames
+        self.spread = spread
         # sorted: draws must not depend on the order of the rows
         ordered = tracklets.sort_values("tracklet")
         self.views: dict[str, dict[str, list[str]]] = {}  # person -> camera -> tracklets
@@ -96,8 +105,11 @@ class PairSampler(ABC):
     def most_pairs(self, clips: int) -> int:
         """Return the maximum number of pairs of a batch of so many clips."""
 
-    def _window(self, tracklet: str, generator: np.random.Generator) -> Window:
+    def _window(self, tracklet: str, generator: np.random.Generator) -> Clip:
         length = self.lengths[tracklet]
+        if self.spread:
+            positions = spread_positions(length, self.frames, generator)
+            return SpreadFrames(tracklet, tuple(positions.tolist()))
         start = training_window(length, self.frames, generator)
         return Window(tracklet, start, min(start + self.frames, length))
 
@@ -144,7 +156,7 @@ class AllInBatch(PairSampler):
 
     Parameters
     ----------
-    tracklets, lengths, frames
+    tracklets, lengths, frames, spread
         See `PairSampler`.
     persons_per_batch
         Maximum number P of persons in a batch; the batches of an epoch are equally large.
@@ -163,8 +175,9 @@ class AllInBatch(PairSampler):
         frames: int,
         persons_per_batch: int,
         tracklets_per_person: int = 2,
+        spread: bool = False,
     ) -> None:
-        super().__init__(tracklets, lengths, frames)
+        super().__init__(tracklets, lengths, frames, spread)
         self.persons_per_batch = persons_per_batch
         self.tracklets_per_person = tracklets_per_person
 
@@ -197,7 +210,7 @@ class DrawnPairs(PairSampler):
 
     Parameters
     ----------
-    tracklets, lengths, frames
+    tracklets, lengths, frames, spread
         See `PairSampler`.
     pairs_per_batch
         Pairs in a batch, a multiple of ``1 + negatives``.
@@ -212,8 +225,9 @@ class DrawnPairs(PairSampler):
         frames: int,
         pairs_per_batch: int,
         negatives: int = 1,
+        spread: bool = False,
     ) -> None:
-        super().__init__(tracklets, lengths, frames)
+        super().__init__(tracklets, lengths, frames, spread)
         self.positives_per_batch = pairs_per_batch // (1 + negatives)
         self.negatives = negatives
 
@@ -280,7 +294,13 @@ def build_sampler(
             config.frames,
             config.pairs_per_batch,
             config.negatives_per_positive,
+            config.clips == "spread",
         )
     return AllInBatch(
-        tracklets, lengths, config.frames, config.persons_per_batch, config.tracklets_per_person
+        tracklets,
+        lengths,
+        config.frames,
+        config.persons_per_batch,
+        config.tracklets_per_person,
+        config.clips == "spread",
     )
