@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from wherewhen.features.backbones import build_backbone, build_trunk, trunk_like
+from wherewhen.features.backbones import (
+    backbone_weights,
+    build_backbone,
+    build_trunk,
+    trunk_like,
+)
 from wherewhen.features.trunk import FRAMES_AT_ONCE
-from wherewhen.features.weights import WeightsSource
+from wherewhen.features.weights import WeightsInput, WeightsSource
 
 RANDOM = WeightsSource(source="random", seed=3)
 NAME = "timm:test_resnet"
@@ -158,3 +164,19 @@ def test_images_may_be_higher_than_wide(frames):
         assert made.shape[1:3] == (2, 1)
         torch.testing.assert_close(made, whole, rtol=1e-5, atol=1e-5)
         assert trunk_like(trunk.spec).takes == trunk.takes
+
+
+def test_the_order_of_colours_is_a_part_of_a_trunk(frames, tmp_path):
+    """A backbone that saw blue first still does after its trunk was built again."""
+    save_file(backbone_weights(NAME, RANDOM), tmp_path / "w.safetensors")
+    seen = WeightsInput(mean=(0.1, 0.2, 0.3), deviation=(0.5, 0.6, 0.7), channels="BGR")
+    blue = WeightsSource(source="file", path=str(tmp_path / "w.safetensors"), input=seen)
+    trunk = build_trunk(NAME, blue, "all")
+    again = trunk_like(trunk.spec)
+    again.load_state_dict(trunk.state_dict())
+    cubes = build_backbone(NAME, blue, trained="all")(frames).clone()
+    with torch.no_grad():
+        made, remade = trunk(cubes), again(cubes)
+    whole = build_backbone(NAME, blue, fold=False)(frames)
+    torch.testing.assert_close(made, whole, rtol=1e-5, atol=1e-5)
+    assert torch.equal(made, remade)

@@ -214,6 +214,19 @@ def fused(part, **options):
         (fused("network/cosine", weights=[0, 0]), "and not all of them 0"),
         (fused("network/cosine", weights=[2, -1]), "evaluate.fusion.weights.1 = -1"),
         ({"evaluate": {"fusion": {"part": []}}}, "fusion.part: no such parameter; did you mean pa"),
+        ({"train": {"backbone": "last:0"}}, "train.backbone = 'last:0': String should match"),
+        (
+            {"train": {"backbone": "last:1"}, "embed": {"features": ["network", "row_pooled"]}},
+            "embed.features: row_pooled pool cubes of the whole backbone, and with train.backbone:",
+        ),
+        (
+            {"train": {"training": {"recompute": True}}},
+            "train.training.recompute has no effect without train.backbone: last:N, norms or all",
+        ),
+        (
+            {"train": {"training": {"learning_rate_factors": {"trunk": 0.1}}}},
+            "train.training.learning_rate_factors.trunk has no effect without train.backbone",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(tree, message):

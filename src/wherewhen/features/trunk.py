@@ -98,7 +98,8 @@ def trunk_of(
     """
     frozen, trained = cut(network, stages, spec.trained, spec.backbone)
     if not frozen:
-        return Trunk(spec, Normalise(preprocessing), trained, (*preprocessing.size, 3))
+        enter = Normalise(preprocessing.mean, preprocessing.std, spec.channels)
+        return Trunk(spec, enter, trained, (*preprocessing.size, 3))
     layout, takes = _layout_behind(frozen, network, preprocessing)
     return Trunk(spec, FromCubes(layout), trained, takes)
 
@@ -155,14 +156,22 @@ class Pixels(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Turns pixels ``[N, H, W, 3]``, 0 to 255, red first, into a backbone's input."""
+    """Turns pixels ``[N, H, W, 3]``, 0 to 255, red first, into a backbone's input.
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    Parameters
+    ----------
+    mean, std
+        Of pixels in 0..1, in the order of `channels`.
+    channels
+        Order of the colours in the backbone's input, ``RGB`` or ``BGR``.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], channels: str) -> None:
         super().__init__()
-        self.flipped = preprocessing.channels == "BGR"
-        mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-        self.register_buffer("scale", (1 / (255 * std)).view(3, 1, 1))
-        self.register_buffer("shift", (mean / std).view(3, 1, 1))
+        self.flipped = channels == "BGR"
+        means, deviations = torch.tensor(mean), torch.tensor(std)
+        self.register_buffer("scale", (1 / (255 * deviations)).view(3, 1, 1))
+        self.register_buffer("shift", (means / deviations).view(3, 1, 1))
 
     def forward(self, cubes: Tensor) -> Tensor:
         """Normalise."""

@@ -124,6 +124,24 @@ class _Parameters(Group):
         return self
 
     @model_validator(mode="after")
+    def _train_a_backbone_that_is_not_frozen(self) -> Self:
+        training = self.train.training
+        idle = {
+            "batch_statistics": training.batch_statistics,
+            "recompute": training.recompute,
+            "learning_rate_factors.trunk": "trunk" in training.learning_rate_factors,
+        }
+        faults = [
+            f"train.training.{name} has no effect without train.backbone: last:N, norms or all: set "
+            f"that, or take {name} back to its default"
+            for name, given in idle.items()
+            if given and self.train.backbone == FROZEN
+        ]
+        if faults:
+            raise Faults(faults)
+        return self
+
+    @model_validator(mode="after")
     def _pool_cubes_of_a_whole_backbone(self) -> Self:
         pooled = [name for name in self.embed.features if name in OF_WHOLE_CUBES]
         if self.train.backbone != FROZEN and pooled:

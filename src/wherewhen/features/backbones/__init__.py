@@ -167,23 +167,27 @@ def build_trunk(name: str, weights: WeightsSource, trained: str, size: Size | No
 
     architecture = _architecture_of(name, size)
     module = _module(name, architecture, weights)
+    preprocessing = architecture.preprocessing.for_input(weights.input)
     spec = TrunkSpec(
         backbone=name,
-        size=architecture.preprocessing.size,
+        size=preprocessing.size,
         trained=trained,
+        channels=preprocessing.channels,
         weights_sha256=state_sha256(module),
     )
     network = _whole(name, architecture, module)
-    preprocessing = architecture.preprocessing.for_input(weights.input)
     return trunk_of(network, _stages(name, architecture, network), spec, preprocessing)
 
 
 def trunk_like(spec: TrunkSpec) -> Trunk:
-    """Build a trunk whose weights are then loaded from elsewhere."""
-    unused = WeightsSource(source="random", seed=0)
-    trunk = build_trunk(spec.backbone, unused, spec.trained, spec.size)
-    trunk.spec = spec
-    return trunk
+    """Build a trunk whose weights, and means of pixels, are then loaded from elsewhere."""
+    from wherewhen.features.trunk import trunk_of
+
+    architecture = _architecture_of(spec.backbone, spec.size)
+    module = _module(spec.backbone, architecture, WeightsSource(source="random", seed=0))
+    network = _whole(spec.backbone, architecture, module)
+    stages = _stages(spec.backbone, architecture, network)
+    return trunk_of(network, stages, spec, architecture.preprocessing)
 
 
 def backbone_weights(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,5 +27,7 @@ class TrunkSpec(BaseModel):
     """Height and width of its images in pixels."""
     trained: str = Field(pattern=TRAINED)
     """``norms``: its normalisation layers; ``last:N``: its last N stages; ``all``."""
+    channels: Literal["RGB", "BGR"] = "RGB"
+    """Order of the colours in its input."""
     weights_sha256: str
     """Hash of the backbone's weights before the training."""
