@@ -46,6 +46,13 @@ def test_schedules_by_hand():
     assert factors(5, schedule="cosine") == pytest.approx([1, half, 0.5, 1 - half, 0], abs=1e-12)
 
 
+def test_steps_by_hand():
+    found = factors(10, schedule="steps", milestones=[0.3, 0.75], milestone_factor=0.5)
+    assert found == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25])
+    found = factors(4, schedule="steps", warmup_steps=1, milestones=[0.5])
+    assert found == pytest.approx([0.5, 1, 0.1, 0.1])
+
+
 def test_warm_up_comes_before_the_schedule():
     rising = factors(6, warmup_steps=3, schedule="linear")
     assert rising == pytest.approx([0.25, 0.5, 0.75, 1, 0.5, 0])

@@ -14,6 +14,7 @@ from wherewhen.training.step import (
     Step,
     StepInputs,
     compare,
+    is_recorded,
     record_cuda_graph,
 )
 
@@ -227,6 +228,12 @@ def test_masking_is_spared_where_all_frames_are_valid(size):
     outputs = [masked(data), spared(data._replace(whole=True))]
     assert_close(gradients(masked), gradients(spared))
     assert_close(*(list(values.values()) for values in outputs))
+
+
+def test_a_step_whose_shapes_follow_values_is_not_recorded():
+    gpu, network = torch.device("cuda"), build().network
+    assert is_recorded(TrainingConfig(triplet_weight=1.0), gpu, network)
+    assert not is_recorded(TrainingConfig(circle_weight=1.0), gpu, network)
 
 
 def test_a_recording_is_of_one_masking():

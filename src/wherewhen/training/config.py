@@ -131,6 +131,15 @@ class TrainingConfig(BaseModel):
     with a learned scale on the embeddings. The classifier is kept in checkpoints and is no part of
     the network."""
 
+    identity_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Label smoothing of the identity term: so much of the target is shared among all persons
+    (Szegedy et al. 2016; 0.1 in Luo et al. 2019, "Bag of Tricks")."""
+
+    circle_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of an additional term: circle loss of the embeddings (Sun et al. 2020) by
+    pytorch-metric-learning, an extra (``losses``). Steps with it are not recorded as CUDA
+    graphs."""
+
     guidance_weight: float = Field(default=0.0, ge=0.0)
     """Weight of an additional term, for rendered people alone, of whom it is known what each pixel
     shows: attention is to lie on the person, and frame weights are to follow how much of them is
@@ -163,9 +172,16 @@ class TrainingConfig(BaseModel):
     warmup_steps: int = Field(default=0, ge=0)
     """Steps of linear warm-up of the learning rate."""
 
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Schedule of the learning rate after `warmup_steps`: constant, or a linear or cosine decay to
-    `final_learning_rate_factor` at the last step."""
+    schedule: Literal["constant", "linear", "cosine", "steps"] = "constant"
+    """Schedule of the learning rate after `warmup_steps`: constant, a linear or cosine decay to
+    `final_learning_rate_factor` at the last step, or steps at `milestones`."""
+
+    milestones: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.33, 0.58)
+    """Shares of all steps after which ``steps`` multiplies the learning rate by `milestone_factor`,
+    increasing (Luo et al. 2019: after 40 and 70 of 120 epochs)."""
+
+    milestone_factor: float = Field(default=0.1, gt=0.0, lt=1.0)
+    """Factor on the learning rate at each of the `milestones` (Luo et al. 2019: 0.1)."""
 
     final_learning_rate_factor: Share = 0.0
     """Factor on the learning rate at the last step, for ``linear`` and ``cosine``."""
@@ -253,6 +269,8 @@ class TrainingConfig(BaseModel):
                 f"pairs_per_batch is {self.pairs_per_batch}, expected a multiple of {group}: one "
                 f"pair in {group} is positive (negatives_per_positive)"
             )
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones are {self.milestones}: expected them to increase")
         if self.batch_statistics and (self.micro_batch is not None or self.recompute):
             raise ValueError(
                 "batch_statistics are those of the whole batch, seen once: set micro_batch to null "
@@ -278,8 +296,20 @@ class TrainingConfig(BaseModel):
                 "entropy_weight",
             ),
             "final_learning_rate_factor": (
-                self.final_learning_rate_factor > 0 and self.schedule == "constant",
+                self.final_learning_rate_factor > 0 and self.schedule in ("constant", "steps"),
                 "schedule: linear or cosine",
+            ),
+            "milestones": (
+                self._is_set("milestones") and self.schedule != "steps",
+                "schedule: steps",
+            ),
+            "milestone_factor": (
+                self._is_set("milestone_factor") and self.schedule != "steps",
+                "schedule: steps",
+            ),
+            "identity_smoothing": (
+                self._is_set("identity_smoothing") and not self.identity_weight,
+                "identity_weight",
             ),
             "learning_rate_factors.identity": (
                 "identity" in self.learning_rate_factors and not self.identity_weight,
@@ -293,3 +323,7 @@ class TrainingConfig(BaseModel):
                     f"default"
                 )
         return self
+
+    def _is_set(self, name: str) -> bool:
+        """Whether a field is not at its default."""
+        return getattr(self, name) != type(self).model_fields[name].default

@@ -21,7 +21,7 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
     Parameters
     ----------
     config
-        ``warmup_steps, schedule, final_learning_rate_factor``.
+        ``warmup_steps, schedule`` and what belongs to it.
     step
         From 0.
     total_steps
@@ -37,6 +37,9 @@ def rate_factor(config: TrainingConfig, step: int, total_steps: int) -> float:
         return (step + 1) / (config.warmup_steps + 1)
     done = (step - config.warmup_steps) / max(1, total_steps - 1 - config.warmup_steps)
     final = config.final_learning_rate_factor
+    if config.schedule == "steps":
+        passed = sum(step >= share * total_steps for share in config.milestones)
+        return config.milestone_factor**passed
     if config.schedule == "linear":
         return 1.0 + done * (final - 1.0)
     if config.schedule == "cosine":

@@ -12,7 +12,7 @@ from wherewhen.model.attention import entropy_share
 from wherewhen.model.siamese import Encoding, SiameseNetwork
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.guidance import Shown
-from wherewhen.training.losses import Compared, TrainingLoss
+from wherewhen.training.losses import Compared, TrainingLoss, used_terms
 from wherewhen.training.transfer import move
 
 if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
@@ -289,7 +289,8 @@ def is_recorded(config: TrainingConfig, device: torch.device, network: SiameseNe
     The large products of a trunk leave nothing to gain by it.
     """
     on = device.type == "cuda" and config.cuda_graph
-    return on and config.micro_batch is None and network.trunk is None
+    recordable = all(term.recordable for term in used_terms(config).values())
+    return on and recordable and config.micro_batch is None and network.trunk is None
 
 
 def _random_state(device: torch.device) -> Tensor:

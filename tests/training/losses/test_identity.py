@@ -18,6 +18,22 @@ def test_the_classifier_names_persons_by_cosines():
     assert head(inputs).item() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
+def test_smoothing_shares_a_part_of_the_target_among_all(smoothing):
+    config = TrainingConfig(identity_weight=1, identity_smoothing=smoothing)
+    head = TrainingLoss(config, 4, 3).identity
+    embeddings = torch.randn(5, 4)
+    persons = torch.tensor([0, 1, 2, 1, 0])
+    inputs = LossInputs(
+        None, embeddings, embeddings, None, None, None, Compared(*[None] * 4, persons), {}
+    )
+    cosines = torch.nn.functional.cosine_similarity(embeddings[:, None], head.weight[None], dim=2)
+    logs = (head.log_scale.exp() * cosines).log_softmax(1)
+    target = torch.full((5, 3), smoothing / 3)
+    target[torch.arange(5), persons] += 1 - smoothing
+    torch.testing.assert_close(head(inputs), -(target * logs).sum(1).mean())
+
+
 def test_the_classifier_starts_from_the_seed_and_leaves_the_random_state():
     state = torch.get_rng_state()
     heads = [

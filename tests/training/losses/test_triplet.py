@@ -14,3 +14,29 @@ def test_batch_hard_triplets_by_hand():
     margin.backward()
     assert torch.isfinite(embeddings.grad).all()
     assert batch_hard_triplet(embeddings, torch.arange(5), margin=1.0).item() == 0
+
+
+@pytest.mark.parametrize("persons", [[0, 0, 1, 1, 2, 2, 0, 1], [0, 0, 0, 1, 2, 2, 3, 3]])
+def test_triplets_are_those_of_pytorch_metric_learning(persons):
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.losses import TripletMarginLoss
+    from pytorch_metric_learning.miners import BatchHardMiner
+    from pytorch_metric_learning.reducers import MeanReducer
+
+    distance = LpDistance(normalize_embeddings=False)
+    miner = BatchHardMiner(distance=distance)
+    loss = TripletMarginLoss(margin=1.0, distance=distance, reducer=MeanReducer())
+    persons = torch.tensor(persons)
+    generator = torch.Generator().manual_seed(0)
+    gradients = []
+    for compute in (
+        lambda x: loss(x, persons, miner(x, persons)),
+        lambda x: batch_hard_triplet(x, persons, margin=1.0),
+    ):
+        generator.manual_seed(0)
+        embeddings = torch.randn(8, 5, generator=generator, dtype=torch.float64).requires_grad_()
+        value = compute(embeddings)
+        gradients.append((value.detach(), *torch.autograd.grad(value, embeddings)))
+    assert gradients[0][0] > 0
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)

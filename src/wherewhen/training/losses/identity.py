@@ -8,9 +8,6 @@ from torch import Tensor, nn
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.losses.term import LossInputs, Term
 
-SMOOTHING = 0.1
-"""Label smoothing."""
-
 
 class IdentityHead(nn.Module):
     """Cosine classifier of the training persons, with a learned scale.
@@ -27,7 +24,7 @@ class IdentityHead(nn.Module):
         Label smoothing.
     """
 
-    def __init__(self, size: int, persons: int, smoothing: float = SMOOTHING) -> None:
+    def __init__(self, size: int, persons: int, smoothing: float) -> None:
         super().__init__()
         self.smoothing = smoothing
         self.weight = nn.Parameter(torch.randn(persons, size))
@@ -50,7 +47,7 @@ def _build(config: TrainingConfig, size: int, persons: int) -> IdentityHead:
     """Draw the weights from the seed; the random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return IdentityHead(size, persons)
+        return IdentityHead(size, persons, config.identity_smoothing)
 
 
 TERM = Term("identity", _build)

@@ -72,3 +72,5 @@ class Term:
     """Fields of the configuration that move to their ``<field>_end`` during training."""
     optional: bool = True
     """Whether it is left out where its weight is 0; False for the penalty of Eq 9."""
+    recordable: bool = True
+    """Whether a CUDA graph can hold it: no shape depends on values."""

@@ -13,6 +13,9 @@ MARGIN = 0.3
 def batch_hard_triplet(embeddings: Tensor, persons: Tensor, margin: float = MARGIN) -> Tensor:
     """Batch-hard triplet loss.
 
+    The numbers are those of `BatchHardMiner` and `TripletMarginLoss` of pytorch-metric-learning,
+    whose shapes depend on values, so that no CUDA graph can hold them.
+
     Every clip is an anchor, with the farthest clip of the same person and the nearest clip of
     another person in the batch; a mean over the anchors that have both (0 without any).
 
