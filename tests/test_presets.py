@@ -7,7 +7,7 @@ from wherewhen.training.config import TrainingConfig
 
 
 def test_modern_is_the_defaults_and_every_preset_can_be_used():
-    assert preset_names() == ["frozen", "modern", "paper"]
+    assert preset_names() == ["finetuned", "frozen", "modern", "paper"]
     assert NetworkConfig.from_preset("modern") == NetworkConfig()
     assert TrainingConfig.from_preset("modern") == TrainingConfig()
     for name in preset_names():
@@ -26,7 +26,7 @@ def test_another_file_is_another_preset(tmp_path, monkeypatch):
 
 def test_an_unknown_preset_is_refused_with_those_that_there_are():
     with pytest.raises(
-        ValueError, match="unknown preset 'papr': choose from frozen, modern, paper"
+        ValueError, match="unknown preset 'papr': choose from finetuned, frozen, modern, paper"
     ):
         load_preset("papr")
 

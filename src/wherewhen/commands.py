@@ -47,9 +47,9 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     Examples
     --------
     >>> from wherewhen.presets import load_preset
-    >>> plain_errors(load_preset)("papr")
+    >>> plain_errors(load_preset)("papr")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    click.exceptions.ClickException: unknown preset 'papr': choose from frozen, modern, paper
+    click.exceptions.ClickException: unknown preset 'papr': choose from finetuned, ..., paper
     (traceback: set WHEREWHEN_TRACEBACK=1)
     """
 

@@ -80,6 +80,18 @@ def test_their_default_is_the_best_on_a_frozen_backbone(repository, environment)
     assert parameters.learn_metric.dimension == "auto"
 
 
+@pytest.mark.parametrize("environment", ["base", "prid2011", "ilids_vid", "mars"])
+def test_the_backbone_is_trained_too_by_one_parameter(repository, environment):
+    parameters = check_parameters({**shipped(repository, environment), "preset": "finetuned"})
+    assert parameters.train.backbone == "all"
+    assert (parameters.extract.size, parameters.embed.features) == ((256, 128), ("network",))
+    assert parameters.extract.backbone == "timm:resnet50:stride1"
+    training = parameters.train.training
+    assert (training.persons_per_batch, training.tracklets_per_person) == (8, 4)
+    assert training == TrainingConfig.from_preset("finetuned")
+    assert parameters.train.network == NetworkConfig.from_preset("finetuned")
+
+
 class TestPresets:
     """A preset's values, an environment's own for it, and what is given for any."""
 

@@ -52,7 +52,8 @@ class _Parameters(Group):
 
     preset: str = DEFAULT
     """The setting of the whole chain: ``modern`` trains well, ``paper`` is the letter of the paper,
-    ``frozen`` the best that is known on a frozen backbone; or another name of `presets`."""
+    ``frozen`` the best that is known on a frozen backbone, ``finetuned`` trains the backbone, too;
+    or another name of `presets`."""
 
     presets: dict[str, Preset] = Field({}, exclude=True)
     """Parameters of any stage by a preset's name, laid over the file of `wherewhen.presets`;

@@ -1,9 +1,9 @@
 """Presets: settings of the whole chain with a name, a YAML file each.
 
 ``modern.yml`` trains well, ``paper.yml`` follows the paper where it gives a value, ``frozen.yml``
-is the best that is known on a frozen backbone. Another file in this folder is another preset. A
-file holds parameters as ``conf`` does, by stage: ``train.network`` has fields of
-`wherewhen.model.config.NetworkConfig`, ``train.training`` of
+is the best that is known on a frozen backbone, ``finetuned.yml`` trains the backbone, too. Another
+file in this folder is another preset. A file holds parameters as ``conf`` does, by stage:
+``train.network`` has fields of `wherewhen.model.config.NetworkConfig`, ``train.training`` of
 `wherewhen.training.config.TrainingConfig`. What is left out keeps its default.
 """
 
