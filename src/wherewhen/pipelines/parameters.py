@@ -133,8 +133,8 @@ class _Parameters(Group):
             "learning_rate_factors.trunk": "trunk" in training.learning_rate_factors,
         }
         faults = [
-            f"train.training.{name} has no effect without train.backbone: last:N, norms or all: set "
-            f"that, or take {name} back to its default"
+            f"train.training.{name} has no effect without train.backbone: last:N, norms or all: "
+            f"set that, or take {name} back to its default"
             for name, given in idle.items()
             if given and self.train.backbone == FROZEN
         ]
