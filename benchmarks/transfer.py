@@ -14,7 +14,9 @@ frames, cubes and splits are enough then; vectors and metrics of its training pe
 
 ``source``: metrics were learned on the source's training persons alone, so nothing was learned on
 the target. ``both``: they are learned on these and the target's training persons together, for the
-network and the pooled cubes alike. ``target``: on the target's training persons alone.
+network and the pooled cubes alike. ``target``: on the target's training persons alone. Dimension
+and shrinkage of a metric are chosen where it is learned. With ``--shipped`` and ``both`` those are
+taken that were chosen on the source's training persons, who nearly all teach it then, too.
 
 Fusion is the sum of z-scored distances (`wherewhen.retrieval.fusion`) with equal weights.
 """
@@ -30,11 +32,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import _record
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from wherewhen import pretrained
 from wherewhen.features.pooling import pool_by_attention, pool_windows
+from wherewhen.metric_learning.pipeline import fit_metrics
+from wherewhen.metric_learning.selection import choose
 from wherewhen.model.encode import encode_tracklets
 from wherewhen.pipelines.evaluate.nodes import sides, spaces
 from wherewhen.pipelines.learn_metric.nodes import learn
@@ -42,6 +47,7 @@ from wherewhen.retrieval.fusion import fuse
 from wherewhen.retrieval.scoring import score
 from wherewhen.retrieval.task import Task
 from wherewhen.sessions import View
+from wherewhen.tracklets.threads import one_thread
 from wherewhen.tracklets.windows import as_windows, embedding_windows
 
 FEATURES = ("network", "attended_rows", "row_pooled")
@@ -101,15 +107,32 @@ class Shipped:
             )
         self.view, self.network = view, pretrained.load_network()
         self._tables = embedded(self.network, view, card.making.trial)
-        self.metrics = cache(self._metrics)
+        self.metrics, self._options = cache(self._metrics), cache(self._chosen)
 
     def taught(self, name: str) -> pd.DataFrame:
         """Return the vectors of the training persons."""
         return _training(self._tables[name])
 
+    def learn(self, name: str, taught: pd.DataFrame) -> Any:
+        """Learn metrics on vectors, with what was chosen on those of the training persons."""
+        with one_thread():
+            return fit_metrics(*_samples(taught), self._options(name))
+
     def _metrics(self, name: str) -> Any:
-        """Learn metrics on them."""
-        return learn(self.taught(name), self.view.parameters.learn_metric)[0]
+        """Learn metrics on the training persons."""
+        return self.learn(name, self.taught(name))
+
+    def _chosen(self, name: str) -> Any:
+        """Choose dimension and shrinkage of every metric on the training persons."""
+        asked = self.view.parameters.learn_metric
+        kinds = {kind: getattr(asked, kind) for kind in asked.metrics}
+        with one_thread():
+            return choose(*_samples(self.taught(name)), kinds, asked.dimension)[0]
+
+
+def _samples(taught: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    vectors = np.stack(taught.vector.to_list()).astype(np.float64)
+    return vectors, taught.person.to_numpy(), taught.camera.to_numpy()
 
 
 def _training(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +154,8 @@ def fitted(source: Finished | Shipped, name: str, here: pd.DataFrame, learned_on
             ],
             ignore_index=True,
         )
+    if learned_on == "both" and isinstance(source, Shipped):
+        return source.learn(name, taught)
     return learn(taught, source.view.parameters.learn_metric)[0]
 
 
