@@ -10,13 +10,15 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 """``auto``: a GPU if there is one; or ``cpu``, ``cuda``, ``cuda:1``."""
 
 
-def usable_device(device: str) -> str:
+def usable_device(device: str, processes: int = 1) -> str:
     """Resolve ``auto``, and refuse a GPU that isn't there.
 
     Parameters
     ----------
     device : str
         A `Device`.
+    processes : int
+        Processes that compute; each takes a GPU of its own, the first ones there are.
 
     Returns
     -------
@@ -26,7 +28,7 @@ def usable_device(device: str) -> str:
     Raises
     ------
     ValueError
-        If torch does not see the GPU.
+        If torch does not see the GPU, or fewer than processes, or one GPU is named for several.
 
     Examples
     --------
@@ -36,11 +38,20 @@ def usable_device(device: str) -> str:
     import torch
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda"):
-        number, there = int(device.partition(":")[2] or 0), torch.cuda.device_count()
-        if number >= there:
-            raise ValueError(
-                f"device is {device}, but torch sees {there} GPU(s) here: use auto or cpu"
-            )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        return device
+    number, there = int(device.partition(":")[2] or 0), torch.cuda.device_count()
+    if number >= there:
+        raise ValueError(f"device is {device}, but torch sees {there} GPU(s) here: use auto or cpu")
+    if processes > 1 and ":" in device:
+        raise ValueError(
+            f"device is {device}, one GPU, and train.training.processes is {processes}: set device "
+            "to cuda, or processes to 1"
+        )
+    if processes > there:
+        raise ValueError(
+            f"train.training.processes is {processes}, one a GPU, but torch sees {there} GPU(s) "
+            f"here: set processes to {there}"
+        )
     return device

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -505,6 +506,17 @@ def test_a_kept_file_that_went_is_no_reason_to_compute(tmp_path, extraction):
     next(tmp_path.rglob("person_0001.safetensors")).unlink()
     with pytest.raises(CubeStoreError, match="is gone"):
         reader.read(window)
+
+
+def test_a_reader_can_be_sent_to_a_process(tmp_path, augmented):
+    part = replace(augmented, kept={"cam_a/person_0001"})
+    store = CubeStore.create(tmp_path, part.identity)
+    fill(store, part, progress=False)
+    reader = StreamedCubes(store, part)
+    again = pickle.loads(pickle.dumps(reader))
+    for tracklet in ("cam_a/person_0001", "cam_a/person_0002"):
+        window = Window(tracklet, 0, 2, 1)
+        np.testing.assert_array_equal(again.read(window), reader.read(window))
 
 
 def test_streamed_cubes_are_finite(tmp_path, extraction, monkeypatch):

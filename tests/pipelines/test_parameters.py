@@ -642,6 +642,13 @@ class TestDevice:
         with pytest.raises(ParameterError, match="device is cuda:1, but torch sees 1"):
             check_device(check_parameters({"device": "cuda:1"}))
 
+    def test_several_processes_need_as_many(self, gpus, monkeypatch):
+        gpus(2)
+        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+        check_device(check_parameters({"train": {"training": {"processes": 2}}}))
+        with pytest.raises(ParameterError, match="processes is 3, one a GPU, but torch sees 2"):
+            check_device(check_parameters({"train": {"training": {"processes": 3}}}))
+
     def test_without_a_gpus_name_torch_is_not_asked(self, monkeypatch):
         monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("asked"))
         for device in ("cpu", "auto"):

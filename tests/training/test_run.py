@@ -210,11 +210,11 @@ def test_the_step_that_is_no_number_is_named_among_those_looked_at_together(
     monkeypatch.setattr(Run, "_is_validated", lambda self, step: False)
     differentiate, drawn = Run._differentiate, {}
 
-    def spoilt(self, draw, clips, *rest):
-        drawn[self.step + 1] = draw.windows[0][0]
+    def spoilt(self, portion, clips):
+        drawn[self.step + 1] = portion.windows[0][0]
         if self.step + 1 == bad:
             clips = clips._replace(cubes=torch.full_like(clips.cubes, float("nan")))
-        differentiate(self, draw, clips, *rest)
+        return differentiate(self, portion, clips)
 
     monkeypatch.setattr(Run, "_differentiate", spoilt)
     with pytest.raises(TrainingDiverged, match=f"^step {bad}: the loss is nan") as raised:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from side_by_side import side_by_side
 
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.convolution import Execution
@@ -67,7 +68,12 @@ def assert_close(one, other):
             torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize(
+def assert_equal(one, other):
+    for left, right in zip(one, other, strict=True):
+        assert (left is None and right is None) or torch.equal(left, right)
+
+
+NETWORKS = pytest.mark.parametrize(
     "network",
     [
         {"attention": "learned"},
@@ -79,6 +85,9 @@ def assert_close(one, other):
     ],
     ids=str,
 )
+
+
+@NETWORKS
 @pytest.mark.parametrize("size", [1, 4, 6])
 def test_micro_batches_have_the_gradient_of_the_batch(size, network):
     whole, parts = build(network=network), build(network=network, micro_batch=size)
@@ -86,6 +95,26 @@ def test_micro_batches_have_the_gradient_of_the_batch(size, network):
     assert_close(gradients(whole), gradients(parts))
     assert_close(list(outputs[0].values()), list(outputs[1].values()))
     assert_close(*(list(step.network.buffers()) for step in (whole, parts)))
+
+
+@NETWORKS
+@pytest.mark.parametrize(("processes", "micro_batch"), [(2, None), (3, None), (4, 1)])
+def test_processes_have_the_gradient_of_the_batch(processes, micro_batch, network):
+    """Of six clips, the first of four processes encodes one and the second two."""
+    whole = build(network=network)
+    steps = [build(network=network, micro_batch=micro_batch) for _ in range(processes)]
+
+    def take(group):
+        step, data = steps[group.rank], inputs()
+        step.group = group
+        return step(data._replace(cubes=data.cubes[group.share(6)]))
+
+    expected = whole(inputs())
+    for step, outputs in zip(steps, side_by_side(processes, take), strict=True):
+        assert_close(gradients(whole), gradients(step))
+        assert_close(list(expected.values()), list(outputs.values()))
+        assert_close(*(list(each.network.buffers()) for each in (whole, step)))
+        assert_equal(gradients(steps[0]), gradients(step))
 
 
 def test_triplets_are_those_before_the_neck():

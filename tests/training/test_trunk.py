@@ -1,9 +1,12 @@
 """Training of a network and of the layers of a backbone under it."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from side_by_side import side_by_side
 
 from wherewhen.features.backbones import build_trunk
 from wherewhen.features.weights import WeightsSource
@@ -12,8 +15,9 @@ from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.training.config import TrainingConfig
-from wherewhen.training.loop import train
+from wherewhen.training.loop import calibrate, train
 from wherewhen.training.optimisation import Optimiser
+from wherewhen.training.run import Run
 
 QUICK = {
     "frames": 2,
@@ -118,7 +122,37 @@ def test_micro_batches_give_the_gradient_of_the_whole(footage, tmp_path):
         torch.testing.assert_close(value, parts.state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("other", [{"micro_batch": 2}, {"recompute": True}])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_processes_give_the_gradient_of_the_whole(footage, tmp_path, recompute):
+    options = {"steps": 1, "optimiser": "adamw", "learning_rate": 1e-3, "recompute": recompute}
+    whole = trained(footage, tmp_path, **options)
+    cubes, tracklets = footage
+    networks = [network_on(trunk_of()) for _ in range(2)]
+    for network in networks:
+        calibrate(network, cubes, list(tracklets.tracklet))
+
+    def follow(group):
+        config = TrainingConfig(**(QUICK | options), processes=2)
+        device = torch.device("cpu")
+        Run(networks[group.rank], cubes, tracklets, config, device, group=group).follow(cubes)
+
+    side_by_side(2, follow)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(networks[0].state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    assert not differing(*networks)
+
+
+@pytest.mark.parametrize("part", ["last:1", "norms"])
+def test_a_network_with_a_trunk_can_be_sent_to_a_process(part):
+    network = network_on(trunk_of(part))
+    again = pickle.loads(pickle.dumps(network))
+    cubes = torch.rand(2, 3, *network.takes)
+    with torch.no_grad():
+        sent = [each.eval().encode(cubes).embedding for each in (network, again)]
+    assert torch.equal(*sent)
+
+
+@pytest.mark.parametrize("other", [{"micro_batch": 2}, {"processes": 2}, {"recompute": True}])
 def test_statistics_of_a_part_of_the_batch_are_refused(other):
     with pytest.raises(ValueError, match="those of the whole batch, seen once"):
         TrainingConfig(batch_statistics=True, **other)

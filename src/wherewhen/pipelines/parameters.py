@@ -289,17 +289,18 @@ def check_guidance(parameters: Parameters) -> None:
 
 
 def check_device(parameters: Parameters) -> None:
-    """Refuse a GPU that isn't there, before hours of work lead up to it.
+    """Refuse GPUs that aren't there, before hours of work lead up to them.
 
     Raises
     ------
     ParameterError
         Saying how many there are.
     """
-    if not parameters.device.startswith("cuda"):
+    processes = parameters.train.training.processes
+    if not (parameters.device.startswith("cuda") or processes > 1):
         return  # torch takes seconds to import
     try:
-        usable_device(parameters.device)
+        usable_device(parameters.device, processes)
     except ValueError as error:
         raise ParameterError(str(error)) from None
 

@@ -161,8 +161,8 @@ class TrainingConfig(BaseModel):
 
     batch_statistics: bool = False
     """Whether batch norms of a trained backbone use and update statistics of the batch; else those
-    that came with its weights stay (not with `micro_batch` or `recompute`, which would see a part
-    of the batch, or see it twice)."""
+    that came with its weights stay (not with `micro_batch`, `processes` or `recompute`, which would
+    see a part of the batch, or see it twice)."""
 
     recompute: Annotated[bool, OPERATIONAL] = False
     """Compute the activations of a trained backbone again in the backward pass, stage by stage, in
@@ -230,9 +230,16 @@ class TrainingConfig(BaseModel):
     respect to embeddings and attention, and every clip is encoded again. A third more work; the
     gradient equals that of the whole batch up to rounding."""
 
+    processes: int = Field(default=1, ge=1)
+    """Processes of this machine that share every batch, each on a GPU of its own (on a CPU, where
+    they only take its threads from each other, for tests). The gradient is that of the whole batch
+    up to rounding, so that their number decides the last digits of the weights, and each share
+    drops out with random numbers of its own (`wherewhen.training.processes`). `micro_batch` and
+    `threads` hold for each process. Not with `batch_statistics`; steps are no CUDA graphs."""
+
     preload_gigabytes: Annotated[float, OPERATIONAL] = Field(default=4.0, ge=0.0)
-    """Keep the training cubes in memory (float16) if they take no more; else they are read one
-    batch ahead."""
+    """Keep the training cubes in memory (float16) if they take no more, those of all `processes`
+    together; else they are read one batch ahead."""
 
     preload_device_share: Annotated[Share, OPERATIONAL] = 0.5
     """Keep the training cubes on the GPU if they take at most this share of its free memory."""
@@ -251,7 +258,8 @@ class TrainingConfig(BaseModel):
     domain, or the faster one for the device, the grid and the kernels."""
 
     cuda_graph: Annotated[bool, OPERATIONAL] = True
-    """On a GPU, record the step of every batch shape as a CUDA graph (not with `micro_batch`)."""
+    """On a GPU, record the step of every batch shape as a CUDA graph (not with `micro_batch` or
+    several `processes`)."""
 
     roofline: Annotated[bool, OPERATIONAL] = False
     """Measure the machine's rate of matrix products first, and log the step's share of it."""
@@ -271,10 +279,11 @@ class TrainingConfig(BaseModel):
             )
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones are {self.milestones}: expected them to increase")
-        if self.batch_statistics and (self.micro_batch is not None or self.recompute):
+        in_parts = self.micro_batch is not None or self.processes > 1
+        if self.batch_statistics and (in_parts or self.recompute):
             raise ValueError(
-                "batch_statistics are those of the whole batch, seen once: set micro_batch to null "
-                "and recompute to false, or batch_statistics to false"
+                "batch_statistics are those of the whole batch, seen once: set micro_batch to "
+                "null, processes to 1 and recompute to false, or batch_statistics to false"
             )
         idle = {
             "negatives_per_positive": (

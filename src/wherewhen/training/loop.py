@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from wherewhen.training.clips import preload, reduced
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.guidance import Guide
 from wherewhen.training.pairs import PairSampler, build_sampler
+from wherewhen.training.processes import Group, Leader
 from wherewhen.training.run import Log, Run
 from wherewhen.training.validation import Validation
 
@@ -69,6 +71,19 @@ def calibrate(
         network.calibrate(portions())
 
 
+class Given(NamedTuple):
+    """What the other processes need to take the steps with the first one."""
+
+    network: SiameseNetwork
+    cubes: CubeReader
+    tracklets: pd.DataFrame
+    config: TrainingConfig
+    guide: Guide | None
+    device: str
+    saved: dict[str, Any] | None
+    """State to resume from."""
+
+
 def train(
     network: SiameseNetwork,
     cubes: CubeReader,
@@ -86,6 +101,9 @@ def train(
     A run that was killed and is started again with the same arguments ends with bit-identical
     weights (on the same CPU, with any number of threads; on a GPU as far as its kernels are
     deterministic). A finished run returns its result at once. Every run needs its own folder.
+
+    With several ``processes`` this one starts the others, and ends them; it alone validates, logs
+    and writes. A script has to call it under ``if __name__ == "__main__":``.
 
     Parameters
     ----------
@@ -122,7 +140,12 @@ def train(
     ------
     ValueError
         If the tracklets allow no pairs, the cubes don't fit the network, there is no such device,
-        or `keep` or `patience` need validation persons and there are none.
+        there are more processes than GPUs or clips in a batch, or `keep` or `patience` need
+        validation persons and there are none.
+    ProcessDied
+        If another process has died; the last checkpoint stays.
+    TypeError
+        If `cubes` or `guide` can't be pickled for the other processes.
     TrainingDiverged
         If loss or gradient become NaN or infinite; the last checkpoint stays.
     CheckpointError
@@ -139,15 +162,10 @@ def train(
     checkpoints = Checkpoints(
         checkpoint_folder, _arguments(network, training_tracklets, validation_tracklets, config)
     )
-    place = _indexed(usable_device(device))
-    execution = Execution(config.convolution, config.precision)
-    with (
-        _on(place),
-        _computed_by(network, execution),
-        full_float32(),
-        torch_threads(config.threads),
-    ):
-        run = Run(network, cubes, training_tracklets, config, place, guide)
+    place = _indexed(usable_device(device, config.processes))
+    with _computing(network, config, place):
+        group = Leader(config.processes)
+        run = Run(network, cubes, training_tracklets, config, place, guide, group)
         saved = checkpoints.load()
         if saved is not None:
             run.load_state_dict(saved)
@@ -156,15 +174,31 @@ def train(
             sampler = _validation_sampler(config, validation_tracklets, cubes)
             if not network.calibrated:
                 calibrate(network, cubes, list(training_tracklets["tracklet"]))
-            cubes = _preloaded(reduced(cubes, network.input), training_tracklets,
-                               validation_tracklets, config, place, progress)  # fmt: skip
-            validation = sampler and Validation(network, cubes, sampler, config, place)
-            run.advance(cubes, validation, checkpoints, log or (lambda row: None), progress)
+            given = Given(network, cubes, training_tracklets, config, guide, device, saved)
+            with group.started(_follow, given, on_gpus=place.type == "cuda"):
+                cubes = _preloaded(reduced(cubes, network.input), training_tracklets,
+                                   validation_tracklets, config, place, progress)  # fmt: skip
+                validation = sampler and Validation(network, cubes, sampler, config, place)
+                group.connect(place)
+                run.advance(cubes, validation, checkpoints, log or (lambda row: None), progress)
         if config.keep == "best":
             run.load_best(checkpoints)
     network.eval()
     table = pd.DataFrame(run.history, columns=run.columns)
     return table.astype({"step": int, "epoch": int})
+
+
+def _follow(group: Group, given: Given) -> None:
+    """Take the steps of the first process with it, in another process."""
+    network, cubes, tracklets, config, guide, device, saved = given
+    place = _indexed(usable_device(device))  # it sees one GPU
+    with _computing(network, config, place):
+        run = Run(network, cubes, tracklets, config, place, guide, group)
+        if saved is not None:
+            run.load_state_dict(saved)
+        cubes = _preloaded(reduced(cubes, network.input), tracklets, None, config, place, False)
+        group.connect(place)
+        run.follow(cubes)
 
 
 def _validation_sampler(
@@ -197,7 +231,7 @@ def _preloaded(
     return preload(
         cubes,
         needed,
-        config.preload_gigabytes,
+        config.preload_gigabytes / config.processes,
         progress,
         device,
         config.preload_device_share,
@@ -229,6 +263,21 @@ def _arguments(
 def _trunk(network: SiameseNetwork) -> list[dict[str, str]]:
     """Say what is trained of the backbone, if anything is; as in the prints of earlier versions."""
     return [] if network.trunk is None else [network.trunk.spec.model_dump()]
+
+
+@contextmanager
+def _computing(
+    network: SiameseNetwork, config: TrainingConfig, place: torch.device
+) -> Iterator[None]:
+    """Compute as a configuration says; what that changes is restored afterwards."""
+    execution = Execution(config.convolution, config.precision)
+    with (
+        _on(place),
+        _computed_by(network, execution),
+        full_float32(),
+        torch_threads(config.threads),
+    ):
+        yield
 
 
 @contextmanager

@@ -75,6 +75,38 @@ def draw_pastes(
     return pastes
 
 
+def of_share(pastes: list[Paste], share: slice) -> tuple[list[int], list[Paste]]:
+    """Choose what a share of a batch needs.
+
+    Parameters
+    ----------
+    pastes
+        Of the whole batch.
+    share
+        Clips of the batch.
+
+    Returns
+    -------
+    clips : list of int
+        Those of the share, then others of the batch that are pasted into them.
+    pastes : list of Paste
+        Into the share, with the clips numbered by their places in `clips`.
+
+    Examples
+    --------
+    >>> everything = slice(None)
+    >>> pastes = [Paste(clip, source, *3 * [everything]) for clip, source in ((2, 0), (0, 3))]
+    >>> clips, own = of_share(pastes, slice(2, 4))
+    >>> clips, [(each.clip, each.source) for each in own]
+    ([2, 3, 0], [(0, 2)])
+    """
+    own = range(share.start, share.stop)
+    into = [each for each in pastes if each.clip in own]
+    clips = [*own, *sorted({each.source for each in into} - {*own})]
+    place = {clip: at for at, clip in enumerate(clips)}
+    return clips, [each._replace(clip=place[each.clip], source=place[each.source]) for each in into]
+
+
 def paste(cubes: Tensor, pastes: list[Paste]) -> Tensor:
     """Return cubes ``[N, T, H, W, D]`` with the blocks replaced; sources are as they were.
 

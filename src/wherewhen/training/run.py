@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.tracklets.cubes import CubeReader
+from wherewhen.tracklets.windows import Clip
 from wherewhen.training.checkpoints import CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips
 from wherewhen.training.config import TrainingConfig
@@ -25,9 +26,10 @@ from wherewhen.training.history import PendingSteps, Row, history_columns
 from wherewhen.training.losses import TrainingLoss, scheduled_values
 from wherewhen.training.optimisation import Optimiser, rate_factor
 from wherewhen.training.pairs import Batch, build_sampler
-from wherewhen.training.pasting import Paste, draw_pastes, paste
+from wherewhen.training.pasting import Paste, draw_pastes, of_share, paste
+from wherewhen.training.processes import Group
 from wherewhen.training.roofline import measure_roofline, network_flops
-from wherewhen.training.step import StepInputs, build_step, compare, is_recorded
+from wherewhen.training.step import StepInputs, Values, build_step, compare, is_recorded
 from wherewhen.training.transfer import move
 from wherewhen.training.validation import MEASURES, BestPoint, Validation
 
@@ -37,6 +39,9 @@ FETCH_EVERY = 20
 PASTING = 1
 """Tells the stream of a step's pastes from that of its variants."""
 
+DROPOUT = 2
+"""Tells the streams of the processes' dropout from it."""
+
 Log = Callable[[Row], None]
 
 logger = logging.getLogger(__name__)
@@ -44,6 +49,23 @@ logger = logging.getLogger(__name__)
 
 class TrainingDiverged(ArithmeticError):
     """The loss or its gradient is NaN or infinite."""
+
+
+class Portion(NamedTuple):
+    """What a process loads of a step's batch."""
+
+    draw: Draw
+    pastes: list[Paste]
+    """Of the whole batch."""
+    clips: list[int]
+    """Of the batch: its share, and others that are pasted into it."""
+    own_pastes: list[Paste]
+    """Into its share, by the places in `clips`."""
+
+    @property
+    def windows(self) -> list[Clip]:
+        """What is loaded."""
+        return [self.draw.windows[clip] for clip in self.clips]
 
 
 class Run:
@@ -63,6 +85,9 @@ class Run:
         Device of the training.
     guide
         Knows what frames show, for the guidance.
+    group
+        Processes that share the batches; None for this one alone. The first one advances, the
+        others follow.
 
     See Also
     --------
@@ -77,6 +102,7 @@ class Run:
         config: TrainingConfig,
         device: torch.device,
         guide: Guide | None = None,
+        group: Group | None = None,
     ) -> None:
         if config.guidance_weight and guide is None:
             raise ValueError(
@@ -96,12 +122,28 @@ class Run:
         self.loss = TrainingLoss(config, network.embedding_size, len(self.sampler.everybody))
         self.loss.to(device)
         self.optimiser = Optimiser(network, config, self.loss)
-        self.take_step = build_step(network, self.loss, self.optimiser.parameters, config, device)
+        self.group = group or Group()
+        self._require_clips_for_all()
+        self.take_step = build_step(
+            network, self.loss, self.optimiser.parameters, config, device, self.group
+        )
         self.best = BestPoint(config)
         self.columns = history_columns(config)
         self.history: list[tuple[float, ...]] = []
         self.step = 0
         torch.manual_seed(config.seed)
+
+    def _require_clips_for_all(self) -> None:
+        """Refuse more processes than the smallest batch has clips."""
+        if self.group.size == 1:
+            return
+        epoch = self.sampler.epoch(np.random.default_rng(0))
+        fewest = min(len(batch.windows) for batch in epoch)
+        if fewest < self.group.size:
+            raise ValueError(
+                f"processes is {self.group.size}, but the smallest batch has {fewest} clips: set "
+                f"processes to {fewest} at most, or make batches larger"
+            )
 
     @property
     def finished(self) -> bool:
@@ -180,7 +222,8 @@ class Run:
         """
         self.network.train()
         source = clip_source(cubes, self.config.frames, self.device)
-        flops, roofline = network_flops(self.network, 1, self.config.frames), self._roofline()
+        flops = network_flops(self.network, 1, self.config.frames) / self.group.size
+        roofline = self._roofline()
         first, began, waited, saving = self.step, time.perf_counter(), 0.0, 0.0
         saved, pending = began, PendingSteps(self.step + 1)
         bar = tqdm(
@@ -190,16 +233,17 @@ class Run:
             unit="step",
             disable=not progress,
         )
-        draws = self.draws.from_step(self.step, self.total_steps)
-        with bar, closing(load_clips(source, draws)) as loaded:
-            for draw, clips, seconds in loaded:
+        with bar, closing(load_clips(source, self._portions())) as loaded:
+            for portion, clips, seconds in loaded:
                 waited += seconds
-                self._differentiate(draw, clips, pending, seconds)
+                values, known = self._differentiate(portion, clips)
+                pending.add(portion.draw.batch, values, known, seconds)
                 validated = validation is not None and self._is_validated(self.step + 1)
                 if not (self._is_fetched(self.step + 1) or validated):
                     self._update()
                     continue
                 rows = pending.fetch()
+                self.group.check()  # a dead process may leave numbers that are none on a GPU
                 self._check(rows, pending.batches, checkpoints)  # before the weights change
                 self._update()
                 timing = pending.timing(flops, roofline)
@@ -216,7 +260,7 @@ class Run:
                     log({name: value for name, value in row.items() if not math.isnan(value)})
                 bar.set_postfix(_shown(rows[-1]), refresh=False)
                 bar.update(len(rows))
-                if self.finished:
+                if self._all_stop() or self.finished:
                     break
                 pending = PendingSteps(self.step + 1)
         whole = time.perf_counter() - began
@@ -229,6 +273,37 @@ class Run:
             100.0 * saving / whole,
         )
 
+    def follow(self, cubes: CubeReader) -> None:
+        """Take the steps of the group's first process with it, and nothing else that it does.
+
+        Parameters
+        ----------
+        cubes
+            As for `advance`.
+        """
+        self.network.train()
+        source = clip_source(cubes, self.config.frames, self.device)
+        with closing(load_clips(source, self._portions())) as loaded:
+            for portion, clips, _ in loaded:
+                self._differentiate(portion, clips)
+                self._update()
+                if self._all_stop():
+                    break
+
+    def _all_stop(self) -> bool:
+        """Whether the first process's validation curve has stopped improving, and so the training.
+
+        All processes ask after the same steps.
+        """
+        asked = self.config.patience is not None and self._is_validated(self.step)
+        return asked and self.group.decided(self.best.out_of_patience, self.device)
+
+    def _portions(self) -> Iterator[Portion]:
+        draws = self.draws.from_step(self.step, self.total_steps)
+        for step, draw in enumerate(draws, self.step):
+            pastes = self._pastes(draw.batch, step)
+            yield Portion(draw, pastes, *of_share(pastes, self.group.share(len(draw.windows))))
+
     def _roofline(self) -> float:
         """Measure the machine's FLOP/s if asked to; else NaN."""
         if not self.config.roofline:
@@ -238,35 +313,41 @@ class Run:
         logger.info("this machine's matrix products: %.3g TFLOP/s (%s)", roofline / 1e12, dtype)
         return roofline
 
-    def _differentiate(
-        self, draw: Draw, clips: Clips, pending: PendingSteps, waited: float
-    ) -> None:
-        """Compute the gradients of the next step."""
-        batch, self.draws.epoch = draw
+    def _differentiate(self, portion: Portion, clips: Clips) -> tuple[Values, Row]:
+        """Compute the gradients of the next step; return its values, and what else is known."""
+        batch, self.draws.epoch = portion.draw
         recorded = is_recorded(self.config, self.device, self.network)
         pairs = self.sampler.most_pairs(len(batch.windows)) if recorded else None
         scheduled = scheduled_values(self.config, self.step, self.total_steps)
-        pastes = self._pastes(batch)
+        share = self.group.share(len(batch.windows))
+        own = share.stop - share.start
+        self._seed_dropout()
         values = self.take_step(
             StepInputs(
-                paste(clips.cubes, pastes),
-                clips.mask,
+                paste(clips.cubes, portion.own_pastes)[:own],
+                self.group.gather(clips.mask[:own], len(batch.windows)),
                 compare(batch, self.device, pairs),
                 {name: move(torch.tensor(x), self.device) for name, x in scheduled.items()},
                 clips.whole,
                 self.guide
-                and self.guide.of(batch.windows, self.config.frames, pastes, self.device),
+                and self.guide.of(batch.windows, self.config.frames, portion.pastes, self.device),
             )
         )
         known = {
             "epoch": self.step // self.sampler.batches_per_epoch + 1,
             "rate": self.config.learning_rate * self._rate_factor(),
         }
-        pending.add(batch, values, known | scheduled, waited)
+        return values, known | scheduled
 
-    def _pastes(self, batch: Batch) -> list[Paste]:
-        """Draw what is pasted in the next step, from the step's own seed."""
-        generator = np.random.default_rng([self.config.seed, self.step, PASTING])
+    def _seed_dropout(self) -> None:
+        """Give each of several processes random numbers of its own, from the step's own seed."""
+        if self.group.size > 1:
+            key = [self.config.seed, self.step, DROPOUT, self.group.rank]
+            torch.manual_seed(int(np.random.default_rng(key).integers(2**63)))
+
+    def _pastes(self, batch: Batch, step: int) -> list[Paste]:
+        """Draw what is pasted in a step, from the step's own seed."""
+        generator = np.random.default_rng([self.config.seed, step, PASTING])
         return draw_pastes(batch, self.config, self.network.takes[:2], generator)
 
     def _rate_factor(self) -> float:

@@ -1,8 +1,12 @@
-"""A training step: forward, backward and gradient clipping; in micro-batches or as a CUDA graph."""
+"""A training step: forward, backward and gradient clipping.
+
+In micro-batches, in several processes, or as a CUDA graph.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,6 +17,7 @@ from wherewhen.model.siamese import Encoding, SiameseNetwork
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.guidance import Shown
 from wherewhen.training.losses import Compared, TrainingLoss, used_terms
+from wherewhen.training.processes import Group
 from wherewhen.training.transfer import move
 
 if TYPE_CHECKING:  # a benchmark on a bare machine has no pandas
@@ -23,7 +28,8 @@ class StepInputs(NamedTuple):
     """Inputs of a step, on its device."""
 
     cubes: Tensor
-    """``[N, T, H, W, B]``, reduced (`SiameseNetwork.encode_reduced`)."""
+    """``[N, T, H, W, B]``, reduced (`SiameseNetwork.encode_reduced`): this process's share of the
+    clips, all of them if it is alone. What follows is of the whole batch."""
     mask: Tensor
     """``[N, T]``: valid frames."""
     compared: Compared
@@ -31,7 +37,7 @@ class StepInputs(NamedTuple):
     scheduled: dict[str, Tensor]
     """Scalars: values of the loss's scheduled fields at this step."""
     whole: bool = False
-    """Whether all frames are valid; masking is then skipped."""
+    """Whether all frames of the cubes are valid; masking is then skipped."""
     shown: Shown | None = None
     """What the clips show, where it is known."""
 
@@ -81,6 +87,8 @@ class Step:
         Parameters whose gradients are computed.
     config
         ``gradient_clip, micro_batch``.
+    group
+        Processes that share the batch; None for this one alone.
 
     See Also
     --------
@@ -93,24 +101,25 @@ class Step:
         loss: TrainingLoss,
         parameters: Sequence[nn.Parameter],
         config: TrainingConfig,
+        group: Group | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
         self.parameters = parameters
         self.config = config
+        self.group = group or Group()
 
     def __call__(self, inputs: StepInputs) -> Values:
         """Compute the gradients; return the values of the step."""
         for parameter in self.parameters:
             parameter.grad = None
-        size = self.config.micro_batch
-        if size is None or size >= len(inputs.cubes):
+        size = self.config.micro_batch or len(inputs.cubes)
+        if self.group.size == 1 and size >= len(inputs.cubes):
             encoding, terms = self._whole(inputs)
         else:
             encoding, terms = self._in_parts(inputs, size)
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
         values = terms | {
-            "gradient_norm": torch.nn.utils.get_total_norm(gradients),
+            "gradient_norm": torch.nn.utils.get_total_norm(self._gradients()),
             "attention_entropy": entropy_share(encoding.attention.detach(), inputs.mask),
         }
         torch.nn.utils.clip_grad_value_(self.parameters, self.config.gradient_clip)
@@ -137,37 +146,52 @@ class Step:
         terms["loss"].backward()
         return encoding, terms
 
-    def _in_parts(self, inputs: StepInputs, size: int) -> tuple[Encoding, dict[str, Tensor]]:
-        """Differentiate in two passes: the loss by the encodings, then these by the weights.
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.parameters if p.grad is not None]
 
-        The second pass uses the same random numbers, so that dropout is the same. Source: Gao et
-        al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup".
+    def _in_parts(self, inputs: StepInputs, size: int) -> tuple[Encoding, dict[str, Tensor]]:
+        """Differentiate the loss by the encodings of all parts, then these by the weights.
+
+        The parts are those of all processes. Where this one has several, it encodes each again
+        when the gradient by its encodings is known, with the same random numbers, so that dropout
+        is the same. Source: Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under
+        Memory Limited Setup".
         """
-        parts = list(zip(inputs.cubes.split(size), inputs.mask.split(size), strict=True))
+        own = self.group.share(len(inputs.mask))
+        parts = list(zip(inputs.cubes.split(size), inputs.mask[own].split(size), strict=True))
+        again = len(parts) > 1
         device = inputs.cubes.device
         states, encodings = [], []
-        with torch.no_grad():
+        with torch.no_grad() if again else nullcontext():
             for cubes, mask in parts:
                 states.append(_random_state(device))
                 encodings.append(self._encode(cubes, mask, inputs.whole))
-        leaves = Encoding(*(torch.cat(tensors) for tensors in zip(*encodings, strict=True)))
-        leaves.embedding.requires_grad_()
-        leaves.attention.requires_grad_()
-        leaves.frame_weights.requires_grad_()
+        leaves = self._gathered(encodings, len(inputs.mask))
         terms = self._terms(leaves, inputs)
         terms["loss"].backward()
+        for gradient in self._gradients():
+            gradient /= self.group.size  # every process has these: their sum is to be their mean
         by_encoding = [
-            (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad).split(size)
+            (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)[own].split(size)
             for leaf in leaves
         ]
-        for (cubes, mask), state, *gradients in zip(parts, states, *by_encoding, strict=True):
-            _set_random_state(state, device)
-            encoding = self._encode(cubes, mask, inputs.whole)
+        for part, state, encoding, *gradients in zip(
+            parts, states, encodings, *by_encoding, strict=True
+        ):
+            if again:
+                _set_random_state(state, device)
+                encoding = self._encode(*part, inputs.whole)
             pairs = zip(encoding, gradients, strict=True)
             learned = [(tensor, by) for tensor, by in pairs if tensor.requires_grad]
             if learned:  # a mean of cubes that are not projected has nothing to learn
                 torch.autograd.backward(*zip(*learned, strict=True))
+        self.group.add_up(self._gradients())
         return leaves, terms
+
+    def _gathered(self, encodings: Sequence[Encoding], clips: int) -> Encoding:
+        """Join the parts' encodings to those of all clips, as leaves."""
+        joined = [torch.cat(tensors).detach() for tensors in zip(*encodings, strict=True)]
+        return Encoding(*(self.group.gather(each, clips).requires_grad_() for each in joined))
 
 
 class Recorded(NamedTuple):
@@ -267,17 +291,20 @@ def build_step(
     parameters: Sequence[nn.Parameter],
     config: TrainingConfig,
     device: torch.device,
+    group: Group | None = None,
 ) -> TakeStep:
     """Build the step for a device.
 
     Parameters
     ----------
     network, loss, parameters, config
-        See `Step`; ``cuda_graph, micro_batch`` decide whether it is recorded.
+        See `Step`; ``cuda_graph, micro_batch, processes`` decide whether it is recorded.
     device
         Device of the step.
+    group
+        See `Step`.
     """
-    step = Step(network, loss, parameters, config)
+    step = Step(network, loss, parameters, config, group)
     if is_recorded(config, device, network):
         return RecordedStep(step, record_cuda_graph)
     return step
@@ -288,7 +315,7 @@ def is_recorded(config: TrainingConfig, device: torch.device, network: SiameseNe
 
     The large products of a trunk leave nothing to gain by it.
     """
-    on = device.type == "cuda" and config.cuda_graph
+    on = device.type == "cuda" and config.cuda_graph and config.processes == 1
     recordable = all(term.recordable for term in used_terms(config).values())
     return on and recordable and config.micro_batch is None and network.trunk is None
 
