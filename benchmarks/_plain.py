@@ -33,7 +33,8 @@ def _sibling(network: SiameseAttentionNetwork, cubes: Tensor) -> tuple[Tensor, T
         below = network.glimpse(frame, weights)
         outputs = [below]
         for index, layer in enumerate(network.gru.layers):
-            states[index] = _gru(layer, below, states[index])
+            above = below if index == 0 else network.gru.pool(below)
+            states[index] = _gru(layer, above, states[index])
             below = network.gru.dropout(states[index])
             outputs.append(below)
         maps.append(weights)

@@ -40,7 +40,7 @@ class TestParameters:
         given = Request("prid2011", {"embed": {"clips": 3}})
         embed = row(given, **{"embed.clips": 2, "embed.frames": 7}).parameters.embed
         assert (embed.clips, embed.frames) == (3, 7)
-        assert row().parameters.embed.clips == 4  # conf/base
+        assert row().parameters.embed.clips == 4
 
     def test_params_are_laid_over_the_chosen_preset(self, row):
         given = Request(params={"train": {"training": {"learning_rate": 0.5}}})
@@ -311,7 +311,7 @@ class TestTrainedElsewhere:
 
 @pytest.fixture
 def muted(project, table):
-    said = {"parameters": {"train.network.attention": "muted", "embed.clips": 4}}
+    said = {"parameters": {"train.network.attention": "muted", "embed.frames": 128}}
     return resolve(table({"it's muted": said}), Request("prid2011", trials=1))["it's muted"]
 
 

@@ -101,8 +101,9 @@ def test_its_backbone_is_in_it_and_makes_the_same_cubes(folder, backbone):
 
 def test_a_damaged_backbone_is_named(folder):
     (folder / "backbone.safetensors").write_bytes(b"x")
+    recogniser = Recogniser.from_pretrained(folder, device="cpu")
     with pytest.raises(ValueError, match=r"backbone\.safetensors is not the file"):
-        Recogniser.from_pretrained(folder, device="cpu")
+        recogniser.ready_for_frames()
 
 
 def test_distances_are_those_of_the_evaluation(folder, parts):
