@@ -3,6 +3,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,6 +80,46 @@ def test_two_processes_train_as_one_and_go_on_when_the_other_has_died(run):
     assert not multiprocessing.active_children()
     assert not torch.distributed.is_initialized()
     assert_alike(together, run("killed", processes=2), rtol=0, atol=0)
+
+
+def wait_forever(group, _):
+    group.connect(torch.device("cpu"))
+    time.sleep(600)
+
+
+SCRIPT = """
+import multiprocessing, time, torch
+from test_processes import wait_forever
+from wherewhen.training.processes import Leader
+
+if __name__ == "__main__":
+    leader = Leader(2)
+    with leader.started(wait_forever, None, on_gpus=False):
+        leader.connect(torch.device("cpu"))
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for the process in /proc")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_the_others_end_with_the_first_and_leave_no_file(sent, tmp_path):
+    script, temporary = tmp_path / "script.py", tmp_path / "temporary"
+    script.write_text(SCRIPT)
+    temporary.mkdir()
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    settings = {"PYTHONPATH": paths, "TMPDIR": str(temporary)}
+    command = [sys.executable, script]
+    with subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE) as first:
+        other = Path("/proc", first.stdout.readline().decode().strip())
+        assert other.exists()
+        first.send_signal(sent)
+    assert first.returncode == -sent  # Ctrl-C ends Python by its signal, too
+    until = time.monotonic() + 60
+    while other.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not other.exists()
+    assert not list(temporary.iterdir())
 
 
 def test_an_error_of_another_process_is_told(run):

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -244,7 +245,7 @@ class _Follower(Group):
 def _enter(index: int, work: Work, path: Path, port: int, size: int, gpus: list[str]) -> None:
     """Be one of the other processes, from its start to its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first, which ends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(path.parent,), daemon=True).start()
     rank = index + 1
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[rank]
@@ -253,10 +254,11 @@ def _enter(index: int, work: Work, path: Path, port: int, size: int, gpus: list[
     _leave()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
+        shutil.rmtree(folder, ignore_errors=True)  # a killed process leaves its temporary folder
         os._exit(1)  # other threads may wait for a GPU for ever
 
 
