@@ -19,12 +19,14 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wherewhen.atomic import replacing
+from wherewhen.files import DISK, Files
 
 DTYPE = np.dtype("<f2")
 STORED = {"F16": DTYPE, "U8": np.dtype("u1"), "I8": np.dtype("i1")}
 """Types of the activations, as safetensors calls them; the two of 8 bits come with a scale."""
 TENSOR, SCALE, METADATA = "cubes", "scale", "__metadata__"
+HEAD, LONGEST_HEAD = 1024, 100_000
+"""Bytes that are read for a header, one of ours has at most 384; bytes that one may have."""
 
 Storage = Literal["float16", "uint8"]
 """How activations are kept; ``uint8`` takes half the room and is off by 0.2 to 0.3 %."""
@@ -44,16 +46,22 @@ class CubeFile(NamedTuple):
     """Name of the frames that the cubes were made of."""
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, files: Files = DISK) -> Self:
         """Read a file's header; ValueError where it makes no sense."""
-        with path.open("rb", buffering=0) as file:
-            start = file.read(1024)  # a header of ours is at most 384 bytes: one read
-            length = int.from_bytes(start[:8], "little")
-            if not 2 <= length <= 100_000:
-                raise ValueError(f"a header of {length} bytes")
-            text = start[8 : 8 + length] + file.read(max(0, length + 8 - len(start)))
+        (start,) = files.heads([path], HEAD)
+        length = 8 + int.from_bytes(start[:8], "little")
+        if HEAD < length <= LONGEST_HEAD:
+            (start,) = files.heads([path], length)
+        return cls.parse(path, start)
+
+    @classmethod
+    def parse(cls, path: Path, start: bytes) -> Self:
+        """Read a header in the first bytes of a file; ValueError where it makes no sense."""
+        length = int.from_bytes(start[:8], "little")
+        if not 2 <= length <= LONGEST_HEAD - 8:
+            raise ValueError(f"a header of {length} bytes")
         try:
-            header = json.loads(text)
+            header = json.loads(start[8 : 8 + length])
             tensor, about = header[TENSOR], header[METADATA]
             shape = tuple(int(side) for side in tensor["shape"])
             if tensor["dtype"] not in STORED or len(shape) != 5 or min(shape) < 1:
@@ -130,7 +138,9 @@ class CubeFile(NamedTuple):
         _scale_into(out, steps, scale)
 
 
-def write_file(path: Path, cubes: NDArray[np.float16], storage: Storage, source: str) -> None:
+def write_file(
+    path: Path, cubes: NDArray[np.float16], storage: Storage, source: str, files: Files = DISK
+) -> None:
     """Write cubes [variants, length, H, W, D] atomically.
 
     Parameters
@@ -141,10 +151,12 @@ def write_file(path: Path, cubes: NDArray[np.float16], storage: Storage, source:
         Finite.
     storage, source
         See `CubeStore.write`.
+    files
+        Where it is kept.
     """
     parts = _to_eight_bits(cubes) if storage == "uint8" else [cubes]
     # a store has thousands of files in a folder, and removes what killed writers left of them
-    with replacing(path, delete_abandoned=False) as partial, partial.open("wb") as file:
+    with files.replacing(path, delete_abandoned=False) as partial, partial.open("wb") as file:
         file.writelines([_header_bytes(parts, source), *map(_bytes_of, parts)])
 
 

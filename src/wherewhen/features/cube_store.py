@@ -1,4 +1,4 @@
-"""The cube store: feature cubes on a disk, each tracklet's whole or not there.
+"""The cube store: feature cubes on a disk or in a bucket, each tracklet's whole or not there.
 
 A store is a folder named by the fingerprint of what its cubes depend on (backbone, weights,
 preprocessing, augmentation, data set)::
@@ -8,8 +8,9 @@ preprocessing, augmentation, data set)::
     <root>/<key>/manifest.json                   written last: lengths and checksums
 
 Every file is written atomically. What a killed writer left, the next one removes. Before a store
-object reads a tracklet for the first time, it compares the file with its checksum. Nothing here
-needs torch.
+object reads a tracklet for the first time, it compares the file with its checksum. In a bucket
+(`wherewhen.buckets`), the same files are objects, and what is read comes to the disk first. Nothing
+here needs torch.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, Self
 from urllib.parse import unquote
@@ -27,9 +28,8 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from wherewhen.atomic import replacing
-from wherewhen.features.cube_files import DTYPE, CubeFile, Storage, data_bytes, write_file
-from wherewhen.locks import alone
+from wherewhen.features.cube_files import DTYPE, HEAD, CubeFile, Storage, data_bytes, write_file
+from wherewhen.files import DISK, Files
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.names import LONGEST_NAME, file_name
@@ -49,8 +49,16 @@ class CubeStoreError(OSError):
     """A store that is damaged, incomplete, in use or out of space."""
 
 
+class _Damage(Exception):
+    """A file that is damaged, and its state when that was found."""
+
+    def __init__(self, fault: str, state: os.stat_result):
+        super().__init__(fault)
+        self.state = state
+
+
 class CubeStore(CubeReader):
-    """Feature cubes on a disk.
+    """Feature cubes on a disk or in a bucket.
 
     `write`, `adopt`, `discard`, `remove` and `seal` change the store, every other method reads, and
     several threads may read at once.
@@ -59,6 +67,8 @@ class CubeStore(CubeReader):
     ----------
     folder
         The store's own folder, as `create` made it.
+    files
+        Where they are kept: on the disk; or in a bucket, of which the disk has a copy.
 
     Raises
     ------
@@ -68,14 +78,14 @@ class CubeStore(CubeReader):
         If its identity or manifest is damaged.
     """
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self._files: dict[str, CubeFile] = {}
+    def __init__(self, folder: str | Path, files: Files = DISK):
+        self.folder, self.files = Path(folder), files
+        self._opened: dict[str, CubeFile] = {}
         self._intact: set[str] = set()  # tracklets whose files were compared with their checksums
         self._removed: dict[str, str] = {}  # damaged tracklets, and what was said of them
         self._sealed: dict[str, dict[str, Any]] | None = None
         self._form: tuple[int, int, int, int] | None = None
-        if not (self.folder / "identity.json").is_file():
+        if not self.files.update(self.folder / "identity.json"):
             raise FileNotFoundError(
                 f"{self.folder} is no cube store: identity.json is missing; run the extraction"
             )
@@ -87,7 +97,7 @@ class CubeStore(CubeReader):
             )
 
     @classmethod
-    def create(cls, root: str | Path, identity: Mapping[str, Any]) -> Self:
+    def create(cls, root: str | Path, identity: Mapping[str, Any], files: Files = DISK) -> Self:
         """Open the store of an identity; make it if there is none.
 
         Parameters
@@ -96,6 +106,8 @@ class CubeStore(CubeReader):
             The folder of all stores.
         identity
             Everything that the cubes depend on; JSON can hold it.
+        files
+            Where they are kept.
 
         Returns
         -------
@@ -104,9 +116,9 @@ class CubeStore(CubeReader):
         """
         folder = Path(root) / fingerprint(identity)
         (folder / "cubes").mkdir(parents=True, exist_ok=True)
-        if not (folder / "identity.json").exists():
-            _write_json(folder / "identity.json", identity)
-        return cls(folder)
+        if not files.update(folder / "identity.json"):
+            _write_json(folder / "identity.json", identity, files)
+        return cls(folder, files)
 
     @property
     def key(self) -> str:
@@ -117,21 +129,27 @@ class CubeStore(CubeReader):
 
     def __contains__(self, tracklet: str) -> bool:
         """Whether a tracklet's file is there, whole by its size (`verify` looks at the bytes)."""
+        path = self._path(tracklet)
         try:
-            return CubeFile.open(self._path(tracklet)).is_whole
+            return CubeFile.open(path, self.files).size == self.files.size(path)
         except (OSError, ValueError):
             return False
 
     def has_file(self, tracklet: str) -> bool:
         """Whether a tracklet has a file, whole or damaged."""
-        return tracklet in self._files or self._path(tracklet).exists()
+        return tracklet in self._opened or self.files.exists(self._path(tracklet))
+
+    def missing(self, tracklets: Iterable[str]) -> list[str]:
+        """Return those of some tracklets whose files are not whole by their size, or not there."""
+        whole = {tracklet for tracklet, _ in self._whole_files()}
+        return [tracklet for tracklet in tracklets if tracklet not in whole]
 
     @property
     def lengths(self) -> Mapping[str, int]:
         """Frames of every tracklet in the store: those sealed, else those whole so far."""
         sealed = self._manifest()
         if sealed is None:
-            return {tracklet: self.length(tracklet) for tracklet in self._whole_files()}
+            return {tracklet: file.length for tracklet, file in self._whole_files()}
         return {tracklet: entry["length"] for tracklet, entry in sealed.items()}
 
     def length(self, tracklet: str) -> int:
@@ -140,9 +158,9 @@ class CubeStore(CubeReader):
 
     def _variants_and_shape(self) -> tuple[int, int, int, int] | None:
         if self._form is None:
-            whole = next(self._whole_files(), None)
+            _, whole = next(self._whole_files(), (None, None))
             if whole is not None:
-                variants, _, *shape = self._file(whole).shape
+                variants, _, *shape = whole.shape
                 self._form = (variants, *shape)
         return self._form
 
@@ -167,9 +185,10 @@ class CubeStore(CubeReader):
     def complete(self) -> bool:
         """Whether the store was sealed and every sealed file still has its size."""
         sealed = self._manifest()
-        return sealed is not None and all(
-            _size(self._path(tracklet)) == entry["bytes"] for tracklet, entry in sealed.items()
-        )
+        if sealed is None:
+            return False
+        sizes = self.files.sizes(self._cubes)
+        return all(sizes.get(self._path(t)) == entry["bytes"] for t, entry in sealed.items())
 
     def _fill(self, window: Window, out: NDArray[np.float16]) -> None:
         """Read a window of frames, and no byte beside it.
@@ -193,20 +212,45 @@ class CubeStore(CubeReader):
 
         Threads that ask for the same tracklet at once each compare it.
         """
-        file = self._file(tracklet)
+        return self._undamaged(tracklet, self._compared)
+
+    def _compared(self, tracklet: str) -> CubeFile:
+        path, file = self._path(tracklet), self._open(tracklet)
+        if self.files.pull(path):
+            self._intact.discard(tracklet)
         if tracklet not in self._intact:
             sealed = self._manifest()
+            compared = path.stat()
             try:
-                compared = self._path(tracklet).stat()
                 intact = self._has_checksum(tracklet, sealed)
-            except FileNotFoundError:
-                raise self._absent(tracklet) from None
             except ValueError:  # the header was whole before
                 intact = False
             if not intact:
-                raise self._remove_damaged(tracklet, compared, "does not match its checksum")
+                raise _Damage("does not match its checksum", compared)
             self._intact.add(tracklet)
         return file
+
+    def _undamaged(self, tracklet: str, read: Callable[[str], CubeFile]) -> CubeFile:
+        """Read a file; bring it anew if a copy is damaged, and remove it if it is damaged itself.
+
+        Raises
+        ------
+        CubeStoreError, KeyError
+            If it is damaged, or not there.
+        """
+        path = self._path(tracklet)
+        try:
+            try:
+                return read(tracklet)
+            except _Damage:
+                if not self.files.release(path):
+                    raise
+                self._forget(tracklet)
+                return read(tracklet)
+        except FileNotFoundError:
+            raise self._absent(tracklet) from None
+        except _Damage as damage:
+            raise self._remove_damaged(tracklet, damage.state, str(damage)) from damage.__cause__
 
     def _remove_damaged(self, tracklet: str, damaged: os.stat_result, fault: str) -> CubeStoreError:
         """Remove a damaged file from this store, and return the error to raise.
@@ -242,7 +286,7 @@ class CubeStore(CubeReader):
         from tqdm import tqdm
 
         sealed = self._manifest()
-        tracklets = list(self._names()) if sealed is None else list(sealed)
+        tracklets = self._names() if sealed is None else list(sealed)
         bar = tqdm(tracklets, desc="verify", unit=" tracklets", disable=not progress)
         return sorted(t for t in bar if not self._is_intact(t, sealed))
 
@@ -254,6 +298,7 @@ class CubeStore(CubeReader):
 
     def _has_checksum(self, tracklet: str, sealed: dict[str, dict[str, Any]] | None) -> bool:
         """Compare a file with its header's checksum, and the header with the manifest."""
+        self.files.pull(self._path(tracklet))
         file = CubeFile.open(self._path(tracklet))
         said = (sealed or {}).get(tracklet, file.entry)
         return said == file.entry and file.is_whole and file.has_checksum()
@@ -290,7 +335,7 @@ class CubeStore(CubeReader):
         self._unseal()
         self._forget(tracklet)
         with self._out_of_space(f"tracklet {tracklet}", data_bytes(data.shape, storage)):
-            write_file(path, data, storage, source)
+            write_file(path, data, storage, source, self.files)
         self._removed.pop(tracklet, None)
         self._form = (data.shape[0], *data.shape[2:])
 
@@ -300,7 +345,7 @@ class CubeStore(CubeReader):
         Parameters
         ----------
         other
-            A store of the same backbone, preprocessing and augmentation.
+            A store of the same backbone, preprocessing and augmentation, kept in the same place.
         tracklet
             Its name.
         source
@@ -317,30 +362,28 @@ class CubeStore(CubeReader):
         CubeStoreError
             If the other store's file is damaged; see `read`.
         """
-        if not source or tracklet not in other or other._file(tracklet).source != source:
+        theirs, path = other._path(tracklet), self._path(tracklet)
+        if (
+            not source
+            or tracklet not in other
+            or CubeFile.open(theirs, self.files).source != source
+        ):
             return False
         other._intact_file(tracklet)
-        path = self._path(tracklet)
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._unseal()
         self._forget(tracklet)
-        path.unlink(missing_ok=True)
-        try:
-            path.hardlink_to(other._path(tracklet))
-        except OSError:
+        if not self.files.copy(theirs, path):
             return False
         self._removed.pop(tracklet, None)
         return True
 
     @classmethod
-    def stores_under(cls, root: str | Path) -> list[Self]:
+    def stores_under(cls, root: str | Path, files: Files = DISK) -> list[Self]:
         """Open every store in a folder; what can't be opened is passed over."""
         found = []
-        for path in sorted(Path(root).glob("*/identity.json")):
-            try:
-                found.append(cls(path.parent))
-            except CubeStoreError:
-                continue
+        for folder in files.folders(Path(root)):
+            with suppress(CubeStoreError, FileNotFoundError):
+                found.append(cls(folder, files))
         return found
 
     @contextmanager
@@ -353,7 +396,7 @@ class CubeStore(CubeReader):
             free = shutil.disk_usage(self.folder).free
             raise CubeStoreError(
                 f"{_FULL[error.errno]}: {what} needs {readable(needed)}, {readable(free)} are "
-                f"free under {self.folder}. {sum(1 for _ in self._names())} finished tracklets "
+                f"free under {self.folder}. {len(self._names())} finished tracklets "
                 "are kept; free some space and run again: it continues from there"
             ) from error
 
@@ -375,10 +418,10 @@ class CubeStore(CubeReader):
         """Remove a tracklet's cubes; the store is not complete any more."""
         self._unseal()
         self._forget(tracklet)
-        self._path(tracklet).unlink(missing_ok=True)
+        self.files.delete(self._path(tracklet))
 
     def _forget(self, tracklet: str) -> None:
-        self._files.pop(tracklet, None)
+        self._opened.pop(tracklet, None)
         self._intact.discard(tracklet)
 
     def remove(self, tracklets: Iterable[str]) -> list[str]:
@@ -409,10 +452,10 @@ class CubeStore(CubeReader):
 
     def seal(self) -> None:
         """Declare the store complete: write the manifest, which names every whole tracklet."""
-        cubes = {t: CubeFile.open(self._path(t)).entry for t in sorted(self._whole_files())}
+        cubes = {tracklet: file.entry for tracklet, file in sorted(self._whole_files())}
         manifest = {"format": FORMAT, "identity": fingerprint(self.identity), "cubes": cubes}
         with self._out_of_space("the manifest", 200 * len(cubes)):
-            _write_json(self.folder / "manifest.json", manifest)
+            _write_json(self.folder / "manifest.json", manifest, self.files)
         self._sealed = None
 
     @contextmanager
@@ -428,7 +471,7 @@ class CubeStore(CubeReader):
         def busy(who: str) -> NoReturn:
             raise CubeStoreError(f"{self.folder}: {who} writes into it; wait for it to finish")
 
-        with alone(self.folder, busy):
+        with self.files.held(self.folder / ".lock", busy):
             for partial in self.folder.rglob(".*.tmp"):
                 partial.unlink(missing_ok=True)
             yield self
@@ -447,28 +490,52 @@ class CubeStore(CubeReader):
             "cubes", *map(file_name, parts[:-1]), file_name(parts[-1]) + SUFFIX
         )
 
-    def _names(self) -> Iterator[str]:
-        cubes = self.folder / "cubes"
-        for path in sorted(cubes.rglob("*" + SUFFIX)):
-            yield unquote(path.relative_to(cubes).as_posix().removesuffix(SUFFIX))
+    @property
+    def _cubes(self) -> Path:
+        return self.folder / "cubes"
 
-    def _whole_files(self) -> Iterator[str]:
-        return (tracklet for tracklet in self._names() if tracklet in self)
+    def _name(self, path: Path) -> str:
+        return unquote(path.relative_to(self._cubes).as_posix().removesuffix(SUFFIX))
+
+    def _paths(self) -> dict[Path, int]:
+        """Return the bytes of all files of cubes."""
+        sizes = self.files.sizes(self._cubes)
+        return {path: size for path, size in sizes.items() if path.name.endswith(SUFFIX)}
+
+    def _names(self) -> list[str]:
+        return [self._name(path) for path in self._paths()]
+
+    def _whole_files(self) -> Iterator[tuple[str, CubeFile]]:
+        """Give the tracklets whose files are whole by their size, and their headers."""
+        sizes = self._paths()
+        for path, start in zip(sizes, self.files.heads(sizes, HEAD), strict=True):
+            try:
+                file = self._parsed(path, start)
+            except (OSError, ValueError):
+                continue
+            if file.size == sizes[path]:
+                yield self._name(path), file
+
+    def _parsed(self, path: Path, start: bytes) -> CubeFile:
+        try:
+            return CubeFile.parse(path, start)
+        except ValueError:  # it may be longer
+            return CubeFile.open(path, self.files)
 
     def _file(self, tracklet: str) -> CubeFile:
         """Open a tracklet's file, once."""
-        file = self._files.get(tracklet)
+        return self._opened.get(tracklet) or self._undamaged(tracklet, self._open)
+
+    def _open(self, tracklet: str) -> CubeFile:
+        file = self._opened.get(tracklet)
         if file is None:
             path = self._path(tracklet)
+            self.files.pull(path)
+            looked_at = path.stat()
             try:
-                looked_at = path.stat()
-                file = CubeFile.open(path)
-            except FileNotFoundError:
-                raise self._absent(tracklet) from None
+                file = self._opened[tracklet] = CubeFile.open(path)
             except ValueError as error:
-                fault = f"has a damaged header ({error})"
-                raise self._remove_damaged(tracklet, looked_at, fault) from error
-            self._files[tracklet] = file
+                raise _Damage(f"has a damaged header ({error})", looked_at) from error
         return file
 
     def _absent(self, tracklet: str) -> Exception:
@@ -488,10 +555,9 @@ class CubeStore(CubeReader):
     def _manifest(self) -> dict[str, dict[str, Any]] | None:
         sealed = self._sealed
         if sealed is None:
-            try:
-                manifest = self._load_json("manifest.json")
-            except FileNotFoundError:
+            if not self.files.update(self.folder / "manifest.json"):
                 return None
+            manifest = self._load_json("manifest.json")
             sealed = self._sealed = self._entries(manifest)
         return sealed
 
@@ -521,7 +587,7 @@ class CubeStore(CubeReader):
 
     def _unseal(self) -> None:
         self._sealed = None
-        (self.folder / "manifest.json").unlink(missing_ok=True)
+        self.files.delete(self.folder / "manifest.json")
 
     def _load_json(self, name: str) -> dict[str, Any]:
         try:
@@ -540,16 +606,9 @@ class CubeStore(CubeReader):
         )
 
 
-def _write_json(path: Path, content: Any) -> None:
-    with replacing(path) as partial:
+def _write_json(path: Path, content: Any, files: Files) -> None:
+    with files.replacing(path) as partial:
         partial.write_bytes((json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
 
 
 def readable(size: int) -> str:

@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -458,10 +457,11 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
         )
     lengths, wanted = extraction.lengths, extraction.to_keep
     with store.writing():
-        if store.complete and all(tracklet in store for tracklet in wanted):
+        if store.complete and store.lengths.keys() >= set(wanted):
             return
-        _discard_damaged(store, progress)  # where something is missing, the rest is looked at, too
-        missing = [tracklet for tracklet in wanted if tracklet not in store]
+        if store.files.url is None:  # a bucket looks after its objects itself
+            _discard_damaged(store, progress)
+        missing = store.missing(wanted)
         missing = _adopt(store, extraction, missing)
         _require_room(store, extraction, wanted, missing)
         frames, to_make = (sum(lengths[t] for t in names) for names in (wanted, missing))
@@ -491,7 +491,7 @@ def _adopt(store: CubeStore, extraction: CubeExtraction, missing: list[str]) -> 
     """Take over what stores beside this one have; return what is still missing."""
     made_alike = [
         other
-        for other in CubeStore.stores_under(store.folder.parent)
+        for other in CubeStore.stores_under(store.folder.parent, store.files)
         if other.key != store.key and _way_made(other.identity) == _way_made(extraction.identity)
     ]
 
@@ -540,8 +540,8 @@ def _require_room(
             "`extract.tracklets: train` or `none`, fewer `extract.augmentation.variants`, or a "
             "backbone with fewer channels. Nothing was written"
         )
-    free = shutil.disk_usage(store.folder).free
-    if to_make > free:
+    free = store.files.room(store.folder)
+    if free is not None and to_make > free:
         raise CubeStoreError(
             f"the cubes still to be made need {readable(to_make)}, {readable(free)} are free "
             f"under {store.folder}; free some space, or let the store lie on another disk. "

@@ -31,7 +31,10 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 DECIDES_NOTHING = {
     "wherewhen",
+    "wherewhen.buckets",
     "wherewhen.datasets",
+    "wherewhen.files",
+    "wherewhen.leases",
     "wherewhen.locks",
     "wherewhen.pipelines",
     "wherewhen.pipelines.groups",
