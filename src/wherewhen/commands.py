@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-PACKAGE = Path(__file__).resolve().parent
+from wherewhen.errors import raised_here
+
 _SHOWN = 200
 """Characters of an item that a message shows."""
 
@@ -108,14 +109,6 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def raised_here(error: BaseException) -> bool:
-    """Whether an error was raised by a ``raise`` in this package."""
-    return any(
-        PACKAGE in Path(frame.filename).resolve().parents and (frame.line or "").startswith("raise")
-        for frame in traceback.extract_tb(error.__traceback__)[-1:]
-    )
 
 
 def on_purpose(error: BaseException) -> BaseException | None:

@@ -245,7 +245,11 @@ def test_every_group_that_a_node_reads_is_looked_at_here():
         for name in {name for node in nodes for name in node.inputs if name.startswith("params:")}:
             if isinstance(parameter(parameters, name), BaseModel):
                 read.add(name.removeprefix("params:"))
-    assert read == name_only(GROUPS)
+    marked = {
+        name for name, info in Parameters.model_fields.items() if OPERATIONAL in info.metadata
+    }
+    assert marked == {"device", "execution"}
+    assert read - marked == name_only(GROUPS)
 
 
 @pytest.mark.parametrize(("name", "field"), fields())

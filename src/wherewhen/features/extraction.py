@@ -31,6 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from wherewhen.execution.engine import LOCAL, Engine
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.features.cube_files import Storage, as_stored, data_bytes
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable, require_finite
@@ -109,6 +110,8 @@ class CubeExtraction:
         The most that the whole store may take, in GiB; None: what the disk holds.
     recipe
         Arguments of `build_backbone` that make the backbone again; `save` needs it.
+    engine
+        Where `fill` makes cubes.  They do not depend on it.
     """
 
     backbone: Backbone
@@ -122,10 +125,16 @@ class CubeExtraction:
     readers: int | None = None
     budget_gib: float | None = None
     recipe: dict[str, Any] | None = None
+    engine: Engine = LOCAL
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size: expected 1 or more, got {self.batch_size}")
+        if self.engine.distributed and self.backbone.compiled:
+            raise ValueError(
+                "extract.compiled: a compiled network can't be sent to workers: set it to false, "
+                "or execution.engine to local"
+            )
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -472,10 +481,18 @@ def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) ->
             unit=" frames",
             disable=not progress,
         ) as bar:
-            for tracklet, cubes in extraction.stream(missing):
-                store.write(tracklet, cubes, extraction.storage, extraction.source(tracklet))
-                bar.update(lengths[tracklet])
+            made = extraction.engine.map(partial(_write, store, extraction), missing)
+            with closing(made):
+                for tracklet in made:
+                    bar.update(lengths[tracklet])
         store.seal()
+
+
+def _write(store: CubeStore, extraction: CubeExtraction, tracklets: Iterable[str]) -> Iterator[str]:
+    """Make the cubes of tracklets and write them; yield each that is written."""
+    for tracklet, cubes in extraction.stream(tracklets):
+        store.write(tracklet, cubes, extraction.storage, extraction.source(tracklet))
+        yield tracklet
 
 
 def _discard_damaged(store: CubeStore, progress: bool) -> None:

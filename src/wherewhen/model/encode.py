@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from wherewhen.devices import usable_device
+from wherewhen.execution.engine import LOCAL, Engine
 from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import gather
 from wherewhen.model.siamese import SiameseNetwork
@@ -69,6 +70,7 @@ def encode_tracklets(
     attention: bool = False,
     pooling: FramePooling | None = None,
     device: str | None = None,
+    engine: Engine = LOCAL,
 ) -> Encodings:
     """Encode windows of tracklets, in batches of windows of like length.
 
@@ -93,6 +95,8 @@ def encode_tracklets(
     device
         Where to compute (`wherewhen.devices.Device`): the network is moved there for the time
         being. None: where it is.
+    engine
+        Where the work is done; the same batches are computed, whoever does.
 
     Returns
     -------
@@ -124,7 +128,7 @@ def encode_tracklets(
         seen = (encoding.attention, encoding.frame_weights)
         return (vectors, *(_valid_frames(values, mask) for values in seen))
 
-    made = _by_batch(network, reader, windows, batch_size, progress, encode, device)
+    made = _by_batch(network, reader, windows, batch_size, progress, encode, device, engine)
     for batch, found in made:
         for into, values in zip((embeddings, maps, weights), found, strict=False):
             for index, value in zip(batch, values, strict=True):
@@ -186,13 +190,12 @@ def evaluating(network: SiameseNetwork) -> Iterator[None]:
 
 
 @contextmanager
-def _moved(network: SiameseNetwork, device: str | None) -> Iterator[torch.device]:
+def _moved(network: SiameseNetwork, there: torch.device) -> Iterator[None]:
     """Move a network to a device for the time being."""
     before = next(network.parameters()).device
-    there = before if device is None else torch.device(usable_device(device))
     try:
         network.to(there)
-        yield there
+        yield
     finally:
         network.to(before)
 
@@ -205,23 +208,29 @@ def _by_batch(
     progress: bool,
     encode: Callable[[Tensor, Tensor], Values],
     device: str | None,
+    engine: Engine = LOCAL,
 ) -> Iterator[tuple[list[int], Values]]:
     """Encode batches of windows of like length; give the windows' places and what came out."""
     lengths = [window.length for window in windows]
+    before = next(network.parameters()).device
+    there = before if device is None else torch.device(usable_device(device))
+    frames = 0 if there.type == "cpu" else _frames_that_fit(reader, free_memory(there))
+    batches = list(_batches(lengths, batch_size, frames))
+
+    def read(batch: list[int]) -> tuple[Tensor, Tensor]:
+        return gather(reader, [windows[index] for index in batch])
+
+    def work(batches: Iterable[list[int]]) -> Iterator[tuple[list[int], Values]]:
+        run = _in_all_threads if there.type == "cpu" else _read_ahead
+        within_memory = WithinMemory(lambda cubes, mask: encode(cubes.to(there), mask.to(there)))
+        with _moved(network, there), evaluating(network):
+            yield from run(read, within_memory, batches)
+
     with (
-        _moved(network, device) as there,
-        evaluating(network),
+        closing(engine.map(work, batches)) as encoded,
         tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar,
     ):
-        frames = 0 if there.type == "cpu" else _frames_that_fit(reader, free_memory(there))
-        batches = _batches(lengths, batch_size, frames)
-        run = _in_all_threads if there.type == "cpu" else _read_ahead
-
-        def read(batch: list[int]) -> tuple[Tensor, Tensor]:
-            return gather(reader, [windows[index] for index in batch])
-
-        within_memory = WithinMemory(lambda cubes, mask: encode(cubes.to(there), mask.to(there)))
-        for batch, found in run(read, within_memory, batches):
+        for batch, found in encoded:
             yield batch, found
             bar.update(sum(lengths[index] for index in batch))
 
@@ -253,7 +262,7 @@ def _batches(lengths: Sequence[int], batch_size: int, frames: int = 0) -> Iterat
 def _in_all_threads(
     read: Callable[[list[int]], tuple[Tensor, Tensor]],
     encode: Callable[[Tensor, Tensor], Values],
-    batches: Iterator[list[int]],
+    batches: Iterable[list[int]],
 ) -> Iterator[tuple[list[int], Values]]:
     """Let several threads each take whole batches and compute in one thread.
 
@@ -271,7 +280,7 @@ def _in_all_threads(
 def _read_ahead(
     read: Callable[[list[int]], tuple[Tensor, Tensor]],
     encode: Callable[[Tensor, Tensor], Values],
-    batches: Iterator[list[int]],
+    batches: Iterable[list[int]],
 ) -> Iterator[tuple[list[int], Values]]:
     """Let several threads read the next batches while a GPU computes one."""
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model, model_vali
 from wherewhen import pretrained
 from wherewhen.baselines import BASELINES
 from wherewhen.devices import Device, usable_device
+from wherewhen.execution.config import ExecutionConfig
 from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.hints import did_you_mean
 from wherewhen.metric_learning.fused_names import FUSION, PLAIN
@@ -49,6 +50,9 @@ class _Parameters(Group):
     device: Annotated[Device, OPERATIONAL] = "auto"
     """Where networks compute, in all stages: ``auto``, a GPU if there is one; or ``cpu``, ``cuda``,
     ``cuda:1``."""
+
+    execution: Annotated[ExecutionConfig, OPERATIONAL] = ExecutionConfig()
+    """Where extraction, embedding and trainings are done."""
 
     preset: str = DEFAULT
     """The setting of the whole chain: ``modern`` trains well, ``paper`` is the letter of the paper,

@@ -121,7 +121,7 @@ def test_test_tracklets_are_averaged_over_variants(monkeypatch, windows, when, a
     frames = np.broadcast_to([3.0, 4.0], (10, 1, 1, 2))
     two = ArrayCubes({tracklet: np.stack([frames, frames[..., ::-1]]) for tracklet in LENGTHS})
 
-    def encode_tracklets(network, reader, windows, batch_size, device):
+    def encode_tracklets(network, reader, windows, batch_size, device, engine):
         vectors = [reader.read(window)[0, 0, 0] for window in windows]
         return SimpleNamespace(embeddings=np.stack(vectors))
 

@@ -51,7 +51,9 @@ def test_what_does_not_train_is_streamed_to_the_same_cubes(tmp_path, tables):
     whole, train = (stored_at(tmp_path / name) for name in ("whole", "train"))
     plan, identity = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN)
     whole.save(plan)
-    part, same = plan_extraction(tmp_path, tracklets, frames, PARAMETERS, FROZEN, "cpu", splits)
+    part, same = plan_extraction(
+        tmp_path, tracklets, frames, PARAMETERS, FROZEN, "cpu", splits=splits
+    )
     train.save(part)
     assert identity == same
     stored, streamed = whole.load(), train.load()

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from wherewhen.devices import usable_device
+from wherewhen.execution.config import ExecutionConfig
+from wherewhen.execution.engine import engine_of
 from wherewhen.features import pooling
 from wherewhen.model.config import FisherConfig
 from wherewhen.pipelines.types import Network, Root
@@ -37,6 +39,7 @@ def encode(
     average_variants: str,
     frames: int | None,
     device: str = "auto",
+    execution: ExecutionConfig = ExecutionConfig(),  # noqa: B008
 ) -> pd.DataFrame:
     """Give every clip the network's embedding.
 
@@ -44,8 +47,13 @@ def encode(
     """
     from wherewhen.model.encode import encode_tracklets
 
+    engine = engine_of(execution, usable_device(device))
+
     def embed(asked: Sequence[Window]) -> np.ndarray:
-        return encode_tracklets(network, cubes, asked, batch_size, device=device).embeddings
+        encodings = encode_tracklets(
+            network, cubes, asked, batch_size, device=device, engine=engine
+        )
+        return encodings.embeddings
 
     vectors = embed(as_windows(windows))
     if average_variants != "off":

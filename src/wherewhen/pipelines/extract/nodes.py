@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from wherewhen.devices import usable_device
+from wherewhen.execution.config import ExecutionConfig
+from wherewhen.execution.engine import engine_of
 from wherewhen.features.backbones.parts import ALL, NORMS
 from wherewhen.features.extraction import CubeExtraction
 from wherewhen.features.weights import WeightsSource
@@ -24,6 +26,7 @@ def plan_extraction(
     parameters: ExtractParameters,
     backbone: str,
     device: str = "auto",
+    execution: ExecutionConfig = ExecutionConfig(),  # noqa: B008
     splits: pd.DataFrame | None = None,
 ) -> tuple[CubeExtraction, dict[str, Any]]:
     """Build the frozen part of the backbone; the cubes are made while the plan is saved.
@@ -56,6 +59,7 @@ def plan_extraction(
         readers=parameters.readers,
         budget_gib=parameters.budget_gib,
         recipe={**recipe, "weights": weights.model_dump(mode="json")},
+        engine=engine_of(execution, recipe["device"]),
     )
     identity = extraction.identity
     return extraction, {

@@ -25,6 +25,7 @@ def create_pipeline(train_only: bool = False) -> Pipeline:
                     "params:extract",
                     "params:train.backbone",
                     "params:device",
+                    "params:execution",
                     *splits,
                 ],
                 ["cubes", "cubes_identity"],

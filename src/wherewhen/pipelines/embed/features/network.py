@@ -17,7 +17,7 @@ def _nodes(names: Sequence[str]) -> Iterator[Node]:
         options = [f"params:embed.{each}" for each in ("batch_size", "average_variants", "frames")]
         yield node(
             nodes.encode,
-            [network, "cubes", "windows", *options, "params:device"],
+            [network, "cubes", "windows", *options, "params:device", "params:execution"],
             embeddings,
             name=f"embed_by_{network}",
         )
