@@ -26,6 +26,22 @@ def ray_environment(tmp_path_factory):
         yield patch
 
 
+def add_node(cluster):
+    """Add a node of one processor; a busy machine may be too slow for Ray's limit of 30 s."""
+    for attempt in range(1, 4):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
+        except Exception:
+            if attempt == 3:
+                raise
+
+
+@pytest.fixture
+def new_node(cluster):
+    """Add a node."""
+    return lambda: add_node(cluster)
+
+
 @pytest.fixture(scope="session")
 def cluster(ray_environment):
     """Two nodes of one processor each, as processes of this machine."""
@@ -33,9 +49,9 @@ def cluster(ray_environment):
 
     from wherewhen.execution.ray_engine import disconnect
 
-    node = {"num_cpus": 1, "object_store_memory": STORE}
-    nodes = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    nodes.add_node(**node)
+    nodes = Cluster()
+    for _ in range(2):
+        add_node(nodes)
     yield nodes
     disconnect()
     nodes.shutdown()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from wherewhen.execution.pool import DEATHS, QUEUED, LostWorkers, Schedule
+from wherewhen.execution.pool import DEATHS, LostWorkers, Schedule
 
 
-def schedule(portions=6, ahead=100):
-    return Schedule([[f"item {number}"] for number in range(portions)], ahead)
+def schedule(portions=6, ahead=100, **options):
+    return Schedule([[f"item {number}"] for number in range(portions)], ahead, **options)
 
 
 def take_all(schedule, worker):
@@ -18,11 +18,17 @@ def take_all(schedule, worker):
 
 def test_a_worker_holds_what_it_is_at_and_one_that_waits():
     pool = schedule()
-    assert QUEUED == 2
     assert take_all(pool, "a") == [0, 1]
     assert take_all(pool, "b") == [2, 3]
     pool.finished("b", 2, ["2"])
     assert take_all(pool, "b") == [4]
+
+
+def test_a_long_one_waits_for_a_worker_that_has_none():
+    pool = schedule(portions=3, queued=1)
+    assert (take_all(pool, "a"), take_all(pool, "b")) == ([0], [1])
+    pool.finished("b", 1, ["1"])
+    assert (take_all(pool, "a"), take_all(pool, "b")) == ([], [2])
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -60,7 +66,7 @@ def test_a_portion_that_kills_its_workers_is_given_up_and_named():
         take_all(pool, death)
         pool.lost(death, "out of memory")
     take_all(pool, "last")
-    with pytest.raises(LostWorkers, match=r"died at 'item 0': out of memory.*execution\.workers"):
+    with pytest.raises(LostWorkers, match=r"died at item 0: out of memory.*execution\.workers"):
         pool.lost("last", "out of memory")
 
 

@@ -142,10 +142,10 @@ class TestDeaths:
             list(engine.map(work, range(8)))
 
     def test_a_node_killed_while_it_extracts_loses_nothing(
-        self, cluster, engine, extraction, tmp_path, caplog
+        self, cluster, new_node, engine, extraction, tmp_path, caplog
     ):
         alone = filled(extraction, LOCAL, tmp_path / "local")
-        victim = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+        victim = new_node()
         while victim.node_id not in set(engine.map(places(), range(6))):
             pass  # until a worker there is ready
         shared = CubeStore.create(tmp_path / "ray", extraction.identity)
@@ -199,6 +199,66 @@ class TestEqualResults:
         assert np.array_equal(local.embeddings, ray.embeddings)
         for mine, theirs in zip(local.attention, ray.attention, strict=True):
             assert np.array_equal(mine, theirs)
+
+
+class TestTrainings:
+    """Trials trained by workers have the weights of trials trained here."""
+
+    @pytest.fixture
+    def train(self, tmp_path):
+        import pandas as pd
+
+        from wherewhen.model.config import NetworkConfig
+        from wherewhen.model.siamese import build_network
+        from wherewhen.tracklets.cubes import ArrayCubes
+        from wherewhen.training.config import TrainingConfig
+        from wherewhen.training.loop import train
+
+        generator = np.random.default_rng(0)
+        names = [(f"{camera}{person}", person, camera) for person in "pqrs" for camera in "ab"]
+        tracklets = pd.DataFrame(names, columns=["tracklet", "person", "camera"])
+        cubes = ArrayCubes(
+            {name: generator.random((8, 3, 3, 4)).astype("float16") for name, *_ in names}
+        )
+
+        def go(seeds, where, log=None):
+            for seed in seeds:
+                network = build_network(NetworkConfig(projection=3, channels=[4], seed=seed), 4, 3)
+                config = TrainingConfig(
+                    frames=4,
+                    persons_per_batch=2,
+                    steps=6,
+                    checkpoint_every=1,
+                    checkpoint_seconds=0,
+                    seed=seed,
+                )
+                folder = tmp_path / where / str(seed)
+                train(network, cubes, tracklets, None, config, folder, log, progress=False)
+                yield {name: value.numpy() for name, value in network.state_dict().items()}
+
+        return go
+
+    def test_weights_are_the_same_bits(self, engine, train):
+        local = train(range(3), "local")
+        ray = engine.map(lambda seeds: train(seeds, "ray"), range(3), long=True)
+        for mine, theirs in zip(local, ray, strict=True):
+            assert mine.keys() == theirs.keys()
+            assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    def test_a_killed_one_goes_on_from_its_checkpoint(self, engine, train, tmp_path):
+        steps = tmp_path / "steps"
+
+        def log(row):
+            with steps.open("a") as file:
+                file.write(f"{row['step']:.0f} ")
+            if row["step"] == 3 and not (tmp_path / "died").exists():
+                (tmp_path / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        (local,) = train([0], "local")
+        (ray,) = engine.map(lambda seeds: train(seeds, "ray", log), [0], long=True)
+        assert all(np.array_equal(local[name], ray[name]) for name in local)
+        assert steps.read_text().split() == ["1", "2", "3", "4", "5", "6"]
 
 
 SCRIPT = """

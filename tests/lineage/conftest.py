@@ -15,6 +15,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.pipeline import Pipeline, node
 from pydantic import BaseModel
 
+from wherewhen.execution.config import ExecutionConfig
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.lineage.ledger import Ledger
 from wherewhen.lineage.runner import Runner
@@ -40,6 +41,9 @@ class Parameters(BaseModel):
     speed: Annotated[int, OPERATIONAL] = 1
     file: Path | None = None
     evaluate: Any = SimpleNamespace(dataset="small")
+    device: str = "cpu"
+    execution: ExecutionConfig = ExecutionConfig()
+    train: Any = SimpleNamespace(training=SimpleNamespace(processes=1))
 
 
 def draw(parameters: Draw) -> dict[str, list[int]]:

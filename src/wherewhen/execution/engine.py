@@ -27,7 +27,11 @@ class Engine(ABC):
 
     @abstractmethod
     def map(
-        self, work: Callable[[Iterable[Item]], Iterator[Result]], items: Sequence[Item]
+        self,
+        work: Callable[[Iterable[Item]], Iterator[Result]],
+        items: Sequence[Item],
+        long: bool = False,
+        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to items.
 
@@ -39,6 +43,10 @@ class Engine(ABC):
             which. Errors that this package raises come back as they are.
         items
             Read lazily.
+        long
+            Whether an item takes minutes: then a worker is given one when it has none.
+        share
+            A worker's processors and GPUs, in those that the parameters give to one.
 
         Yields
         ------
@@ -59,7 +67,11 @@ class Local(Engine):
     distributed = False
 
     def map(
-        self, work: Callable[[Iterable[Item]], Iterator[Result]], items: Sequence[Item]
+        self,
+        work: Callable[[Iterable[Item]], Iterator[Result]],
+        items: Sequence[Item],
+        long: bool = False,
+        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to all items at once; see `Engine.map`."""
         yield from work(items)

@@ -12,9 +12,6 @@ from typing import Any, Generic, TypeVar
 
 Worker = TypeVar("Worker", bound=Hashable)
 
-QUEUED = 2
-"""Portions that a worker has at once: the next one waits there while it computes."""
-
 DEATHS = 3
 """Workers that may die of a portion, or in a row before any, until the work is given up."""
 
@@ -33,6 +30,8 @@ class Schedule(Generic[Worker]):
     ahead
         The most portions that are finished or being worked at and whose results are not taken:
         bounds the memory.
+    queued
+        Portions that a worker has at once: with two, the next one waits there while it computes.
 
     Examples
     --------
@@ -48,9 +47,9 @@ class Schedule(Generic[Worker]):
     (['A', 'B'], True)
     """
 
-    def __init__(self, portions: Sequence[Sequence[Any]], ahead: int) -> None:
+    def __init__(self, portions: Sequence[Sequence[Any]], ahead: int, queued: int = 2) -> None:
         self.portions = portions
-        self._ahead = ahead
+        self._ahead, self._queued = ahead, queued
         self._waiting = list(range(len(portions)))
         heapify(self._waiting)
         self._held: dict[Worker, list[int]] = {}
@@ -66,7 +65,7 @@ class Schedule(Generic[Worker]):
     def next_for(self, worker: Worker) -> int | None:
         """Give a worker the next portion; None if it has enough, or there is none now."""
         held = self._held.setdefault(worker, [])
-        if not self._waiting or len(held) >= QUEUED:
+        if not self._waiting or len(held) >= self._queued:
             return None
         if self._waiting[0] >= self._taken + self._ahead:
             return None
@@ -94,7 +93,7 @@ class Schedule(Generic[Worker]):
         at = held[0] if held else None
         self._deaths[at] += 1
         if self._deaths[at] >= DEATHS:
-            where = "before they had work" if at is None else f"at {self.portions[at][0]!r}"
+            where = "before they had work" if at is None else f"at {self.portions[at][0]}"
             raise LostWorkers(
                 f"{DEATHS} workers have died {where}: {why}. If memory ran out, take fewer workers "
                 "(execution.workers) or smaller batches. What is finished is kept"

@@ -82,7 +82,11 @@ class RayEngine(Engine):
         _ray()
 
     def map(
-        self, work: Callable[[Iterable[Item]], Iterator[Result]], items: Sequence[Item]
+        self,
+        work: Callable[[Iterable[Item]], Iterator[Result]],
+        items: Sequence[Item],
+        long: bool = False,
+        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to items; see `Engine.map`.
 
@@ -97,23 +101,25 @@ class RayEngine(Engine):
         if not items:
             return
         connect(self.config)
-        workers = min(self._workers(), len(items))
-        pool = _Pool(work, workers, self.config.cpus, self.gpus)
-        schedule = Schedule(_portions(items, workers), AHEAD * workers)
+        cpus, gpus = share * self.config.cpus, share * self.gpus
+        workers = min(self._workers(cpus, gpus), len(items))
+        pool = _Pool(work, workers, cpus, gpus)
+        portions = [[item] for item in items] if long else _portions(items, workers)
+        schedule = Schedule(portions, AHEAD * workers, queued=1 if long else 2)
         try:
             yield from pool.run(schedule)
         finally:
             pool.end()
 
-    def _workers(self) -> int:
+    def _workers(self, cpus: float, gpus: float) -> int:
         """Return how many workers there is room for, and are wanted."""
         there = _ray().cluster_resources()
-        room = int(there.get("CPU", 0) // self.config.cpus)
-        if self.gpus:
-            room = min(room, int(there.get("GPU", 0) // self.gpus))
+        room = int(there.get("CPU", 0) // cpus)
+        if gpus:
+            room = min(room, int(there.get("GPU", 0) // gpus))
         if room < 1:
             raise EngineError(
-                f"a worker needs {self.config.cpus:g} processor(s) and {self.gpus:g} GPU(s), and "
+                f"a worker needs {cpus:g} processor(s) and {gpus:g} GPU(s), and "
                 f"the cluster has {there.get('CPU', 0):g} and {there.get('GPU', 0):g}: lower "
                 "execution.cpus or execution.gpus, or add nodes"
             )
@@ -267,10 +273,10 @@ def connect(config: ExecutionConfig) -> None:
     ray = _ray()
     if ray.is_initialized():
         return
-    quiet = {"include_dashboard": False, "configure_logging": False}
+    quiet = {"configure_logging": False, "log_to_driver": False}
     if config.address is not None:
         try:
-            ray.init(config.address, configure_logging=False)
+            ray.init(config.address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise EngineError(
                 f"execution.address: no Ray cluster answers at {config.address} ({error}): start "
@@ -284,6 +290,7 @@ def connect(config: ExecutionConfig) -> None:
             ray.init(
                 _temp_dir=str(folder),
                 object_store_memory=int(config.object_store_gib * 2**30),
+                include_dashboard=False,
                 **quiet,
             )
         except Exception as error:  # Ray raises nothing more precise

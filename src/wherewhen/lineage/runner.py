@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
+from wherewhen.lineage.ahead import calls, run_ahead
 from wherewhen.lineage.code import load_code
 from wherewhen.lineage.ledger import Ledger
 from wherewhen.locks import held
@@ -67,11 +68,13 @@ class Runner(SequentialRunner):
         self, ledger: Ledger, pipeline: Pipeline, catalog: Any, hook_manager: Any, run_id: Any
     ) -> None:
         """Run the nodes that have to, each judged when all before it is there."""
-        nodes, made = pipeline.nodes, 0
+        nodes, made, ahead = pipeline.nodes, 0, set()
         uses = Counter(chain.from_iterable(node.inputs for node in nodes))
         for place, node in enumerate(nodes):
             if ledger.plan(nodes[place:])[node.name]:
                 load_code(node.func)
+                if node.name not in ahead and any(map(ledger.is_workspace, node.inputs)):
+                    ahead |= run_ahead(calls(catalog, nodes[place:]), ledger.parameters)
                 Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 ledger.done_with(node)
                 made += 1

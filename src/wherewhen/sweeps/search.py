@@ -132,7 +132,12 @@ def _evaluate(evaluation: Trial, outcome: Outcome, env: str | None, parent: str 
 
 
 def _scores(sweep: Sweep, view: View, described: Description) -> Iterator[float]:
-    """Run the splits of an evaluation one after another; yield the objective of each."""
+    """Run the splits of an evaluation one after another; yield the objective of each.
+
+    Where workers train, and no pruner looks at one split before the next, they are run at once.
+    """
+    if sweep.pruner is None and view.parameters.execution.engine != "local":
+        make_missing(view, _of_trials(view, f"scores_{sweep.features}"), described)
     for trial, wanted in zip(
         view.parameters.split.trial_names, _of_trials(view, f"scores_{sweep.features}"), strict=True
     ):
