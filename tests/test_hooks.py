@@ -92,7 +92,7 @@ def test_an_error_before_the_run_began_is_left_alone():
 def test_a_second_error_does_not_hide_the_first(hooks, caplog):
     found, _ = hooks(None)
     ended = []
-    found._tracker = SimpleNamespace(end=ended.append)
+    found._tracker = SimpleNamespace(end=ended.append, require_told=lambda: None)
     found.on_pipeline_error(ValueError("first"), pipeline=None)
     assert ended == ["FAILED"]
     assert "MLflow was not told" in caplog.text
@@ -101,7 +101,9 @@ def test_a_second_error_does_not_hide_the_first(hooks, caplog):
 def test_a_table_that_cannot_be_printed_does_not_fail_a_finished_run(hooks, caplog):
     found, _ = hooks(None)
     ended = []
-    found._tracker = SimpleNamespace(end=ended.append, run_id="a-run")
+    found._tracker = SimpleNamespace(
+        end=ended.append, require_told=lambda: ended.append("told"), run_id="a-run"
+    )
     found._log_results = lambda pipeline: None
     found._register = lambda: None
     scores = pd.DataFrame({"dataset": ["d"], "protocol": ["p"]})  # without a trial
@@ -110,7 +112,7 @@ def test_a_table_that_cannot_be_printed_does_not_fail_a_finished_run(hooks, capl
         load=lambda name: scores, ledger=SimpleNamespace(parameters=parameters)
     )
     found.after_pipeline_run(SimpleNamespace(all_outputs=lambda: {"scores"}), catalog)
-    assert ended == ["FINISHED"]
+    assert ended == ["FINISHED", "told"]
     assert "the table of scores can't be printed: scores: column trial" in caplog.text
 
 
@@ -128,7 +130,9 @@ class TestRegistration:
         )
         ledger.record = lambda name: SimpleNamespace(model_id=f"id of {name}", commit="0123")
         found._made = {"trial_00.model", "trial_01.model"}
-        found._tracker = SimpleNamespace(end=lambda status: None, run_id="a-run")
+        found._tracker = SimpleNamespace(
+            end=lambda status: None, require_told=lambda: None, run_id="a-run"
+        )
         found._log_results = lambda pipeline: None
         registered = []
         monkeypatch.setattr(registry, "about", lambda card, **known: known)

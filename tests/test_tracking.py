@@ -223,7 +223,7 @@ def test_a_database_that_is_none_is_named_with_what_to_do(tmp_path, monkeypatch,
     try:
         with pytest.raises(
             TrackingError,
-            match=r"mlflow\.db can't be used: file is not a database.*move a damaged file away",
+            match=r"mlflow\.db is damaged \(file is not a database\).*move it away with all",
         ):
             Tracker.start("small", "a run", {})
     finally:

@@ -19,11 +19,13 @@ __version__ = "0.1.0"
 
 # MLflow's defaults are changed where they surprise: it reports its use to its makers, copies
 # uv.lock (which names the registry packages came from) into every model, shows progress bars for
-# files of this disk, and tells of its own environment files. Whatever the environment says wins.
+# files of this disk, tells of its own environment files, and asks a server that is gone for four
+# minutes, at every call, before it says so. Whatever the environment says wins.
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }.items():
     os.environ.setdefault(_name, _value)

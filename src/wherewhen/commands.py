@@ -42,8 +42,8 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command end with the message alone where the message says all that helps.
 
     That is the case for errors that this project raised on purpose: they name the file, row or
-    parameter and what to do, and a page of calls would only bury them; and for a disk that is full,
-    broken or protected. Anything else is a bug, and keeps its traceback.
+    parameter and what to do, and a page of calls would only bury them; for a disk that is full,
+    broken or protected; for too little memory. Anything else is a bug, and keeps its traceback.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def plain_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
         except click.ClickException:
             raise  # a message already
         except Exception as error:
-            ours = on_purpose(error) or of_the_disk(error)
+            ours = on_purpose(error) or of_the_disk(error) or of_memory(error)
             if ours is None or os.environ.get(SHOW_TRACEBACK):
                 raise
             raise click.ClickException(f"{ours}\n(traceback: set {SHOW_TRACEBACK}=1)") from None
@@ -139,6 +139,27 @@ def of_the_disk(error: BaseException) -> str | None:
                 "what is whole is kept"
             )
     return None
+
+
+def of_memory(error: BaseException) -> str | None:
+    """Say that memory does not suffice, if that is behind an error, and what to do.
+
+    Examples
+    --------
+    >>> of_memory(MemoryError("Unable to allocate 8.00 GiB for an array"))
+    'out of memory: Unable to allocate 8.00 GiB for an array. Close other programs, or take a \
+machine with more, and run again: what is whole is kept'
+    """
+    from wherewhen.memory import is_exhausted
+
+    first = next(filter(is_exhausted, chain(error)), None)
+    if first is None:
+        return None
+    said = next(iter(str(first).splitlines()), "") or type(first).__name__
+    return (
+        f"out of memory: {said}. Close other programs, or take a machine with more, and run again: "
+        "what is whole is kept"
+    )
 
 
 def _by_kedro(error: BaseException) -> bool:

@@ -147,24 +147,32 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Catalog) -> None:
-        """Tell MLflow what came out and what was taken over; print the table of scores."""
+        """Tell MLflow what came out and what was taken over; print the table of scores.
+
+        Raises
+        ------
+        wherewhen.tracking.TrackingError
+            At the very end, if MLflow was not told all of it.
+        """
         from wherewhen.describe import print_scores
         from wherewhen.tracking import is_described
 
         self._log_results(pipeline)
         self._tracker.end("FINISHED")
-        if is_described():
-            return
-        self._register()
-        if "scores" in pipeline.all_outputs():
-            try:
-                print_scores(catalog, self._tracker.run_id)
-            except Exception as error:  # the run is finished, whatever the table says
-                log.warning("the table of scores can't be printed: %s", error)
+        if not is_described():
+            self._register()
+            if "scores" in pipeline.all_outputs():
+                try:
+                    print_scores(catalog, self._tracker.run_id)
+                except Exception as error:  # the run is finished, whatever the table says
+                    log.warning("the table of scores can't be printed: %s", error)
+        self._tracker.require_told()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
         """End the MLflow run as failed, with what was made before."""
+        from wherewhen.tracking import TrackingError
+
         if self._tracker is None:
             return
         try:
@@ -172,6 +180,10 @@ class RunHooks:
         except Exception as second:  # the first error is the one to be seen
             log.warning("MLflow was not told what was made before the error: %s", second)
         self._tracker.end("FAILED")
+        try:
+            self._tracker.require_told()
+        except TrackingError as second:
+            log.warning("%s", second)
 
     # --- helpers ---------------------------------------------------------------------------------
 
@@ -188,7 +200,11 @@ class RunHooks:
             self._tracker.log_file(file, wanted["artifact_path"])
         if "model" not in wanted:
             return None
-        return log_model(file, wanted["model"], self._tracker.run_id)
+        maker = self._catalog.ledger.maker(name).name
+        return self._tracker.obtain(
+            f"the model {name} (`kedro run --nodes {maker} --anew` logs it)",
+            lambda: log_model(file, wanted["model"], self._tracker.run_id),
+        )
 
     def _register(self) -> None:
         """Register the model of the first trial, if this run has made it."""
@@ -201,6 +217,8 @@ class RunHooks:
             return
         dataset = ledger.parameters.evaluate.dataset
         record = ledger.record(f"{trial}.model")
+        if record.model_id is None:
+            return  # MLflow could not be told of it
         try:
             splits = json.loads(ledger.file("split_fingerprints").read_text(encoding="utf-8"))
             tags = about(
@@ -267,7 +285,7 @@ class RunHooks:
         """Log scores: means and deviations, and each trial's with the network that it is of."""
         import pandas as pd
 
-        from wherewhen.tracking import known_model, score_metrics
+        from wherewhen.tracking import score_metrics
 
         ledger = self._catalog.ledger
         tables = [
@@ -278,7 +296,7 @@ class RunHooks:
         scores = pd.concat(tables, ignore_index=True)
         for trial, of_trial in scores.groupby("trial"):
             name = f"{trial}.model"
-            model = known_model(ledger.record(name).model_id) if name in there else None
+            model = ledger.record(name).model_id if name in there else None
             for features, rows in of_trial.groupby("features"):
                 values = {f"{trial}.{name}": value for name, value in score_metrics(rows).items()}
                 self._tracker.log_metrics(values, model if features == "network" else None, data)

@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import math
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from wherewhen import databases
 from wherewhen.project import project_root, to_root
+from wherewhen.tracklets.folders import listed
+
+Found = TypeVar("Found")
+
+log = logging.getLogger(__name__)
 
 BATCH = {"metrics": 500, "params": 100, "tags": 100}
 """Entities in one request; MLflow takes no more parameters or tags at a time."""
@@ -90,13 +99,19 @@ def experiment_id(dataset: str) -> str:
     TrackingError
         If MLflow's database is damaged, locked, of another version, or can't be reached.
     """
+    if reason := fault():
+        raise TrackingError(_cannot_be_used(reason))
     with understood():
         found = client().get_experiment_by_name(dataset)
         if found is None:
-            return client().create_experiment(dataset, artifact_location=artifact_root())
-        if found.lifecycle_stage != "active":
-            client().restore_experiment(found.experiment_id)
-        return found.experiment_id
+            made = client().create_experiment(dataset, artifact_location=artifact_root())
+        else:
+            made = found.experiment_id
+            if found.lifecycle_stage != "active":
+                client().restore_experiment(made)
+    if path := _database():
+        databases.remember(path)
+    return made
 
 
 def client() -> Any:
@@ -107,21 +122,44 @@ def client() -> Any:
     return mlflow.MlflowClient()
 
 
+def fault(patience: float = databases.PATIENCE) -> str | None:
+    """Say why MLflow can't be told anything now, and what to do; None if it can.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds to wait for another process that holds the database, or for a server's answer.
+    """
+    if path := _database():
+        return databases.fault(path, patience, _fault_of_its_tables)
+    try:
+        with _impatient(patience):
+            client().search_experiments(max_results=1)
+    except _failures() as error:
+        return f"{tracking_uri()} does not answer ({_first_cause(error)}): start the server again"
+    return None
+
+
 @contextmanager
 def understood() -> Iterator[None]:
     """Say what to do where MLflow can't be used."""
+    try:
+        yield
+    except _failures() as error:
+        reason = fault(patience=1) or f"{tracking_uri()}: {_first_cause(error)}"
+        raise TrackingError(_cannot_be_used(reason)) from error
+
+
+def _cannot_be_used(reason: str) -> str:
+    return f"MLflow can't be used: {reason}. MLFLOW_TRACKING_URI names another place"
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what MLflow raises where its database, server or disk fails."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise TrackingError(
-            f"MLflow at {tracking_uri()} can't be used: {_first_cause(error)}. Free some space if "
-            "the disk is full; wait if another process holds the file; start the server if it is "
-            "one; move a damaged file away (its runs go with it), or run `mlflow db upgrade` on "
-            "one of an older MLflow. MLFLOW_TRACKING_URI names another place"
-        ) from error
+    return MlflowException, SQLAlchemyError, OSError
 
 
 def _first_cause(error: BaseException) -> str:
@@ -132,8 +170,75 @@ def _first_cause(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+@contextmanager
+def _impatient(seconds: float) -> Iterator[None]:
+    """Let MLflow ask a server once, and not wait for it as long as it would."""
+    hurried = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(seconds))),
+    }
+    before = {name: os.environ.get(name) for name in hurried}
+    os.environ.update(hurried)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _database() -> Path | None:
+    """Return MLflow's SQLite file; None if it has a server, or another database."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(tracking_uri())
+    except ArgumentError:
+        return None
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    return Path(url.database).absolute() if is_file else None
+
+
+def _fault_of_its_tables(database: sqlite3.Connection) -> str | None:
+    """Say whether a database is not one of this MLflow's."""
+    path, there = _database(), databases.tables(database)
+    if there and "experiments" not in there:
+        return f"{path} is a database, and not MLflow's: move it away"
+    if "alembic_version" not in there:
+        return None  # MLflow makes what is missing
+    from mlflow import __version__
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    found = {name for (name,) in database.execute("SELECT version_num FROM alembic_version")}
+    if found <= {_get_latest_schema_revision()}:
+        return None
+    if found <= _known_revisions():
+        return (
+            f"{path} is of an older MLflow. Copy it, then run `mlflow db upgrade "
+            f"{tracking_uri()}`, or move it away with its runs"
+        )
+    return (
+        f"{path} is of a newer MLflow than {__version__}: install that one, or move the file away "
+        "with its runs"
+    )
+
+
+def _known_revisions() -> set[str]:
+    """Return the versions of MLflow's tables that this MLflow knows how to upgrade."""
+    import mlflow
+
+    files = Path(mlflow.__file__).with_name("store") / "db_migrations" / "versions"
+    return {file.name.partition("_")[0] for file in files.glob("*_*.py")}
+
+
 class Tracker:
     """A run of MLflow, and what is logged to it.
+
+    Where MLflow fails meanwhile, the work goes on: what could not be sent waits, is sent when
+    MLflow can be used again, and is named by `require_told` if it never can.
 
     Parameters
     ----------
@@ -148,6 +253,10 @@ class Tracker:
 
     def __init__(self, run_id: str) -> None:
         self.run_id, self._client = run_id, client()
+        self._waiting: list[tuple[str, Callable[[], object]]] = []
+        self._lost: dict[str, str] = {}
+        self._broken: str | None = None
+        self._sending = threading.RLock()
 
     @classmethod
     def start(cls, dataset: str, name: str, tags: Mapping[str, str]) -> Self:
@@ -163,6 +272,11 @@ class Tracker:
             The run's name.
         tags : mapping
             Its tags.
+
+        Raises
+        ------
+        TrackingError
+            If MLflow can't be used.
         """
         import mlflow
 
@@ -181,7 +295,9 @@ class Tracker:
                 tags={**tags, **own, **_process_tags()},
             )
         description.run_id = run.info.run_id
-        return cls(run.info.run_id)._killed_at_exit()
+        tracker = cls(run.info.run_id)._killed_at_exit()
+        _active.set(tracker)
+        return tracker
 
     @classmethod
     @contextmanager
@@ -196,6 +312,11 @@ class Tracker:
             See `start`.
         again : str, optional
             The id of a run that goes on; None: a new one.
+
+        Raises
+        ------
+        TrackingError
+            If MLflow can't be used, or was not told all of the block.
         """
         experiment = experiment_id(dataset)
         with understood():
@@ -214,34 +335,68 @@ class Tracker:
             raise
         finally:
             tracker.end(status)
+        tracker.require_told()
 
     def _killed_at_exit(self) -> Self:
         atexit.register(self.end, "KILLED")  # whatever ends the process before the run is ended
         return self
 
     def end(self, status: str) -> None:
-        """End the run."""
+        """End the run: as failed, if MLflow has refused a part of it."""
+        import mlflow
+
+        def terminate() -> None:
+            how = "FAILED" if self._lost and status == "FINISHED" else status
+            if self._is_active():
+                mlflow.end_run(how)
+            else:
+                self._client.set_terminated(self.run_id, how)
+
+        self._tell("its end", terminate)
+        if self._is_active():  # here it is over, also where MLflow can't be told
+            with _impatient(1), suppress(*_failures()):
+                mlflow.end_run(status)
+        if _active.get() is self:
+            _active.set(None)
+        atexit.unregister(self.end)
+
+    def _is_active(self) -> bool:
         import mlflow
 
         active = mlflow.active_run()
-        if active is not None and active.info.run_id == self.run_id:
-            mlflow.end_run(status)
-        else:
-            self._client.set_terminated(self.run_id, status)
-        atexit.unregister(self.end)
+        return active is not None and active.info.run_id == self.run_id
+
+    def require_told(self) -> None:
+        """Refuse to pass over in silence what MLflow was not told.
+
+        Raises
+        ------
+        TrackingError
+            Naming it, and what to do.
+        """
+        missing = [*self._lost, *(what for what, _ in self._waiting)]
+        if not missing:
+            return
+        reason = self._broken or "; ".join(dict.fromkeys(self._lost.values()))
+        raise TrackingError(
+            f"all is done and kept, but in MLflow run {self.run_id} these are missing: "
+            f"{listed(list(dict.fromkeys(missing)), shown=8)} ({reason}). See to MLflow, and give "
+            "the same command again: it takes over what is there and tells MLflow of it"
+        )
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log parameters by their dotted names."""
         from mlflow.entities import Param
 
         params = [Param(name, str(value)) for name, value in parameters.items()]
-        self._log(params=[each for each in params if len(each.value) <= LONGEST_PARAMETER])
+        short = [each for each in params if len(each.value) <= LONGEST_PARAMETER]
+        self.log_batch("parameters", params=short)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
 
-        self._log(tags=[RunTag(*each) for each in tags.items()])
+        self.log_batch("tags", tags=[RunTag(*each) for each in tags.items()])
 
     def log_metrics(
         self,
@@ -251,20 +406,29 @@ class Tracker:
         step: int = 0,
     ) -> None:
         """Log numbers, of a model and a data set (name and digest) where they are known."""
-        self._log(metrics=_metrics(values, step, model_id, self.run_id, data))
+
+        def send() -> None:
+            known = known_model(model_id)
+            self._send(metrics=_metrics(values, step, known, self.run_id, data))
+
+        self._tell("metrics", send)
 
     def log_file(self, path: Path, folder: str) -> None:
         """Log a file, or all files of a folder, as artifacts."""
-        log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-        log(self.run_id, str(path), folder)
+
+        def send() -> None:
+            log_it = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            log_it(self.run_id, str(path), folder)
+
+        self._tell(f"{folder}/{path.name}", send)
 
     def log_dict(self, content: Any, name: str) -> None:
         """Log plain values as a JSON or YAML file."""
-        self._client.log_dict(self.run_id, content, name)
+        self._tell(name, lambda: self._client.log_dict(self.run_id, content, name))
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text as a file."""
-        self._client.log_text(self.run_id, text, name)
+        self._tell(name, lambda: self._client.log_text(self.run_id, text, name))
 
     def log_data(self, name: str, digest: str, source: Mapping[str, Any], context: str) -> None:
         """Log an input of the run as a dataset, which MLflow's pages and filters know."""
@@ -272,13 +436,78 @@ class Tracker:
 
         dataset = Dataset(name, digest, "local", json.dumps(source))
         tags = [InputTag("mlflow.data.context", context)]
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, tags)])
+        given = [DatasetInput(dataset, tags)]
+        self._tell(f"data set {name}", lambda: self._client.log_inputs(self.run_id, given))
 
-    def _log(self, **entities: list[Any]) -> None:
-        """Log metrics, params or tags, in as many requests as MLflow needs."""
+    def obtain(self, what: str, ask: Callable[[], Found]) -> Found | None:
+        """Return what MLflow answers; None where it can't, which is then missing under a name."""
+        self.catch_up()
+        reason = self._broken
+        if reason is None:
+            try:
+                return ask()
+            except _failures() as error:
+                reason = _first_cause(error)
+                self._look_after(error)
+        self._lost[what] = reason
+        return None
+
+    def log_batch(self, what: str, **entities: list[Any]) -> None:
+        """Log metrics, params or tags of MLflow's own kinds, under a name for messages."""
+        self._tell(what, lambda: self._send(**entities))
+
+    def _send(self, **entities: list[Any]) -> None:
+        """Send metrics, params or tags, in as many requests as MLflow needs."""
         for kind, each in entities.items():
             for first in range(0, len(each), BATCH[kind]):
                 self._client.log_batch(self.run_id, **{kind: each[first : first + BATCH[kind]]})
+
+    def _tell(self, what: str, send: Callable[[], object]) -> None:
+        """Send something, or keep it until MLflow can be used again."""
+        with self._sending:
+            self._waiting.append((what, send))
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Send what waits, in order, as far as MLflow can be used."""
+        with self._sending:
+            self._look_again()
+            while self._waiting and self._broken is None:
+                what, send = self._waiting[0]
+                try:
+                    send()
+                except _failures() as error:
+                    self._look_after(error)
+                    if self._broken is not None:
+                        return
+                    self._lost[what] = _first_cause(error)  # this alone is refused
+                self._waiting.pop(0)
+
+    def _look_again(self) -> None:
+        """Find out whether MLflow, which was broken, can be used again, or its file went away."""
+        if self._broken is not None:
+            self._broken = fault(patience=1)
+            if self._broken is None:
+                log.info("MLflow can be used again: it is told what it has missed")
+        elif path := _database():
+            self._say(databases.exchanged(path))
+
+    def _look_after(self, error: BaseException) -> None:
+        """Find out whether an error means that MLflow is broken."""
+        self._say(fault(patience=1))
+
+    def _say(self, broken: str | None) -> None:
+        if broken is not None:
+            log.error(
+                "MLflow can't be used any more: %s. The work goes on, and what is made is kept; "
+                "MLflow is told later if it can be",
+                broken,
+            )
+        self._broken = broken
+
+
+_active: ContextVar[Tracker | None] = ContextVar("active", default=None)
+"""The tracker of the session's run."""
 
 
 class MetricLog:
@@ -291,10 +520,7 @@ class MetricLog:
     """
 
     def __init__(self, prefix: str) -> None:
-        import mlflow
-
-        run = mlflow.active_run()
-        self._tracker = Tracker(run.info.run_id) if run else None
+        self._tracker = _active.get()
         self._prefix = prefix
         self._pending: list[Any] = []
         self._steps: set[int] = set()
@@ -325,8 +551,8 @@ class MetricLog:
     def flush(self) -> None:
         """Send what is pending."""
         if self._tracker is not None:
-            self._tracker._log(metrics=self._pending)
-            self._pending.clear()
+            self._tracker.log_batch("losses of the training", metrics=self._pending)
+            self._pending = []
 
 
 def _metrics(
@@ -386,7 +612,8 @@ def search(condition: str = "", **which: Any) -> list[Any]:
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri())
-    return mlflow.search_runs(filter_string=condition, output_format="list", **which)
+    with understood():
+        return mlflow.search_runs(filter_string=condition, output_format="list", **which)
 
 
 def find_runs(dataset: str, tags: Mapping[str, str]) -> list[Any]:
@@ -406,7 +633,9 @@ def known_model(model_id: str | None) -> str | None:
         return None
     try:
         return client().get_logged_model(model_id).model_id
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return None
 
 

@@ -4,7 +4,7 @@ import torch
 
 from wherewhen.model import encode
 from wherewhen.model.config import NetworkConfig
-from wherewhen.model.encode import WithinMemory, encode_frames, encode_tracklets
+from wherewhen.model.encode import encode_frames, encode_tracklets
 from wherewhen.model.siamese import build_network
 from wherewhen.tracklets.cubes import ArrayCubes
 from wherewhen.tracklets.windows import Window
@@ -66,53 +66,6 @@ def test_another_pooling_pools_the_valid_frames_and_has_no_frame_weights(reader)
     np.testing.assert_allclose(pooled.embeddings[1], own.embeddings[1], atol=1e-6)
     with pytest.raises(ValueError, match="only the network's own pooling has frame weights"):
         encode_tracklets(network, reader, windows, attention=True, pooling=Last())
-
-
-class TestWithinMemory:
-    """A batch that the memory does not hold is encoded in halves, to the same values."""
-
-    @staticmethod
-    def within(most):
-        sizes = []
-
-        def work(cubes, mask):
-            sizes.append(len(cubes))
-            if len(cubes) > most:
-                raise torch.OutOfMemoryError("too much")
-            return cubes.sum(1).numpy(), [row.numpy() for row in mask]
-
-        return WithinMemory(work), sizes
-
-    @pytest.fixture
-    def batch(self):
-        cubes = torch.arange(14.0).reshape(7, 2)
-        return cubes, cubes % 3 == 0
-
-    def test_a_batch_that_fits_is_encoded_at_once(self, batch):
-        encoder, sizes = self.within(7)
-        encoder(*batch)
-        assert sizes == [7]
-
-    def test_one_that_does_not_is_halved_and_so_are_all_that_follow(self, batch):
-        cubes, mask = batch
-        encoder, sizes = self.within(2)
-        for _ in range(2):
-            sums, valid = encoder(cubes, mask)
-            np.testing.assert_array_equal(sums, cubes.sum(1))
-            np.testing.assert_array_equal(valid, mask)
-        assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1] + 7 * [1]
-
-    def test_other_errors_pass(self, batch):
-        def fail(cubes, mask):
-            raise RuntimeError("another fault")
-
-        with pytest.raises(RuntimeError, match="another fault"):
-            WithinMemory(fail)(*batch)
-
-    def test_a_window_that_is_too_large_by_itself_is_refused(self, batch):
-        encoder, _ = self.within(0)
-        with pytest.raises(MemoryError, match=r"window of 2 frames: .*embed\.frames.*device: cpu"):
-            encoder(*batch)
 
 
 class TestOnAGPU:

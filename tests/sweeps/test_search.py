@@ -10,11 +10,11 @@ from wherewhen.experiments.config import ExperimentError
 from wherewhen.locks import alone
 from wherewhen.sessions import View
 from wherewhen.sweeps import search
-from wherewhen.sweeps.config import Pruner, evaluation_view, read_sweep
+from wherewhen.sweeps.config import Pruner, Sampler, evaluation_view, read_sweep
 from wherewhen.sweeps.report import table
 from wherewhen.sweeps.search import PARENT, run_sweep
 from wherewhen.sweeps.study import finished
-from wherewhen.tracking import find_runs
+from wherewhen.tracking import TrackingError, find_runs
 from wherewhen.tracklets.splits import draw_splits
 
 
@@ -128,6 +128,17 @@ class TestSessions:
         ]
         assert ways[0] == ways[1]
         assert len({str(params) for params, _ in ways[0]}) == 3
+
+    def test_an_evaluation_in_which_mlflow_breaks_is_made_again(self, undisturbed, sessions):
+        short = self.SWEEP.model_copy(update={"trials": 1, "sampler": Sampler(seed=7)})
+        sessions |= {"breaks_at": 2, "error": TrackingError("the server has gone")}
+        with pytest.raises(TrackingError, match="the server has gone"):
+            run_sweep(short, "drawn", evaluations=1)
+        sessions["breaks_at"] = None
+        outcome = run_sweep(short, "drawn", evaluations=1)
+        assert table(outcome).state.to_list() == ["killed", "complete"]
+        first, second = outcome.study.trials
+        assert first.params == second.params
 
     def test_an_evaluation_that_fails_by_itself_is_noted_and_not_repeated(self, sessions):
         short = self.SWEEP.model_copy(update={"trials": 1})

@@ -1,10 +1,22 @@
 """Studies that are interrupted go the way of undisturbed ones."""
 
+import sqlite3
+from contextlib import closing
+
 import optuna
+import pytest
 from optuna.trial import TrialState
 
 from wherewhen.sweeps.config import read_sweep
-from wherewhen.sweeps.study import ERROR, finished, open_study, propose
+from wherewhen.sweeps.study import (
+    ERROR,
+    StudyError,
+    finished,
+    open_study,
+    propose,
+    require_usable,
+    understood,
+)
 
 SWEEP = read_sweep(
     "mine",
@@ -63,3 +75,42 @@ def test_what_failed_by_itself_is_not_repeated(tmp_path):
     study.tell(evaluation, state=TrialState.FAIL)
     assert [each.number for each in finished(study)] == [0]
     assert propose(study, SWEEP).params != evaluation.params
+
+
+def another_program_s(path):
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE notes (text TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.write_bytes(b"garbage" * 100), r"is damaged .*put a copy in its place"),
+        (lambda path: path.mkdir(), r"is no file, expected a database: move it away"),
+        (another_program_s, r"is a database, and not Optuna's: move it away"),
+    ],
+)
+def test_a_file_that_holds_no_study_is_named(tmp_path, spoil, said):
+    spoil(tmp_path / "sweeps.db")
+    with pytest.raises(StudyError, match=rf"sweeps\.db {said}.*All that was made is kept"):
+        open_study(tmp_path / "sweeps.db", "mine", SWEEP)
+
+
+def test_a_file_that_goes_away_in_the_middle_is_named(tmp_path):
+    database = tmp_path / "sweeps.db"
+    study = search(database, 1)
+    database.unlink()
+    with pytest.raises(StudyError, match=r"was removed while this process used it"):
+        require_usable(database)
+    assert len(study.trials) == 1  # SQLite still reads the file that has no name any more
+
+
+def test_a_fault_in_the_middle_is_named(tmp_path):
+    database = tmp_path / "sweeps.db"
+    study = search(database, 1)
+    with (
+        pytest.raises(StudyError, match=r"is damaged .*All that was made is kept"),
+        understood(database),
+    ):
+        database.write_bytes(b"garbage" * 5000)
+        study.ask()

@@ -90,6 +90,7 @@ def _run(row: ResolvedRow) -> None:
     run = Tracker(described.run_id)
     run.log_metrics(shown)
     run.set_tags({"scores": row.identity})
+    run.require_told()
 
 
 def _describe(row: ResolvedRow, what: str, **tags: str) -> Description:

@@ -37,6 +37,7 @@ from wherewhen.features.cube_files import Storage, as_stored, data_bytes
 from wherewhen.features.cube_store import CubeStore, CubeStoreError, readable, require_finite
 from wherewhen.features.frames import prepared
 from wherewhen.features.weights import WeightsSource
+from wherewhen.memory import WithinMemory
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.folders import listed
@@ -341,15 +342,30 @@ class CubeExtraction:
 
     def _compute(self, prepared: Iterable[Tensor]) -> NDArray[np.float16]:
         """Turn a batch, prepared once a variant, into [variants, frames, H, W, D]."""
-        # values beyond float16 become infinite here and are refused by the store
-        return np.stack([self._cubes(images).half().cpu().numpy() for images in prepared])
+        made = [self._within_memory(images) for images in prepared]
+        return np.stack([parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in made])
 
-    def _cubes(self, images: Tensor) -> Tensor:
+    @cached_property
+    def _within_memory(self) -> WithinMemory[NDArray[np.float16]]:
+        return WithinMemory(self._cubes, self._too_large)
+
+    def _cubes(self, images: Tensor) -> NDArray[np.float16]:
+        # values beyond float16 become infinite here and are refused by the store
         if not self.backbone.compiled:
-            return self.backbone.compute(images)
-        # compiled for one size of batch: the last of a tracklet is filled up
+            return self.backbone.compute(images).half().cpu().numpy()
+        # compiled for one size of batch: the last of a tracklet, or a part, is filled up
         full = images[[*range(len(images)), *[0] * (self.batch_size - len(images))]]
-        return self.backbone.compute(full)[: len(images)]
+        return self.backbone.compute(full)[: len(images)].half().cpu().numpy()
+
+    def _too_large(self, images: Tensor) -> str:
+        height, width = images.shape[2:]
+        way_out = "extract.compiled: false, " if self.backbone.compiled else ""
+        return (
+            f"memory does not hold the activations of {self.backbone.record['name']} for one "
+            f"frame of {width} x {height} on {self.backbone.device}. Ways out: {way_out}a smaller "
+            "extract.size or extract.backbone, fewer extract.readers on a CPU, device: cpu on a "
+            "GPU. Finished tracklets are kept"
+        )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from wherewhen.devices import usable_device
 from wherewhen.execution.engine import LOCAL, Engine
+from wherewhen.memory import WithinMemory
 from wherewhen.model.convolution import full_float32
 from wherewhen.model.cubes import gather
 from wherewhen.model.siamese import SiameseNetwork
@@ -84,7 +85,7 @@ def encode_tracklets(
         N windows; lengths may differ.
     batch_size
         Windows a batch; 8 windows of 128 frames of 7 x 7 x 1024 take 0.6 GB. On a GPU a batch has
-        more where its memory allows, and fewer where it does not hold so many.
+        more where its memory allows; everywhere fewer where memory does not hold so many.
     progress
         Show a progress bar (frames).
     attention
@@ -108,7 +109,7 @@ def encode_tracklets(
         If attention is asked for with another pooling, which has no frame weights; if there is no
         such device.
     MemoryError
-        If a GPU can't hold a single window.
+        If memory, or a GPU's, can't hold a single window.
     """
     if attention and pooling is not None:
         raise ValueError("attention: only the network's own pooling has frame weights")
@@ -220,18 +221,20 @@ def _by_batch(
     def read(batch: list[int]) -> tuple[Tensor, Tensor]:
         return gather(reader, [windows[index] for index in batch])
 
-    def work(batches: Iterable[list[int]]) -> Iterator[tuple[list[int], Values]]:
+    def encode_there(cubes: Tensor, mask: Tensor) -> Values:
+        return encode(cubes.to(there), mask.to(there))
+
+    def work(batches: Iterable[list[int]]) -> Iterator[tuple[list[int], list[Values]]]:
         run = _in_all_threads if there.type == "cpu" else _read_ahead
-        within_memory = WithinMemory(lambda cubes, mask: encode(cubes.to(there), mask.to(there)))
         with _moved(network, there), evaluating(network):
-            yield from run(read, within_memory, batches)
+            yield from run(read, encode_there, batches)
 
     with (
         closing(engine.map(work, batches)) as encoded,
         tqdm(total=sum(lengths), desc="embed", unit="frame", disable=not progress) as bar,
     ):
         for batch, found in encoded:
-            yield batch, found
+            yield batch, _joined(found)
             bar.update(sum(lengths[index] for index in batch))
 
 
@@ -263,16 +266,23 @@ def _in_all_threads(
     read: Callable[[list[int]], tuple[Tensor, Tensor]],
     encode: Callable[[Tensor, Tensor], Values],
     batches: Iterable[list[int]],
-) -> Iterator[tuple[list[int], Values]]:
+) -> Iterator[tuple[list[int], list[Values]]]:
     """Let several threads each take whole batches and compute in one thread.
 
     The numbers are the same on any machine.
     """
 
-    def work(batch: list[int]) -> tuple[list[int], Values]:
+    def work(batch: list[int]) -> tuple[list[int], list[Values]]:
         with torch.no_grad():  # each thread has a switch of its own
-            return batch, encode(*read(batch))
+            return batch, within_memory(batch)
 
+    within_memory = WithinMemory(
+        lambda batch: encode(*read(batch)),
+        lambda batch: (
+            "memory does not hold a window of a tracklet: take a shorter one "
+            "(embed.frames), close other programs, or take a machine with more"
+        ),
+    )
     workers = min(processors(), MOST_THREADS)
     yield from in_threads(work, batches, workers, ahead=workers)
 
@@ -281,54 +291,27 @@ def _read_ahead(
     read: Callable[[list[int]], tuple[Tensor, Tensor]],
     encode: Callable[[Tensor, Tensor], Values],
     batches: Iterable[list[int]],
-) -> Iterator[tuple[list[int], Values]]:
+) -> Iterator[tuple[list[int], list[Values]]]:
     """Let several threads read the next batches while a GPU computes one."""
 
     def work(batch: list[int]) -> tuple[list[int], Tensor, Tensor]:
         return batch, *read(batch)
 
+    within_memory = WithinMemory(
+        encode,
+        lambda cubes, mask: (
+            f"the GPU can't hold a window of {cubes.shape[1]} frames: take a "
+            "shorter one (embed.frames), or device: cpu"
+        ),
+    )
     workers = min(processors(), MOST_READERS)
     for batch, cubes, mask in in_threads(work, batches, workers, ahead=workers + 1):
-        yield batch, encode(cubes, mask)
+        yield batch, within_memory(cubes, mask)
 
 
-class WithinMemory:
-    """Encodes batches in parts that a GPU's memory holds: halves of them whenever it does not.
-
-    Parameters
-    ----------
-    encode : callable
-        From cubes ``[N, T, H, W, D]`` and mask ``[N, T]`` to values of the N windows, each by
-        itself.
-    """
-
-    def __init__(self, encode: Callable[[Tensor, Tensor], Values]) -> None:
-        self._encode = encode
-        self._most: int | None = None
-
-    def __call__(self, cubes: Tensor, mask: Tensor) -> Values:
-        """Encode a batch.
-
-        Raises
-        ------
-        MemoryError
-            If there is no room for a single window.
-        """
-        while True:
-            size = min(self._most or len(cubes), len(cubes))
-            parts = zip(cubes.split(size), mask.split(size), strict=True)
-            try:
-                found = [self._encode(*part) for part in parts]
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise MemoryError(
-                        f"the GPU can't hold a window of {cubes.shape[1]} frames: take a shorter "
-                        "one (embed.frames), or device: cpu"
-                    ) from None
-                self._most = size // 2
-            else:
-                return tuple(list(chain(*each)) for each in zip(*found, strict=True))
-            torch.cuda.empty_cache()  # here, where the error holds no tensors any more
+def _joined(parts: list[Values]) -> Values:
+    """Put together what was made of the parts of a batch."""
+    return tuple(list(chain(*each)) for each in zip(*parts, strict=True))
 
 
 def _valid_frames(values: Tensor, mask: Tensor) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,8 +24,18 @@ from wherewhen.project import from_root
 from wherewhen.sessions import View
 from wherewhen.sweeps.config import Sweep, check_search, evaluation_view
 from wherewhen.sweeps.report import write
-from wherewhen.sweeps.study import ERROR, RUN, Outcome, finished, open_study, propose
-from wherewhen.tracking import Description, Tracker, find_runs
+from wherewhen.sweeps.study import (
+    ERROR,
+    RUN,
+    Outcome,
+    finished,
+    open_study,
+    propose,
+    require_usable,
+    storage_errors,
+    understood,
+)
+from wherewhen.tracking import Description, Tracker, TrackingError, find_runs
 from wherewhen.tracklets.fingerprint import decisive, fingerprint
 
 if TYPE_CHECKING:
@@ -81,14 +91,17 @@ def run_sweep(
         alone(home / "sweeps" / name, _refuse(name)) as folder,
         _tracked(sweep, name, common.dataset) as tracker,
     ):
-        study = open_study(home / "sweeps.db", name, sweep)
-        outcome = Outcome(sweep, study, folder, given, _persons(common))
-        wanted = evaluations or sweep.evaluations
-        if len(finished(study)) >= wanted:
-            log.info("%s: all %d evaluations are finished already", sweep.name, wanted)
-        while len(finished(study)) < wanted:
-            _evaluate(propose(study, sweep), outcome, env, tracker.run_id)
-        write(outcome, tracker)
+        database = home / "sweeps.db"
+        with understood(database):
+            study = open_study(database, name, sweep)
+            outcome = Outcome(sweep, study, folder, given, _persons(common))
+            wanted = evaluations or sweep.evaluations
+            if len(finished(study)) >= wanted:
+                log.info("%s: all %d evaluations are finished already", sweep.name, wanted)
+            while len(finished(study)) < wanted:
+                require_usable(database)
+                _evaluate(propose(study, sweep), outcome, env, tracker.run_id)
+            write(outcome, tracker)
     return outcome
 
 
@@ -118,8 +131,9 @@ def _evaluate(evaluation: Trial, outcome: Outcome, env: str | None, parent: str 
                 if pruned:
                     break
             tracker.set_tags({"pruned": str(pruned).lower()})
-    except UnknownMeasure:  # every evaluation would fail
-        study.tell(evaluation, state=TrialState.FAIL)
+    except (UnknownMeasure, TrackingError, *storage_errors()):  # every evaluation would fail
+        with suppress(*storage_errors()):
+            study.tell(evaluation, state=TrialState.FAIL)  # as if killed: it is made again
         raise
     except Exception as error:
         evaluation.set_user_attr(ERROR, log_failure(name, error))

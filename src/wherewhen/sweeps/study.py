@@ -7,12 +7,18 @@ because a trial is a split of the data everywhere else.
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wherewhen import databases
+from wherewhen.experiments.config import ExperimentError
 from wherewhen.sweeps.config import Sweep
 
 if TYPE_CHECKING:
@@ -26,6 +32,14 @@ ERROR = "error"
 
 RUN = "mlflow_run_id"
 """User attribute of an evaluation: its MLflow run."""
+
+
+KEPT = "All that was made is kept: the sweep, started again, takes it over"
+"""What a fault of the study leaves."""
+
+
+class StudyError(ExperimentError):
+    """The file of a study can't be used."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,11 @@ def open_study(database: Path, name: str, sweep: Sweep) -> Study:
         The study's name.
     sweep : Sweep
         Gives the direction and the pruner.
+
+    Raises
+    ------
+    StudyError
+        If the file can't be used.
     """
     import optuna
     from optuna.trial import TrialState
@@ -68,16 +87,58 @@ def open_study(database: Path, name: str, sweep: Sweep) -> Study:
         if sweep.pruner
         else optuna.pruners.NopPruner()
     )
-    study = optuna.create_study(
-        storage=f"sqlite:///{database}",
-        study_name=name,
-        direction=sweep.direction,
-        pruner=pruner,
-        load_if_exists=True,
-    )
+    require_usable(database)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{database}",
+            study_name=name,
+            direction=sweep.direction,
+            pruner=pruner,
+            load_if_exists=True,
+        )
+    except RuntimeError as error:  # its tables are of another version of Optuna
+        raise StudyError(f"{database}: {error}") from error
+    databases.remember(database)
     for killed in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(killed.number, state=TrialState.FAIL)
     return study
+
+
+def require_usable(database: Path) -> None:
+    """Refuse a file that Optuna can't write a study to.
+
+    Raises
+    ------
+    StudyError
+        Naming the file, its fault and what to do.
+    """
+    if reason := databases.fault(database, judge=partial(_fault_of_its_tables, database)):
+        raise StudyError(f"the study of the sweep can't be used: {reason}. {KEPT}")
+
+
+def _fault_of_its_tables(path: Path, database: sqlite3.Connection) -> str | None:
+    tables = databases.tables(database)
+    if not tables or "studies" in tables:
+        return None
+    return f"{path} is a database, and not Optuna's: move it away"
+
+
+@contextmanager
+def understood(database: Path) -> Iterator[None]:
+    """Say what to do where the study's file fails in the middle of a sweep."""
+    try:
+        yield
+    except storage_errors() as error:
+        require_usable(database)
+        raise StudyError(f"the study of the sweep in {database} fails: {error}. {KEPT}") from error
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """Return what Optuna raises where a study's file fails."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return StorageInternalError, SQLAlchemyError
 
 
 def finished(study: Study) -> list[FrozenTrial]:

@@ -146,6 +146,8 @@ def train(
         If another process has died; the last checkpoint stays.
     TypeError
         If `cubes` or `guide` can't be pickled for the other processes.
+    BatchTooLarge
+        If memory does not hold a step; the last checkpoint stays.
     TrainingDiverged
         If loss or gradient become NaN or infinite; the last checkpoint stays.
     CheckpointError

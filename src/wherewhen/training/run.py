@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from wherewhen.memory import is_exhausted
 from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Clip
@@ -49,6 +50,10 @@ logger = logging.getLogger(__name__)
 
 class TrainingDiverged(ArithmeticError):
     """The loss or its gradient is NaN or infinite."""
+
+
+class BatchTooLarge(MemoryError):
+    """Memory does not hold a step; no part of a batch would have the same loss."""
 
 
 class Portion(NamedTuple):
@@ -236,7 +241,7 @@ class Run:
         with bar, closing(load_clips(source, self._portions())) as loaded:
             for portion, clips, seconds in loaded:
                 waited += seconds
-                values, known = self._differentiate(portion, clips)
+                values, known = self._within_memory(portion, clips)
                 pending.add(portion.draw.batch, values, known, seconds)
                 validated = validation is not None and self._is_validated(self.step + 1)
                 if not (self._is_fetched(self.step + 1) or validated):
@@ -285,7 +290,7 @@ class Run:
         source = clip_source(cubes, self.config.frames, self.device)
         with closing(load_clips(source, self._portions())) as loaded:
             for portion, clips, _ in loaded:
-                self._differentiate(portion, clips)
+                self._within_memory(portion, clips)
                 self._update()
                 if self._all_stop():
                     break
@@ -312,6 +317,33 @@ class Run:
         roofline = measure_roofline(self.device, dtype)
         logger.info("this machine's matrix products: %.3g TFLOP/s (%s)", roofline / 1e12, dtype)
         return roofline
+
+    def _within_memory(self, portion: Portion, clips: Clips) -> tuple[Values, Row]:
+        """Take the gradients of a step, or say what makes steps smaller."""
+        try:
+            return self._differentiate(portion, clips)
+        except Exception as error:
+            if not is_exhausted(error):
+                raise
+        # here, where the error holds no tensors any more
+        raise BatchTooLarge(self._ways_out(len(portion.draw.windows)))
+
+    def _ways_out(self, clips: int) -> str:
+        """Say what makes a step smaller, that which changes least first."""
+        config = self.config
+        part, ways = max(1, (config.micro_batch or clips) // 2), []
+        if not config.batch_statistics:  # which see the whole batch, once
+            ways.append(f"train.training.micro_batch: {part} (the same gradient up to rounding)")
+            if self.network.trunk is not None and not config.recompute:
+                ways.append("train.training.recompute: true (the same gradient)")
+        size = "pairs_per_batch" if config.pairs == "drawn" else "persons_per_batch"
+        ways.append(f"a smaller train.training.{size} ({getattr(config, size)}) or frames "
+                    f"({config.frames}), which is another training")  # fmt: skip
+        return (
+            f"step {self.step + 1}: memory on {self.device} does not hold a batch of {clips} clips "
+            f"of {config.frames} frames. It is not halved in silence: the loss compares all clips "
+            f"of a batch. Ways out: {', '.join(ways)}. The last checkpoint is kept"
+        )
 
     def _differentiate(self, portion: Portion, clips: Clips) -> tuple[Values, Row]:
         """Compute the gradients of the next step; return its values, and what else is known."""
