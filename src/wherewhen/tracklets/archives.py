@@ -30,13 +30,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Self
 
 from tqdm import tqdm
 
 from wherewhen.locks import held
 from wherewhen.tracklets.files import entries, is_dir, is_file, is_leaving
 from wherewhen.tracklets.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from wherewhen.tracklets.zip_directory import check_directory
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """File name endings of archives, in lower case; files may have them in any case."""
@@ -61,6 +62,14 @@ compress, and a decompression bomb grows a thousandfold."""
 _RATIO_MATTERS_FROM = 16 * 2**20
 """Bytes below which the ratio is not checked: a text file easily reaches 100."""
 
+_LONGEST_EXTENSION = 2**17
+"""The most bytes of a tar's header that belongs to the one behind it: long names and attributes."""
+
+_EXTENSIONS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+
 _CHUNK = 2**20
 _TRAILER = 64 * 2**20
 """The most padding that is read after the last member of a compressed tar."""
@@ -68,6 +77,7 @@ _TRAILER = 64 * 2**20
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
     *(ValueError, OverflowError, struct.error),  # a name that is not UTF-8, a number out of range
+    RecursionError,  # thousands of a tar's headers, each of which belongs to the next
 )
 
 _log = logging.getLogger(__name__)
@@ -232,7 +242,7 @@ def _sealed(target: Path, archive: Path, identity: dict[str, Any]) -> Path:
     """Return an unpacked folder if its seal names this archive."""
     try:
         found = json.loads((target / SEAL).read_text())["archive"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         raise ArchiveError(
             f"{target} exists, but was not unpacked from {archive} by this project, so it may be "
             "incomplete. Set the root to that folder to use it as it is, or move it away to have "
@@ -329,9 +339,33 @@ def _members(archive: Path) -> Iterator[_Member]:
         yield from _zip_members(raw) if is_zip else _tar_members(raw)
 
 
+class _Header(tarfile.TarInfo):
+    """A tar's header; those that take memory or time before a member is known are refused."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Self:
+        """Read 512 bytes."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            info._refuse_sparse()
+        if info.type in _EXTENSIONS and info.size > _LONGEST_EXTENSION:
+            raise ValueError(  # tarfile would replace an error of its own
+                f"a header of {info.size:,} bytes, expected at most {_LONGEST_EXTENSION:,}"
+            )
+        return info
+
+    def _refuse_sparse(self, *_: object) -> NoReturn:
+        # tarfile reads the list of holes to its end, however long it is
+        raise ValueError("a sparse file: pack it again without --sparse")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
 def _tar_members(raw: IO[bytes]) -> Iterator[_Member]:
-    with tarfile.open(fileobj=raw, mode="r:*") as tar:
+    with tarfile.open(fileobj=raw, mode="r:*", tarinfo=_Header) as tar:
         while (info := tar.next()) is not None:
+            if info.size < 0:  # the next header would be looked for before this one, for ever
+                raise ValueError(f"a member of {info.size} bytes")
             tar.members.clear()  # or a million headers stay in memory
             content = partial(tar.extractfile, info)
             fault = _tar_fault(info)
@@ -357,6 +391,7 @@ def _tar_fault(info: tarfile.TarInfo) -> str | None:
 
 
 def _zip_members(raw: IO[bytes]) -> Iterator[_Member]:
+    check_directory(raw)  # zipfile takes 25 us and 400 bytes for an entry, before it checks any
     with zipfile.ZipFile(raw) as file:
         position = 0
         for info in file.infolist():
