@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torchvision.io import ImageReadMode, decode_image
 
 from wherewhen.features import extraction as extraction_module
 from wherewhen.features.augmentation import Augmentation
@@ -618,6 +619,29 @@ def test_a_truncated_jpeg(tmp_path):
     (tmp_path / "frame.jpg").write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(ExtractionError, match=r"frame.jpg can't be decoded"):
         read_frame(tmp_path / "frame.jpg")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1"])
+def test_a_png_of_another_mode_is_what_torchvision_makes_of_it(tmp_path, mode):
+    """Pillow decodes it, because torchvision ends the process where a PNG is damaged."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 24, 4), dtype=np.uint8)
+    Image.fromarray(noise).convert("RGBA" if mode in ("LA", "RGBA") else "RGB").convert(mode).save(
+        tmp_path / "frame.png"
+    )
+    expected = decode_image(str(tmp_path / "frame.png"), ImageReadMode.RGB).permute(1, 2, 0)
+    np.testing.assert_array_equal(read_frame(tmp_path / "frame.png"), expected.numpy())
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no end"])
+def test_a_damaged_png_does_not_end_the_process(tmp_path, damage):
+    Image.effect_noise((24, 48), 90).convert("RGB").save(tmp_path / "frame.png")
+    content = bytearray((tmp_path / "frame.png").read_bytes())
+    changed = {"cut": content[:-40], "no end": content[:-12], "flipped": content[:]}[damage]
+    if damage == "flipped":
+        changed[100] ^= 1
+    (tmp_path / "frame.png").write_bytes(changed)
+    with pytest.raises(ExtractionError, match=r"frame.png can't be decoded"):
+        read_frame(tmp_path / "frame.png")
 
 
 def test_an_unknown_tracklet(extraction):

@@ -6,7 +6,7 @@ from its own first frame, never across tracklets, so that its cubes do not depen
 extracted before it, and a run that was killed and continued writes the same bytes as one that was
 not.
 
-PNG and JPEG files are decoded by torchvision (twice as fast as Pillow, for the same pixels), BMP
+JPEG files are decoded by torchvision (twice as fast as Pillow, for the same pixels), PNG and BMP
 files by Pillow.  On a CPU several threads each take whole batches from the file to the cubes, with
 one intra-op thread each: the order of a sum, and with it the last digits of a cube, would otherwise
 follow from the number of threads.  For a GPU they only decode.
@@ -15,7 +15,6 @@ follow from the number of threads.  For a GPU they only decode.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -29,7 +28,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from wherewhen.execution.engine import LOCAL, Engine
 from wherewhen.features.augmentation import Augmentation
@@ -42,6 +40,13 @@ from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.ingest import frames_fingerprint
+from wherewhen.tracklets.picture_files import (
+    CONVERTIBLE,
+    FORMATS,
+    MODE,
+    PictureError,
+    decode_picture,
+)
 from wherewhen.tracklets.threads import in_threads, processors
 from wherewhen.tracklets.windows import Window
 
@@ -419,8 +424,8 @@ def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
         raise ExtractionError(f"frame {path} changed since it was ingested; ingest again")
     try:
         return decode(content)
-    except (OSError, RuntimeError) as error:  # Pillow's and torchvision's
-        reason = str(error).splitlines()[0].removeprefix("[Errno 0] ")
+    except PictureError as error:
+        reason = str(error).removeprefix("cannot be decoded: ")
         raise ExtractionError(
             f"frame {path} can't be decoded ({reason}); replace it and ingest again"
         ) from error
@@ -429,24 +434,25 @@ def read_frame(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
 def decode(content: bytes) -> NDArray[np.uint8]:
     """Decode a PNG, JPEG or BMP file as extractions do: uint8 [H, W, 3], red first.
 
+    A JPEG is decoded by torchvision, the others by Pillow: the same pixels, but torchvision's
+    decoder ends the process at a damaged PNG.
+
     Raises
     ------
-    OSError, RuntimeError
-        If it is damaged; by the decoder.
+    wherewhen.tracklets.picture_files.PictureError
+        If it is damaged, or of no format or mode that frames may have.
     """
-    if content[:2] == b"BM":
-        with Image.open(io.BytesIO(content)) as image:
-            return np.array(image.convert("RGB"))
+    if not content.startswith(FORMATS["JPEG"][0]):
+        return np.array(decode_picture(content, CONVERTIBLE).convert(MODE))
     import torch
-    from torchvision.io import ImageReadMode, decode_image
+    from torchvision.io import ImageReadMode, decode_jpeg
 
-    if not content:
-        raise RuntimeError("the file is empty")
     encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    image = decode_image(encoded, ImageReadMode.RGB)
-    if image.dtype != torch.uint8:
-        raise RuntimeError(f"expected 8 bits a channel, got {image.dtype}")
-    return image.permute(1, 2, 0).numpy()
+    try:
+        return decode_jpeg(encoded, ImageReadMode.RGB).permute(1, 2, 0).numpy()
+    except RuntimeError as error:
+        cause = str(error).splitlines()[0].rpartition(", ")[2]  # without the line of its source
+        raise PictureError(f"cannot be decoded: {cause}") from error
 
 
 def fill(store: CubeStore, extraction: CubeExtraction, progress: bool = True) -> None:

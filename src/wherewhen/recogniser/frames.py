@@ -103,17 +103,7 @@ def frame_of(content: bytes, most_pixels: float = math.inf) -> Frame:
         raise PictureError(f"it has {image.n_frames} pictures: send each by itself")
     if orientation(image, content) != 1:
         raise PictureError("its EXIF orientation turns it: save it upright")
-    if image.format != "JPEG":  # torchvision's decoder ends the process at a damaged PNG
-        return np.array(image)
-    try:
-        return decode(content)
-    except (OSError, RuntimeError) as error:
-        raise PictureError(f"cannot be decoded: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return what torchvision says, without the line of its source before it."""
-    return str(error).splitlines()[0].rpartition(", ")[2]
+    return np.array(image) if image.format != "JPEG" else decode(content)
 
 
 def _frame(each: Any, name: str) -> Frame:

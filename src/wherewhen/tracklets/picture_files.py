@@ -36,6 +36,13 @@ alpha channel, which is dropped."""
 LARGEST_PICTURE = 50_000_000
 """Pixels of the largest picture that is decoded: 150 MB, more than any surveillance camera has."""
 
+MOST_SCANS = 100
+"""Scans of a JPEG. Ten are usual in a progressive one; a few bytes let a decoder go through the
+whole picture once more, so that a small file could keep it busy for minutes."""
+
+_SCAN = b"\xff\xda"
+"""The marker before a scan; inside one, a zero follows every such first byte."""
+
 _LARGEST_FILE = 4 * LARGEST_PICTURE + 2**20
 """Bytes of the largest file that is read: that picture without compression, and its header."""
 
@@ -121,10 +128,13 @@ def open_picture(content: bytes, modes: Collection[str] | None = (MODE,)) -> Ima
     Raises
     ------
     PictureError
-        If it is of no format of `FORMATS`, damaged, too large, or of another mode or depth.
+        If it is of no format of `FORMATS`, damaged, too large, of too many scans, or of another
+        mode or depth.
     """
     image = _header(content)
     check_size(*image.size)
+    if image.format == "JPEG" and (scans := content.count(_SCAN)) > MOST_SCANS:
+        raise PictureError(f"{scans:,} scans, and at most {MOST_SCANS} are decoded: save it anew")
     if modes is None:
         return image
     if image.mode not in modes:
