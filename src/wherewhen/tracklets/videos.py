@@ -14,13 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wherewhen.tracklets.files import displayed
+from wherewhen.tracklets.files import displayed, open_regular
 from wherewhen.tracklets.ingest import IngestError, unreadable
 from wherewhen.tracklets.picture_files import PictureError, check_size
 
 VARIABLE = 0.1
 """Share of the usual time between two pictures by which others differ in a video of variable frame
 rate; clocks of containers round by less."""
+
+CONTAINERS = (
+    *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v"),
+    *("h264", "hevc", "vvc", "av1", "obu", "ivf", "mjpeg", "mpjpeg", "asf", "flv", "live_flv"),
+    *("ogg", "mxf", "dv", "yuv4mpegpipe", "dhav", "vc1", "nut", "rm", "wtv", "gxf"),
+)
+"""FFmpeg's names of the formats that are read. Others may be lists that let it open other files."""
 
 _TURNS = {
     (1, 0, 0, 1): None,
@@ -140,12 +147,15 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a video, and find its stream of pictures."""
     import av
 
-    with av.open(str(path)) as container:
+    open_regular(path).close()  # a pipe would be waited for
+    try:
+        container = av.open(f"file:{path}", options={"format_whitelist": ",".join(CONTAINERS)})
+    except av.error.ArgumentError as error:
+        raise ValueError("it is text, a list of other files, or of no known format") from error
+    with container:
         if not container.streams.video:
             raise ValueError("it has no video stream")
         stream = container.streams.video[0]
-        if stream.codec_context.name == "ansi":  # FFmpeg draws texts as pictures of a terminal
-            raise ValueError("it is text")
         check_size(stream.width, stream.height)
         yield container, stream
 
