@@ -18,9 +18,10 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
-from wherewhen.features.checkpoint_files import LARGEST_HEADER, WeightsError, read_checkpoint
+from wherewhen.features.checkpoint_files import WeightsError, read_checkpoint
 from wherewhen.features.fitting import load_into, state_sha256
 from wherewhen.features.weights import WeightsSource, checkpoint_path
+from wherewhen.tensor_headers import LARGEST_HEADER
 
 
 def small(channels=4):

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from wherewhen.tensor_headers import header_fault
 from wherewhen.tracklets.files import FileError, displayed, open_file, shortened
+from wherewhen.tracklets.zip_directory import check_directory
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-LARGEST_HEADER = 4 * 2**20
-"""Bytes of a .safetensors file's header: enough for some 40,000 tensors, and parsed in a second."""
 
 DEEPEST = 16
 """Names before a tensor's own that are looked at: containers and prefixes."""
@@ -131,20 +130,14 @@ _NO_CHECKPOINT = (
 
 
 def _safetensors_fault(head: bytes, size: int) -> str | None:
-    if not head:
-        return "it is empty"
-    if head[8:9] != b"{":
-        return f"its header does not begin with a brace: {_looks(head)}"
-    (length,) = struct.unpack("<Q", head[:8])
-    if length > size - 8:
-        return f"its header says that it takes {length:,} bytes, but the file has {size:,}"
-    if length > LARGEST_HEADER:
-        return f"its header takes {length:,} bytes, and at most {LARGEST_HEADER:,} are read"
-    return None
+    fault = header_fault(head, size)
+    looks = f": {_looks(head)}" if head and head[8:9] != b"{" else ""
+    return None if fault is None else fault + looks
 
 
 def _zip_fault(file: BinaryIO, size: int) -> str | None:
     try:
+        check_directory(file)
         entries = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
         return f"a zip archive that is truncated or damaged: {error}"

@@ -592,7 +592,7 @@ class CubeStore(CubeReader):
     def _load_json(self, name: str) -> dict[str, Any]:
         try:
             loaded = json.loads((self.folder / name).read_bytes())
-        except ValueError as error:  # no JSON, or no UTF-8
+        except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
             raise self._bad_json(name, error) from error
         if not isinstance(loaded, dict):
             raise self._bad_json(name, "expected an object")

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from wherewhen.atomic import replacing
 from wherewhen.features.pooling import mean_pooled
+from wherewhen.tensor_headers import check_header
 from wherewhen.tracklets.cubes import CubeReader
 
 SILENT = 1e-3
@@ -138,9 +139,21 @@ def read_statistics(path: Path) -> CubeStatistics:
     from safetensors.numpy import load_file
 
     try:
+        check_header(path)
         tensors = load_file(path)
-        return CubeStatistics(**{**tensors, "tracklets": int(tensors["tracklets"])})
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        mean, deviation, number = (tensors[name] for name in CubeStatistics._fields)
+        tracklets = int(number)
+        if mean.ndim != 1 or mean.shape != deviation.shape or not len(mean) or tracklets < 2:
+            raise ValueError(
+                f"mean {list(mean.shape)} and deviation {list(deviation.shape)} of {tracklets} "
+                "tracklets"
+            )
+        if not (
+            np.isfinite(mean).all() and (deviation >= 0).all() and np.isfinite(deviation).all()
+        ):
+            raise ValueError("values that are no numbers, or negative deviations")
+        return CubeStatistics(mean, deviation, tracklets)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} can't be read as statistics of cubes ({error}): make the folder again with "
             "kedro publish"

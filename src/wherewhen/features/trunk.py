@@ -7,6 +7,7 @@ anew at every step. Where the whole backbone is trained, cubes are the frames' p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
@@ -273,7 +274,13 @@ class Trunk(nn.Module):
 
     def _compute(self, frames: Tensor, dtype: torch.dtype) -> Tensor:
         """Compute cubes ``[N, H, W, D]`` of cubes ``[N, h, w, c]``."""
-        with torch.autocast(frames.device.type, dtype, enabled=dtype != torch.float32):
+        # the meta device, where only shapes are computed, knows no autocast
+        low = (
+            torch.autocast(frames.device.type, dtype, enabled=dtype != torch.float32)
+            if (not frames.is_meta)
+            else nullcontext()
+        )
+        with low:
             features = self.enter(frames)
             for stage in self.stages:
                 if self.recompute and torch.is_grad_enabled():

@@ -22,6 +22,7 @@ from sklearn.preprocessing import Normalizer
 from wherewhen.atomic import replacing
 from wherewhen.metric_learning.pca import CappedPCA
 from wherewhen.metric_learning.registry import METRICS
+from wherewhen.tensor_headers import check_header
 
 HEADER = "metrics"
 """The only entry of the header: safetensors does not keep the order of several."""
@@ -89,6 +90,7 @@ def read_metrics(path: str | Path) -> dict[str, Pipeline]:
     write_metrics : Writes the file.
     """
     try:
+        check_header(path)
         with safe_open(path, framework="numpy") as opened:
             header = (opened.metadata() or {}).get(HEADER)
             _require(header is not None, f"there is no `{HEADER}` in its header")

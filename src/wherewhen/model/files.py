@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from wherewhen.atomic import replacing
 from wherewhen.features.backbones.parts import TrunkSpec
 from wherewhen.model.config import NetworkConfig
+from wherewhen.tensor_headers import HeaderError, check_header
 from wherewhen.tracklets.sizes import as_recorded, as_size, times
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: expected the file of a trained network; train it first")
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as opened:
-            header = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
+            header, tensors = opened.metadata() or {}, len(opened.keys())
+    except (HeaderError, SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
     if HEADER not in header:
         raise NetworkFileError(
@@ -102,7 +104,7 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
         built = json.loads(header[HEADER])
         config = dict(**built["config"])
         built["config"] = {k: v for k, v in config.items() if (k, v) not in RETIRED.items()}
-        NetworkConfig(**built["config"])
+        asked = NetworkConfig(**built["config"])
         if "trunk" in built:
             TrunkSpec(**built["trunk"])
         channels, grid = built["channels"], as_size(built["grid"])
@@ -111,6 +113,9 @@ def read_network_header(path: str | Path) -> dict[str, Any]:
     whole = type(channels) is int and channels > 0
     if not whole or channels * math.prod(grid) > LARGEST:
         raise _damaged(path, f"{channels!r} channels on a grid of {times(grid)}")
+    layers = max(len(asked.channels), asked.transformer_layers)
+    if layers > tensors:  # even without weights, a layer takes a millisecond
+        raise _damaged(path, f"{layers:,} layers, of which there are {tensors} tensors")
     return built
 
 
@@ -135,22 +140,22 @@ def read_network(path: str | Path) -> SiameseNetwork:
         raise _damaged(path, error) from error
     config = NetworkConfig(**header["config"])
     try:
-        trunk = _trunk(header)
         # on the meta device, without memory: a damaged header may ask for too much
         with torch.device("meta"):
             built = build_network(config, header["channels"], header["grid"])
+            built.trunk = _trunk(header)
     except (ValueError, TypeError, RuntimeError) as error:
         raise _damaged(path, str(error).splitlines()[0]) from error
-    inside = {} if trunk is None else {f"trunk.{k}": v for k, v in trunk.state_dict().items()}
-    expected, found = _forms(built.state_dict() | inside), _forms(weights)
+    expected, found = _forms(built.state_dict()), _forms(weights)
     if wrong := sorted({*expected.items()} ^ {*found.items()}):
         name = wrong[0][0]
         raise _damaged(path, f"{name} is {found.get(name)}, not {expected.get(name)}")
     for name, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise _damaged(path, f"{name} holds values that are no numbers")
+    built.trunk = None
     network = built.to_empty(device="cpu")
-    network.trunk = trunk
+    network.trunk = _trunk(header)  # with what it computes with beside its weights
     network.load_state_dict(weights)
     return network
 

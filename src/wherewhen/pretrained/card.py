@@ -25,6 +25,9 @@ STATISTICS, BACKBONE = "statistics.safetensors", "backbone.safetensors"
 PAGE = "card.md"
 """The card as text."""
 
+LARGEST = 16 * 2**20
+"""Bytes of a card's file."""
+
 PREPARED_BY = ("name", "weights", "preprocessing", "precision", "trained")
 """What the cubes of a network have to have in common with those that it learned from; of the
 weights the hash. Devices differ in the last digits alone."""
@@ -331,6 +334,8 @@ def read_card(path: Path) -> Card:
         If it is damaged, or of another version.
     """
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise OSError(f"{size:,} bytes, expected at most {LARGEST:,}")
         return Card.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise PretrainedError(

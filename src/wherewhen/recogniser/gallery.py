@@ -167,7 +167,9 @@ class Gallery:
         index = Index.open(folder / INDEX)
         try:
             footage = json.loads((folder / FOOTAGE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not footage or not all(float(each["difference"]) >= 0 for each in footage):
+                raise ValueError("expected a list with the difference of each footage")
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise GalleryError(
                 f"{folder / FOOTAGE} can't be read ({error}): index again"
             ) from error

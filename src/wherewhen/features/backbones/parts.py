@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from wherewhen.tracklets.sizes import Size
+from wherewhen.tracklets.sizes import Size, as_size, times
 
 FROZEN, NORMS, ALL, LAST = "frozen", "norms", "all", "last:"
 TRAINED = rf"^({FROZEN}|{NORMS}|{ALL}|{LAST}[1-9]\d*)$"
@@ -14,6 +15,10 @@ TRAINED = rf"^({FROZEN}|{NORMS}|{ALL}|{LAST}[1-9]\d*)$"
 
 NO_WEIGHTS: dict[str, Any] = {"source": "none", "sha256": None}
 """Record of the weights of a part that has none: cubes are pixels."""
+
+
+MOST_PIXELS = 2**22
+"""Of the images of a backbone that is trained: 2048 x 2048."""
 
 
 class TrunkSpec(BaseModel):
@@ -31,3 +36,13 @@ class TrunkSpec(BaseModel):
     """Order of the colours in its input."""
     weights_sha256: str
     """Hash of the backbone's weights before the training."""
+
+    @field_validator("size")
+    @classmethod
+    def _can_be_computed(cls, size: Size) -> Size:
+        if math.prod(as_size(size)) > MOST_PIXELS:
+            raise ValueError(
+                f"images of {times(size)} pixels: a backbone that is trained takes at most "
+                f"{MOST_PIXELS:,} pixels (extract.size)"
+            )
+        return size
