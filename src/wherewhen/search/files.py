@@ -20,6 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -31,6 +32,7 @@ from wherewhen.locks import alone
 from wherewhen.search.gallery import GalleryError, checked_about, checked_table, checked_vectors
 from wherewhen.search.kinds import KINDS, Exact
 from wherewhen.tracklets.fingerprint import canonical_json, file_sha256
+from wherewhen.tracklets.parquet_files import read_parquet
 
 HEAD = "index.json"
 LAYOUT = 1
@@ -136,13 +138,34 @@ def read_head(folder: Path) -> dict[str, Any]:
         layout, whole = head["layout"], _hash(head) == head["sha256"]
     except FileNotFoundError:
         raise FileNotFoundError(f"{folder} is no index of tracklets: it has no {HEAD}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"it can't be read ({error!r})") from error
     if not whole:
         raise _damaged(path, "it does not match its checksum")
     if layout != LAYOUT:
         raise GalleryError(f"{path} has layout {layout}, expected {LAYOUT}: make the index anew")
+    if wrong := _head_fault(head):
+        raise _damaged(path, wrong)
     return head
+
+
+def _head_fault(head: dict[str, Any]) -> str | None:
+    """Say what a head of this layout can't have said; its names are joined to paths."""
+    kind = KINDS.get(head.get("kind", ""))
+    if kind is None:
+        return f"it names the kind {head.get('kind')!r}, expected one of {', '.join(KINDS)}"
+    if not isinstance(name := head.get("generation"), str) or not _GENERATION.fullmatch(name):
+        return f"it names the generation {name!r}"
+    expected = {VECTORS, TABLE} | ({kind.file} if kind.file else set())
+    files = head.get("files")
+    if not isinstance(files, dict) or files.keys() != expected:
+        return f"it does not name the files {', '.join(sorted(expected))}"
+    if not isinstance(head.get("about"), dict):
+        return "it does not say which model made the vectors"
+    entries = files.values()
+    if not all(isinstance(each, dict) and {"bytes", "sha256"} <= each.keys() for each in entries):
+        return "it lacks sizes or hashes of files"
+    return None
 
 
 def files_of(folder: Path, head: dict[str, Any]) -> dict[Path, dict[str, Any]]:
@@ -182,7 +205,7 @@ def _read_content(folder: Path, head: dict[str, Any]) -> Content:
         _compare(path, entry)
     home = folder / head["generation"]
     vectors = _understood(home / VECTORS, _load_vectors)
-    tracklets = _understood(home / TABLE, lambda path: checked_table(pd.read_parquet(path)))
+    tracklets = _understood(home / TABLE, partial(_load_table, most_rows=len(vectors)))
     if len(tracklets) != len(vectors):
         raise _damaged(home / TABLE, f"it has {len(tracklets)} rows for {len(vectors)} vectors")
     kind = KINDS[head["kind"]]
@@ -205,6 +228,11 @@ def _understood(path: Path, load: Callable[[Path], Any]) -> Any:
         return load(path)
     except (ValueError, KeyError, OSError) as error:  # of numpy, pyarrow, safetensors and ours
         raise _damaged(path, f"it can't be used ({error})") from error
+
+
+def _load_table(path: Path, most_rows: int) -> pd.DataFrame:
+    with path.open("rb") as file:
+        return checked_table(read_parquet(file, most_rows))
 
 
 def _load_vectors(path: Path) -> np.ndarray:

@@ -19,7 +19,9 @@ import faiss
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from wherewhen.search.gallery import checked_vectors
 from wherewhen.search.nearest import largest_norm, nearest, nearest_set, ordered, squared_distances
+from wherewhen.tensor_headers import check_header
 
 SHARE = 4
 """A short cut is only taken where at least one of so many rows is chosen."""
@@ -152,10 +154,14 @@ class IVF(_ShortCut):
     @classmethod
     def read(cls, path: Path, vectors: np.ndarray) -> Self:
         """Read the groups."""
+        check_header(path)
         tensors = load_file(path)
         centroids, group = tensors["centroids"], tensors["group"]
-        if centroids.shape[1] != vectors.shape[1] or group.shape != vectors.shape[:1]:
+        if centroids.ndim != 2 or centroids.shape[1] != vectors.shape[1]:
             raise ValueError("its groups are of other vectors")
+        if group.shape != vectors.shape[:1] or group.dtype != np.int32:
+            raise ValueError("its groups are of other vectors")
+        checked_vectors(centroids, "means of groups")
         if group.min() < 0 or group.max() >= len(centroids):
             raise ValueError("a group has no mean")
         return cls(vectors, centroids, group)
@@ -228,9 +234,11 @@ class HNSW(_ShortCut):
     @classmethod
     def read(cls, path: Path, vectors: np.ndarray) -> Self:
         """Read the graph."""
+        # a number of entries in the file may be any: FAISS would take memory for them first
+        faiss.set_deserialization_vector_byte_limit(path.stat().st_size)
         try:
             graph = faiss.read_index(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise ValueError(f"FAISS can't read it ({error})") from error
         if not isinstance(graph, faiss.IndexHNSWFlat):
             raise ValueError(f"it is a {type(graph).__name__}")

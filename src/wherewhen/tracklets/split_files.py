@@ -29,6 +29,7 @@ from wherewhen.tracklets.files import (
 from wherewhen.tracklets.folders import find_folder, listed
 from wherewhen.tracklets.matlab import whole_numbers
 from wherewhen.tracklets.names import normalised
+from wherewhen.tracklets.parquet_files import read_parquet
 from wherewhen.tracklets.readers import ilids_vid
 from wherewhen.tracklets.schema import SPLITS, listed_rows, validate
 from wherewhen.tracklets.splits import (
@@ -321,7 +322,7 @@ def _read_table(path: Path, suffix: str) -> pd.DataFrame:
         return read_csv(path, "splits", _EXPECTED).rename_axis("line")
     with open_file(path, "splits", _EXPECTED) as file:
         try:
-            return pd.read_parquet(file).reset_index(drop=True).rename_axis("row")
+            return read_parquet(file).reset_index(drop=True).rename_axis("row")
         except Exception as error:  # pyarrow's and pandas', by the kind of damage
             cause = (str(error) or type(error).__name__).splitlines()[0]
             raise FileError(
