@@ -1,7 +1,19 @@
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wherewhen.features import cube_store
-from wherewhen.tracklets.names import LONGEST_NAME, look_alike, name_fault, normalised
+from wherewhen.tracklets.names import (
+    DEVICES,
+    LONGEST_NAME,
+    control_fault,
+    file_name,
+    look_alike,
+    name_fault,
+    normalised,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +53,25 @@ def test_alike(names, alike):
 
 def test_one_form_of_unicode():
     assert normalised("Rene\u0301") == "Ren\u00e9" == normalised("Ren\u00e9")
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1) | st.sampled_from(sorted(DEVICES)).map(str.upper))
+def test_a_files_name_is_read_back_and_is_no_devices(part):
+    name = file_name(part)
+    assert unquote(name) == part
+    assert name.lower() not in DEVICES
+    assert not set(name) & set('/\\:*?"<>|. ')
+
+
+@pytest.mark.parametrize("letter", ["\n", "\x00", "\x1b", "\x85", "\u2028", "\u202e", "\u2066"])
+def test_control_characters_are_named(letter):
+    assert f"U+{ord(letter):04X}" in control_fault(f"an{letter}na")
+    assert name_fault(f"a/an{letter}na") is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["anna", "Ren\u00e9", "\u0645\u0631\u064a\u0645", "\u200e", "a b", "\U0001f600"]
+)
+def test_letters_of_every_writing_are_none(name):
+    assert control_fault(name) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,17 @@ import click
 from wherewhen.atomic import replacing
 from wherewhen.galleries.galleries import SearchError, answers_home, opened
 from wherewhen.galleries.records import record_of, write_beside
+from wherewhen.galleries.spreadsheets import shielded_table
 from wherewhen.lineage.content import content_of
 from wherewhen.project import from_root, to_root
 from wherewhen.recogniser import Recogniser
 from wherewhen.recogniser.gallery import Answer, Gallery
 from wherewhen.recogniser.recogniser import UNLIKE
 from wherewhen.sessions import View
+from wherewhen.tracklets.names import DEVICES
+
+OTHER_FILES = frozenset({"persons", "gallery", "marks"})
+"""Names of what lies beside the answers: see `wherewhen.galleries.links`, `.sheets`, `.marks`."""
 
 
 class Written(NamedTuple):
@@ -97,8 +103,22 @@ def title_of(probe: str | Path) -> str:
 
 
 def file_name(probe: str | Path) -> str:
-    """Return the name, without suffix, of the files that answer a probe."""
-    return re.sub("[^A-Za-z0-9_-]+", "_", title_of(probe))[-80:].strip("_") or "probe"
+    """Return the name, without suffix, of the files that answer a probe.
+
+    Letters, digits, ``_`` and ``-`` stay, and ``/`` becomes ``_``. Where more has to be changed, or
+    the name is that of another file, a hash of the whole name stands behind it.
+
+    Examples
+    --------
+    >>> file_name("cam_a/anna"), file_name("persons"), file_name("../anna")
+    ('cam_a_anna', 'persons-d39245fa', 'anna-ec02c724')
+    """
+    title = title_of(probe)
+    name = re.sub("[^A-Za-z0-9_-]+", "_", title)[-80:].strip("_")
+    if name == title.replace("/", "_") and name.lower() not in OTHER_FILES | DEVICES:
+        return name
+    digest = hashlib.sha256(title.encode(errors="surrogatepass")).hexdigest()
+    return f"{name or 'probe'}-{digest[:8]}"
 
 
 def recogniser_of(view: View) -> Recogniser:
@@ -158,7 +178,7 @@ def _write(
 
     table = folder / f"{file_name(probe)}.csv"
     with replacing(table) as partial:
-        answer.found.to_csv(partial, index=False)
+        shielded_table(answer.found).to_csv(partial, index=False)
     if isinstance(probe, Path):
         frames = frames_in(probe)
         picture = frames[len(frames) // 2]

@@ -13,6 +13,7 @@ from wherewhen.atomic import replacing
 from wherewhen.galleries.answers import given, meaning, recogniser_of, warning
 from wherewhen.galleries.galleries import answers_home, opened
 from wherewhen.galleries.records import record_of, write_beside
+from wherewhen.galleries.spreadsheets import shielded_table, unshielded
 from wherewhen.project import to_root
 from wherewhen.sessions import View
 
@@ -81,7 +82,10 @@ def groups_of(gallery: Gallery, folder: Path) -> pd.Series | None:
     table = folder / PERSONS
     if not table.exists() or table.stat().st_mtime_ns < gallery.head.stat().st_mtime_ns:
         return None
-    return pd.read_csv(table, dtype={"tracklet": str}).set_index("tracklet")["group"]
+    # a tracklet may be called NA
+    columns = {"tracklet": str, "group": int}
+    linked = pd.read_csv(table, usecols=list(columns), dtype=columns, keep_default_na=False)
+    return linked.assign(tracklet=linked.tracklet.map(unshielded)).set_index("tracklet")["group"]
 
 
 def _constraint(linked: Linked) -> str:
@@ -97,7 +101,7 @@ def _write(gallery: Gallery, linked: Linked, metric: str, folder: Path) -> list[
 
     table = folder / PERSONS
     with replacing(table) as partial:
-        linked.groups.to_csv(partial, index=False)
+        shielded_table(linked.groups).to_csv(partial, index=False)
     several = linked.groups[linked.groups["size"] > 1]
     drawn = several[several.group <= DRAWN].groupby("group")
     groups = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from wherewhen.atomic import replacing
+from wherewhen.galleries.spreadsheets import shielded, unshielded
 from wherewhen.hints import did_you_mean
 from wherewhen.locks import held
 from wherewhen.tracklets.files import is_text
@@ -156,7 +157,7 @@ class MarksFile:
 
 def _line(fields: tuple[object, ...]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
+    csv.writer(text, lineterminator="").writerow(shielded(str(field)) for field in fields)
     return text.getvalue()
 
 
@@ -178,7 +179,7 @@ def _parsed(line: str) -> Mark:
         raise MarkError(f"it is not CSV ({error})") from error
     if len(fields) != len(Mark._fields):
         raise MarkError(f"it has {len(fields)} fields, expected {len(Mark._fields)}")
-    mark = Mark(*fields)
+    mark = Mark(*map(unshielded, fields))
     if mark.mark not in KINDS:
         meant = did_you_mean(mark.mark, KINDS, f"expected {' or '.join(KINDS)}")
         raise MarkError(f"its mark is {mark.mark!r}: {meant}")

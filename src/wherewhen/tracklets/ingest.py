@@ -26,7 +26,13 @@ from wherewhen.tracklets.files import displayed, is_link, is_text, reason
 from wherewhen.tracklets.fingerprint import rows_fingerprint
 from wherewhen.tracklets.folders import listed, relative, survey
 from wherewhen.tracklets.frame_numbers import find_place, frame_number
-from wherewhen.tracklets.names import NOT_TEXT, look_alike, name_fault, normalised
+from wherewhen.tracklets.names import (
+    NOT_TEXT,
+    control_fault,
+    look_alike,
+    name_fault,
+    normalised,
+)
 from wherewhen.tracklets.picture_files import (
     CONVERTIBLE,
     MODE,
@@ -317,6 +323,7 @@ def _by_name(
         texts = (tracklet.name, tracklet.person, tracklet.camera, folder)
         name = normalised(tracklet.name)
         fault = name_fault(name) if all(map(is_text, texts)) else NOT_TEXT
+        fault = fault or control_fault(tracklet.person) or control_fault(tracklet.camera)
         if fault is None and name in folders:
             fault = f"its name differs from that of {folders[name]} in Unicode's form only: rename"
         if fault is not None:

@@ -13,6 +13,17 @@ LONGEST_NAME = 200
 """Characters of one part of a tracklet's name as the name of a file of cubes; file systems stop at
 255 bytes, suffixes included."""
 
+DEVICES = frozenset(
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{port}{place}" for port in ("com", "lpt") for place in range(10)),
+    }
+)
+"""Names that Windows keeps for devices, in lower case: no file can have them there."""
+
 NOT_TEXT = "its name is not UTF-8, so tables and JSON can't hold it: rename it"
 
 
@@ -59,7 +70,30 @@ def file_name(part: str) -> str:
     >>> file_name("person 1.b")
     'person%201%2Eb'
     """
+    if part.lower() in DEVICES:
+        return f"%{ord(part[0]):02X}{part[1:]}"
     return quote(part, safe="").replace(".", "%2E")
+
+
+def _is_control(letter: str) -> bool:
+    """Whether a letter ends a line, or changes how those behind it are shown."""
+    return unicodedata.category(letter) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(
+        letter
+    ) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def control_fault(name: str) -> str | None:
+    r"""Return why a person, camera or tracklet can't have a name with control characters, or None.
+
+    Examples
+    --------
+    >>> control_fault("anna"), control_fault("an‮na")
+    (None, "'an\u202ena' has the control character U+202E: rename it")
+    """
+    found = next((letter for letter in name if _is_control(letter)), None)
+    if found is None:
+        return None
+    return f"{name[:80]!a} has the control character U+{ord(found):04X}: rename it"
 
 
 def name_fault(name: str) -> str | None:
@@ -74,6 +108,8 @@ def name_fault(name: str) -> str | None:
     """
     if not is_text(name):
         return NOT_TEXT
+    if (fault := control_fault(name)) is not None:
+        return fault
     longest = max(len(file_name(part)) for part in name.split("/"))
     if longest <= LONGEST_NAME:
         return None

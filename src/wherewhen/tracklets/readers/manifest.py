@@ -24,7 +24,7 @@ from wherewhen.tracklets.crops import BOX, found_tracklets, ingest_crops
 from wherewhen.tracklets.files import entries, expand_home, is_file, is_leaving, read_csv
 from wherewhen.tracklets.folders import IMAGE_SUFFIXES, find_folder
 from wherewhen.tracklets.ingest import Ingested, IngestError, ingest
-from wherewhen.tracklets.names import LONGEST_NAME, name_fault, normalised
+from wherewhen.tracklets.names import LONGEST_NAME, control_fault, name_fault, normalised
 from wherewhen.tracklets.picture_files import is_video
 from wherewhen.tracklets.readers.record import Footage, NameOrPath, Options, Reader
 from wherewhen.tracklets.schema import FIXED, listed_rows
@@ -180,6 +180,14 @@ def _check_rows(name: str, rows: pd.DataFrame) -> None:
             rows["tracklet"].str.contains(r"(?:^|/)\.{0,2}(?:/|$)|[\\\x00-\x1f]"),
             "tracklet is no name that a folder can bear (parts between / are not empty, . or ..)",
             ["tracklet"],
+        ),
+        *(
+            (
+                rows[column].isin([each for each in rows[column].unique() if control_fault(each)]),
+                f"{column} has a control character, or one that turns the writing direction",
+                [column],
+            )
+            for column in ("tracklet", "person", "camera")
         ),
         (
             rows["tracklet"].isin(long),

@@ -19,6 +19,9 @@ LAYOUT = "<root>/[<camera>/][.../]<tracklet>/<frame>.png (or .jpg)"
 ONE_CAMERA = "camera"
 """The camera of tracklets directly under the root."""
 
+DEEPEST = 64
+"""Folders in each other."""
+
 
 def read(footage: Footage) -> Ingested:
     """Read folders of crops.
@@ -40,9 +43,18 @@ def read(footage: Footage) -> Ingested:
     return ingest("tracklets", root, found, footage.rules)
 
 
-def _find(folder: Path, root: Path) -> Iterator[FoundTracklet]:
+def _find(
+    folder: Path, root: Path, above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[FoundTracklet]:
+    """Find the tracklets in a folder; `above` are device and number of those it lies in."""
+    state = folder.stat()
+    own = (state.st_dev, state.st_ino)
+    if own in above:
+        raise IngestError(f"{folder} is a link that leads back to a folder above it: remove it")
+    if len(above) >= DEEPEST:
+        raise IngestError(f"{folder}: expected at most {DEEPEST} folders in each other")
     files, name = image_files(folder), relative(folder, root)
-    below = [each for inside in subfolders(folder) for each in _find(inside, root)]
+    below = [each for inside in subfolders(folder) for each in _find(inside, root, above | {own})]
     if files and below:
         raise IngestError(
             f"{folder}: holds frames ({files[0]}) and tracklets ({below[0].name}). Expected one or "
