@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file
 
 from wherewhen.features import cube_files
@@ -92,3 +95,36 @@ def test_steps_become_float16_as_numpy_makes_them(kind):
     places = out.view(np.int16).astype(int) - expected.view(np.int16).astype(int)
     assert np.abs(places).max() <= 1  # a tie is rounded up, by numpy to even
     assert (places != 0).mean() < 0.01
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays.arrays(
+        np.float16,
+        arrays.array_shapes(min_dims=5, max_dims=5, max_side=3),
+        elements=st.floats(-60_000, 60_000, width=16),
+    ),
+    st.sampled_from(["float16", "uint8"]),
+    st.data(),
+)
+def test_every_window_of_any_cubes_comes_back(tmp_path_factory, cubes, storage, data):
+    """To the bit in float16; in 8 bits, off by half a step of the frame's and channel's largest."""
+    path = tmp_path_factory.mktemp("cubes") / "t.safetensors"
+    write_file(path, cubes, storage, "s")
+    file = CubeFile.open(path)
+    assert file.shape == cubes.shape
+    assert file.is_whole
+    assert file.has_checksum()
+    variants, length = cubes.shape[:2]
+    variant, start = data.draw(st.integers(0, variants - 1)), data.draw(st.integers(0, length - 1))
+    stop = data.draw(st.integers(start + 1, length))
+    out = np.empty((stop - start, *cubes.shape[2:]), np.float16)
+    file.read_into(variant, start, out)
+    expected = cubes[variant, start:stop].astype(np.float64)
+    if storage == "float16":
+        np.testing.assert_array_equal(out, expected)
+        return
+    largest = np.abs(cubes[variant, start:stop].astype(np.float64)).max(axis=(1, 2), keepdims=True)
+    steps = 127 if (cubes < 0).any() else 255
+    rounding = 2.0**-11 * largest + 2.0**-24  # of float16, subnormal numbers included
+    assert (np.abs(out - expected) <= 0.5 * largest / steps * 1.001 + rounding).all()

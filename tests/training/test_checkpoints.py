@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -116,6 +118,31 @@ def test_tensors_come_back_in_their_dtype_and_shape(tmp_path, dtype, shape):
     tensor = (10 * torch.randn(shape)).to(dtype)
     checkpoints.save({"tensor": tensor})
     assert_equal(checkpoints.load(), {"tensor": tensor})
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+STATES = st.dictionaries(
+    st.text(max_size=5) | st.integers(-9, 9),
+    st.recursive(
+        LEAVES,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.lists(inner, max_size=3).map(tuple)
+            | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
+        max_leaves=8,
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STATES)
+def test_any_state_comes_back(tmp_path_factory, state):
+    """By `repr`, which tells types, -0.0 and the order of keys apart, and has one NaN."""
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("any"), "one")
+    checkpoints.save(state)
+    assert repr(checkpoints.load()) == repr(state)
 
 
 def test_values_and_containers_come_back(tmp_path):
