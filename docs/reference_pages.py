@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
+import sys
 import types
 from collections.abc import Iterator
 from importlib import import_module
@@ -405,6 +406,58 @@ DRAWN = {
     "experiment": "for an experiment",
 }
 
+# --- hostile input -------------------------------------------------------------------------------
+
+
+def hostile_page() -> str:
+    """Return the table of hostile inputs and what is said of them."""
+    sys.path.insert(0, str(REPOSITORY / "tests/support"))
+    from hostile import all_cases
+
+    cases = all_cases()
+    parts = [HEAD, HOSTILE.format(count=len(cases))]
+    for kind in dict.fromkeys(each.kind for each in cases):
+        rows = [
+            [plain(each.given).replace("<", "\\<"), said_of(each), f"{each.megabytes}"]
+            for each in cases
+            if each.kind == kind
+        ]
+        parts.append(f"## {kind[0].upper()}{kind[1:]}\n")
+        parts.append(table(["input", "what is said, or comes of it", "memory at most (MB)"], rows))
+    return "\n".join(parts)
+
+
+def said_of(case: Any) -> str:
+    """Return the excerpt of a message in code with its error; or what comes of the input."""
+    if not case.error:
+        return plain(case.said)
+    said = (
+        ""
+        if case.said == "..."
+        else f": `` {case.said.replace('...', '…').replace('|', chr(92) + '|')} ``"
+    )
+    return f"`{case.error}`{said}"
+
+
+HOSTILE = """# Hostile input
+
+What is read may come from strangers: footage and archives, lists and tables, files of networks,
+requests over HTTP. Of each kind, this page lists inputs that tests make ({count}), and what is said
+of them: the error, and a part of its message (`…` stands for what differs). Nothing of an input
+runs as code, nothing is written outside the folders that are named for it, and a refusal leaves
+nothing half-written. Each answer takes at most the memory that the table says, beside what the
+process had before, and 10 seconds of a processor (most take a hundredth).
+
+```console
+uv run pytest tests/hostile          # every row, in a process of its own
+```
+
+Trusted are the configuration under `conf/`, which names classes that are imported, and what the
+project's own runs left in `data/`: checksums find damage there, but whoever can write to it can
+change results. MLflow's database and Optuna's are opened as they are; keep them where only you
+write.
+"""
+
 # --- text ----------------------------------------------------------------------------------------
 
 
@@ -443,6 +496,7 @@ GENERATED = {
     "catalog.md": catalog_page,
     "command-line.md": command_line_page,
     "components.md": components_page,
+    "hostile-input.md": hostile_page,
 }
 """The pages and the functions that write them."""
 

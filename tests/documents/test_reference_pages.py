@@ -13,7 +13,8 @@ def pages(repository):
 
 
 @pytest.mark.parametrize(
-    "name", ["catalog.md", "command-line.md", "components.md", "parameters.md"]
+    "name",
+    ["catalog.md", "command-line.md", "components.md", "hostile-input.md", "parameters.md"],
 )
 def test_a_page_is_as_the_code_says(name, pages, repository):
     written = (repository / "docs/reference" / name).read_text(encoding="utf-8")
