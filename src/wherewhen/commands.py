@@ -291,10 +291,20 @@ def _read_value(text: str, name: str) -> Any:
     if text.startswith("!"):
         raise ValueError("expected a plain value, without a YAML tag; put a text in quotes")
     if text.startswith(("[", "{", "'", '"')):
+        _refuse_depth(text)
         return _plain(_node(text), name)
     if any(text.count(one) != text.count(two) for one, two in ("[]", "{}")):
         raise ValueError("brackets are not paired; put a text with brackets in quotes")
     return _word(text, name)
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse brackets in each other that YAML's scanner would be at for minutes."""
+    depth = 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if depth > _DEEPEST:
+            raise ValueError("lists or mappings are nested too deeply")
 
 
 def _node(text: str) -> Any:
@@ -340,6 +350,9 @@ _FRACTION = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+
 _TRUTH = re.compile("true|True|TRUE|false|False|FALSE")
 _SWITCHES = ("yes", "no", "on", "off")
 """Words that are truths in YAML 1.1: as a text, ``no`` would be true."""
+
+_DEEPEST = 64
+"""Lists and mappings in each other."""
 
 _DIGITS = 18
 """Digits of a whole number: more are a name, and Python refuses some thousand."""

@@ -8,12 +8,16 @@ into 1 without an error.
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wherewhen.tracklets.files import FileError, displayed, open_file
+
+MOST_NUMBERS = 10_000_000
+"""Numbers of a matrix: compressed, a thousandth of their bytes lie in the file."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_PLACES = (0, 512, 1024, 2048)
@@ -85,8 +89,10 @@ def _numbers(path: Path, variable: str, remedy: str) -> NDArray:
             f"and save it with save('{path.name}', '{variable}', '-v7')"
         )
     try:
-        classes = {name: kind for name, _, kind in whosmat(io.BytesIO(content))}
-        values = loadmat(io.BytesIO(content)).get(variable)
+        there = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(content))}
+        if (size := math.prod(there.get(variable, ((), ""))[0])) > MOST_NUMBERS:
+            raise ValueError(f"{variable} of {size:,} numbers, expected at most {MOST_NUMBERS:,}")
+        values = loadmat(io.BytesIO(content), variable_names=[variable]).get(variable)
     except Exception as error:  # scipy raises what it stumbles over, by the kind of damage
         raise FileError(
             f"{shown} can't be read as a .mat file ({str(error) or type(error).__name__}), "
@@ -94,9 +100,9 @@ def _numbers(path: Path, variable: str, remedy: str) -> NDArray:
         ) from error
     if values is None:
         raise FileError(
-            f"{shown} has no variable {variable} but {', '.join(classes) or 'none'}; {remedy}"
+            f"{shown} has no variable {variable} but {', '.join(there) or 'none'}; {remedy}"
         )
-    kind = _CLASSES.get(classes.get(variable, ""))
+    kind = _CLASSES.get(there.get(variable, ((), ""))[1])
     if kind is None and np.asarray(values).dtype.kind == "c":
         kind = "a matrix of complex numbers"
     if kind is not None or np.asarray(values).dtype.kind not in "iuf":

@@ -21,6 +21,7 @@ import pandas  # noqa: F401
 import PIL.Image  # noqa: F401
 import safetensors.numpy  # noqa: F401
 import scipy.io  # noqa: F401
+import timm  # noqa: F401
 import torch
 import torchvision.io  # noqa: F401
 

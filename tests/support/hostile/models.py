@@ -56,7 +56,7 @@ def network(path: Path, **changes: Any) -> Path:
     return path
 
 
-def _network(given: str, said: str, **changes: Any) -> None:
+def _network(given: str, said: str, megabytes: int = 100, **changes: Any) -> None:
     """Add a case of a network's file of another header."""
 
     def act(folder: Path) -> Iterator[None]:
@@ -68,7 +68,7 @@ def _network(given: str, said: str, **changes: Any) -> None:
 
     act.__name__ = given.replace(" ", "_")
     said = f"network.safetensors can't be read as a network ({said}"
-    case("network", given, said, "NetworkFileError", megabytes=100)(act)
+    case("network", given, said, "NetworkFileError", megabytes=megabytes)(act)
 
 
 def trunk(
@@ -89,6 +89,7 @@ _network("a header with layers of 10^9 channels", "...", config={"channels": [10
 _network(
     "a header with a million layers",
     "1,000,000 layers, of which there are",
+    megabytes=300,
     config={"channels": [1] * 10**6, "input_kernels": [3], "hidden_kernels": [1]},
 )
 _network(

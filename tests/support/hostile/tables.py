@@ -186,13 +186,14 @@ def _large():
 
 def _bomb():
     """Return a file whose compressed matrix grows a thousandfold."""
-    import struct
-    import zlib
+    import io
 
-    packed = zlib.compress(bytes(200 * 2**20), 9)
-    return (
-        b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + struct.pack("<ii", 15, len(packed)) + packed
-    )
+    import numpy as np
+    from scipy.io import savemat
+
+    content = io.BytesIO()
+    savemat(content, {"ls_set": np.zeros((10_000, 3_000))}, do_compression=True)
+    return content.getvalue()
 
 
 _matrix(
@@ -210,7 +211,11 @@ _matrix("version 7.3", ": a MATLAB 7.3 file (HDF5) ... '-v7')", b"MATLAB 7.3 MAT
 _matrix("a file that is cut off", " can't be read as a .mat file", _cut)
 _matrix("random bytes called .mat", " can't be read as a .mat file", bytes(range(256)) * 4)
 _matrix("a matrix that says it has 2^30 rows", " can't be read as a .mat file", _large)
-_matrix("a matrix that grows a thousandfold", " can't be read as a .mat file", _bomb)
+_matrix(
+    "a matrix that grows a thousandfold",
+    " can't be read as a .mat file (ls_set of 30,000,000 numbers, expected at most 10,000,000)",
+    _bomb,
+)
 
 
 def _manifest(given: str, said: str, *changes: tuple[str, str]) -> None:
