@@ -446,7 +446,8 @@ requests over HTTP. Of each kind, this page lists inputs that tests make ({count
 of them: the error, and a part of its message (`…` stands for what differs). Nothing of an input
 runs as code, nothing is written outside the folders that are named for it, and a refusal leaves
 nothing half-written. Each answer takes at most the memory that the table says, beside what the
-process had before, and 10 seconds of a processor (most take a hundredth).
+process had before, and 10 seconds of a processor, 30 where a backbone is looked at (most take a
+hundredth).
 
 ```console
 uv run pytest tests/hostile          # every row, in a process of its own

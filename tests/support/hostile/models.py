@@ -56,7 +56,9 @@ def network(path: Path, **changes: Any) -> Path:
     return path
 
 
-def _network(given: str, said: str, megabytes: int = 100, **changes: Any) -> None:
+def _network(
+    given: str, said: str, megabytes: int = 100, seconds: float = 10, **changes: Any
+) -> None:
     """Add a case of a network's file of another header."""
 
     def act(folder: Path) -> Iterator[None]:
@@ -68,7 +70,7 @@ def _network(given: str, said: str, megabytes: int = 100, **changes: Any) -> Non
 
     act.__name__ = given.replace(" ", "_")
     said = f"network.safetensors can't be read as a network ({said}"
-    case("network", given, said, "NetworkFileError", megabytes=megabytes)(act)
+    case("network", given, said, "NetworkFileError", megabytes, seconds)(act)
 
 
 def trunk(
@@ -107,7 +109,7 @@ _network(
     trunk=trunk("os.system"),
 )
 _network(
-    "a header with an unknown network of timm", "has no model `../x`", trunk=trunk("timm:../x")
+    "a header with an unknown network of timm", "... has no model `../x`", trunk=trunk("timm:../x")
 )
 _network(
     "a header with a backbone for images of 10^5 x 10^5 pixels",
@@ -117,6 +119,7 @@ _network(
 _network(
     "a header with a backbone of 3 GB that is not in the file",
     "trunk... is None, not",
+    seconds=30,
     trunk=trunk("timm:vit_huge_patch14_224"),
 )
 _network("weights of NaN", "... holds values that are no numbers", value=float("nan"))
