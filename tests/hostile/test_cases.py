@@ -5,8 +5,10 @@ its name. Bounds of time are of the processor's, which a busy machine does not l
 """
 
 import multiprocessing
+import os
 import re
 import sys
+from multiprocessing import forkserver
 
 import pytest
 from hostile import all_cases
@@ -19,6 +21,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory
 def context():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hostile.child"])
+    with pytest.MonkeyPatch.context() as patch:  # some versions of Python preload without sys.path
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
     return context
 
 
