@@ -75,13 +75,13 @@ class TestWorkspace:
         dataset = WorkspaceDataset((tmp_path / "a/b").as_posix(), metadata={"anything": 1})
         assert not dataset.exists()
         dataset.version = ONE
-        folder = dataset.load()
+        folder = dataset.load().folder
         assert folder == tmp_path / "a/b" / ONE
         assert folder.is_dir()
         (folder / "checkpoint").write_bytes(b"x")
-        assert (dataset.load() / "checkpoint").read_bytes() == b"x"
+        assert (dataset.load().folder / "checkpoint").read_bytes() == b"x"
         dataset.version = OTHER
-        assert list(dataset.load().iterdir()) == []
+        assert list(dataset.load().folder.iterdir()) == []
         assert dataset.exists()
 
     def test_saving_is_refused(self, tmp_path):

@@ -37,7 +37,7 @@ def lock(bucket):
 
 
 def objects():
-    return sorted(fsspec.filesystem("memory").find("memory://bucket/prefix/data/.lock"))
+    return sorted(fsspec.filesystem("memory").find("memory://bucket/prefix/.leases/data/.lock"))
 
 
 def test_a_lock_that_is_held_is_refused_and_the_holder_named(machines):
@@ -46,7 +46,7 @@ def test_a_lock_that_is_held_is_refused_and_the_holder_named(machines):
     with one.held(lock(one), refuse), pytest.raises(Refused, match=said):
         two.held(lock(two), refuse).__enter__()
     with two.held(lock(two), refuse):
-        assert len(objects()) == 1
+        assert len(objects()) == 1 and one.locks(one.root / "data") == [lock(one)]
 
 
 def test_who_waits_gets_it_when_it_is_released(machines):
@@ -101,9 +101,9 @@ def test_a_holder_that_was_only_slow_goes_on(machines):
 
 def test_a_killed_process_of_the_same_copy_is_not_waited_for(machines, tmp_path, monkeypatch):
     monkeypatch.setattr(leases, "EXPIRY", 1e9)
-    place = "memory://bucket/prefix/data/.lock/000000007.json"
+    place = "memory://bucket/prefix/.leases/data/.lock/000000007.json"
     note = {"copy": "abc", "released": False, "nonce": "1", "process": 1, "host": "h"}
     fsspec.filesystem("memory").pipe_file(place, json.dumps(note).encode())
     bucket = Bucket("memory://bucket/prefix", tmp_path / "three", copy="abc")
     with bucket.held(lock(bucket), refuse):
-        assert objects() == ["/bucket/prefix/data/.lock/000000008.json"]
+        assert objects() == ["/bucket/prefix/.leases/data/.lock/000000008.json"]

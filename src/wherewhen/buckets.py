@@ -26,6 +26,9 @@ PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs")}
 BLOCK = 256
 """Objects whose first bytes are asked for at once."""
 
+LEASES = ".leases"
+"""The folder of locks, which lie there as they do in the copy."""
+
 EMPTIED = 0.9
 """Share of the limit that is left when files are given up, so that it isn't done at every file."""
 
@@ -225,16 +228,30 @@ class Bucket(Files):
     @contextmanager
     def held(self, path: Path, waits: Callable[[str], object]) -> Iterator[None]:
         """Hold a lock among the processes of all machines; see `wherewhen.leases`."""
-        with super().held(path, waits):
-            lease = Lease(self.ask, self.place(path), self._copy)
-            lease.acquire(waits)
-            self._leases.append(lease)
-            try:
-                yield
-            finally:
-                self._leases.remove(lease)
-                with suppress(OSError):  # it ends by itself
-                    lease.release()
+        with super().held(path, waits), self.leased(path, waits):
+            yield
+
+    @contextmanager
+    def leased(self, path: Path, waits: Callable[[str], object]) -> Iterator[None]:
+        """Hold a lock among the copies of the bucket, which is held in this copy already."""
+        lease = Lease(self.ask, self._lease_place(path), self._copy)
+        lease.acquire(waits)
+        self._leases.append(lease)
+        try:
+            yield
+        finally:
+            self._leases.remove(lease)
+            with suppress(OSError):  # it ends by itself
+                lease.release()
+
+    def locks(self, folder: Path) -> list[Path]:
+        """Return the locks in a folder that were ever held."""
+        held = sorted(self.ask("find", self._lease_place(folder)))
+        names = dict.fromkeys(place.split("/")[-2] for place in held)
+        return [folder / name for name in names]
+
+    def _lease_place(self, path: Path) -> str:
+        return "/".join([self.url, LEASES, *path.relative_to(self.root).parts])
 
     # --- the copy's size -------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import pkgutil
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError, Version
 
 from wherewhen.atomic import replacing
+from wherewhen.files import DISK, Workspace
 from wherewhen.project import from_root
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wherewhen.features.extraction import CubeExtraction, StreamedCubes
 
 
-class WorkspaceDataset(AbstractDataset[Any, Path]):
+class WorkspaceDataset(AbstractDataset[Any, Workspace]):
     """The folder of a node's checkpoints, so that it can continue after a fault.
 
     Parameters
@@ -39,16 +39,19 @@ class WorkspaceDataset(AbstractDataset[Any, Path]):
     IS_WORKSPACE = True
     version = "none"
     """The identity."""
+    files = DISK
+    """Where the workspaces are kept."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
         self.metadata = metadata
 
-    def load(self) -> Path:
+    def load(self) -> Workspace:
         """Return the folder, which then exists."""
         folder = self._filepath / self.version
         folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        self.files.update_folder(folder)
+        return Workspace(folder, self.files)
 
     def save(self, data: Any) -> None:
         """Refuse: a node that has the folder writes into it."""
@@ -115,6 +118,8 @@ class FigureDataset(_FileDataset):
     """A :class:`matplotlib.figure.Figure` as PNG, which is loaded, and beside it as PDF."""
 
     WRITE, READ = "wherewhen.reporting.figures.canvas:save_figure", "PIL.Image:open"
+    ALSO = (".pdf",)
+    """Suffixes of what is written beside the file."""
 
 
 class NetworkDataset(_FileDataset):
@@ -161,6 +166,8 @@ class PlaceDataset(_JSONDataset):
 
     What was made of the content stays when the folder is moved, but this file is made anew.
     """
+
+    OF_THIS_MACHINE = True
 
     def counts(self) -> str:
         """Return what stands for the content in what is made of it."""
@@ -221,6 +228,11 @@ def _unreadable(path: Path, why: str) -> str:
 class _StoreDataset(_JSONDataset):
     """A folder of stores, and a file that names one of them.
 
+    Attributes
+    ----------
+    files : wherewhen.files.Files
+        Where the stores are kept.
+
     Parameters
     ----------
     filepath : str
@@ -230,6 +242,8 @@ class _StoreDataset(_JSONDataset):
     version, metadata
         As for `_FileDataset`.
     """
+
+    files = DISK
 
     def __init__(
         self,
@@ -251,7 +265,7 @@ class _StoreDataset(_JSONDataset):
 
     def remove(self) -> None:
         """Remove the store, so that all of it is made anew."""
-        shutil.rmtree(self._store, ignore_errors=True)
+        self.files.delete(self._store)
 
     @property
     def _named(self) -> dict[str, str]:
@@ -264,6 +278,8 @@ class _StoreDataset(_JSONDataset):
 
 class SyntheticPeopleDataset(_StoreDataset):
     """Rendered people: saved from a plan, loaded as what their layout's reader is pointed at."""
+
+    OF_THIS_MACHINE = True
 
     def fault(self) -> str | None:
         """Say whether frames are missing or were changed: by their sizes and times."""
@@ -313,37 +329,40 @@ class CubeStoreDataset(_StoreDataset):
         from wherewhen.features.extraction import PLAN
 
         try:
-            store = CubeStore(self._store)
+            store = CubeStore(self._store, self.files)
             complete = store.complete
         except (CubeStoreError, FileNotFoundError) as error:
             return str(error)
         if not complete:
             return f"cubes in {store.folder} are gone or damaged"
         plan = store.folder / PLAN
-        frames = json.loads(plan.read_text(encoding="utf-8"))["root"] if plan.is_file() else "."
+        is_plan = self.files.update(plan)
+        frames = json.loads(plan.read_text(encoding="utf-8"))["root"] if is_plan else "."
         return None if Path(frames).exists() else f"{frames}, of which cubes are made, is gone"
 
     def _write(self, data: CubeExtraction, path: Path) -> None:
         """Make and store the cubes that are missing."""
         from wherewhen.features.cube_store import CubeStore
-        from wherewhen.features.extraction import PLAN, fill
+        from wherewhen.features.extraction import PLAN, PLAN_FILES, fill
 
         self._loaded = None
-        store = CubeStore.create(self._stores, data.identity)
+        store = CubeStore.create(self._stores, data.identity, self.files)
         fill(store, data)
-        (store.folder / PLAN).unlink(missing_ok=True)
+        self.files.delete(store.folder / PLAN)
         if data.kept is not None:
             data.save(store.folder)
+            for name in reversed(PLAN_FILES):
+                self.files.push(store.folder / name)
         super()._write({"store": store.key}, path)
 
     def _read(self, path: Path) -> CubeStore | StreamedCubes:
         """Open the store."""
         from wherewhen.features.cube_store import CubeStore
-        from wherewhen.features.extraction import PLAN, CubeExtraction, StreamedCubes
+        from wherewhen.features.extraction import PLAN_FILES, CubeExtraction, StreamedCubes
 
         folder = self._store
         if self._loaded is None or self._loaded.key != folder.name:
-            self._loaded = CubeStore(folder)
-            if (folder / PLAN).is_file():
+            self._loaded = CubeStore(folder, self.files)
+            if all(self.files.update(folder / name) for name in PLAN_FILES):
                 self._loaded = StreamedCubes(self._loaded, CubeExtraction.load(folder))
         return self._loaded

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from wherewhen import atomic, locks
 
@@ -127,3 +128,10 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
 
 DISK = Files()
 """The disk."""
+
+
+class Workspace(NamedTuple):
+    """A folder of files that serve to go on after a fault, and where it is kept."""
+
+    folder: Path
+    files: Files = DISK

@@ -59,11 +59,12 @@ class ProjectHooks:
         from wherewhen import pipeline_registry
         from wherewhen.lineage.catalog import Catalog
         from wherewhen.lineage.ledger import Ledger
+        from wherewhen.lineage.place import kept_in
 
         if isinstance(catalog, Catalog):
             parameters = pipeline_registry.parameters()
             stages = pipeline_registry.build_pipelines(parameters)
-            catalog.ledger = Ledger(stages, parameters, catalog)
+            catalog.ledger = Ledger(stages, parameters, catalog, files=kept_in(parameters))
 
 
 class RunHooks:

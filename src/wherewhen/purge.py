@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urlparse
@@ -24,7 +24,9 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from wherewhen.files import DISK, Files
 from wherewhen.hints import did_you_mean
+from wherewhen.lineage.place import buckets
 from wherewhen.lineage.records import NAME, Record, record_path
 from wherewhen.lineage.runner import SHARED
 from wherewhen.locks import held
@@ -37,7 +39,7 @@ from wherewhen.tracklets.folders import listed
 from wherewhen.tracklets.splits import trial_name
 
 RAW, INTERMEDIATE, PRIMARY = "01_raw", "02_intermediate", "03_primary"
-CUBES = "04_feature"
+CUBES, SUFFIX = "04_feature", ".safetensors"
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html"}
 FITTED = {".safetensors", ".joblib", ".pt", ".npz", ".npy"}
 """Suffixes of networks, metrics and checkpoints; earlier versions wrote .pt and .joblib."""
@@ -109,6 +111,23 @@ class Purge:
         self.data = (self.root / "data").resolve()
         self._folders, self._logged = cache(self._find_folders), cache(self._find_logged)
         self._people = cache(self._find_people)
+        self._objects: dict[Path, Files] = {}
+        for name, bucket in buckets(self.data).items():
+            self._bring(name, bucket)
+
+    def _bring(self, name: str, bucket: Files) -> None:
+        """Bring from a bucket what may name somebody, and note all that lies there.
+
+        Of cubes the names are enough.
+        """
+        stages = {path for path in bucket.folders(self.data) if path.name[:1].isdigit()}
+        for path, size in chain.from_iterable(
+            bucket.sizes(stage / name).items() for stage in sorted(stages)
+        ):
+            self._objects[path] = bucket
+            is_cubes = path.suffix == SUFFIX and path.is_relative_to(self.data / CUBES)
+            if not is_cubes and not (path.is_file() and path.stat().st_size == size):
+                bucket.update(path)
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -165,6 +184,9 @@ class Purge:
         with ExitStack() as stack:
             for lock in locks:
                 stack.enter_context(held(lock, busy))
+            if bucket := buckets(self.data).get(name):
+                for lock in sorted({folder / f"{SHARED}.lock", *bucket.locks(folder)}):
+                    stack.enter_context(bucket.leased(lock, busy))
             for lock in (self.data / REPORTING / name).glob("sweeps/*/.lock"):
                 with held(lock, busy):
                     pass
@@ -272,21 +294,29 @@ class Purge:
         """
         for path in (path for paths in self.removed.values() for path in paths):
             try:
-                _delete(path)
+                self._delete(path)
             except OSError as error:
                 raise PurgeError(
                     f"{path} can't be removed: {reason(error)}. What was listed before it is "
                     "gone; see to it and purge again"
                 ) from error
             folder = path.parent
-            while self._is_of_a_data_set(folder) and not any(folder.iterdir()):
-                folder.rmdir()
+            while self._is_of_a_data_set(folder) and not any(folder.glob("*")):
+                with suppress(FileNotFoundError):  # it is in a bucket alone
+                    folder.rmdir()
                 folder = folder.parent
         from wherewhen.registry import forget
 
         for name, versions in self.versions.items():
             with understood():
                 forget(name, versions)
+
+    def _delete(self, path: Path) -> None:
+        """Delete a folder, or a file after its record: first in the bucket, if it is in one."""
+        is_folder = path.is_dir() and not path.is_symlink()
+        for each in [path] if is_folder else [record_path(path, versioned=False), path]:
+            inside = (there for there in self._objects if is_folder and each in there.parents)
+            self._objects.get(next(inside, each), DISK).delete(each)
 
     def _is_of_a_data_set(self, folder: Path) -> bool:
         return self.data in folder.parents and folder.parent != self.data
@@ -377,9 +407,10 @@ class Purge:
 
         The next extraction makes what is missing, and keeps the cubes of the others.
         """
+        inside = [path for path in self._objects if path.is_relative_to(store / "cubes")]
         names = {
             path: unquote(path.relative_to(store / "cubes").with_suffix("").as_posix())
-            for path in (store / "cubes").rglob("*.*")
+            for path in {*(store / "cubes").rglob("*.*"), *inside}
         }
         cubes = [path for path in names if names[path] in tracklets or path.suffix == ".tmp"]
         about = [path for path in store.iterdir() if path.is_file()]
@@ -554,15 +585,6 @@ def _mixes(file: Path, trained: set[str]) -> bool:
     return (file.suffix in PICTURES or fitted) and not (
         file.stem.startswith(NOBODY) or shows_nobody(file.stem)
     )
-
-
-def _delete(path: Path) -> None:
-    """Delete a folder, or a file after its record."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        record_path(path, versioned=False).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
 
 
 def _unknown(what: str, name: str, where: str, known: list[str]) -> str:

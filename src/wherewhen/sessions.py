@@ -190,13 +190,16 @@ class View:
             If there is no such environment or parameter.
         """
         from wherewhen.lineage.ledger import Ledger
+        from wherewhen.lineage.place import kept_in
         from wherewhen.pipeline_registry import build_pipelines
         from wherewhen.pipelines.parameters import check_parameters
 
         parameters = check_parameters(overlay(environment_parameters(env), overrides or {}))
         config = _config(env, project_root(), "catalog")
         catalog = Catalog.from_config(_absolute(config, project_root()))
-        catalog.ledger = Ledger(build_pipelines(parameters), parameters, catalog, contents)
+        catalog.ledger = Ledger(
+            build_pipelines(parameters), parameters, catalog, contents, kept_in(parameters)
+        )
         return cls(env, dict(overrides or {}), parameters, catalog)
 
 

@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline, node
 from pydantic import BaseModel
 
 from wherewhen.execution.config import ExecutionConfig
+from wherewhen.files import DISK, Files
 from wherewhen.lineage.catalog import Catalog
 from wherewhen.lineage.ledger import Ledger
 from wherewhen.lineage.runner import Runner
@@ -72,6 +73,8 @@ class Project:
     """The project in a folder, with parameters."""
 
     root: Path
+    files: Files = DISK
+    folder: str = "data"
     stamp: dict[str, Any] = field(
         default_factory=lambda: {"commit": "0123", "versions": {"python": "3"}, "run_id": "run"}
     )
@@ -101,7 +104,7 @@ class Project:
         """Return a catalog that knows what the parameters ask for."""
 
         def file(name: str, versioned: bool = True) -> dict[str, Any]:
-            path = self.root / "data" / f"{name}.json"
+            path = self.root / self.folder / f"{name}.json"
             return {"type": "json.JSONDataset", "filepath": str(path), "versioned": versioned}
 
         found = Catalog.from_config(
@@ -115,7 +118,7 @@ class Project:
         typed = Parameters(**parameters)
         for name in ("draw", "factor", "speed"):
             found[f"params:{name}"] = getattr(typed, name)
-        found.ledger = Ledger(self.stages(), typed, found)
+        found.ledger = Ledger(self.stages(), typed, found, files=self.files)
         return found
 
     def run(self, *stages: str, anew: bool = False, **parameters: Any) -> list[str]:

@@ -63,7 +63,8 @@ MOST_READERS = 8
 """Decoding threads that feed a GPU."""
 BLOCK = 4096
 """Bytes of a file's header and of rounding up to what a file system hands out at once."""
-PLAN = "plan.json"
+PLAN_FILES = (PLAN := "plan.json", "tracklets.parquet", "frames.parquet")
+"""What `CubeExtraction.save` writes: how cubes are made, and of which frames."""
 DECODER = "torchvision; Pillow for BMP"
 MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""

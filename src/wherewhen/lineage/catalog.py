@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DataCatalog, Version
 
+from wherewhen.files import DISK, Files
+
 if TYPE_CHECKING:
     from wherewhen.lineage.ledger import Ledger
 
@@ -39,7 +41,7 @@ class Catalog(DataCatalog):
         """Return a data set that loads and saves what the parameters ask for."""
         dataset = super().get(key, fallback_to_runtime_pattern, version)
         if dataset is not None and version is None and self._is_an_artifact(key):
-            bind(dataset, self.ledger.version(key))
+            bind(dataset, self.ledger.version(key), self.ledger.files)
         return dataset
 
     def load(self, ds_name: str, version: str | None = None) -> Any:
@@ -88,8 +90,10 @@ def file_of(dataset: AbstractDataset, identity: str | None = None) -> Path | Non
     return path / identity / path.name if is_versioned(dataset) else path
 
 
-def bind(dataset: AbstractDataset, version: str) -> None:
-    """Let a data set load and save the artifact of an identity."""
+def bind(dataset: AbstractDataset, version: str, files: Files = DISK) -> None:
+    """Let a data set load and save the artifact of an identity, where it is kept."""
+    if hasattr(dataset, "files"):
+        dataset.files = files
     if is_versioned(dataset):
         dataset._version = Version(version, version)
         dataset.release()

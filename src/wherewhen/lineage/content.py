@@ -51,6 +51,30 @@ def content_of(path: Path) -> str:
     return _sha256(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
 
 
+def content_of_artifact(path: Path) -> str:
+    """Name what lies at the path of an artifact, by its bytes alone.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+
+    Returns
+    -------
+    str
+        Of a file the sha256; of a folder a hash of the names and the sha256 of all files in it;
+        `ABSENT` if nothing lies there.
+    """
+    if path.is_dir():
+        inside = sorted(filter(Path.is_file, path.rglob("*")))
+        return fingerprint([[each.relative_to(path), content_of_artifact(each)] for each in inside])
+    try:
+        state = path.stat()
+    except OSError:
+        return ABSENT
+    return _sha256(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+
+
 @lru_cache(maxsize=10_000)
 def _sha256(path: str, *_state: int) -> str:
     """Hash a file, once as long as its size, time of change and inode stay."""

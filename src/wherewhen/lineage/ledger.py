@@ -11,21 +11,27 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
 from kedro.io import AbstractDataset
 from kedro.pipeline import Node, Pipeline
 
+from wherewhen.files import DISK, Files
 from wherewhen.lineage.catalog import PARAMETER, UNKNOWN, bind, file_of, is_versioned
 from wherewhen.lineage.code import code_version
-from wherewhen.lineage.content import ABSENT, content_of
+from wherewhen.lineage.content import ABSENT, content_of, content_of_artifact
 from wherewhen.lineage.records import NAME, Record, differences, record_path
 from wherewhen.project import from_root, to_root
 from wherewhen.tracklets.fingerprint import OPERATIONAL, decisive, fingerprint
 from wherewhen.tracklets.folders import listed
 
 log = logging.getLogger(__name__)
+
+
+STORES = "cubes"
+"""The folder of stores, whose files have no records."""
 
 
 class NotMade(LookupError):
@@ -62,6 +68,8 @@ class Ledger:
     contents : dict of Path to str, optional
         What was found at the paths that parameters name, for several ledgers to look at a large
         folder once.
+    files : wherewhen.files.Files
+        Where artifacts are kept.
     """
 
     def __init__(
@@ -70,7 +78,9 @@ class Ledger:
         parameters: Any,
         catalog: Any,
         contents: dict[Path, str] | None = None,
+        files: Files = DISK,
     ) -> None:
+        self.files = files
         self.stages, self.parameters, self._catalog = stages, parameters, catalog
         self._contents = {} if contents is None else contents
         whole = sum(stages.values(), start=Pipeline([]))
@@ -267,9 +277,10 @@ class Ledger:
         file = self.file(name)
         versioned = is_versioned(self.dataset(name))
         _make_way(self.dataset(name))
-        record_path(file, versioned).unlink(missing_ok=True)
+        files = self._files_of(name)
+        files.delete(record_path(file, versioned))
         if versioned:
-            shutil.rmtree(file.parent, ignore_errors=True)
+            files.delete(file.parent)
         self._forget(name)
 
     def made(
@@ -284,7 +295,9 @@ class Ledger:
     ) -> None:
         """Write the record of an artifact that was just saved."""
         node, dataset, file = self._makers[name], self._bound(name), self.file(name)
-        content = content_of(file)
+        content, files = content_of_artifact(file), self._files_of(name)
+        for each in self._parts(name):
+            files.push(each)
         record = Record(
             artifact=name,
             identity=self.identity(node),
@@ -300,14 +313,14 @@ class Ledger:
             started=started.isoformat(timespec="milliseconds"),
             finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        record.write(record_path(file, is_versioned(dataset)))
+        record.write(record_path(file, is_versioned(dataset)), files)
         self._forget(name)
 
     def done_with(self, node: Node) -> None:
         """Remove a node's own folders, which served to go on after a fault, when it is done."""
         for name in node.inputs:
             if self.is_workspace(name):
-                shutil.rmtree(file_of(self.dataset(name), self.identity(node)), ignore_errors=True)
+                self.files.delete(file_of(self.dataset(name), self.identity(node)))
 
     def remove(self, nodes: Sequence[Node]) -> None:
         """Remove what nodes have made for these parameters, so that it is made anew."""
@@ -321,6 +334,35 @@ class Ledger:
                 if hasattr(self.dataset(name), "remove") and self.is_there(name):
                     self._bound(name).remove()
                 self.prepare(name)
+
+    def follow(self, root: Path) -> None:
+        """Remove what this machine has copies of and what is not kept any more.
+
+        Parameters
+        ----------
+        root : Path
+            The folder of all stages.
+        """
+        name = self.parameters.evaluate.dataset
+        stages = [] if self.files.url is None else sorted(root.glob(f"0[2-9]*/{name}"))
+        for path in chain.from_iterable(map(self.files.gone, stages)):
+            if path.name.endswith(NAME):
+                self._drop(path)
+            elif STORES in path.relative_to(root).parts:
+                path.unlink(missing_ok=True)
+
+    def _drop(self, path: Path) -> None:
+        """Remove a record and the copy of what it is of."""
+        record = Record.read(path)
+        if record is None or self._files_of(record.artifact).url is None:
+            return
+        if path.name == NAME:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            return
+        path.unlink(missing_ok=True)
+        file = path.with_name(path.name.removesuffix(f".{NAME}"))
+        for suffix in (file.suffix, *getattr(self.dataset(record.artifact), "ALSO", ())):
+            file.with_suffix(suffix).unlink(missing_ok=True)
 
     def refresh(self) -> None:
         """Forget what was read of records and contents: another process may have written some."""
@@ -362,16 +404,42 @@ class Ledger:
         node, dataset = self._makers[name], self.dataset(name)
         identity = self.identity(node)
         file = file_of(dataset, identity)
-        record = Record.read(record_path(file, is_versioned(dataset)))
+        record = self._read_record(name, file)
         if record is None or record.identity != identity:
             raise NotMade(name, self._why(name, node))
-        if not record.fits(file):
+        if not record.fits(file) and not self._is_brought(name, record):
             fault = "was changed after it was made" if file.exists() else "is gone"
             raise NotMade(name, f"{to_root(file)} {fault}")
         fault = self._bound(name).fault() if hasattr(dataset, "fault") else None
         if fault is not None:
             raise NotMade(name, fault)
         return record
+
+    def _read_record(self, name: str, file: Path) -> Record | None:
+        path = record_path(file, is_versioned(self.dataset(name)))
+        self._files_of(name).update(path)
+        return Record.read(path)
+
+    def _is_brought(self, name: str, record: Record) -> bool:
+        """Bring an artifact from where it is kept; return whether it is the recorded one then."""
+        files = self._files_of(name)
+        if files.url is None:
+            return False
+        if is_versioned(self.dataset(name)):
+            files.update_folder(self.file(name).parent)
+        else:
+            for path in self._parts(name):
+                files.update(path)
+        return record.fits(self.file(name))
+
+    def _parts(self, name: str) -> list[Path]:
+        """Return the files, or the folder, of an artifact; its record left out."""
+        file, dataset = self.file(name), self.dataset(name)
+        return [file, *(file.with_suffix(each) for each in getattr(dataset, "ALSO", ()))]
+
+    def _files_of(self, name: str) -> Files:
+        """Return where an artifact is kept: on the disk what names a place on this machine."""
+        return DISK if getattr(self.dataset(name), "OF_THIS_MACHINE", False) else self.files
 
     def _why(self, name: str, node: Node) -> str:
         before = self.previous(name)
@@ -409,7 +477,7 @@ class Ledger:
     def _bound(self, name: str) -> AbstractDataset:
         """Return a data set that loads and saves what these parameters ask for."""
         dataset = self.dataset(name)
-        bind(dataset, self.version(name))
+        bind(dataset, self.version(name), self.files)
         return dataset
 
 

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from wherewhen.atomic import replacing
-from wherewhen.lineage.content import content_of
+from wherewhen.files import DISK, Files
+from wherewhen.lineage.content import content_of_artifact
 
 NAME = "record.json"
 
@@ -39,7 +39,7 @@ class Record(BaseModel):
     inputs: dict[str, str]
     """By name in the catalog, the content of what the node read."""
     content: str
-    """sha256 of the artifact's bytes."""
+    """sha256 of the artifact's bytes; of a folder, of the names and bytes of its files."""
     counts: str
     """What stands for the content in what is made of it: the sha256, for nearly all artifacts."""
     size: int
@@ -57,9 +57,9 @@ class Record(BaseModel):
     finished: str
     """When the artifact was whole."""
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, files: Files = DISK) -> None:
         """Write the record; it appears whole or not at all."""
-        with replacing(path) as partial:
+        with files.replacing(path) as partial:
             partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -72,7 +72,7 @@ class Record(BaseModel):
 
     def fits(self, file: Path) -> bool:
         """Whether a file still has the content that was recorded."""
-        return content_of(file) == self.content
+        return content_of_artifact(file) == self.content
 
 
 def record_path(file: Path, versioned: bool) -> Path:

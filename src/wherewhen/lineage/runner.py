@@ -17,7 +17,6 @@ from kedro.runner.task import Task
 from wherewhen.lineage.ahead import calls, run_ahead
 from wherewhen.lineage.code import load_code
 from wherewhen.lineage.ledger import Ledger
-from wherewhen.locks import held
 from wherewhen.project import project_root
 from wherewhen.tracklets.folders import listed
 
@@ -57,6 +56,7 @@ class Runner(SequentialRunner):
         self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None
     ) -> None:
         ledger: Ledger = catalog.ledger
+        ledger.follow(project_root() / "data")
         with _locked(ledger, pipeline, everything=self._anew):
             if self._anew:
                 ledger.remove(pipeline.nodes)
@@ -90,13 +90,12 @@ def _locked(ledger: Ledger, pipeline: Pipeline, everything: bool) -> Iterator[No
     Another run that is at the same trial is waited for; what it has made is then taken over.
     """
     folder = project_root() / "data" / ".locks" / ledger.parameters.evaluate.dataset
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         locked: set[str] = set()
         while missing := _scopes(ledger, pipeline, everything) - locked:
             for scope in sorted(missing):
                 waits = partial(_say_waiting, folder.name, scope)
-                stack.enter_context(held(folder / f"{scope}.lock", waits))
+                stack.enter_context(ledger.files.held(folder / f"{scope}.lock", waits))
             locked |= missing
             ledger.refresh()
         yield

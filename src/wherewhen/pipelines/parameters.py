@@ -44,6 +44,18 @@ RENAMED = {
 """Fields of `train.training` that had another name in earlier versions."""
 
 
+class DataParameters(Group):
+    """Where what is made is kept: in the folder ``data/``, or in a bucket of an object store."""
+
+    url: str | None = Field(None, pattern=r"^(s3|gs)://[^/\s]+(/[^/\s]+)*/?$")
+    """``s3://bucket/prefix`` or ``gs://bucket/prefix``, of which ``data/`` is then a copy; null:
+    ``data/`` alone. Frames stay on the disk."""
+
+    copy_gib: Annotated[float, Field(gt=0)] = 100.0
+    """GiB of a bucket's cubes that the copy has at most; those that were not read for longest go
+    first. Every tracklet that is read again costs its transfer."""
+
+
 class _Parameters(Group):
     """The whole tree: a group for each stage, and what holds for all of them."""
 
@@ -53,6 +65,9 @@ class _Parameters(Group):
 
     execution: Annotated[ExecutionConfig, OPERATIONAL] = ExecutionConfig()
     """Where extraction, embedding and trainings are done."""
+
+    data: Annotated[DataParameters, OPERATIONAL] = DataParameters()
+    """Where what is made is kept."""
 
     preset: str = DEFAULT
     """The setting of the whole chain: ``modern`` trains well, ``paper`` is the letter of the paper,

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wherewhen.atomic import replacing
+from wherewhen.files import DISK, Files
 
 NAME = "checkpoint.safetensors"
 BEST = "best.safetensors"
@@ -37,6 +37,8 @@ class Checkpoints:
         The run's own folder.
     fingerprint
         Fingerprint of the run's arguments; checkpoints with another one are refused.
+    files
+        Where they are kept.
 
     Examples
     --------
@@ -48,8 +50,8 @@ class Checkpoints:
     {'step': 3}
     """
 
-    def __init__(self, folder: Path | str, fingerprint: str) -> None:
-        self.fingerprint = fingerprint
+    def __init__(self, folder: Path | str, fingerprint: str, files: Files = DISK) -> None:
+        self.fingerprint, self._files = fingerprint, files
         self.path = Path(folder) / NAME
         self.best_path = self.path.with_name(BEST)
 
@@ -91,7 +93,7 @@ class Checkpoints:
         tensors: dict[str, Tensor] = {}
         content = {"fingerprint": self.fingerprint, "state": _packed(state, "state", tensors)}
         header = {HEADER: json.dumps(content, allow_nan=False)}
-        with replacing(path) as partial:
+        with self._files.replacing(path) as partial:
             save_file(_apart(tensors), partial, metadata=header)
 
     def _read(self, path: Path) -> dict[str, Any] | None:

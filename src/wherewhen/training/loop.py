@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from wherewhen.devices import usable_device
+from wherewhen.files import DISK, Files
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.model.threads import torch_threads
@@ -95,6 +96,7 @@ def train(
     progress: bool = True,
     guide: Guide | None = None,
     device: str = "auto",
+    files: Files = DISK,
 ) -> pd.DataFrame:
     """Train a network in place, or resume from the last checkpoint.
 
@@ -130,6 +132,8 @@ def train(
         Knows what the frames of training tracklets show, for ``guidance_weight``.
     device
         Where it trains (`wherewhen.devices.Device`).
+    files
+        Where checkpoints are kept.
 
     Returns
     -------
@@ -162,7 +166,9 @@ def train(
             f"there are none: hold some out (validation_fraction), or keep: last without patience"
         )
     checkpoints = Checkpoints(
-        checkpoint_folder, _arguments(network, training_tracklets, validation_tracklets, config)
+        checkpoint_folder,
+        _arguments(network, training_tracklets, validation_tracklets, config),
+        files,
     )
     place = _indexed(usable_device(device, config.processes))
     with _computing(network, config, place):

@@ -9,6 +9,7 @@ from shipped import CONFIG, FINGERPRINT, IDENTITY, write_shipped
 
 from wherewhen import pretrained
 from wherewhen.features.backbones.parts import FROZEN
+from wherewhen.files import Workspace
 from wherewhen.model.config import NetworkConfig
 from wherewhen.model.files import read_network, write_network
 from wherewhen.model.siamese import build_network
@@ -102,7 +103,9 @@ class TestFit:
         self, untrained, cubes, split, tmp_path
     ):
         before = {name: value.clone() for name, value in untrained.state_dict().items()}
-        network, history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        network, history = fit(
+            untrained, cubes, split, Workspace(tmp_path), TRAINING, seed_by_trial=False
+        )
         assert all(torch.equal(value, before[name]) for name, value in
                    untrained.state_dict().items())  # fmt: skip
         assert not same(network, untrained)
@@ -111,14 +114,18 @@ class TestFit:
 
     def test_nobody_who_is_tested_is_read(self, untrained, cubes, split, tmp_path):
         cubes.read_from.clear()
-        fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        fit(untrained, cubes, split, Workspace(tmp_path), TRAINING, seed_by_trial=False)
         assert cubes.read_from == set(split[split.role == "train"].tracklet)
 
     def test_it_goes_on_in_its_folder(self, untrained, cubes, split, tmp_path):
-        network, history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        network, history = fit(
+            untrained, cubes, split, Workspace(tmp_path), TRAINING, seed_by_trial=False
+        )
         assert {path.name for path in tmp_path.iterdir()} >= {"checkpoint.safetensors"}
         cubes.read_from.clear()
-        again, same_history = fit(untrained, cubes, split, tmp_path, TRAINING, seed_by_trial=False)
+        again, same_history = fit(
+            untrained, cubes, split, Workspace(tmp_path), TRAINING, seed_by_trial=False
+        )
         assert not cubes.read_from
         assert same(network, again)
         pd.testing.assert_frame_equal(history, same_history)
@@ -130,7 +137,7 @@ class TestFit:
             config = TRAINING.model_copy(update=changes)
             rows = split.assign(trial=trial)
             folder = tmp_path / f"{trial} {seed_by_trial} {changes}"
-            return fit(untrained, cubes, rows, folder, config, seed_by_trial)[0]
+            return fit(untrained, cubes, rows, Workspace(folder), config, seed_by_trial)[0]
 
         ninth = made("trial_09", True)
         assert not same(ninth, made("trial_00", True))
@@ -150,7 +157,7 @@ class TestStart:
     def fit_from(self, file, cubes, split, tmp_path, network=NETWORK, **training):
         config = TRAINING.model_copy(update=training)
         started = start(cubes, split, network, True, *FROZEN_BACKBONE, file)
-        return fit(started, cubes, split, tmp_path / "run", config, seed_by_trial=True)
+        return fit(started, cubes, split, Workspace(tmp_path / "run"), config, seed_by_trial=True)
 
     def test_it_trains_from_the_files_weights_and_statistics(self, file, cubes, split, tmp_path):
         trained = read_network(file)
@@ -161,7 +168,9 @@ class TestStart:
         assert torch.equal(network.input.mean, trained.input.mean)
         assert torch.equal(network.input.deviation, trained.input.deviation)
         assert len(history) == 4
-        moved, _ = fit(trained, cubes, split, tmp_path / "2", TRAINING, seed_by_trial=True)
+        moved, _ = fit(
+            trained, cubes, split, Workspace(tmp_path / "2"), TRAINING, seed_by_trial=True
+        )
         assert not same(moved, trained)
 
     def test_a_killed_training_goes_on(self, file, cubes, split, tmp_path):
@@ -211,7 +220,7 @@ class TestPretrained:
             training = TRAINING.model_copy(update={"steps": 1, "learning_rate": 1e-9})
             config = CONFIG.model_copy(update={"seed": 5})
             started = start(cubes, split, config, False, *FROZEN_BACKBONE, path)
-            return fit(started, cubes, split, tmp_path / "run", training, False)[0]
+            return fit(started, cubes, split, Workspace(tmp_path / "run"), training, False)[0]
 
         return call
 
@@ -310,14 +319,14 @@ def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp
         Truth.of(person, None).write(truth_file(tmp_path, f"set/{tracklet}/0000.png"))
     training = TRAINING.model_copy(update={"guidance_weight": 1.0})
     untrained = initialise(cubes, split, NETWORK, False, *FROZEN_BACKBONE)
-    arguments = (untrained, cubes, split, tmp_path / "checkpoints", training, False, "cpu")
+    arguments = (untrained, cubes, split, Workspace(tmp_path / "run"), training, False, "cpu")
     with pytest.raises(FileNotFoundError, match="no truth of tracklet cam_a/p0"):
         fit(*arguments, frames, tmp_path)
     first = split.tracklet.iloc[0]
     Truth.of(person, None).write(truth_file(tmp_path, f"set/{first}/0000.png"))
     guided, history = fit(*arguments, frames, tmp_path)
     assert history.guidance.iloc[0] == pytest.approx(np.log(2) + np.log(2), abs=0.1)
-    plain, _ = fit(*arguments[:3], tmp_path / "plain", TRAINING, False)
+    plain, _ = fit(*arguments[:3], Workspace(tmp_path / "plain"), TRAINING, False)
     attended = [network.encode(torch.from_numpy(cubes.read(cubes.whole(first))[None]).float())
                 for network in (guided, plain)]  # fmt: skip
     right, by_chance = (encoding.attention[..., 1].mean().item() for encoding in attended)

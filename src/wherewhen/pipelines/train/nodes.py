@@ -10,6 +10,7 @@ import pandas as pd
 from wherewhen import pretrained
 from wherewhen.attention_measures import cell_shares
 from wherewhen.features.backbones.parts import FROZEN
+from wherewhen.files import Workspace
 from wherewhen.model.config import NetworkConfig
 from wherewhen.pipelines.extract.nodes import weights_from_root
 from wherewhen.pipelines.extract.parameters import ExtractParameters
@@ -56,7 +57,7 @@ def fit(
     initial: Network,
     cubes: CubeReader,
     split: pd.DataFrame,
-    checkpoints: Path,
+    checkpoints: Workspace,
     config: TrainingConfig,
     seed_by_trial: bool,
     device: str = "auto",
@@ -75,8 +76,8 @@ def fit(
     with MetricLog(prefix=split.trial.iloc[0]) as log:
         guide = None if people is None else _guide(learners, frames, people, initial.grid)
         history = train(
-            network, cubes, learners, held_out, config, checkpoints, log.record,
-            guide=guide, device=device,
+            network, cubes, learners, held_out, config, checkpoints.folder, log.record,
+            guide=guide, device=device, files=checkpoints.files,
         )  # fmt: skip
         log.complete(history.to_dict("records"))
     return network, history
