@@ -6,12 +6,15 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import fsspec
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from wherewhen import leases
+from wherewhen.buckets import Bucket
 from wherewhen.features.cube_store import CubeStore
 from wherewhen.lineage.records import Record, record_path
 from wherewhen.pipelines.split.parameters import SplitParameters
@@ -447,19 +450,66 @@ class TestPerson:
 
     def test_an_interrupted_purge_is_taken_up(self, tmp_path, monkeypatch):
         make(tmp_path, "one")
-        delete = sys.modules["wherewhen.purge"]._delete
+        delete = Purge._delete
 
-        def interrupted(path):
+        def interrupted(self, path):
             if "tracklets.parquet" in path.parts:
                 raise KeyboardInterrupt
-            delete(path)
+            delete(self, path)
 
-        monkeypatch.setattr("wherewhen.purge._delete", interrupted)
+        monkeypatch.setattr(Purge, "_delete", interrupted)
         with pytest.raises(KeyboardInterrupt):
             purge(tmp_path, Purge(tmp_path).chosen("one", ANNA), ANNA, raw=True)
-        monkeypatch.setattr("wherewhen.purge._delete", delete)
+        monkeypatch.setattr(Purge, "_delete", delete)
         purge(tmp_path, Purge(tmp_path).chosen("one", ANNA), ANNA, raw=True)
         assert not [path for path, text in files(tmp_path).items() if ANNA.encode() in text]
+
+
+class TestInABucket:
+    """What a run has left in a bucket, of which this machine has no copy."""
+
+    @pytest.fixture
+    def emptied(self, tmp_path):
+        make(tmp_path, "one")
+        data = tmp_path / "data"
+        bucket = Bucket("memory://lab/data", data)
+        for stage in sorted(data.glob("0[2-9]*")):
+            bucket.push(stage)
+            shutil.rmtree(stage)
+        note = {"url": bucket.url, "copy": "this"}
+        (data / ".buckets").mkdir()
+        (data / ".buckets/one.json").write_text(json.dumps(note))
+        yield bucket
+        fsspec.filesystem("memory").store.clear()
+
+    def test_a_person_is_removed_there_and_here(self, tmp_path, emptied):
+        before = emptied.sizes(emptied.root)
+        purge(tmp_path, Purge(tmp_path).chosen(None, ANNA), ANNA)
+        left = emptied.sizes(emptied.root)
+        assert 0 < len(left) < len(before)
+        assert not [path for path in left if ANNA in path.as_posix()]
+        cubes = [
+            path.name for path in left if path.suffix == ".safetensors" and "cubes" in path.parts
+        ]
+        assert sorted(cubes) == [f"{BERT}.safetensors"] * 2
+        assert not [path for path in left if path.name == "tracklets.parquet"]
+        assert set(emptied.gone(tmp_path / "data/07_model_output")) == set()
+
+    def test_a_data_set_is_removed_there_and_here(self, tmp_path, emptied):
+        purge(tmp_path, "one")
+        assert not [path for path in emptied.sizes(emptied.root) if ".leases" not in path.parts]
+        assert not list((tmp_path / "data").glob("0[2-9]*/one"))
+
+    def test_a_run_on_another_machine_keeps_it_off(self, tmp_path, emptied, monkeypatch):
+        monkeypatch.setattr(leases, "BEAT", 0.05)
+        monkeypatch.setattr(leases, "POLL", 0.02)
+        other = Bucket(emptied.url, tmp_path / "other")
+        lock = other.root / ".locks/one/trial_07.lock"
+        with (
+            other.held(lock, print),
+            pytest.raises(PurgeError, match=r"process \d+ on .* is at one"),
+        ):
+            Purge(tmp_path).alone("one").__enter__()
 
 
 class TestMentioning:
