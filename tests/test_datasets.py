@@ -17,8 +17,9 @@ from wherewhen.datasets import (
     SyntheticPeopleDataset,
     WorkspaceDataset,
 )
+from wherewhen.execution.engine import LOCAL
 from wherewhen.features.augmentation import Augmentation
-from wherewhen.features.extraction import PLAN
+from wherewhen.features.extraction import PLAN, PLAN_FILES
 from wherewhen.lineage.content import content_of
 from wherewhen.metric_learning import distance_of, fit_metrics
 from wherewhen.model.config import NetworkConfig
@@ -39,7 +40,7 @@ class Extraction:
 
     cube_shape = (2, 2, 3)
     augmentation = Augmentation()
-    storage, budget_gib = "float16", None
+    storage, budget_gib, engine = "float16", None, LOCAL
 
     def __init__(self, name, lengths, fails_at=None, kept=None, root=""):
         self.identity = {"backbone": name}
@@ -55,7 +56,8 @@ class Extraction:
         return ""
 
     def save(self, folder):
-        (folder / PLAN).write_text(json.dumps({"root": str(self.root)}))
+        for name in PLAN_FILES:
+            (folder / name).write_text(json.dumps({"root": str(self.root)}))
 
     def stream(self, tracklets):
         for tracklet in tracklets:

@@ -89,7 +89,7 @@ def own_commands():
 @cache
 def parameters_of(environment):
     """Merge the parameters of an environment over those of base, as Kedro does."""
-    OmegaConf.register_new_resolver("globals", lambda name: name, replace=True)
+    OmegaConf.register_new_resolver("globals", {"dataset": "dataset"}.get, replace=True)
     folders = [REPOSITORY / "conf/base"]
     folders += [REPOSITORY / "conf" / environment] if environment else []
     files = [file for folder in folders for file in sorted(folder.glob("parameters*.yml"))]

@@ -38,7 +38,7 @@ def shipped(repository, environment):
     files = sorted((repository / "conf/base").glob("parameters*.yml"))
     if environment != "base":
         files += sorted((repository / "conf" / environment).glob("parameters*.yml"))
-    OmegaConf.register_new_resolver("globals", lambda name: name, replace=True)
+    OmegaConf.register_new_resolver("globals", {"dataset": "dataset"}.get, replace=True)
     merged = OmegaConf.merge(*(OmegaConf.load(file) for file in files))
     return OmegaConf.to_container(merged, resolve=True)
 
@@ -138,7 +138,7 @@ class TestPresets:
 
     def test_what_runs_is_recorded_and_the_other_presets_are_not(self):
         record = self.whole("paper").model_dump(mode="json")
-        assert set(record) == {"device", "execution", "preset", *stages()}
+        assert set(record) == {"device", "execution", "data", "preset", *stages()}
         assert record["preset"] == "paper"
         assert record["train"]["training"]["learning_rate"] == 0.5
 
@@ -549,7 +549,7 @@ def test_a_number_is_taken_for_the_text_of_a_name(group, values, read):
 
 def test_groups_are_what_stages_read():
     parameters = check_parameters({})
-    assert list(parameters.groups) == ["device", "execution", "preset", *stages()]
+    assert list(parameters.groups) == ["device", "execution", "data", "preset", *stages()]
     assert parameters.groups["split"] is parameters.split
 
 
