@@ -107,6 +107,18 @@ def test_the_copy_stays_within_its_limit_and_the_last_read_stay(url, tmp_path):
     assert bucket.pull(tmp_path / "1.cube") and not bucket.pull(tmp_path / "1.cube")
 
 
+def test_links_to_the_copy_are_followed(here, tmp_path):
+    """`data/` may be a link to another disk."""
+    write(here, "a/b.txt", "whole")
+    (tmp_path / "link").symlink_to(here.root)
+    linked = tmp_path / "link/a"
+    assert here.sizes(linked) == {linked / "b.txt": 5}
+    assert here.gone(linked) == [] and here.folders(tmp_path / "link") == [linked]
+    assert not here.pull(linked / "b.txt")
+    here.delete(linked / "b.txt")
+    assert here.sizes(here.root) == {} and not (here.root / "a/b.txt").exists()
+
+
 def test_a_bucket_can_be_sent_to_another_process(here):
     write(here, "a.txt", "whole")
     assert pickle.loads(pickle.dumps(here)).exists(here.root / "a.txt")

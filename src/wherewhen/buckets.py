@@ -77,7 +77,7 @@ class Bucket(Files):
         spare: str = "**/*.safetensors",
         copy: str | None = None,
     ) -> None:
-        self.url, self.root = url.rstrip("/"), root
+        self.url, self.root = url.rstrip("/"), root.resolve()
         self.limit, self.spare = limit, spare
         self._copy = copy or secrets.token_hex(8)
         self._start()
@@ -102,10 +102,16 @@ class Bucket(Files):
 
     def place(self, path: Path) -> str:
         """Return the address of a file."""
-        return "/".join([self.url, *path.relative_to(self.root).parts])
+        return "/".join([self.url, *self._parts(path)])
 
-    def _path(self, place: str) -> Path:
-        return self.root / place[len(self._client._strip_protocol(self.url)) :].lstrip("/")
+    def _parts(self, path: Path) -> tuple[str, ...]:
+        """Return the parts of a path below the root, links to which may have been followed."""
+        inside = path.is_relative_to(self.root)
+        return (path if inside else path.resolve()).relative_to(self.root).parts
+
+    def _below(self, folder: Path, place: str) -> Path:
+        """Return the path of an object that lies in a folder."""
+        return folder / place[len(self._client._strip_protocol(self.place(folder))) :].lstrip("/")
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -189,7 +195,7 @@ class Bucket(Files):
     def sizes(self, folder: Path) -> dict[Path, int]:
         """Return the bytes of all objects below a folder."""
         found = self.ask("find", self.place(folder), detail=True)
-        return {self._path(place): found[place]["size"] for place in sorted(found)}
+        return {self._below(folder, place): found[place]["size"] for place in sorted(found)}
 
     def heads(self, paths: Iterable[Path], count: int) -> Iterator[bytes]:
         """Read the first bytes of objects, more and more at once."""
@@ -211,7 +217,8 @@ class Bucket(Files):
             found = self.ask("ls", self.place(folder), detail=True)
         except FileNotFoundError:
             return []
-        return sorted(self._path(each["name"]) for each in found if each["type"] == "directory")
+        inside = (each["name"] for each in found if each["type"] == "directory")
+        return sorted(self._below(folder, place) for place in inside)
 
     def gone(self, folder: Path) -> list[Path]:
         """Return the files of the copy below a folder that the bucket does not have."""
@@ -251,7 +258,7 @@ class Bucket(Files):
         return [folder / name for name in names]
 
     def _lease_place(self, path: Path) -> str:
-        return "/".join([self.url, LEASES, *path.relative_to(self.root).parts])
+        return "/".join([self.url, LEASES, *self._parts(path)])
 
     # --- the copy's size -------------------------------------------------------------------------
 

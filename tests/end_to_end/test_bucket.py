@@ -100,13 +100,24 @@ def account(gate, monkeypatch):
 
 
 @pytest.fixture
-def machine(new_project, finished, account, tmp_path):
-    """Return a function that makes a project on another machine, with the same frames."""
+def empty(new_project, account, tmp_path):
+    """Return a function that makes a project on a machine of its own."""
 
     def make(name):
         project = new_project(tmp_path / name)
-        shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
         return replace(project, environment={**project.environment, **account})
+
+    return make
+
+
+@pytest.fixture
+def machine(empty, finished):
+    """Return a function that makes a project on another machine, with the same frames."""
+
+    def make(name):
+        project = empty(name)
+        shutil.copytree(finished.root / "data/01_raw", project.root / "data/01_raw")
+        return project
 
     return make
 
@@ -176,8 +187,8 @@ def test_a_server_that_is_gone_ends_a_run_and_the_next_one_goes_on(
     assert_all_whole(bucket)
 
 
-def test_a_bucket_that_is_not_there_and_credentials_that_are_not_are_named(machine, tiny):
-    project = machine("one")
+def test_a_bucket_that_is_not_there_and_credentials_that_are_not_are_named(empty, tiny):
+    project = empty("one")
     said = project.fail(**{**tiny, "data.url": "s3://nowhere/data"})
     assert "s3://nowhere/data can't be written to" in said and "make the bucket" in said
     (project.root / "data/.buckets/synthetic.json").unlink()
