@@ -203,7 +203,7 @@ for _kind, (_error, _read) in READERS.items():
         ),
     ):
         if (_kind, _given) != ("weights", "tensors that mean something else"):
-            _file(_kind, _given, _said, _error, _name, _content, _read, megabytes=80)
+            _file(_kind, _given, _said, _error, _name, _content, _read, megabytes=100)
 
 
 def _torch(folder: Path, content: Any, **options: Any) -> None:
@@ -280,7 +280,7 @@ def _cubes(given: str, said: str, header: dict[str, Any]) -> None:
         CubeFile.open(path)
 
     act.__name__ = given.replace(" ", "_")
-    case("cubes", given, said, "ValueError", megabytes=50)(act)
+    case("cubes", given, said, "ValueError", megabytes=100)(act)
 
 
 def _cube(shape: list[Any], end: int, dtype: str = "F16") -> dict[str, Any]:

@@ -230,9 +230,11 @@ def picture_png() -> Target:
 
 @target
 def picture_jpeg() -> Target:
-    from hostile.pictures import _turned
+    from PIL import Image
 
-    return _picture("JPEG", exif=_turned(), progressive=True)
+    upright = Image.Exif()
+    upright[274] = 1
+    return _picture("JPEG", exif=upright, progressive=True)
 
 
 @target
@@ -286,7 +288,7 @@ def request() -> Target:
             return None
         return list(_tracklets(rows))
 
-    seed = json.dumps([{"tracklet": "a", "role": "probe", "frames": [PICTURE[:200]]}]).encode()
+    seed = json.dumps([{"tracklet": "a", "role": "probe", "frames": [PICTURE]}]).encode()
     return Target(lambda: seed, read, (RequestError,))
 
 
