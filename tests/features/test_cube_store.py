@@ -548,9 +548,26 @@ def test_discarded_and_made_again(sealed):
     ],
 )
 def test_a_damaged_manifest_says_so(sealed, content):
+    before = files_under(sealed.folder)
     (sealed.folder / "manifest.json").write_bytes(content)
-    with pytest.raises(CubeStoreError, match=r"manifest.json is damaged .* delete this file"):
+    with pytest.raises(CubeStoreError, match=r"manifest.json is damaged .* extraction makes it"):
         CubeStore(sealed.folder).lengths  # noqa: B018
+    again = CubeStore.create(sealed.folder.parent, IDENTITY)
+    assert not again.complete
+    assert again.verify() == []
+    again.seal()
+    assert files_under(sealed.folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_damaged_identity_is_made_anew(sealed, content, caplog):
+    before = files_under(sealed.folder)
+    (sealed.folder / "identity.json").write_bytes(content)
+    with pytest.raises(CubeStoreError, match=r"identity.json is damaged .* extraction makes it"):
+        CubeStore(sealed.folder)
+    assert CubeStore.create(sealed.folder.parent, IDENTITY).complete
+    assert "identity.json is damaged" in caplog.text
+    assert files_under(sealed.folder) == before
 
 
 @pytest.mark.parametrize("asked", ["lengths", "complete", "channels"])
@@ -577,6 +594,8 @@ def test_a_changed_identity_is_refused(sealed):
     (sealed.folder / "identity.json").write_text('{"dataset": "another"}')
     with pytest.raises(CubeStoreError, match="not the folder's name"):
         CubeStore(sealed.folder)
+    with pytest.raises(CubeStoreError, match="not the folder's name"):  # whose cubes are these?
+        CubeStore.create(sealed.folder.parent, IDENTITY)
 
 
 def test_no_store(tmp_path):

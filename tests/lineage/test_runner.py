@@ -4,9 +4,12 @@ import json
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
+from kedro_datasets.json import JSONDataset
 
 from wherewhen.lineage.ledger import NotMade, StaleInputError
 from wherewhen.lineage.runner import Runner
@@ -17,6 +20,41 @@ ALL = ["draw", "double", "add"]
 
 def total(small, **parameters):
     return small.catalog(**parameters).load("total")
+
+
+def files_of(small):
+    files = (path for path in (small.root / "data").rglob("*.json") if path.is_file())
+    return {path: path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", ["doubled", "total"])
+def test_a_file_that_is_half_written_when_a_node_fails_is_removed(small, monkeypatch, error, name):
+    def stop(dataset, data):
+        path = Path(str(dataset._get_save_path() if dataset._version else dataset._filepath))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+        if name in path.name:
+            raise error
+        path.write_text(json.dumps(data))
+
+    monkeypatch.setattr(JSONDataset, "save", stop)
+    with pytest.raises((KeyboardInterrupt, DatasetError, OSError)):
+        small.run()
+    monkeypatch.undo()
+    files = files_of(small)
+    assert files and b"half" not in files.values()
+    small.run()
+    assert total(small) == {"total": 12, "count": 3}
+
+
+def test_a_node_that_fails_before_it_writes_leaves_what_is_there(small, monkeypatch):
+    small.run()
+    before = files_of(small)
+    monkeypatch.setattr(JSONDataset, "load", lambda dataset: 1 / 0)
+    with pytest.raises((ZeroDivisionError, DatasetError)):
+        small.run(factor=3)
+    assert files_of(small) == before
 
 
 class TestASecondRun:

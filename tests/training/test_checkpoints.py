@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import pickle
@@ -43,9 +44,41 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     checkpoints.save({"weights": torch.rand(100)})
     checkpoints.path.write_bytes(checkpoints.path.read_bytes()[:200])
     with pytest.raises(
-        CheckpointError, match=r"checkpoint\.safetensors cannot be read .* delete it"
+        CheckpointError, match=r"checkpoint\.safetensors cannot be read .* run again"
     ):
         checkpoints.load()
+    assert checkpoints.load() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors.damaged"]
+
+
+def test_a_damaged_checkpoint_takes_the_other_with_it(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "one")
+    checkpoints.save({"step": 3})
+    checkpoints.save_best({"step": 2})
+    checkpoints.best_path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"best\.safetensors cannot be read"):
+        checkpoints.load_best()
+    assert checkpoints.load() is None
+
+
+def test_a_changed_number_is_found(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "one")
+    checkpoints.save({"weights": torch.ones(3), "bias": torch.zeros(())})
+    with checkpoints.path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    with pytest.raises(CheckpointError, match="its tensors do not match their checksum"):
+        checkpoints.load()
+
+
+def test_a_checkpoint_that_the_system_cannot_read_stays(tmp_path, no_privileges):
+    checkpoints = Checkpoints(tmp_path, "one")
+    checkpoints.save({"step": 1})
+    checkpoints.path.chmod(0)
+    with pytest.raises(OSError, match="checkpoint"):
+        checkpoints.load()
+    checkpoints.path.chmod(0o644)
+    assert checkpoints.load() == {"step": 1}
 
 
 def test_a_failed_save_keeps_the_last_one(tmp_path, monkeypatch):
@@ -265,7 +298,9 @@ def test_two_processes_that_write_the_same_file_do_not_meet(tmp_path):
         other.save_best({"step": 2})
         assert partial.read_bytes() == b"half"
         assert one.load_best() == {"step": 2}
-        save_file({}, partial, metadata=header({"fingerprint": "run", "state": 3}))
+        nothing = hashlib.sha256().hexdigest()
+        content = {"fingerprint": "run", "state": 3, "sha256": nothing}
+        save_file({}, partial, metadata=header(content))
     assert other.load_best() == 3
     assert list(tmp_path.rglob("*.tmp")) == []
 
@@ -284,18 +319,18 @@ class TestHostile:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ("{", "delete it"),
-            ("[" * 100_000, "delete it"),
+            ("{", "run again"),
+            ("[" * 100_000, "run again"),
             ({"state": 1}, "fingerprint"),
             ({"fingerprint": "one"}, "state"),
             ({"fingerprint": "one", "state": {"tensor": "1/state"}}, "1/state"),
-            ({"fingerprint": "one", "state": {"tensor": 7}}, "delete it"),
+            ({"fingerprint": "one", "state": {"tensor": 7}}, "run again"),
             ({"fingerprint": "one", "state": {"call": "os.system"}}, "names the kind 'call'"),
             ({"fingerprint": "one", "state": {"dict": [], "tuple": []}}, "too many values"),
             ({"fingerprint": "one", "state": {}}, "not enough values"),
             ({"fingerprint": "one", "state": {"dict": [[[1], 2]]}}, "unhashable"),
             ({"fingerprint": "one", "state": {"float": "x"}}, "could not convert"),
-            ([], "delete it"),
+            ([], "run again"),
         ],
     )
     def test_a_header_that_is_no_description(self, checkpoints, content, message):
@@ -312,7 +347,7 @@ class TestHostile:
     @pytest.mark.parametrize("kept", [0, 7, 100, -1])
     def test_a_truncated_file(self, checkpoints, kept):
         checkpoints.path.write_bytes(checkpoints.path.read_bytes()[:kept])
-        with pytest.raises(CheckpointError, match="delete it to train from the start"):
+        with pytest.raises(CheckpointError, match="run again: it trains from the start"):
             checkpoints.load()
 
     @pytest.mark.parametrize("dump", [pickle.dump, torch.save])
@@ -344,9 +379,11 @@ class TestHostile:
     def test_the_header_can_be_read_by_any_program(self, checkpoints):
         with safe_open(checkpoints.path, framework="numpy") as opened:
             content = json.loads(opened.metadata()["checkpoint"])
+            weights = opened.get_tensor("0/state/weights")
         assert content == {
             "fingerprint": "one",
             "state": {"dict": [["weights", {"tensor": "0/state/weights"}]]},
+            "sha256": hashlib.sha256(weights.tobytes()).hexdigest(),
         }
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ from wherewhen.tracklets.fingerprint import fingerprint
 from wherewhen.tracklets.names import LONGEST_NAME, file_name
 from wherewhen.tracklets.windows import Window
 
+log = logging.getLogger(__name__)
+
 FORMAT = 2
 """Version of the layout; a store of another version is refused."""
 SUFFIX = ".safetensors"
@@ -47,6 +50,10 @@ _FULL = {
 
 class CubeStoreError(OSError):
     """A store that is damaged, incomplete, in use or out of space."""
+
+
+class _DamagedJSON(CubeStoreError):
+    """A file beside the cubes that can't be read, and follows from the rest."""
 
 
 class _Damage(Exception):
@@ -100,6 +107,8 @@ class CubeStore(CubeReader):
     def create(cls, root: str | Path, identity: Mapping[str, Any], files: Files = DISK) -> Self:
         """Open the store of an identity; make it if there is none.
 
+        An identity or a manifest that can't be read is named in the log and made anew.
+
         Parameters
         ----------
         root
@@ -118,7 +127,18 @@ class CubeStore(CubeReader):
         (folder / "cubes").mkdir(parents=True, exist_ok=True)
         if not files.update(folder / "identity.json"):
             _write_json(folder / "identity.json", identity, files)
-        return cls(folder, files)
+        try:
+            store = cls(folder, files)
+        except _DamagedJSON as error:
+            log.warning("%s", error)
+            _write_json(folder / "identity.json", identity, files)
+            store = cls(folder, files)
+        try:
+            store._manifest()
+        except _DamagedJSON as error:
+            log.warning("%s", error)
+            store._unseal()
+        return store
 
     @property
     def key(self) -> str:
@@ -599,10 +619,9 @@ class CubeStore(CubeReader):
         return loaded
 
     def _bad_json(self, name: str, fault: object) -> CubeStoreError:
-        what = "this file" if name == "manifest.json" else "the store's folder"
-        return CubeStoreError(
-            f"{self.folder / name} is damaged ({fault}); delete {what} and run the extraction "
-            "again: it keeps the cubes that are whole"
+        return _DamagedJSON(
+            f"{self.folder / name} is damaged ({fault}); the next extraction makes it anew, and "
+            "keeps the cubes that are whole"
         )
 
 

@@ -9,6 +9,7 @@ import inspect
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -321,6 +322,18 @@ class Ledger:
         for name in node.inputs:
             if self.is_workspace(name):
                 self.files.delete(file_of(self.dataset(name), self.identity(node)))
+
+    def discard_unfinished(self, node: Node) -> None:
+        """Remove the files of a node that failed which have no record: they may be half-written."""
+        for name in filter(self.is_kept, node.outputs):
+            with suppress(NotMade, OSError):  # the node's error is the one to be seen
+                file, versioned = self.file(name), is_versioned(self.dataset(name))
+                if record_path(file, versioned).exists():
+                    continue
+                if versioned:
+                    shutil.rmtree(file.parent, ignore_errors=True)
+                else:
+                    file.unlink(missing_ok=True)
 
     def remove(self, nodes: Sequence[Node]) -> None:
         """Remove what nodes have made for these parameters, so that it is made anew."""

@@ -75,7 +75,11 @@ class Runner(SequentialRunner):
                 load_code(node.func)
                 if node.name not in ahead and any(map(ledger.is_workspace, node.inputs)):
                     ahead |= run_ahead(calls(catalog, nodes[place:]), ledger.parameters)
-                Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+                try:
+                    Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+                except BaseException:
+                    ledger.discard_unfinished(node)
+                    raise
                 ledger.done_with(node)
                 made += 1
                 log.info("made by %s (%d of %d nodes)", node.name, place + 1, len(nodes))

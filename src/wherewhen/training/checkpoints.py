@@ -6,11 +6,14 @@ values, as JSON. Reading one runs no code.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,8 +23,11 @@ from wherewhen.files import DISK, Files
 NAME = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
+DAMAGED = ".damaged"
+"""Appended to the name of a checkpoint that can't be read."""
+
 HEADER = "checkpoint"
-"""Entry of the header: fingerprint and state, as JSON."""
+"""Entry of the header: fingerprint, state and the tensors' checksum, as JSON."""
 
 
 class CheckpointError(ValueError):
@@ -81,7 +87,7 @@ class Checkpoints:
         Raises
         ------
         CheckpointError
-            If the file is damaged or belongs to a run with other arguments.
+            If the file is damaged, which sets it aside, or belongs to a run with other arguments.
         """
         return self._read(self.path)
 
@@ -89,9 +95,22 @@ class Checkpoints:
         """Read the best checkpoint's state; see `load`."""
         return self._read(self.best_path)
 
+    def set_aside(self) -> None:
+        """Rename both checkpoints, so that the run begins anew: ``checkpoint.safetensors.damaged``.
+
+        One without the other is of no use.
+        """
+        for path in (self.path, self.best_path):
+            with suppress(FileNotFoundError):
+                path.replace(path.with_name(path.name + DAMAGED))
+
     def _write(self, path: Path, state: dict[str, Any]) -> None:
         tensors: dict[str, Tensor] = {}
-        content = {"fingerprint": self.fingerprint, "state": _packed(state, "state", tensors)}
+        content = {
+            "fingerprint": self.fingerprint,
+            "state": _packed(state, "state", tensors),
+            "sha256": _sha256(tensors),
+        }
         header = {HEADER: json.dumps(content, allow_nan=False)}
         with self._files.replacing(path) as partial:
             save_file(_apart(tensors), partial, metadata=header)
@@ -107,10 +126,15 @@ class Checkpoints:
                 # cloned: a memory-mapped tensor would change with the file
                 tensors = {name: file.get_tensor(name).clone() for name in names}
             state = _unpacked(packed, tensors)
+            if _sha256(tensors) != content["sha256"]:
+                raise ValueError("its tensors do not match their checksum")
+        except (OSError, MemoryError):
+            raise  # the file may be whole
         except Exception as error:
+            self.set_aside()
             raise CheckpointError(
-                f"{path} cannot be read as a checkpoint ({error}); delete it to train from the "
-                f"start"
+                f"{path} cannot be read as a checkpoint ({error}), and was renamed to "
+                f"{path.name}{DAMAGED}; run again: it trains from the start"
             ) from error
         if found != self.fingerprint:
             raise CheckpointError(
@@ -157,6 +181,14 @@ def _packed_item(key: Any, item: Any, where: str, tensors: dict[str, Tensor]) ->
             "expected a string or an integer; convert it before saving"
         )
     return [key, _packed(item, f"{where}/{key}", tensors)]
+
+
+def _sha256(tensors: dict[str, Tensor]) -> str:
+    """Hash the bytes of tensors, in the order of their names."""
+    found = hashlib.sha256()
+    for _, tensor in sorted(tensors.items()):
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

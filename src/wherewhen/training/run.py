@@ -18,7 +18,7 @@ from wherewhen.memory import is_exhausted
 from wherewhen.model.siamese import SiameseNetwork
 from wherewhen.tracklets.cubes import CubeReader
 from wherewhen.tracklets.windows import Clip
-from wherewhen.training.checkpoints import CheckpointError, Checkpoints
+from wherewhen.training.checkpoints import DAMAGED, CheckpointError, Checkpoints
 from wherewhen.training.clips import Clips, clip_source, load_clips
 from wherewhen.training.config import TrainingConfig
 from wherewhen.training.draws import Draw, Draws, Epoch
@@ -189,16 +189,18 @@ class Run:
         Raises
         ------
         CheckpointError
-            If the checkpoint of that point is missing.
+            If the checkpoint of that point is missing; the last one is then set aside.
         """
         if self.best.step is None:
             logger.warning("no point of the validation curve is a number: the last weights stay")
             return
         saved = checkpoints.load_best()
         if saved is None or saved["step"] != self.best.step:
+            checkpoints.set_aside()
             raise CheckpointError(
                 f"{checkpoints.best_path} should hold the weights of step {self.best.step}: it was "
-                f"deleted or replaced; delete {checkpoints.path}, too, to train from the start"
+                f"deleted or replaced. Without it {checkpoints.path} is of no use and was renamed "
+                f"to {checkpoints.path.name}{DAMAGED}; run again: it trains from the start"
             )
         self.network.load_state_dict(saved["network"])
 
