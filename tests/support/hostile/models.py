@@ -400,7 +400,7 @@ _index("a graph that says it has 2^32 entries", "FAISS can't read it", _graph, "
 @case(
     "checkpoint",
     "a header that names a class",
-    "cannot be read as a checkpoint ... delete it",
+    "cannot be read as a checkpoint ... run again",
     "CheckpointError",
 )
 def checkpoint_of_a_class(folder: Path) -> Iterator[None]:
@@ -415,7 +415,7 @@ def checkpoint_of_a_class(folder: Path) -> Iterator[None]:
 @case(
     "checkpoint",
     "a header of 100,000 lists in each other",
-    "cannot be read as a checkpoint ... delete it",
+    "cannot be read as a checkpoint ... run again",
     "CheckpointError",
 )
 def checkpoint_that_is_deep(folder: Path) -> Iterator[None]:
