@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from pathlib import Path
 
 import pytest
 from hostile.mutations import mutated
@@ -39,6 +40,16 @@ def check(name, examples):
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_changed_input_is_read_or_refused(name):
     check(name, 15 if name in SLOW else 60)
+
+
+FOUND = sorted((Path(__file__).parent / "found").iterdir())
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
+def test_what_the_fuzzer_found_is_refused(path):
+    target = TARGETS[path.name.partition("-")[0]]()
+    with pytest.raises(target.errors):
+        target.read(path.read_bytes())
 
 
 @pytest.mark.slow

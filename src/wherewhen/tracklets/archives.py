@@ -293,6 +293,7 @@ def _path(archive: Path, member: _Member) -> PurePosixPath:
     """Return the path of a member in the folder, or refuse the archive."""
     name, path = member.name, PurePosixPath(member.name)
     for wrong, fault in (
+        (not name, "has no name"),
         (member.fault is not None, member.fault),
         (re.match(r"[/\\]|[A-Za-z]:", name), "is an absolute path"),
         (".." in path.parts, "leaves the folder through '..'"),
@@ -398,7 +399,8 @@ def _zip_members(raw: IO[bytes]) -> Iterator[_Member]:
             position += info.compress_size
             content = partial(file.open, info)
             name, size, fault = info.orig_filename, info.file_size, _zip_fault(info)
-            yield _Member(name, size, info.is_dir(), fault, content, position)
+            # zipfile's own question fails where there is no name
+            yield _Member(name, size, name.endswith("/"), fault, content, position)
 
 
 def _zip_fault(info: zipfile.ZipInfo) -> str | None:
