@@ -142,7 +142,7 @@ class _Pool:
         left = self._left()
         for _ in range(workers):
             self._start(left.pop() if left else self._new())
-        _kill(left)
+        self.idle[self._resources] = left
 
     def run(self, schedule: Schedule[Any]) -> Iterator[Any]:
         """Have the work done; yield results in order."""
@@ -167,12 +167,12 @@ class _Pool:
                 self._feed(each, schedule)
 
     def end(self) -> None:
-        """Leave idle actors to the next map; end those that are at work or not started."""
-        busy = {actor for actor, _ in self._running.values()}
+        """Leave actors to the next map, but for those at work, which end."""
+        busy = {actor for actor, number in self._running.values() if number is not None}
         left = [actor for actor in self._actors if actor not in busy]
         for actor in left:
             actor.release.remote()
-        self.idle[self._resources] = left
+        self.idle.setdefault(self._resources, []).extend(left)
         _kill(busy)
 
     @classmethod
