@@ -221,7 +221,7 @@ class TestTrainings:
             {name: generator.random((8, 3, 3, 4)).astype("float16") for name, *_ in names}
         )
 
-        def go(seeds, where, log=None):
+        def go(seeds, where, log=None, engine=LOCAL, **settings):
             for seed in seeds:
                 network = build_network(NetworkConfig(projection=3, channels=[4], seed=seed), 4, 3)
                 config = TrainingConfig(
@@ -231,9 +231,13 @@ class TestTrainings:
                     checkpoint_every=1,
                     checkpoint_seconds=0,
                     seed=seed,
+                    **settings,
                 )
                 folder = tmp_path / where / str(seed)
-                train(network, cubes, tracklets, None, config, folder, log, progress=False)
+                history = train(
+                    network, cubes, tracklets, None, config, folder, log, False, engine=engine
+                )
+                assert len(history) == 6
                 yield {name: value.numpy() for name, value in network.state_dict().items()}
 
         return go
@@ -259,6 +263,18 @@ class TestTrainings:
         (ray,) = engine.map(lambda seeds: train(seeds, "ray", log), [0], long=True)
         assert all(np.array_equal(local[name], ray[name]) for name in local)
         assert steps.read_text().split() == ["1", "2", "3", "4", "5", "6"]
+
+    def test_processes_of_several_machines_train_as_those_of_one(self, engine, train, tmp_path):
+        (local,) = train([0], "local", processes=2)
+        (ray,) = train([0], "ray", processes=2, engine=engine)
+        assert all(np.array_equal(local[name], ray[name]) for name in local)
+        assert (tmp_path / "ray/0/workers").is_dir()
+        (again,) = train([0], "ray", processes=2, engine=engine)  # finished: nothing is started
+        assert all(np.array_equal(again[name], ray[name]) for name in ray)
+
+    def test_more_processes_than_the_cluster_has_room_for_are_refused(self, engine, train):
+        with pytest.raises(RuntimeError, match=r"processes is 4, and the cluster has room for 2"):
+            list(train([0], "ray", processes=4, engine=engine))
 
 
 SCRIPT = """

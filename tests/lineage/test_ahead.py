@@ -14,8 +14,9 @@ before = []
 """What is called first in every node."""
 
 
-def fit(drawn, folder):
+def fit(drawn, workspace):
     """Count, or go on from the folder's state; like a training."""
+    folder = workspace.folder
     for call in before:
         call(folder)
     state = folder / "state"
@@ -28,8 +29,8 @@ class Recording(Local):
     def __init__(self):
         self.maps = []
 
-    def map(self, work, items, long=False, share=1):
-        self.maps.append(([str(item) for item in items], long, share))
+    def map(self, work, items, long=False):
+        self.maps.append(([str(item) for item in items], long))
         return super().map(work, items)
 
 
@@ -75,7 +76,7 @@ RAY = {"execution": {"engine": "ray"}}
 def test_trials_are_run_ahead_together_and_taken_up_in_their_turns(trials, engine, caplog):
     with caplog.at_level(logging.INFO):
         trials.run(**RAY)
-    assert engine.maps == [([f"{name}.fit" for name in trials.names], True, 1)]
+    assert engine.maps == [([f"{name}.fit" for name in trials.names], True)]
     first, again = ran[:3], ran[3:]
     assert first == [(name, False) for name in trials.names]
     assert again == [(name, True) for name in trials.names]  # nothing is left to do
@@ -92,7 +93,7 @@ def test_what_is_there_is_not_run_ahead(trials, engine):
     for name in trials.names[:2]:
         (trials.root / f"data/{name}/fitted.json").unlink()
     trials.run(**RAY)
-    assert engine.maps == [(["trial_00.fit", "trial_01.fit"], True, 1)]
+    assert engine.maps == [(["trial_00.fit", "trial_01.fit"], True)]
 
 
 def test_an_error_at_a_worker_stops_no_other_and_is_raised_in_its_turn(trials, engine, caplog):

@@ -20,6 +20,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from wherewhen.features.backbones.parts import FROZEN
+from wherewhen.files import Workspace
 from wherewhen.lineage.code import modules_behind
 from wherewhen.lineage.ledger import function_name, parameter
 from wherewhen.model.config import FisherConfig, NetworkConfig
@@ -248,7 +249,7 @@ def test_every_group_that_a_node_reads_is_looked_at_here():
     marked = {
         name for name, info in Parameters.model_fields.items() if OPERATIONAL in info.metadata
     }
-    assert marked == {"device", "execution"}
+    assert marked == {"data", "device", "execution"}
     assert read - marked == name_only(GROUPS)
 
 
@@ -494,7 +495,9 @@ class TestOperationalFieldsDecideNothing:
 
         def run(config):
             folder = tmp_path / str(next(runs))
-            trained, history = fit(untrained, cubes, split, folder, config, seed_by_trial=True)
+            trained, history = fit(
+                untrained, cubes, split, Workspace(folder), config, seed_by_trial=True
+            )
             return trained.state_dict(), history.drop(columns=list(TIMING))
 
         def same(one, other):

@@ -15,6 +15,7 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from omegaconf import OmegaConf
 
+from wherewhen.execution.engine import LOCAL
 from wherewhen.features.augmentation import Augmentation
 from wherewhen.lineage.ledger import parameter
 from wherewhen.pipeline_registry import build_pipelines
@@ -84,6 +85,7 @@ def cubes(split):
         storage="float16",
         kept=None,
         budget_gib=None,
+        engine=LOCAL,
         source=lambda tracklet: "",
         stream=stream,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from wherewhen.execution.config import ExecutionConfig
@@ -31,7 +32,6 @@ class Engine(ABC):
         work: Callable[[Iterable[Item]], Iterator[Result]],
         items: Sequence[Item],
         long: bool = False,
-        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to items.
 
@@ -45,14 +45,16 @@ class Engine(ABC):
             Read lazily.
         long
             Whether an item takes minutes: then a worker is given one when it has none.
-        share
-            A worker's processors and GPUs, in those that the parameters give to one.
 
         Yields
         ------
         object
             Results in the order of the items. Closing the iterator ends the work.
         """
+
+    def together(self, work: Callable[[Any], None], given: Any, workers: int, folder: Path) -> None:
+        """Run a function in several workers at once; for engines that are distributed."""
+        raise NotImplementedError
 
 
 class Local(Engine):
@@ -71,7 +73,6 @@ class Local(Engine):
         work: Callable[[Iterable[Item]], Iterator[Result]],
         items: Sequence[Item],
         long: bool = False,
-        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to all items at once; see `Engine.map`."""
         yield from work(items)

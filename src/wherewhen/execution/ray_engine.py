@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from wherewhen.errors import raised_here
 from wherewhen.execution.config import ExecutionConfig
 from wherewhen.execution.engine import Engine, Item, Result, Work
-from wherewhen.execution.pool import Schedule
+from wherewhen.execution.pool import DEATHS, Schedule
 from wherewhen.execution.versions import versions_here
 
 ENVIRONMENT = {
@@ -43,6 +43,9 @@ AHEAD = 4
 
 PATIENCE = 60.0
 """Seconds without an answer after which it is said that no worker has started."""
+
+TIMEOUT = 7200
+"""Seconds that workers which work together wait for each other."""
 
 STARTS = 2
 """Attempts to start Ray: the first is too slow where Python has yet to compile its modules."""
@@ -86,7 +89,6 @@ class RayEngine(Engine):
         work: Callable[[Iterable[Item]], Iterator[Result]],
         items: Sequence[Item],
         long: bool = False,
-        share: int = 1,
     ) -> Iterator[Result]:
         """Apply a function to items; see `Engine.map`.
 
@@ -101,9 +103,8 @@ class RayEngine(Engine):
         if not items:
             return
         connect(self.config)
-        cpus, gpus = share * self.config.cpus, share * self.gpus
-        workers = min(self._workers(cpus, gpus), len(items))
-        pool = _Pool(work, workers, cpus, gpus)
+        workers = min(self._workers(), len(items))
+        pool = _Pool(work, workers, self.config.cpus, self.gpus)
         portions = [[item] for item in items] if long else _portions(items, workers)
         schedule = Schedule(portions, AHEAD * workers, queued=1 if long else 2)
         try:
@@ -111,19 +112,71 @@ class RayEngine(Engine):
         finally:
             pool.end()
 
-    def _workers(self, cpus: float, gpus: float) -> int:
-        """Return how many workers there is room for, and are wanted."""
-        there = _ray().cluster_resources()
-        room = int(there.get("CPU", 0) // cpus)
-        if gpus:
-            room = min(room, int(there.get("GPU", 0) // gpus))
-        if room < 1:
+    def together(self, work: Callable[[Any], None], given: Any, workers: int, folder: Path) -> None:
+        """Run a function in several workers at once, which form a group of `torch.distributed`.
+
+        Parameters
+        ----------
+        work
+            Called with `given` in each of them. If one dies, all are started again.
+        given
+            What it needs.
+        workers
+            Their number, whatever `ExecutionConfig.workers` says.
+        folder
+            Ray Train's own files, which all machines see.
+
+        Raises
+        ------
+        EngineError
+            If there is no room for all, or they fail again and again.
+        """
+        connect(self.config)
+        room = self._room()
+        if room < workers:
             raise EngineError(
-                f"a worker needs {cpus:g} processor(s) and {gpus:g} GPU(s), and "
+                f"train.training.processes is {workers}, and the cluster has room for {room} "
+                "workers (execution.cpus, execution.gpus): set it lower, or add nodes"
+            )
+        _Pool.end_idle()  # they hold what is needed now
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.base_trainer import TrainingFailedError
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        trainer = TorchTrainer(
+            _entered,
+            train_loop_config={"work": work, "given": given, "versions": versions_here()},
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=self.gpus > 0,
+                resources_per_worker={"CPU": self.config.cpus, "GPU": self.gpus},
+            ),
+            torch_config=TorchConfig(timeout_s=TIMEOUT),
+            run_config=RunConfig(
+                storage_path=str(folder), failure_config=FailureConfig(max_failures=DEATHS - 1)
+            ),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            raise EngineError(f"the workers that train together have failed: {error}") from error
+
+    def _workers(self) -> int:
+        """Return how many workers there is room for, and are wanted."""
+        room = self._room()
+        if room < 1:
+            there = _ray().cluster_resources()
+            raise EngineError(
+                f"a worker needs {self.config.cpus:g} processor(s) and {self.gpus:g} GPU(s), and "
                 f"the cluster has {there.get('CPU', 0):g} and {there.get('GPU', 0):g}: lower "
                 "execution.cpus or execution.gpus, or add nodes"
             )
         return min(room, self.config.workers or room)
+
+    def _room(self) -> int:
+        there = _ray().cluster_resources()
+        room = int(there.get("CPU", 0) // self.config.cpus)
+        return min(room, int(there.get("GPU", 0) // self.gpus)) if self.gpus else room
 
 
 class _Pool:
@@ -176,16 +229,16 @@ class _Pool:
         _kill(busy)
 
     @classmethod
-    def forget(cls) -> None:
-        """Forget idle actors: their cluster is left."""
+    def end_idle(cls) -> None:
+        """End idle actors, which hold processors and GPUs."""
+        for actors in cls.idle.values():
+            _kill(actors)
         cls.idle.clear()
 
     def _left(self) -> list[Any]:
-        """Take the idle actors, and end those of other resources, which they hold."""
+        """Take the idle actors, and end those of other resources."""
         left = self.idle.pop(self._resources, [])
-        for others in self.idle.values():
-            _kill(others)
-        self.idle.clear()
+        self.end_idle()
         return left
 
     def _new(self) -> Any:
@@ -231,17 +284,7 @@ class _Actor:
         """Take the work; say so if something here is of another version than where it is from."""
         os.environ["PYTHON_CPU_COUNT"] = str(cpus)
         self._work = work
-        here = versions_here()
-        if differing := [name for name in versions if here.get(name) != versions[name]]:
-            return None, EngineError(
-                "a worker has another version of "
-                + ", ".join(
-                    f"{name} ({here.get(name)}, not {versions[name]})" for name in differing
-                )
-                + f" on node {_ray().util.get_node_ip_address()}, and may give other results: "
-                "install the same environment on all nodes"
-            )
-        return None, None
+        return None, _other_versions(versions)
 
     def release(self) -> None:
         """Let the work's memory go."""
@@ -255,6 +298,30 @@ class _Actor:
             if not raised_here(error):
                 raise
             return None, error
+
+
+def _other_versions(expected: dict[str, str]) -> EngineError | None:
+    """Return the error of a worker that is not like the process whose work it does, if it isn't."""
+    here = versions_here()
+    differing = [
+        f"{name} ({here.get(name)}, not {version})"
+        for name, version in expected.items()
+        if here.get(name) != version
+    ]
+    if not differing:
+        return None
+    return EngineError(
+        f"a worker on node {_ray().util.get_node_ip_address()} has another version of "
+        f"{', '.join(differing)}, and may give other results: install the same environment on all "
+        "nodes"
+    )
+
+
+def _entered(config: dict[str, Any]) -> None:
+    """Be one of the workers that work together."""
+    if error := _other_versions(config["versions"]):
+        raise error
+    config["work"](config["given"])
 
 
 def _portions(items: Sequence[Item], workers: int) -> list[Sequence[Item]]:
@@ -277,10 +344,11 @@ def connect(config: ExecutionConfig) -> None:
     if config.address is not None:
         try:
             ray.init(config.address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # of many kinds
             raise EngineError(
-                f"execution.address: no Ray cluster answers at {config.address} ({error}): start "
-                "one (ray start --head), or set it to null to work on this machine"
+                f"execution.address: no Ray cluster can be joined at {config.address} ({error}): "
+                "start one (ray start --head), set RAY_AUTH_MODE=token if it asks for a token, or "
+                "set the address to null to work on this machine"
             ) from error
         return
     folder = Path(tempfile.mkdtemp(prefix="ww-ray-"))  # short: sockets lie in it
@@ -307,7 +375,7 @@ def connect(config: ExecutionConfig) -> None:
 
 def disconnect() -> None:
     """Leave the cluster, or end Ray where it was started here."""
-    _Pool.forget()
+    _Pool.end_idle()
     _ray().shutdown()
 
 

@@ -55,6 +55,8 @@ def calls(catalog: Any, nodes: Sequence[Node]) -> list[Call]:
     own = [node for node in nodes if any(map(ledger.is_workspace, node.inputs))]
     if not own or ledger.parameters.execution.engine == "local":
         return []
+    if ledger.parameters.train.training.processes > 1:
+        return []  # each takes many workers itself
     plan = ledger.plan(nodes)
 
     def load(name: str) -> Any:
@@ -77,7 +79,7 @@ def run_ahead(waiting: Sequence[Call], parameters: Any) -> set[str]:
     waiting : sequence of Call
         From `calls`, of one set of parameters or of several.
     parameters : Any
-        Say where, and what a node takes: as many processes as a training has.
+        Say where.
 
     Returns
     -------
@@ -88,11 +90,9 @@ def run_ahead(waiting: Sequence[Call], parameters: Any) -> set[str]:
         return set()
     from wherewhen.devices import usable_device
 
-    processes = parameters.train.training.processes
-    device = usable_device(parameters.device, processes)
-    engine = engine_of(parameters.execution, device)
+    engine = engine_of(parameters.execution, usable_device(parameters.device))
     log.info("%d nodes are run by workers: %s ...", len(waiting), waiting[0])
-    ended = engine.map(_run, waiting, long=True, share=processes)
+    ended = engine.map(_run, waiting, long=True)
     for number, (name, error) in enumerate(ended, start=1):
         if error:
             log.warning("a worker failed at %s, which is tried again here: %s", name, error)

@@ -315,7 +315,8 @@ def check_device(parameters: Parameters) -> None:
     ParameterError
         Saying how many there are.
     """
-    processes = parameters.train.training.processes
+    here = parameters.execution.engine == "local"
+    processes = parameters.train.training.processes if here else 1
     if not (parameters.device.startswith("cuda") or processes > 1):
         return  # torch takes seconds to import
     try:

@@ -231,11 +231,12 @@ class TrainingConfig(BaseModel):
     gradient equals that of the whole batch up to rounding."""
 
     processes: int = Field(default=1, ge=1)
-    """Processes of this machine that share every batch, each on a GPU of its own (on a CPU, where
-    they only take its threads from each other, for tests). The gradient is that of the whole batch
-    up to rounding, so that their number decides the last digits of the weights, and each share
-    drops out with random numbers of its own (`wherewhen.training.processes`). `micro_batch` and
-    `threads` hold for each process. Not with `batch_statistics`; steps are no CUDA graphs."""
+    """Processes that share every batch, each on a GPU of its own (on a CPU, where they only take
+    its threads from each other, for tests); of this machine, or of those that `execution` names.
+    The gradient is that of the whole batch up to rounding, so that their number decides the last
+    digits of the weights, and each share drops out with random numbers of its own
+    (`wherewhen.training.processes`). `micro_batch` and `threads` hold for each process. Not with
+    `batch_statistics`; steps are no CUDA graphs."""
 
     preload_gigabytes: Annotated[float, OPERATIONAL] = Field(default=4.0, ge=0.0)
     """Keep the training cubes in memory (float16) if they take no more, those of all `processes`

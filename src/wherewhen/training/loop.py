@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from wherewhen.devices import usable_device
+from wherewhen.execution.engine import LOCAL, Engine
 from wherewhen.files import DISK, Files
 from wherewhen.model.convolution import Execution, full_float32
 from wherewhen.model.siamese import SiameseNetwork
@@ -28,6 +29,7 @@ from wherewhen.training.guidance import Guide
 from wherewhen.training.pairs import PairSampler, build_sampler
 from wherewhen.training.processes import Group, Leader
 from wherewhen.training.run import Log, Run
+from wherewhen.training.together import Joined, take_part
 from wherewhen.training.validation import Validation
 
 CALIBRATION_FRAMES = 512
@@ -97,6 +99,8 @@ def train(
     guide: Guide | None = None,
     device: str = "auto",
     files: Files = DISK,
+    engine: Engine = LOCAL,
+    group: Joined | None = None,
 ) -> pd.DataFrame:
     """Train a network in place, or resume from the last checkpoint.
 
@@ -134,6 +138,11 @@ def train(
         Where it trains (`wherewhen.devices.Device`).
     files
         Where checkpoints are kept.
+    engine
+        Where several ``processes`` train: if it is distributed, its workers, of which the first
+        writes into the folder of checkpoints; there is no log before they have ended.
+    group
+        The group that this process is the first of, if another program has formed it.
 
     Returns
     -------
@@ -170,14 +179,31 @@ def train(
         _arguments(network, training_tracklets, validation_tracklets, config),
         files,
     )
-    place = _indexed(usable_device(device, config.processes))
+    elsewhere = engine.distributed and config.processes > 1
+    here = 1 if elsewhere or group is not None else config.processes
+    place = _indexed(usable_device(device, here))
     with _computing(network, config, place):
-        group = Leader(config.processes)
+        group = group or Leader(config.processes)
         run = Run(network, cubes, training_tracklets, config, place, guide, group)
         saved = checkpoints.load()
         if saved is not None:
             run.load_state_dict(saved)
             logger.info("training goes on after step %d", run.step)
+        if elsewhere and not run.finished:
+            arguments = {
+                "network": network,
+                "cubes": cubes,
+                "training_tracklets": training_tracklets,
+                "validation_tracklets": validation_tracklets,
+                "config": config,
+                "checkpoint_folder": Path(checkpoint_folder),
+                "guide": guide,
+                "files": files,
+            }
+            engine.together(
+                take_part, (train, arguments), config.processes, Path(checkpoint_folder, "workers")
+            )
+            run.load_state_dict(checkpoints.load())
         if not run.finished:
             sampler = _validation_sampler(config, validation_tracklets, cubes)
             if not network.calibrated:

@@ -321,10 +321,10 @@ def test_a_guided_training_reads_what_the_rendered_frames_show(cubes, split, tmp
     untrained = initialise(cubes, split, NETWORK, False, *FROZEN_BACKBONE)
     arguments = (untrained, cubes, split, Workspace(tmp_path / "run"), training, False, "cpu")
     with pytest.raises(FileNotFoundError, match="no truth of tracklet cam_a/p0"):
-        fit(*arguments, frames, tmp_path)
+        fit(*arguments, frames=frames, people=tmp_path)
     first = split.tracklet.iloc[0]
     Truth.of(person, None).write(truth_file(tmp_path, f"set/{first}/0000.png"))
-    guided, history = fit(*arguments, frames, tmp_path)
+    guided, history = fit(*arguments, frames=frames, people=tmp_path)
     assert history.guidance.iloc[0] == pytest.approx(np.log(2) + np.log(2), abs=0.1)
     plain, _ = fit(*arguments[:3], Workspace(tmp_path / "plain"), TRAINING, False)
     attended = [network.encode(torch.from_numpy(cubes.read(cubes.whole(first))[None]).float())

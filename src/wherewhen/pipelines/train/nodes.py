@@ -9,6 +9,9 @@ import pandas as pd
 
 from wherewhen import pretrained
 from wherewhen.attention_measures import cell_shares
+from wherewhen.devices import usable_device
+from wherewhen.execution.config import ExecutionConfig
+from wherewhen.execution.engine import engine_of
 from wherewhen.features.backbones.parts import FROZEN
 from wherewhen.files import Workspace
 from wherewhen.model.config import NetworkConfig
@@ -61,6 +64,7 @@ def fit(
     config: TrainingConfig,
     seed_by_trial: bool,
     device: str = "auto",
+    execution: ExecutionConfig = ExecutionConfig(),  # noqa: B008
     frames: pd.DataFrame | None = None,
     people: Root | None = None,
 ) -> tuple[Network, pd.DataFrame]:
@@ -78,6 +82,7 @@ def fit(
         history = train(
             network, cubes, learners, held_out, config, checkpoints.folder, log.record,
             guide=guide, device=device, files=checkpoints.files,
+            engine=engine_of(execution, usable_device(device)),
         )  # fmt: skip
         log.complete(history.to_dict("records"))
     return network, history

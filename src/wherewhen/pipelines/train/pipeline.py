@@ -58,7 +58,8 @@ def create_pipeline(
 def _fit(start: str, guided: bool) -> Node:
     """Make the node that trains a network from what it starts with."""
     shown = ["frames", "synthetic_people"] if guided else []
-    training = ["params:train.training", "params:train.seed_by_trial", "params:device"]
+    names = ("train.training", "train.seed_by_trial", "device", "execution")
+    training = [f"params:{name}" for name in names]
     return node(
         nodes.fit,
         [start, "cubes", "split", "checkpoints", *training, *shown],
