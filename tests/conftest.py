@@ -15,6 +15,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+pytest_plugins = ["projects"]
+
 # Before torch is imported, here and in the commands that tests start: two processes with two
 # threads each on two cores wait for each other, and who waits is not to keep a core busy meanwhile.
 # Two threads, which training has by default, would take ten times as long as one.

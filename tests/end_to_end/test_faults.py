@@ -5,19 +5,17 @@ runs as its user would start it.
 """
 
 import json
-import resource
 import shutil
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from disks import small_files
 from PIL import Image
-
-from wherewhen.lineage.catalog import Catalog
 
 SIZE = (64, 128)
 
@@ -249,17 +247,6 @@ def test_weights_of_another_architecture(kedro_run, root, mine, tmp_path):
     assert not list(mine.root.glob("data/04_feature/**/*.*"))
 
 
-@contextmanager
-def small_files(largest):
-    """Let no file of this process grow beyond a number of bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_during_extraction(kedro_run, root, mine):
     """The first tracklet fits; the second does not: 40 frames of 7 x 7 x 1280 in float16."""
     pixels = Image.open(frame(root))
@@ -281,39 +268,6 @@ def test_a_full_disk_during_extraction(kedro_run, root, mine):
     assert code == 0, output
     assert mine.made("04_feature/mine/cubes.json")
     assert kept.stat().st_mtime_ns == written
-
-
-def test_a_full_disk_in_any_stage(here, copied, finished, tiny, monkeypatch):
-    """While artifacts are saved: MLflow's own database is in the same folder."""
-    for stage in ("report", "evaluate", "learn_metric", "embed", "train"):
-        with monkeypatch.context() as patch:
-            patch.setattr(Catalog, "save", small_files(2_000)(Catalog.save))
-            code, output = here(copied, "run", "--pipelines", stage, "--anew", **tiny)
-        assert code != 0, stage
-        assert "File too large" in output, stage
-        assert "what is whole is kept" in output, stage
-        assert "Traceback" not in output, stage
-        assert not partial_files(copied), stage
-    stages = "train,embed,learn_metric,evaluate"  # the scores: figures take as long again
-    code, output = here(copied, "run", "--pipelines", stages, **tiny)
-    assert code == 0, output
-    pd.testing.assert_frame_equal(copied.scores(), finished.scores(), check_exact=True)
-
-
-def test_a_folder_without_rights(here, copied, tiny, no_privileges):
-    for path in [copied.root / "data", *(copied.root / "data").rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o555)
-    try:
-        code, output = here(copied, "run", "--pipelines", "report", "--anew", **tiny)
-    finally:
-        for path in [copied.root / "data", *(copied.root / "data").rglob("*")]:
-            if path.is_dir():
-                path.chmod(0o755)
-    assert code != 0
-    assert "Permission denied" in output
-    assert str(copied.root / "data") in output
-    assert "Traceback" not in output
 
 
 class TestMLflow:

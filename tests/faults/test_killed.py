@@ -1,6 +1,6 @@
 """A run that is killed goes on where it stopped, and ends where an undisturbed one ends.
 
-`test_kill_run` does this two hundred times, in all stages; it is slow.
+`kills.py` does this two hundred times, in all stages; it is slow.
 """
 
 import shutil

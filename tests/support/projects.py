@@ -1,4 +1,10 @@
-"""Runs of the real commands in a copy of the project that has its own data and tracking."""
+"""Runs of the real commands in a copy of the project that has its own data and tracking.
+
+The root's ``conftest`` names this module as a plugin: all tests have its fixtures, and the one
+finished run. Nothing heavy is imported before it is used, since most tests need none of it.
+"""
+
+from __future__ import annotations
 
 import json
 import os
@@ -11,13 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mlflow
-import pandas as pd
 import pytest
-from click.testing import CliRunner
-from safetensors.torch import load_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TINY = {
     "synthesise.persons": 12,
@@ -110,6 +115,8 @@ class Project:
 
     def runs(self, dataset: str = "synthetic") -> list[Any]:
         """Return the MLflow runs of a data set, the first one first."""
+        import mlflow
+
         client = mlflow.MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
         experiment = client.get_experiment_by_name(dataset)
         return client.search_runs(
@@ -118,10 +125,14 @@ class Project:
 
     def scores(self, dataset: str = "synthetic") -> pd.DataFrame:
         """Return the scores that were made last."""
+        import pandas as pd
+
         return pd.read_parquet(self.latest(f"08_reporting/{dataset}/scores.parquet"))
 
     def weights(self, trial: str, dataset: str = "synthetic") -> dict[str, Any]:
         """Return the tensors of the network that a trial has trained last."""
+        from safetensors.torch import load_file
+
         return load_file(self.latest(f"06_models/{dataset}/{trial}/network.safetensors"))
 
 
@@ -184,6 +195,8 @@ def here() -> Callable[..., tuple[int, str]]:
 
     That saves the start of Kedro, MLflow and torch. All is afterwards as it was before.
     """
+    import mlflow
+    from click.testing import CliRunner
     from kedro.framework.startup import bootstrap_project
 
     from wherewhen import pipeline_registry
