@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import math
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,11 @@ from wherewhen.tracklets.files import FileError, displayed, open_file
 
 MOST_NUMBERS = 10_000_000
 """Numbers of a matrix: compressed, a thousandth of their bytes lie in the file."""
+
+_COMPRESSED = 15
+_TYPES = {*range(1, 8), 9, *range(12, 19)}
+"""Numbers of the types that parts of a file of version 5 to 7.2 may have."""
+_LARGEST_PART = 16 * MOST_NUMBERS
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_PLACES = (0, 512, 1024, 2048)
@@ -89,10 +96,12 @@ def _numbers(path: Path, variable: str, remedy: str) -> NDArray:
             f"and save it with save('{path.name}', '{variable}', '-v7')"
         )
     try:
+        _check_types(content)
         there = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(content))}
         if (size := math.prod(there.get(variable, ((), ""))[0])) > MOST_NUMBERS:
             raise ValueError(f"{variable} of {size:,} numbers, expected at most {MOST_NUMBERS:,}")
-        values = loadmat(io.BytesIO(content), variable_names=[variable]).get(variable)
+        plain = there.get(variable, ((), ""))[1] not in _CLASSES  # others are refused below, unread
+        values = plain and loadmat(io.BytesIO(content), variable_names=[variable]).get(variable)
     except Exception as error:  # scipy raises what it stumbles over, by the kind of damage
         raise FileError(
             f"{shown} can't be read as a .mat file ({str(error) or type(error).__name__}), "
@@ -111,6 +120,31 @@ def _numbers(path: Path, variable: str, remedy: str) -> NDArray:
             f"whole numbers, as double() and full() make one in MATLAB; {remedy}"
         )
     return np.asarray(values)
+
+
+def _check_types(content: bytes) -> None:
+    """Refuse parts of a type that there is not: scipy looks them up outside of its table.
+
+    Of matrices in matrices (cells and structs), which are not read, the types are not looked at.
+    """
+    if 0 in content[:4]:  # version 4 has no such parts
+        return
+    order, place = "<" if content[126:128] == b"IM" else ">", 128
+    while place + 8 <= len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, place)
+        part = content[place + 8 : place + 8 + size]
+        place += 8 + size
+        if kind == _COMPRESSED:
+            part = zlib.decompressobj().decompress(part, _LARGEST_PART)[8:]
+        at = 0
+        while at + 8 <= len(part):
+            kind, size = struct.unpack_from(f"{order}II", part, at)
+            small = kind >> 16  # its bytes then stand in the place of their number
+            if kind & 0xFFFF not in _TYPES or small > 4:
+                raise ValueError(f"a part of type {kind & 0xFFFF}, which there is not")
+            if not small and at + 8 + size > len(part):
+                raise ValueError("a part that is longer than its matrix")
+            at += 8 if small else 8 + -(-size // 8) * 8
 
 
 def _not_whole(values: NDArray) -> NDArray[np.bool_]:
