@@ -15,4 +15,5 @@ if [ -f "$dist/constraints.txt" ]; then set -- "$@" --constraints "$dist/constra
 uv pip install --python venv/bin/python "$@"
 tar -xzf "$dist/conf-wherewhen.tar.gz"
 mkdir -p conf/local data
-venv/bin/wherewhen info
+venv/bin/wherewhen --help > /dev/null
+echo "$PWD/venv/bin/wherewhen is installed: start it in $PWD"

@@ -81,6 +81,19 @@ def test_nothing_appears_on_the_disk_that_the_bucket_refused(here, monkeypatch):
     assert list(here.root.rglob("*")) == []
 
 
+def test_a_bucket_that_is_not_there_is_named(here, monkeypatch):
+    def lacks(*arguments, **options):
+        raise FileNotFoundError("The specified bucket does not exist")
+
+    for method in ("put_file", "find"):
+        monkeypatch.setattr(here._client, method, lacks)
+    for use in (lambda: here.sizes(here.root), lambda: write(here, "a.txt", "whole")):
+        with pytest.raises(
+            BucketError, match=r"does not exist; make the bucket, or correct `data`"
+        ):
+            use()
+
+
 def test_what_is_deleted_in_one_place_goes_in_the_other(here, there):
     for name in ("a/1.txt", "a/2.txt", "b.txt"):
         write(here, name, name)

@@ -32,8 +32,8 @@ LEASES = ".leases"
 EMPTIED = 0.9
 """Share of the limit that is left when files are given up, so that it isn't done at every file."""
 
-WRITES = ("put_file", "pipe_file", "cp_file")
-"""Methods that fail as if a file were missing where the bucket is."""
+OF_THE_BUCKET = ("put_file", "pipe_file", "cp_file", "find")
+"""Methods that miss nothing but the bucket."""
 
 PATIENCE = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}
 """Of the client of S3: a server that is gone is to be noticed in a minute."""
@@ -308,10 +308,10 @@ class Bucket(Files):
         except (BucketError, FileExistsError):
             raise
         except FileNotFoundError as error:
-            if method not in WRITES:
+            if method not in OF_THE_BUCKET:
                 raise
             raise BucketError(
-                f"{self.url} can't be written to ({error}): make the bucket, or correct `data` in "
+                f"{self.url} can't be used: {error}; make the bucket, or correct `data` in "
                 "conf/base/globals.yml"
             ) from error
         except Exception as error:

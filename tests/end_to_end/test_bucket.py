@@ -190,7 +190,7 @@ def test_a_server_that_is_gone_ends_a_run_and_the_next_one_goes_on(
 def test_a_bucket_that_is_not_there_and_credentials_that_are_not_are_named(empty, tiny):
     project = empty("one")
     said = project.fail(**{**tiny, "data.url": "s3://nowhere/data"})
-    assert "s3://nowhere/data can't be written to" in said and "make the bucket" in said
+    assert "s3://nowhere/data can't be used" in said and "make the bucket" in said
     (project.root / "data/.buckets/synthetic.json").unlink()
     lacking = {
         name: "" for name in project.environment if name.startswith("AWS_") and "KEY" in name
