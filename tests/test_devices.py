@@ -1,7 +1,9 @@
+import os
+
 import pytest
 import torch
 
-from wherewhen.devices import usable_device
+from wherewhen.devices import deterministic_kernels, usable_device
 
 
 @pytest.fixture
@@ -44,3 +46,21 @@ def test_what_is_not_there_is_refused(gpus, device, count, processes, message):
     gpus(count)
     with pytest.raises(ValueError, match=message):
         usable_device(device, processes)
+
+
+class TestDeterministicKernels:
+    def test_they_are_asked_for_and_what_was_before_is_restored(self, monkeypatch):
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+        assert not torch.are_deterministic_algorithms_enabled()
+        with deterministic_kernels():
+            assert torch.are_deterministic_algorithms_enabled()
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+            assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        assert not torch.are_deterministic_algorithms_enabled()
+
+    def test_a_workspace_that_was_chosen_stays(self, monkeypatch):
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+        with pytest.raises(ArithmeticError), deterministic_kernels():
+            raise ArithmeticError
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+        assert not torch.are_deterministic_algorithms_enabled()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
@@ -55,3 +58,31 @@ def usable_device(device: str, processes: int = 1) -> str:
             f"here: set processes to {there}"
         )
     return device
+
+
+def set_cublas_workspace() -> None:
+    """Give cuBLAS a workspace with which it is deterministic; has to be done before its first use.
+
+    What ``CUBLAS_WORKSPACE_CONFIG`` says already stays.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Let torch use deterministic kernels alone for the time being, and refuse what has none.
+
+    See Also
+    --------
+    torch.use_deterministic_algorithms : Lists the operations.
+    """
+    import torch
+
+    set_cublas_workspace()
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)

@@ -40,6 +40,7 @@ class ProjectHooks:
         from kedro.framework.project import pipelines
 
         from wherewhen import pipeline_registry
+        from wherewhen.devices import set_cublas_workspace
         from wherewhen.environments import check_footage
         from wherewhen.pipelines.parameters import check_device, check_guidance, check_parameters
 
@@ -48,6 +49,8 @@ class ProjectHooks:
         check_footage(parameters, loader)
         check_device(parameters)
         check_guidance(parameters)
+        if parameters.train.training.deterministic:
+            set_cublas_workspace()  # here: extraction uses the GPU before the training does
         pipeline_registry.configure(parameters)
         loader["parameters"] = parameters.groups  # typed: the chosen preset, expanded paths
         # Kedro caches the pipelines of a process; a second session may ask for other trials.

@@ -96,6 +96,24 @@ def test_a_killed_run_goes_on_to_the_same_weights(toy, tmp_path, preset, basis, 
     assert list(history_again["step"]) == list(range(1, 13))
 
 
+def test_deterministic_kernels_are_used_throughout_and_change_nothing_on_a_cpu(toy, tmp_path):
+    cubes, tracklets = toy(6)
+    asked = []
+
+    def trained(folder, **options):
+        network, config = small_network(), TrainingConfig(steps=2, **QUICK, **options)
+
+        def log(row):
+            asked.append(torch.are_deterministic_algorithms_enabled())
+
+        train(network, cubes, tracklets, None, config, tmp_path / folder, log, progress=False)
+        return network
+
+    assert_same_weights(trained("plain"), trained("strict", deterministic=True))
+    assert asked == [False, False, True, True]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_a_run_killed_with_sigkill_goes_on_to_the_same_weights(toy, tmp_path):
     code = f"""
         import os, signal, sys

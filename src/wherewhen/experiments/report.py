@@ -221,7 +221,9 @@ def _status(finished: int, most: int, runs: Sequence[Any]) -> tuple[Status, str]
 
 def _facts(row: ResolvedRow, trials: list[str], runs: Sequence[Any]) -> dict[str, str]:
     commits = sorted({_short_commit(row.record(trial).commit) for trial in trials})
-    finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
+    finished = [run.info.run_id for run in runs if run.data.tags.get("scores") == row.identity] or [
+        run.info.run_id for run in runs if run.info.status == "FINISHED"
+    ]
     return {
         "data": _load(row.view, "ingest_report").get("fingerprint", ""),
         "cubes": _load(row.view, "cubes_identity").get("key", ""),  # none of raw frames

@@ -12,7 +12,7 @@ import pandas as pd
 from wherewhen.atomic import replacing
 from wherewhen.galleries.answers import given, meaning, recogniser_of, warning
 from wherewhen.galleries.galleries import answers_home, opened
-from wherewhen.galleries.records import record_of, write_beside
+from wherewhen.galleries.records import read_beside, record_of, write_beside
 from wherewhen.galleries.spreadsheets import shielded_table, unshielded
 from wherewhen.project import to_root
 from wherewhen.sessions import View
@@ -80,7 +80,8 @@ def groups_of(gallery: Gallery, folder: Path) -> pd.Series | None:
     None if they were not linked since the gallery last changed.
     """
     table = folder / PERSONS
-    if not table.exists() or table.stat().st_mtime_ns < gallery.head.stat().st_mtime_ns:
+    record = read_beside(table)  # by content: clocks can be set back
+    if record is None or record["gallery"]["state"] != gallery.index.state:
         return None
     # a tracklet may be called NA
     columns = {"tracklet": str, "group": int}

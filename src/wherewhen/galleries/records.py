@@ -80,6 +80,15 @@ def write_beside(table: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
+def read_beside(table: Path) -> dict[str, Any] | None:
+    """Return the record of a table; None if there is none, or the table is not as it says."""
+    try:
+        record = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
+        return record if record["table"]["sha256"] == file_sha256(table) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def in_words(record: Mapping[str, Any]) -> str:
     """Say in a sentence what an answer follows from."""
     model, gallery = record["model"], record["gallery"]

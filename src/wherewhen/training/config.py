@@ -249,6 +249,11 @@ class TrainingConfig(BaseModel):
     """CPU threads of a step. Their number decides the order of sums and so the last digits of the
     weights: it is set here, not taken from the machine."""
 
+    deterministic: bool = False
+    """Use deterministic kernels alone, so that a GPU gives the same weights again, and refuse
+    operations that have none (`torch.use_deterministic_algorithms`). A CPU repeats itself without.
+    """
+
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Precision of the convolutions' factors and results; sums inside of them, states, weights and
     updates are float32. ``auto`` is bfloat16 where the device is fast at it. float32 is never

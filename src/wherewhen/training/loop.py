@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wherewhen.devices import usable_device
+from wherewhen.devices import deterministic_kernels, usable_device
 from wherewhen.execution.engine import LOCAL, Engine
 from wherewhen.files import DISK, Files
 from wherewhen.model.convolution import Execution, full_float32
@@ -105,8 +105,9 @@ def train(
     """Train a network in place, or resume from the last checkpoint.
 
     A run that was killed and is started again with the same arguments ends with bit-identical
-    weights (on the same CPU, with any number of threads; on a GPU as far as its kernels are
-    deterministic). A finished run returns its result at once. Every run needs its own folder.
+    weights (on the same CPU, with any number of threads; on a GPU with ``deterministic``, else as
+    far as its kernels are). A finished run returns its result at once. Every run needs its own
+    folder.
 
     With several ``processes`` this one starts the others, and ends them; it alone validates, logs
     and writes. A script has to call it under ``if __name__ == "__main__":``.
@@ -310,6 +311,7 @@ def _computing(
         _computed_by(network, execution),
         full_float32(),
         torch_threads(config.threads),
+        deterministic_kernels() if config.deterministic else nullcontext(),
     ):
         yield
 
