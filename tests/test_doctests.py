@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import logging
 from pathlib import Path
 
 import pytest
@@ -18,5 +19,10 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    found = doctest.testmod(importlib.import_module(name))
+    module = importlib.import_module(name)
+    logging.disable()  # Kedro's handler, if another test has set it up, prints to stdout
+    try:
+        found = doctest.testmod(module)
+    finally:
+        logging.disable(logging.NOTSET)
     assert found.attempted and not found.failed

@@ -87,8 +87,8 @@ def control_fault(name: str) -> str | None:
 
     Examples
     --------
-    >>> control_fault("anna"), control_fault("an‮na")
-    (None, "'an\u202ena' has the control character U+202E: rename it")
+    >>> control_fault("anna"), control_fault("an\u202ena")
+    (None, "'an\\u202ena' has the control character U+202E: rename it")
     """
     found = next((letter for letter in name if _is_control(letter)), None)
     if found is None:
