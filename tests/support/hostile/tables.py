@@ -192,7 +192,8 @@ def _bomb():
     from scipy.io import savemat
 
     content = io.BytesIO()
-    savemat(content, {"ls_set": np.zeros((10_000, 3_000))}, do_compression=True)
+    zeros = np.zeros((10_000, 3_000), "u1")
+    savemat(content, {"ls_set": zeros}, do_compression=True)
     return content.getvalue()
 
 
