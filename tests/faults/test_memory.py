@@ -114,7 +114,7 @@ class TestExtraction:
 
     @pytest.fixture
     def extraction(self, dataset):
-        """All frames in one batch, whose activations take 96 times 1 MiB."""
+        """All frames in one batch."""
         torch.manual_seed(0)
         module = torch.nn.Sequential(
             torch.nn.Conv2d(3, 64, kernel_size=3, padding=1), torch.nn.AdaptiveAvgPool2d(4)
@@ -122,10 +122,17 @@ class TestExtraction:
         backbone = Backbone("wide", module, Preprocessing(size=(64, 64)), {"name": "wide"})
         return CubeExtraction(backbone, *dataset, batch_size=self.FRAMES, readers=1)
 
-    def test_a_batch_is_halved_to_the_same_cubes(self, extraction, caplog):
-        whole = extraction.cubes_of("t")
-        with at_most(80 * MIB):
-            found = extraction.cubes_of("t")
+    def test_a_batch_is_halved_to_the_same_cubes(self, extraction, caplog, monkeypatch):
+        """What memory a process has left beside other tests differs: the error is torch's own."""
+        whole, compute = extraction.cubes_of("t"), extraction.backbone.compute
+
+        def limited(images):
+            if len(images) > 48:
+                raise ON_A_CPU
+            return compute(images)
+
+        monkeypatch.setattr(extraction.backbone, "compute", limited)
+        found = extraction.cubes_of("t")
         assert "memory does not hold a batch of 96: it is computed in parts of 48" in caplog.text
         np.testing.assert_allclose(found, whole, rtol=1e-3, atol=1e-3)
 
