@@ -63,7 +63,8 @@ letters:
 
 def test_every_package_has_a_record_of_its_name_and_a_group_of_parameters():
     assert [stage.name for stage in stages().values()] == list(stages())
-    assert list(Parameters.model_fields) == ["device", "preset", "presets", *stages()]
+    of_all = ["device", "execution", "data", "preset", "presets"]
+    assert list(Parameters.model_fields) == [*of_all, *stages()]
     for name, stage in stages().items():
         assert type(getattr(check_parameters({}), name)) is stage.model()
         assert stage.create.__self__ is stage
