@@ -33,6 +33,7 @@ PROGRAMS = {
     "lint-imports",
     "mlflow",
     "sphinx-build",
+    "ray",
 }
 
 
@@ -82,7 +83,7 @@ def own_commands():
     """Yield the words of commands of this project that take no other command."""
     for case in commands():
         (words,) = case.values
-        if words[0] == "kedro" and words[1] in ("lineage", "new-dataset", "publish", "purge"):
+        if words[0] == "kedro" and {*words[1:2]} & {"lineage", "new-dataset", "publish", "purge"}:
             yield pytest.param(words[1:], id=case.id)
 
 
