@@ -43,7 +43,7 @@ TINY = {
 """Parameters that shrink the demonstration to seconds without leaving out a stage."""
 
 
-PATIENCE = 5000
+PATIENCE = 500
 """Seconds until a command that hangs is given up."""
 
 
