@@ -449,7 +449,7 @@ class Tracker:
                 return ask()
             except _failures() as error:
                 reason = _first_cause(error)
-                self._look_after(error)
+                self._look_after()
         self._lost[what] = reason
         return None
 
@@ -478,7 +478,7 @@ class Tracker:
                 try:
                     send()
                 except _failures() as error:
-                    self._look_after(error)
+                    self._look_after()
                     if self._broken is not None:
                         return
                     self._lost[what] = _first_cause(error)  # this alone is refused
@@ -493,8 +493,8 @@ class Tracker:
         elif path := _database():
             self._say(databases.exchanged(path))
 
-    def _look_after(self, error: BaseException) -> None:
-        """Find out whether an error means that MLflow is broken."""
+    def _look_after(self) -> None:
+        """Find out whether MLflow is broken, after it has raised an error."""
         self._say(fault(patience=1))
 
     def _say(self, broken: str | None) -> None:

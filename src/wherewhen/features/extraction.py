@@ -65,6 +65,8 @@ BLOCK = 4096
 """Bytes of a file's header and of rounding up to what a file system hands out at once."""
 PLAN_FILES = (PLAN := "plan.json", "tracklets.parquet", "frames.parquet")
 """What `CubeExtraction.save` writes: how cubes are made, and of which frames."""
+# The name is a part of identities, and is from the time when torchvision decoded PNG files, too:
+# Pillow gives them the same pixels, so cubes that were made then stay.
 DECODER = "torchvision; Pillow for BMP"
 MADE_BY = ("version", "backbone", "batch_size", "decoder", "augmentation", "storage")
 """Fields of the identity; cubes of the same frames and the same fields have the same bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -42,13 +43,7 @@ def content_of(path: Path) -> str:
     """
     if path.is_dir():
         return fingerprint(_listing(path))
-    try:
-        state = path.stat()
-    except OSError:
-        return ABSENT
-    if state.st_size > HASHED_UP_TO:
-        return fingerprint([path.name, state.st_size, state.st_mtime_ns])
-    return _sha256(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+    return _content_of_file(path, HASHED_UP_TO)
 
 
 def content_of_artifact(path: Path) -> str:
@@ -68,10 +63,17 @@ def content_of_artifact(path: Path) -> str:
     if path.is_dir():
         inside = sorted(filter(Path.is_file, path.rglob("*")))
         return fingerprint([[each.relative_to(path), content_of_artifact(each)] for each in inside])
+    return _content_of_file(path)
+
+
+def _content_of_file(path: Path, most: float = math.inf) -> str:
+    """Name a file by its bytes, if they are at most so many, else by its size and time."""
     try:
         state = path.stat()
     except OSError:
         return ABSENT
+    if state.st_size > most:
+        return fingerprint([path.name, state.st_size, state.st_mtime_ns])
     return _sha256(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
 
 

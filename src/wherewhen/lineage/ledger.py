@@ -297,7 +297,7 @@ class Ledger:
         """Write the record of an artifact that was just saved."""
         node, dataset, file = self._makers[name], self._bound(name), self.file(name)
         content, files = content_of_artifact(file), self._files_of(name)
-        for each in self._parts(name):
+        for each in _parts(file, dataset):
             files.push(each)
         record = Record(
             artifact=name,
@@ -374,8 +374,8 @@ class Ledger:
             return
         path.unlink(missing_ok=True)
         file = path.with_name(path.name.removesuffix(f".{NAME}"))
-        for suffix in (file.suffix, *getattr(self.dataset(record.artifact), "ALSO", ())):
-            file.with_suffix(suffix).unlink(missing_ok=True)
+        for each in _parts(file, self.dataset(record.artifact)):
+            each.unlink(missing_ok=True)
 
     def refresh(self) -> None:
         """Forget what was read of records and contents: another process may have written some."""
@@ -441,14 +441,9 @@ class Ledger:
         if is_versioned(self.dataset(name)):
             files.update_folder(self.file(name).parent)
         else:
-            for path in self._parts(name):
+            for path in _parts(self.file(name), self.dataset(name)):
                 files.update(path)
         return record.fits(self.file(name))
-
-    def _parts(self, name: str) -> list[Path]:
-        """Return the files, or the folder, of an artifact; its record left out."""
-        file, dataset = self.file(name), self.dataset(name)
-        return [file, *(file.with_suffix(each) for each in getattr(dataset, "ALSO", ()))]
 
     def _files_of(self, name: str) -> Files:
         """Return where an artifact is kept: on the disk what names a place on this machine."""
@@ -492,6 +487,11 @@ class Ledger:
         dataset = self.dataset(name)
         bind(dataset, self.version(name), self.files)
         return dataset
+
+
+def _parts(file: Path, dataset: AbstractDataset) -> list[Path]:
+    """Return the files, or the folder, of an artifact; its record left out."""
+    return [file, *(file.with_suffix(each) for each in getattr(dataset, "ALSO", ()))]
 
 
 def function_name(function: Callable[..., Any]) -> str:
