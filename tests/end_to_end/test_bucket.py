@@ -181,7 +181,7 @@ def test_a_server_that_is_gone_ends_a_run_and_the_next_one_goes_on(
     output, _ = running.communicate(timeout=500)
     gate.reopen()
     assert running.returncode == 1 and "Traceback" not in output, output
-    assert "can't be used: Could not connect" in " ".join(output.split())
+    assert "can't be used: Could not connect" in " ".join(output.split()), output
     project.run(**parameters)
     pd.testing.assert_frame_equal(project.scores(), finished.scores())
     assert_all_whole(bucket)
